@@ -1,0 +1,232 @@
+"""What the artist is doing right now: playhead, selection, tool, views. Neither saved in the project nor undone."""
+
+from __future__ import annotations
+
+import enum
+from fractions import Fraction
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from gen2studio.app.store import DocumentStore
+from gen2studio.document.model import Clip, Document, Sequence, TrackKind
+
+
+class MaskView(enum.Enum):
+    OVERLAY = "overlay"
+    MATTE = "matte"
+    CHECKER = "checker"
+    OUTLINE = "outline"
+    NONE = "none"
+
+
+class Compare(enum.Enum):
+    OFF = "off"
+    WIPE = "wipe"
+    SIDE_BY_SIDE = "side"
+    DIFFERENCE = "difference"
+    TOGGLE = "toggle"
+
+
+class Session(QObject):
+    """Session state with one signal per field. Setters do nothing when the value is unchanged."""
+
+    playhead_changed = Signal(int)
+    """Sequence frame."""
+    selection_changed = Signal(object)
+    """frozenset of clip ids."""
+    track_changed = Signal(str)
+    """Id of the target track."""
+    tool_changed = Signal(str)
+    mask_object_changed = Signal(str)
+    mask_view_changed = Signal(object)
+    mask_opacity_changed = Signal(float)
+    compare_changed = Signal(object)
+    compare_split_changed = Signal(float)
+    compare_takes_changed = Signal(str, str)
+    """Take ids on the left and right of a comparison; an empty id is the source."""
+    shuttle_changed = Signal(float)
+    """Playing speed: 0 stopped, 1 forward, −2 double speed backwards…"""
+    snapping_changed = Signal(bool)
+    message = Signal(str, str)
+    """(severity ``info``/``warning``/``error``, sentence): shown in the message bar, never a modal box."""
+
+    def __init__(self, store: DocumentStore, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.store = store
+        self._values: dict[str, Any] = {
+            "playhead": 0,
+            "selection": frozenset(),
+            "track": "",
+            "tool": "select",
+            "mask_object": "",
+            "mask_view": MaskView.OVERLAY,
+            "mask_opacity": 0.5,
+            "compare": Compare.OFF,
+            "compare_split": 0.5,
+            "shuttle": 0.0,
+            "snapping": True,
+        }
+        self.compare_left = ""
+        self.compare_right = ""
+        store.changed.connect(self._on_document_changed)
+        store.replaced.connect(self._on_document_replaced)
+
+    # -- shortcuts into the document -----------------------------------------------------------------------------
+
+    @property
+    def document(self) -> Document:
+        return self.store.document
+
+    @property
+    def sequence(self) -> Sequence | None:
+        return self.store.document.sequence
+
+    def target_clip(self) -> Clip | None:
+        """The clip that viewer, masks and generate panel work on: the selected video clip under the playhead, else the
+        topmost enabled one there, else the first selected video clip."""
+        sequence = self.sequence
+        if sequence is None:
+            return None
+        under: Clip | None = None
+        selected: Clip | None = None
+        for track in reversed(sequence.video_tracks):
+            for clip in track.clips:
+                here = clip.start <= self.playhead < clip.end
+                if clip.id in self.selection:
+                    if here:
+                        return clip
+                    selected = selected or clip
+                elif here and under is None and clip.enabled and not track.muted:
+                    under = clip
+        return under or selected
+
+    def find_clip(self, clip_id: str) -> Clip | None:
+        sequence = self.sequence
+        for track in sequence.tracks if sequence else ():
+            for clip in track.clips:
+                if clip.id == clip_id:
+                    return clip
+        return None
+
+    def media_time(self, clip: Clip) -> Fraction:
+        """Media seconds of ``clip`` at the playhead, clamped to the clip."""
+        sequence = self.sequence
+        assert sequence is not None
+        frame = min(max(self.playhead, clip.start), clip.end - 1)
+        return clip.source_time(frame, sequence.rate)
+
+    # -- fields ----------------------------------------------------------------------------------------------------
+
+    def _get(self, name: str) -> Any:
+        return self._values[name]
+
+    def _put(self, name: str, value: Any, signal: Any) -> None:
+        if self._values[name] != value:
+            self._values[name] = value
+            signal.emit(value)
+
+    @property
+    def playhead(self) -> int:
+        return self._get("playhead")
+
+    def set_playhead(self, frame: int) -> None:
+        self._put("playhead", max(0, int(frame)), self.playhead_changed)
+
+    @property
+    def selection(self) -> frozenset[str]:
+        return self._get("selection")
+
+    def set_selection(self, clips: frozenset[str]) -> None:
+        self._put("selection", frozenset(clips), self.selection_changed)
+
+    @property
+    def track(self) -> str:
+        return self._get("track")
+
+    def set_track(self, track_id: str) -> None:
+        self._put("track", track_id, self.track_changed)
+
+    @property
+    def tool(self) -> str:
+        return self._get("tool")
+
+    def set_tool(self, tool: str) -> None:
+        self._put("tool", tool, self.tool_changed)
+
+    @property
+    def mask_object(self) -> str:
+        return self._get("mask_object")
+
+    def set_mask_object(self, object_id: str) -> None:
+        self._put("mask_object", object_id, self.mask_object_changed)
+
+    @property
+    def mask_view(self) -> MaskView:
+        return self._get("mask_view")
+
+    def set_mask_view(self, view: MaskView) -> None:
+        self._put("mask_view", view, self.mask_view_changed)
+
+    @property
+    def mask_opacity(self) -> float:
+        return self._get("mask_opacity")
+
+    def set_mask_opacity(self, opacity: float) -> None:
+        self._put("mask_opacity", min(1.0, max(0.0, opacity)), self.mask_opacity_changed)
+
+    @property
+    def compare(self) -> Compare:
+        return self._get("compare")
+
+    def set_compare(self, compare: Compare) -> None:
+        self._put("compare", compare, self.compare_changed)
+
+    @property
+    def compare_split(self) -> float:
+        return self._get("compare_split")
+
+    def set_compare_split(self, split: float) -> None:
+        self._put("compare_split", min(1.0, max(0.0, split)), self.compare_split_changed)
+
+    def set_compare_takes(self, left: str, right: str) -> None:
+        if (left, right) != (self.compare_left, self.compare_right):
+            self.compare_left, self.compare_right = left, right
+            self.compare_takes_changed.emit(left, right)
+
+    @property
+    def shuttle(self) -> float:
+        return self._get("shuttle")
+
+    def set_shuttle(self, speed: float) -> None:
+        self._put("shuttle", float(speed), self.shuttle_changed)
+
+    @property
+    def snapping(self) -> bool:
+        return self._get("snapping")
+
+    def set_snapping(self, snapping: bool) -> None:
+        self._put("snapping", bool(snapping), self.snapping_changed)
+
+    def tell(self, sentence: str, severity: str = "info") -> None:
+        self.message.emit(severity, sentence)
+
+    # -- keeping references alive --------------------------------------------------------------------------------
+
+    def _on_document_changed(self, _old: Document, new: Document) -> None:
+        sequence = new.sequence
+        known = {c.id for t in sequence.tracks for c in t.clips} if sequence else set()
+        self.set_selection(self.selection & known)
+        if self.mask_object and self.mask_object not in new.masks:
+            self.set_mask_object("")
+
+    def _on_document_replaced(self, new: Document) -> None:
+        self.set_shuttle(0.0)
+        self.set_playhead(0)
+        self.set_selection(frozenset())
+        self.set_mask_object("")
+        self.set_compare(Compare.OFF)
+        self.set_compare_takes("", "")
+        sequence = new.sequence
+        tracks = [t for t in sequence.tracks if t.kind is TrackKind.VIDEO] if sequence else []
+        self.set_track(tracks[0].id if tracks else "")

@@ -1,0 +1,99 @@
+"""The document in use and its one undo stack.
+
+Commands hold whole document snapshots; documents share what they did not change, so a snapshot costs what the edit
+touched. What jobs produce (takes, exact media facts) is not undoable: it is carried over when an older snapshot
+comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from gen2studio.core.frozen import frozen_map
+from gen2studio.document.model import Document, MediaItem
+from gen2studio.raster.tiles import TileStore
+
+
+class _Step(QUndoCommand):
+    def __init__(self, store: DocumentStore, label: str, before: Document, after: Document, merge_key: str) -> None:
+        super().__init__(label)
+        self._store = store
+        self.before = before
+        self.after = after
+        self.merge_key = merge_key
+
+    def id(self) -> int:
+        return hash(self.merge_key) & 0x3FFFFFFF if self.merge_key else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, _Step) or not self.merge_key or other.merge_key != self.merge_key:
+            return False
+        self.after = other.after
+        return True
+
+    def undo(self) -> None:
+        self._store._restore(self.before)
+
+    def redo(self) -> None:
+        self._store._restore(self.after)
+
+
+class DocumentStore(QObject):
+    """Owns the current :class:`Document`. Only the UI thread touches it."""
+
+    changed = Signal(object, object)
+    """(old, new): any change, undo and redo included. Compare by identity to see what moved."""
+    replaced = Signal(object)
+    """(new): another project was opened; forget everything about the old one. Emitted instead of ``changed``."""
+
+    def __init__(self, document: Document, tiles: TileStore | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._document = document
+        self.tiles = tiles or TileStore()
+        self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(500)
+
+    @property
+    def document(self) -> Document:
+        return self._document
+
+    def apply(self, label: str, new: Document, merge_key: str = "") -> None:
+        """Make ``new`` current as one undo step. Steps pushed in a row with one non-empty ``merge_key`` become one."""
+        if new is not self._document:
+            self.undo_stack.push(_Step(self, label, self._document, new, merge_key))
+
+    def amend(self, change: Callable[[Document], Document]) -> None:
+        """Change what undo must not take back: takes arriving from jobs, facts found out about media."""
+        self._set(change(self._document))
+
+    def replace(self, document: Document, tiles: TileStore) -> None:
+        """Switch to another project."""
+        self.undo_stack.clear()
+        self.tiles = tiles
+        self._document = document
+        self.undo_stack.setClean()
+        self.replaced.emit(document)
+
+    def _restore(self, snapshot: Document) -> None:
+        current = self._document
+        takes = {**snapshot.takes, **current.takes}
+        media: dict[str, MediaItem] = {
+            key: replace(item, info=current.media[key].info) if key in current.media else item
+            for key, item in snapshot.media.items()
+        }
+        same_takes = len(takes) == len(snapshot.takes) and all(snapshot.takes.get(k) is v for k, v in takes.items())
+        same_media = all(current.media.get(k) is v or current.media.get(k) == v for k, v in snapshot.media.items())
+        if not same_takes:
+            snapshot = replace(snapshot, takes=frozen_map(takes))
+        if not same_media:
+            snapshot = replace(snapshot, media=frozen_map(media))
+        self._set(snapshot)
+
+    def _set(self, new: Document) -> None:
+        old, self._document = self._document, new
+        if new is not old:
+            self.changed.emit(old, new)

@@ -1,0 +1,1 @@
+"""Values every layer shares: exact time, geometry, ids, errors, cancellation, hashing, paths, logging."""

@@ -1,0 +1,1 @@
+"""What is saved and undone: frozen values and pure functions over them. Imports only core."""

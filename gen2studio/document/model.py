@@ -1,0 +1,201 @@
+"""The document: one frozen value that holds a whole project. Every edit makes a new one that shares the unchanged parts."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from gen2studio.core.frozen import frozen_map
+from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.media_info import MediaInfo
+from gen2studio.document.look import Look
+
+
+class TrackKind(enum.Enum):
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaItem:
+    """A file the project uses. The file itself is never changed."""
+
+    id: str
+    name: str
+    path: str
+    """Absolute POSIX path in memory; the codec stores it relative to the project folder where it can."""
+    fingerprint: str
+    """:func:`gen2studio.core.hashing.file_fingerprint` at import."""
+    info: MediaInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFrame:
+    """One frame's matte of one object."""
+
+    raster: MaskRaster
+    anchor: bool
+    """True when a person painted or corrected it: propagation never changes anchors."""
+    confidence: float = 1.0
+    """0…1, from propagation; anchors have 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskObject:
+    """A named subject, isolated over time. ``frames`` is keyed by media frame index."""
+
+    id: str
+    media_id: str
+    name: str
+    colour: tuple[int, int, int] = (255, 92, 92)
+    """sRGB tint of the overlay."""
+    visible: bool = True
+    locked: bool = False
+    frames: Mapping[int, MaskFrame] = field(default_factory=frozen_map)
+
+    @property
+    def anchors(self) -> tuple[int, ...]:
+        return tuple(sorted(i for i, f in self.frames.items() if f.anchor))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """A result. Its frames lie as numbered PNGs in the project's take store under its id."""
+
+    id: str
+    media_id: str
+    name: str
+    request_digest: str
+    """Digest of the request that made it: a clip whose current request differs shows the take as stale."""
+    recipe: str
+    """Canonical JSON of that request, for "reuse settings" and for the metadata of exports."""
+    look: Look
+    start: int
+    stop: int
+    """Media frames [start, stop) it was asked for."""
+    done: tuple[tuple[int, int], ...] = ()
+    """Half-open runs of media frames that exist; a cancelled take has fewer than it was asked for."""
+    width: int = 0
+    height: int = 0
+    created: str = ""
+    """ISO 8601 UTC."""
+    rating: int = 0
+    """−1 rejected, 0 unrated, 1…5 stars."""
+    flicker: float | None = None
+    """Warp error relative to the source's own, see raster.measures; None until measured."""
+    drift: float | None = None
+    """Mean colour drift (ΔE) from its first to its last frames relative to the source's; None until measured."""
+
+    def has(self, frame: int) -> bool:
+        return any(a <= frame < b for a, b in self.done)
+
+    @property
+    def complete(self) -> bool:
+        return self.done == ((self.start, self.stop),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A stretch of media on a track. Positions are sequence frames; the source position is exact seconds."""
+
+    id: str
+    media_id: str
+    name: str
+    start: int
+    duration: int
+    source_in: Fraction = Fraction(0)
+    """Seconds into the media of the clip's first frame."""
+    speed: Fraction = Fraction(1)
+    """Media seconds per sequence second; > 0."""
+    link: str = ""
+    """Clips that share a non-empty link are moved, trimmed and cut together (picture with its sound)."""
+    enabled: bool = True
+    gain_db: float = 0.0
+    look: Look | None = None
+    takes: tuple[str, ...] = ()
+    active_take: str = ""
+    """Id of the applied take, or empty: the source is shown."""
+
+    @property
+    def end(self) -> int:
+        """First sequence frame after the clip."""
+        return self.start + self.duration
+
+    def source_time(self, frame: int, rate: Fraction) -> Fraction:
+        """Media seconds shown at sequence ``frame``."""
+        return self.source_in + Fraction(frame - self.start) / rate * self.speed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    id: str
+    kind: TrackKind
+    name: str
+    clips: tuple[Clip, ...] = ()
+    """Sorted by start; never overlapping."""
+    locked: bool = False
+    muted: bool = False
+    """Audio: silent. Video: hidden."""
+    height: int = 64
+    """Pixels on screen at 100 % scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    id: str
+    frame: int
+    name: str = ""
+    note: str = ""
+    colour: str = "amber"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """A timeline. Video tracks are listed bottom first, audio tracks top first."""
+
+    id: str
+    name: str
+    rate: Fraction
+    width: int
+    height: int
+    sample_rate: int = 48000
+    tracks: tuple[Track, ...] = ()
+    markers: tuple[Marker, ...] = ()
+    in_point: int | None = None
+    out_point: int | None = None
+    """In/out are half-open: frames [in_point, out_point)."""
+
+    @property
+    def duration(self) -> int:
+        return max((t.clips[-1].end for t in self.tracks if t.clips), default=0)
+
+    @property
+    def video_tracks(self) -> tuple[Track, ...]:
+        return tuple(t for t in self.tracks if t.kind is TrackKind.VIDEO)
+
+    @property
+    def audio_tracks(self) -> tuple[Track, ...]:
+        return tuple(t for t in self.tracks if t.kind is TrackKind.AUDIO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """The whole project as one value. Mappings are keyed by id and keep insertion order."""
+
+    id: str
+    name: str = "Untitled"
+    media: Mapping[str, MediaItem] = field(default_factory=frozen_map)
+    sequences: Mapping[str, Sequence] = field(default_factory=frozen_map)
+    active_sequence: str = ""
+    masks: Mapping[str, MaskObject] = field(default_factory=frozen_map)
+    takes: Mapping[str, Take] = field(default_factory=frozen_map)
+    default_look: Look = Look()
+
+    @property
+    def sequence(self) -> Sequence | None:
+        return self.sequences.get(self.active_sequence)
+
+    def masks_of(self, media_id: str) -> tuple[MaskObject, ...]:
+        return tuple(m for m in self.masks.values() if m.media_id == media_id)

@@ -1,0 +1,193 @@
+"""Requests: frozen values that hold everything one job depends on. The worker never looks at the document.
+
+The canonical digest of a request is its cache key, its staleness key and the recipe written into outputs. Fields with
+``compare=False`` are hints where to find things and stay out of the digest.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from gen2studio.core.geometry import Rect
+from gen2studio.core.hashing import canonical_digest, canonical_json
+from gen2studio.core.mask_raster import MaskRaster
+
+
+class Lane(enum.IntEnum):
+    """Who goes first. Previews replace each other; the rest queue."""
+
+    PREVIEW = 0
+    STILLS = 1
+    MASK = 2
+    RENDER = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRef:
+    """The footage, by fingerprint. Frames are media frame indices of the file's exact index."""
+
+    fingerprint: str
+    path: str = field(compare=False)
+    media_id: str = field(default="", compare=False)
+    rate: Fraction = Fraction(25)
+    frame_count: int = 0
+    width: int = 0
+    height: int = 0
+    """Display size in pixels (after rotation, square pixels)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobRef:
+    """An image by content hash (SHA-256 of the file)."""
+
+    digest: str
+    path: str = field(default="", compare=False)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRef:
+    """A painted key frame for media frame ``frame``."""
+
+    frame: int
+    blob: BlobRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskTrackRef:
+    """One object's mattes, by media frame; frames without an entry have an empty matte."""
+
+    object_id: str = field(compare=False)
+    frames: tuple[tuple[int, MaskRaster], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternRef:
+    kind: str
+    """none, spots, stripes, plaid or swatch."""
+    base: tuple[int, int, int]
+    ink: tuple[int, int, int]
+    scale: float = 1.0
+    swatch: BlobRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlValues:
+    """Slider values; ranges and units as in :class:`gen2studio.document.look.Controls`."""
+
+    structure: float = 2.0
+    style_weight: float = 1.0
+    consistency: float = 1.0
+    stroke_size: float = 1.0
+    strength: float = 1.0
+    protect_skin: float = 0.0
+    preserve_luminance: float = 1.0
+    grow: int = 0
+    feather: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """Frames in, restyled frames out. One request = one take (or one preview, or one set of stills)."""
+
+    mode: str
+    """Value of :class:`gen2studio.document.look.Mode`."""
+    generator: str
+    revision: str
+    """Model or algorithm revision; changing it makes old takes stale."""
+    source: SourceRef
+    start: int
+    stop: int
+    """Media frames [start, stop) the clip covers: per-clip statistics use this range."""
+    frames: tuple[int, ...] | None = None
+    """Only these frames (stills, live preview); None = all of [start, stop)."""
+    width: int
+    height: int
+    """Output size in pixels."""
+    preset: str = ""
+    prompt: str = ""
+    negative_prompt: str = ""
+    styles: tuple[BlobRef, ...] = ()
+    keys: tuple[KeyRef, ...] = ()
+    pattern: PatternRef | None = None
+    region: str = "all"
+    """all, foreground or background."""
+    masks: tuple[MaskTrackRef, ...] = ()
+    """United (maximum) by the engine; empty with region ``all``."""
+    controls: ControlValues = ControlValues()
+    seed: int = 1
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        return self.frames if self.frames is not None else tuple(range(self.start, self.stop))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorTrack:
+    """One object to propagate and the frames a person drew."""
+
+    object_id: str
+    anchors: tuple[tuple[int, MaskRaster], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropagateRequest:
+    """Carry mattes from their anchors over [start, stop). Anchors inside are kept as drawn."""
+
+    source: SourceRef
+    objects: tuple[AnchorTrack, ...]
+    start: int
+    stop: int
+    from_frame: int
+    """Where the artist stands; with ``direction`` it says which way to go first."""
+    direction: str = "both"
+    """forward, backward or both."""
+    moving_subject: bool = False
+    """The subject moves against a solid background: use motion against the camera as evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRequest:
+    """Select a subject on one frame from a box, clicks or scribbles, over what is already there."""
+
+    source: SourceRef
+    frame: int
+    object_id: str
+    box: Rect | None = None
+    include: tuple[tuple[float, float], ...] = ()
+    """Points or scribble samples (x, y) in display pixels that belong to the subject."""
+    exclude: tuple[tuple[float, float], ...] = ()
+    brush_radius: float = 4.0
+    """Radius in pixels that each point stands for."""
+    current: MaskRaster | None = None
+
+
+Request = GenerateRequest | PropagateRequest | SegmentRequest
+
+
+def request_digest(request: Request) -> str:
+    """SHA-256 hex of the request's canonical form."""
+    return canonical_digest(request)
+
+
+def request_recipe(request: Request) -> str:
+    """Canonical JSON of the request: what "reuse settings" and output metadata carry."""
+    return canonical_json(request)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A request on its way through the queue."""
+
+    id: str
+    lane: Lane
+    request: Request
+    label: str
+    owner: str = ""
+    """Clip id (or empty): a new preview or stills job of the same owner replaces the one before."""
+    take_id: str = ""
+    """For renders: where frames are stored, and what a restart resumes."""
+    priority: int = 0
+    """Higher goes first within a lane."""

@@ -1,0 +1,1 @@
+"""PyAV media: probe, exact index, decoding, frame server, thumbnails, peaks, encoding. No Qt, no torch."""

@@ -1,0 +1,1 @@
+"""Selecting subjects and carrying mattes through clips."""

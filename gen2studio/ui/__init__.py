@@ -1,0 +1,1 @@
+"""Widgets only: bind to app, read documents, draw."""
