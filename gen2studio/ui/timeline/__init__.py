@@ -1,0 +1,1 @@
+"""The timeline: custom painted, virtualised by sorted arrays per track."""

@@ -1,0 +1,310 @@
+"""Where everything on the timeline lies: sorted arrays per track, found by bisection. No Qt in here.
+
+Horizontal positions are pixels of the *content*: ``round(frame × pixels per frame)``; the view subtracts its scroll
+offset. Vertical positions are content pixels below the ruler.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence as Many
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen2studio.document.model import Clip, Sequence, Track, TrackKind
+
+Ints = NDArray[np.int64]
+
+TRACK_GAP = 2
+"""Pixels between tracks."""
+SECTION_GAP = 6
+"""Pixels between the video and the audio tracks."""
+MASK_LANE = 13
+"""Pixels of the mask lane under the clips of a track that has masks."""
+EDGE = 8
+"""Pixels on either side of a clip's edge that take hold of the edge."""
+CUT = 3
+"""Pixels around a cut between two touching clips that take hold of both edges (roll)."""
+STRIP = 17
+"""Pixels of the name strip at the top of a clip."""
+BADGE = 30
+"""Pixels of the take badge at the right end of the name strip."""
+BADGE_ROOM = 64
+"""Clips narrower than this show no take badge."""
+MIN_HEIGHT, MAX_HEIGHT = 24, 240
+
+
+class Zone(enum.Enum):
+    """What of a track is under the pointer."""
+
+    NOTHING = "nothing"
+    GAP = "gap"
+    BODY = "body"
+    HEAD = "head"
+    TAIL = "tail"
+    CUT = "cut"
+    BADGE = "badge"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskLane:
+    """The mask lane of one clip, in sequence frames."""
+
+    anchors: tuple[int, ...] = ()
+    """Frames a person painted."""
+    solid: tuple[tuple[int, int], ...] = ()
+    """Half-open runs that have a mask."""
+    suspect: tuple[tuple[int, int], ...] = ()
+    """Half-open runs where propagation is not sure."""
+    colour: tuple[int, int, int] = (255, 92, 92)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is under a point."""
+
+    zone: Zone = Zone.NOTHING
+    row: int = -1
+    clip: Clip | None = None
+    neighbour: Clip | None = None
+    """For CUT: the clip on the other side; ``clip`` is the one on the left."""
+    gap: tuple[int, int] | None = None
+    """For GAP: frames [start, stop) up to the next clip; None behind the last clip."""
+
+
+class Row:
+    """One track as arrays. Kept as long as its (frozen) track stays the same object."""
+
+    __slots__ = ("body", "clips", "durations", "ends", "height", "index", "lane", "starts", "top", "track")
+
+    def __init__(self, track: Track) -> None:
+        self.track = track
+        self.clips = track.clips
+        count = len(track.clips)
+        self.starts: Ints = np.fromiter((c.start for c in track.clips), np.int64, count)
+        self.durations: Ints = np.fromiter((c.duration for c in track.clips), np.int64, count)
+        self.ends: Ints = self.starts + self.durations
+        self.top = 0
+        self.body = track.height
+        self.lane = 0
+        self.height = track.height
+        self.index = 0
+
+    @property
+    def is_video(self) -> bool:
+        return self.track.kind is TrackKind.VIDEO
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    def visible(self, first: float, last: float) -> tuple[int, int]:
+        """Slice [i, j) of the clips that touch frames ``first``…``last``."""
+        return int(np.searchsorted(self.ends, first, "right")), int(np.searchsorted(self.starts, last, "left"))
+
+    def at(self, frame: float) -> int:
+        """Index of the clip at ``frame`` or −1."""
+        i = int(np.searchsorted(self.starts, frame, "right")) - 1
+        return i if i >= 0 and frame < self.ends[i] else -1
+
+
+class Layout:
+    """Rows of a sequence in the order they are drawn: the topmost video track first, then audio."""
+
+    def __init__(
+        self,
+        sequence: Sequence | None,
+        previous: Layout | None = None,
+        has_lane: Callable[[Track], bool] | None = None,
+        heights: dict[str, int] | None = None,
+    ) -> None:
+        self.sequence = sequence
+        self.rows: list[Row] = []
+        self.changed: list[int] = []
+        """Rows that are not the same as in ``previous``."""
+        old = {r.track.id: r for r in previous.rows} if previous else {}
+        top = TRACK_GAP
+        tracks = (*reversed(sequence.video_tracks), *sequence.audio_tracks) if sequence else ()
+        audio_seen = False
+        for index, track in enumerate(tracks):
+            if track.kind is TrackKind.AUDIO and not audio_seen:
+                audio_seen = True
+                top += SECTION_GAP if index else 0
+            before = old.get(track.id)
+            row = Row(track)
+            if before is not None and before.track.clips is track.clips:
+                row.starts, row.durations, row.ends = before.starts, before.durations, before.ends
+            body = (heights or {}).get(track.id, track.height)
+            row.body = min(max(body, MIN_HEIGHT), MAX_HEIGHT)
+            row.lane = MASK_LANE if has_lane is not None and has_lane(track) else 0
+            row.height = row.body + row.lane
+            row.top, row.index = top, index
+            top += row.height + TRACK_GAP
+            same = before is not None and before.track is track
+            if not (same and before and before.top == row.top and before.height == row.height):
+                self.changed.append(index)
+            self.rows.append(row)
+        self.height = top
+        self.same_geometry = previous is not None and [(r.track.id, r.top, r.height) for r in self.rows] == [
+            (r.track.id, r.top, r.height) for r in previous.rows
+        ]
+        self.duration = sequence.duration if sequence else 0
+        self._by_clip: dict[str, tuple[int, int]] | None = None
+
+    def row_at(self, y: float) -> int:
+        """Index of the row at content height ``y`` or −1."""
+        for row in self.rows:
+            if row.top <= y < row.bottom:
+                return row.index
+        return -1
+
+    def nearest_row(self, y: float, kind: TrackKind | None = None) -> int:
+        """The row closest to ``y`` (of one kind), or −1 without any."""
+        best, distance = -1, float("inf")
+        for row in self.rows:
+            if kind is not None and row.track.kind is not kind:
+                continue
+            gap = max(row.top - y, y - row.bottom + 1, 0)
+            if gap < distance:
+                best, distance = row.index, gap
+        return best
+
+    def row_of_track(self, track_id: str) -> Row | None:
+        return next((r for r in self.rows if r.track.id == track_id), None)
+
+    def find(self, clip_id: str) -> tuple[Row, Clip] | None:
+        if self._by_clip is None:
+            self._by_clip = {c.id: (r.index, i) for r in self.rows for i, c in enumerate(r.clips)}
+        place = self._by_clip.get(clip_id)
+        return None if place is None else (self.rows[place[0]], self.rows[place[0]].clips[place[1]])
+
+    def hit(self, x: float, y: float, ppf: float) -> Hit:
+        """What lies at content pixels (``x``, ``y``) at ``ppf`` pixels per frame."""
+        index = self.row_at(y)
+        if index < 0:
+            return Hit()
+        row = self.rows[index]
+        frame = x / ppf
+        found = row.at(frame)
+        cut = self._cut(row, x, ppf)
+        if cut is not None and y < row.top + row.body:
+            return Hit(Zone.CUT, index, row.clips[cut], row.clips[cut + 1])
+        if found < 0:
+            near = self._near_edge(row, x, ppf)
+            if near is not None:
+                return Hit(near[1], index, row.clips[near[0]])
+            following = int(np.searchsorted(row.starts, frame, "right"))
+            start = int(row.ends[following - 1]) if following else 0
+            gap = (start, int(row.starts[following])) if following < len(row.clips) else None
+            return Hit(Zone.GAP, index, None, None, gap)
+        clip = row.clips[found]
+        left, right = clip.start * ppf, clip.end * ppf
+        edge = min(EDGE, (right - left) / 4)
+        if y >= row.top + row.body:
+            return Hit(Zone.BODY, index, clip)
+        if clip.takes and right - left >= BADGE_ROOM and y < row.top + STRIP and right - BADGE - EDGE <= x < right - EDGE:
+            return Hit(Zone.BADGE, index, clip)
+        if x - left < edge:
+            return Hit(Zone.HEAD, index, clip)
+        if right - x <= edge:
+            return Hit(Zone.TAIL, index, clip)
+        return Hit(Zone.BODY, index, clip)
+
+    @staticmethod
+    def _cut(row: Row, x: float, ppf: float) -> int | None:
+        """Index of the left clip when ``x`` is on a cut between two clips that touch."""
+        i = int(np.searchsorted(row.starts, x / ppf, "right")) - 1
+        for left in (i - 1, i):
+            if 0 <= left < len(row.clips) - 1 and row.ends[left] == row.starts[left + 1]:
+                narrow = min(int(row.durations[left]), int(row.durations[left + 1])) * ppf
+                if narrow >= 4 * CUT and abs(int(row.ends[left]) * ppf - x) <= CUT:
+                    return left
+        return None
+
+    @staticmethod
+    def _near_edge(row: Row, x: float, ppf: float) -> tuple[int, Zone] | None:
+        """An edge within reach of a point in a gap."""
+        following = int(np.searchsorted(row.starts, x / ppf, "right"))
+        if following and x - int(row.ends[following - 1]) * ppf <= CUT:
+            return following - 1, Zone.TAIL
+        if following < len(row.clips) and int(row.starts[following]) * ppf - x <= CUT:
+            return following, Zone.HEAD
+        return None
+
+    def inside(self, x0: float, y0: float, x1: float, y1: float, ppf: float) -> frozenset[str]:
+        """Ids of the clips that a rubber band touches."""
+        left, right = min(x0, x1) / ppf, max(x0, x1) / ppf
+        upper, lower = min(y0, y1), max(y0, y1)
+        ids: set[str] = set()
+        for row in self.rows:
+            if row.top < lower and row.bottom > upper and not row.track.locked:
+                i, j = row.visible(left, right)
+                ids.update(c.id for c in row.clips[i:j])
+        return frozenset(ids)
+
+    def edges(self, without: Iterable[str] = ()) -> Ints:
+        """Sorted, unique edges of all clips but ``without``."""
+        leave = set(without)
+        parts: list[Ints] = []
+        for row in self.rows:
+            if leave:
+                keep = np.fromiter((c.id not in leave for c in row.clips), bool, len(row.clips))
+                parts += [row.starts[keep], row.ends[keep]]
+            else:
+                parts += [row.starts, row.ends]
+        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+
+
+def snap_targets(layout: Layout, playhead: int | None = None, without: Iterable[str] = ()) -> Ints:
+    """Frames worth snapping to: edges, markers, in/out, the start, the playhead."""
+    extra = [0]
+    sequence = layout.sequence
+    if sequence is not None:
+        extra += [m.frame for m in sequence.markers]
+        extra += [p for p in (sequence.in_point, sequence.out_point) if p is not None]
+    if playhead is not None:
+        extra.append(playhead)
+    return np.unique(np.concatenate([layout.edges(without), np.asarray(extra, np.int64)]))
+
+
+def snap(points: Many[float], targets: Ints, tolerance: float) -> tuple[int, float] | None:
+    """The target nearest to any of ``points`` within ``tolerance`` frames: (target, what to add), or None."""
+    best: tuple[int, float] | None = None
+    if not len(targets):
+        return None
+    for point in points:
+        i = int(np.searchsorted(targets, point))
+        for k in (i - 1, i):
+            if 0 <= k < len(targets):
+                delta = float(targets[k]) - point
+                if abs(delta) <= tolerance and (best is None or abs(delta) < abs(best[1])):
+                    best = (int(targets[k]), delta)
+    return best
+
+
+def pack_runs(frames: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Sorted frames as half-open runs."""
+    runs: list[tuple[int, int]] = []
+    for frame in sorted(frames):
+        if runs and runs[-1][1] == frame:
+            runs[-1] = (runs[-1][0], frame + 1)
+        else:
+            runs.append((frame, frame + 1))
+    return tuple(runs)
+
+
+def runs_on_clip(
+    runs: Iterable[tuple[int, int]], clip: Clip, sequence_rate: float, media_rate: float
+) -> tuple[tuple[int, int], ...]:
+    """Runs of media frames as runs of sequence frames, cut to ``clip``."""
+    factor = sequence_rate / (media_rate * float(clip.speed))
+    offset = clip.start - float(clip.source_in) / float(clip.speed) * sequence_rate
+    shown: list[tuple[int, int]] = []
+    for start, stop in runs:
+        a = max(clip.start, round(start * factor + offset))
+        b = min(clip.end, max(round(stop * factor + offset), a + 1))
+        if a < b:
+            shown.append((a, b))
+    return tuple(shown)
