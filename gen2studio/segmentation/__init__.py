@@ -1,1 +1,1 @@
-"""Selecting subjects and carrying mattes through clips."""
+"""Selecting subjects and carrying mattes through clips, without any weights."""
