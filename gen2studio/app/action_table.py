@@ -1,0 +1,33 @@
+"""All rooms' action rows in one table."""
+
+from __future__ import annotations
+
+import functools
+
+from gen2studio.app.actions import Action
+
+
+@functools.cache
+def all_actions() -> tuple[Action, ...]:
+    """Every command of the program, in menu order. Raises ValueError when two rows share an id."""
+    from gen2studio.app import actions_app, actions_generate, actions_masks, actions_timeline
+
+    rows = (*actions_app.ROWS, *actions_timeline.ROWS, *actions_masks.ROWS, *actions_generate.ROWS)
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise ValueError(f"two commands are called {row.id}")
+        seen.add(row.id)
+    return rows
+
+
+def clashes(rows: tuple[Action, ...]) -> list[tuple[str, str, str]]:
+    """(key, id, id) for commands whose keys would be ambiguous: same key in one scope, or a window key with any."""
+    found: list[tuple[str, str, str]] = []
+    for index, first in enumerate(rows):
+        for second in rows[index + 1 :]:
+            if "window" not in (first.scope, second.scope) and first.scope != second.scope:
+                continue
+            for key in set(first.shortcuts()) & set(second.shortcuts()):
+                found.append((key, first.id, second.id))
+    return found

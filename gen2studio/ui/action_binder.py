@@ -1,0 +1,97 @@
+"""Turns the action table into QActions: menus, shortcuts, tool tips. The only place where QActions are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+
+from gen2studio.app.actions import Action
+from gen2studio.ui import theme
+
+MENUS = ("File", "Edit", "Clip", "Mask", "Generate", "View", "Playback", "Help")
+
+
+class ActionBinder(QObject):
+    """QActions by id. ``bind`` connects a handler; an action without one stays disabled."""
+
+    def __init__(self, rows: Iterable[Action], window: QWidget) -> None:
+        super().__init__(window)
+        self.rows = {row.id: row for row in rows}
+        self._actions: dict[str, QAction] = {}
+        self._bound: set[str] = set()
+        self._window = window
+        for row in self.rows.values():
+            self._actions[row.id] = self._made(row)
+
+    def _made(self, row: Action) -> QAction:
+        action = QAction(row.text, self._window)
+        action.setObjectName(row.id)
+        action.setCheckable(row.checkable)
+        keys = [QKeySequence(text) for text in row.shortcuts()]
+        action.setShortcuts(keys)
+        action.setShortcutContext(
+            Qt.ShortcutContext.WindowShortcut
+            if row.scope == "window"
+            else Qt.ShortcutContext.WidgetWithChildrenShortcut
+        )
+        label = row.text.rstrip("…")
+        shown = keys[0].toString(QKeySequence.SequenceFormat.NativeText) if keys else ""
+        action.setToolTip(f"{label} ({shown})\n{row.tip}" if shown else f"{label}\n{row.tip}")
+        action.setStatusTip(row.tip)
+        if row.icon:
+            action.setIcon(theme.icon(row.icon))
+        action.setEnabled(False)
+        if row.scope == "window":
+            self._window.addAction(action)
+        return action
+
+    def bind(self, action_id: str, handler: Callable[..., object]) -> QAction:
+        """Connect and enable. A checkable action passes its state. Raises KeyError for an id outside the table."""
+        action = self._actions[action_id]
+        if action.isCheckable():
+            action.toggled.connect(handler)
+        else:
+            action.triggered.connect(lambda _checked=False: handler())
+        action.setEnabled(True)
+        self._bound.add(action_id)
+        return action
+
+    def action(self, action_id: str) -> QAction:
+        return self._actions[action_id]
+
+    def scope(self, scope: str, widget: QWidget) -> None:
+        """Make the keys of ``scope`` live inside ``widget``."""
+        for row in self.rows.values():
+            if row.scope == scope:
+                widget.addAction(self._actions[row.id])
+
+    def unbound(self) -> list[str]:
+        return sorted(set(self._actions) - self._bound)
+
+    def fill(self, bar: QMenuBar) -> dict[str, QMenu]:
+        """Build the menu bar from the table; returns the menus by path (``View``, ``View/Compare``)."""
+        menus: dict[str, QMenu] = {}
+        for title in MENUS:
+            menu = menus[title] = bar.addMenu(title)
+            menu.setObjectName(f"menu.{title.lower()}")
+            menu.setToolTipsVisible(True)
+            group: str | None = None
+            for row in self.rows.values():
+                if row.menu.split("/")[0] != title:
+                    continue
+                if group is not None and row.group != group:
+                    menu.addSeparator()
+                group = row.group
+                self._placed(menus, row).addAction(self._actions[row.id])
+        return menus
+
+    def _placed(self, menus: dict[str, QMenu], row: Action) -> QMenu:
+        if row.menu not in menus:
+            parent, _, name = row.menu.partition("/")
+            menus[row.menu] = menus[parent].addMenu(name)
+            menus[row.menu].setObjectName(f"menu.{row.menu.replace('/', '.').lower()}")
+            menus[row.menu].setToolTipsVisible(True)
+        return menus[row.menu]

@@ -1,0 +1,1 @@
+"""Windows that ask for something: export, relink, preferences, recovery, shortcuts."""

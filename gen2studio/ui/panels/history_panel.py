@@ -1,0 +1,25 @@
+"""The undo history: every step by name; click one to go there."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QUndoStack
+from PySide6.QtWidgets import QUndoView, QVBoxLayout, QWidget
+
+from gen2studio.ui import theme
+
+
+class HistoryPanel(QWidget):
+    def __init__(self, stack: QUndoStack, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("history")
+        self.view = QUndoView(stack, self)
+        self.view.setObjectName("history.list")
+        self.view.setAccessibleName("Undo history")
+        self.view.setToolTip("Click a step to go back or forward to it (Ctrl+Z, Ctrl+Shift+Z)")
+        self.view.setEmptyLabel("Project opened")
+        self.view.setCleanIcon(theme.icon("save", "text_muted"))
+        self.view.setIconSize(QSize(14, 14))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addWidget(self.view)
