@@ -1,0 +1,83 @@
+"""Which generator serves which mode, and what to tell an artist where none does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gen2studio.core.errors import GenerationError
+from gen2studio.engine.generators import Abilities, Generator
+
+MODE_TITLES = {
+    "text": "Text to Video",
+    "text_image": "Text + Image to Video",
+    "image": "Image to Video",
+    "stylize": "Stylization",
+    "storyboard": "Storyboard",
+    "mask": "Mask",
+    "render": "Render",
+    "customize": "Customization",
+}
+"""Mode value → the title artists know, in panel order."""
+
+_NEEDS = {
+    "text": "a text-to-video generator (Wan 2.1 VACE or Wan 2.2 TI2V)",
+    "text_image": "a generator that animates images by text (Wan 2.1 VACE or Wan 2.2 TI2V)",
+    "image": "a generator that animates images (Wan 2.1 VACE or Wan 2.2 TI2V)",
+    "storyboard": "a generator that animates panels (Wan 2.1 VACE)",
+    "customize": "a generator that can be trained (Wan 2.1 VACE or Stable Diffusion 1.5)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorEntry:
+    """A generator that is loaded when first used: what it can do is known before its libraries are imported."""
+
+    abilities: Abilities
+    load: Callable[[], Generator]
+
+
+class GeneratorRegistry:
+    """The installed generators by id. Loading is thread-safe and happens once."""
+
+    def __init__(self, entries: Iterable[GeneratorEntry] = ()) -> None:
+        self._entries: dict[str, GeneratorEntry] = {entry.abilities.id: entry for entry in entries}
+        self._loaded: dict[str, Generator] = {}
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def of(*generators: Generator) -> GeneratorRegistry:
+        """A registry of generators that are already loaded."""
+        return GeneratorRegistry(GeneratorEntry(g.abilities, lambda g=g: g) for g in generators)
+
+    @property
+    def abilities(self) -> tuple[Abilities, ...]:
+        return tuple(entry.abilities for entry in self._entries.values())
+
+    def serving(self, mode: str) -> tuple[Abilities, ...]:
+        """The abilities of every generator that serves ``mode``, preferred first."""
+        return tuple(found for found in self.abilities if found.mode(mode) is not None)
+
+    def why_not(self, mode: str) -> str:
+        """The sentence shown for a mode that nobody serves; empty when somebody does."""
+        if self.serving(mode):
+            return ""
+        title = MODE_TITLES.get(mode, mode)
+        return f"{title} needs {_NEEDS.get(mode, 'a generator that serves it')}, and none is installed here."
+
+    def generator(self, generator_id: str, mode: str) -> Generator:
+        """Load the generator of a request. Raises GenerationError when it is missing or does not serve ``mode``."""
+        entry = self._entries.get(generator_id)
+        if entry is None:
+            known = ", ".join(self._entries) or "none"
+            raise GenerationError(f"The generator “{generator_id}” is not installed.", f"Installed: {known}.")
+        if entry.abilities.mode(mode) is None:
+            raise GenerationError(
+                f"{entry.abilities.title} does not serve {MODE_TITLES.get(mode, mode)}.",
+                self.why_not(mode) or "Choose a generator that does.",
+            )
+        with self._lock:
+            if generator_id not in self._loaded:
+                self._loaded[generator_id] = entry.load()
+            return self._loaded[generator_id]

@@ -1,0 +1,261 @@
+"""The worker: takes the next job, runs it, and tells what came of it. One thread runs it; that thread owns all models.
+
+In the middle of a long job the generator's checkpoints let waiting jobs of earlier lanes run first, nested on the same
+thread. A paused job keeps its place in memory until somebody else needs the engine; then it steps back into the queue
+and is taken up again later, a render from its first missing frame.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from gen2studio.core import paths
+from gen2studio.core.cancel import Cancelled
+from gen2studio.core.errors import GenerationError, sentence_of
+from gen2studio.core.log import topic
+from gen2studio.engine import budget
+from gen2studio.engine.abilities import GeneratorRegistry
+from gen2studio.engine.contexts import GenerateContext, JobContext, MaskingContext
+from gen2studio.engine.events import Estimated, JobState
+from gen2studio.engine.frames import DecodingReader, FrameCache, FrameReader
+from gen2studio.engine.job_queue import JobQueue, Ticket
+from gen2studio.engine.mask_tools import MaskSelector, MaskTracker
+from gen2studio.engine.pace import PaceBook
+from gen2studio.engine.protocol import EventSink
+from gen2studio.engine.requests import (
+    GenerateRequest,
+    Lane,
+    PropagateRequest,
+    SegmentRequest,
+    request_digest,
+    request_recipe,
+)
+
+_log = topic("engine")
+
+
+class SteppedBack(Cancelled):
+    """A paused render leaves the engine to somebody else; it is not over."""
+
+
+class EngineWorker:
+    """Runs the jobs of one :class:`JobQueue`. Build it, run it and close it on one thread.
+
+    ``tracker`` and ``selector`` load their tool when first needed. ``reader`` decodes footage; when it has a ``close``
+    it is called at the end.
+    """
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        sink: EventSink,
+        generators: GeneratorRegistry,
+        *,
+        tracker: Callable[[], MaskTracker] | None = None,
+        selector: Callable[[], MaskSelector] | None = None,
+        reader: FrameReader | None = None,
+        threads: int | None = None,
+        room: Callable[[Path | None], budget.Room] = budget.room,
+        cache_bytes: int = 256 << 20,
+    ) -> None:
+        self.queue = queue
+        self.generators = generators
+        self._sink = sink
+        self._load_tracker = tracker
+        self._load_selector = selector
+        self._tracker: MaskTracker | None = None
+        self._selector: MaskSelector | None = None
+        self._reader: FrameReader = reader or DecodingReader()
+        self._frames = FrameCache(self._reader, cache_bytes)
+        self._threads = threads or budget.compute_threads()
+        self._room = room
+        self._pace = PaceBook()
+        self._writer = ThreadPoolExecutor(1, "take-writer")
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until the queue is shut down, then close."""
+        try:
+            while (ticket := self.queue.wait_next()) is not None:
+                self._work(ticket)
+        finally:
+            self.close()
+
+    def run_until_idle(self) -> None:
+        """Work until nothing that may run is left (headless programs)."""
+        while (ticket := self.queue.take()) is not None:
+            self._work(ticket)
+
+    def close(self) -> None:
+        """Let go of decoders and threads."""
+        self._writer.shutdown(wait=True)
+        self._frames.clear()
+        close = getattr(self._reader, "close", None)
+        if close is not None:
+            close()
+
+    def _work(self, ticket: Ticket) -> None:
+        limit_threads(self._threads)
+        try:
+            reason = self._dispatch(ticket)
+        except SteppedBack:
+            self.queue.put_back(ticket)
+        except Cancelled:
+            self.queue.finish(ticket, JobState.CANCELLED, self._kept(ticket))
+        except BaseException as error:
+            _log.warning("job %s failed", ticket.job.id, exc_info=True)
+            self.queue.finish(ticket, JobState.FAILED, sentence_of(error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.queue.finish(ticket, JobState.FINISHED, reason)
+        finally:
+            if ticket.workspace.journal is not None:
+                ticket.workspace.journal.sync()
+
+    def _dispatch(self, ticket: Ticket) -> str:
+        if ticket.workspace.journal is not None:
+            ticket.workspace.journal.sync()
+        ticket.token.check()
+        request = ticket.job.request
+        match request:
+            case GenerateRequest():
+                return self._generate(ticket, request)
+            case PropagateRequest():
+                return self._propagate(ticket, request)
+            case SegmentRequest():
+                return self._segment(ticket, request)
+
+    # -- generating ----------------------------------------------------------------------------------------------
+
+    def _generate(self, ticket: Ticket, request: GenerateRequest) -> str:
+        wanted = frozenset(request.wanted)
+        if not wanted:
+            raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
+        generator = self.generators.generator(request.generator, request.mode)
+        takes = ticket.workspace.takes if ticket.resumable else None
+        finished: frozenset[int] = frozenset()
+        if takes is not None:
+            finished = takes.verified(ticket.job.take_id, request.width, request.height) & wanted
+        left = len(wanted) - len(finished)
+        estimate = budget.with_frames(
+            generator.estimate(request), request, left if takes is not None else 0, self._pace.seconds(request, left)
+        )
+        self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
+        budget.check(estimate, self._room(takes.root if takes is not None else None))
+
+        digest = request_digest(request)
+        if takes is not None:
+            takes.begin(ticket.job.take_id, digest, request_recipe(request))
+            scratch = takes.scratch(ticket.job.take_id)
+        else:
+            scratch = paths.cache_dir("engine") / digest[:32]
+            scratch.mkdir(parents=True, exist_ok=True)
+        context = GenerateContext(
+            ticket, request, self._sink, self._frames, self._threads, lambda: self._give_way(context),
+            finished=finished, scratch=scratch, writer=self._writer if takes is not None else None,
+        )  # fmt: skip
+        try:
+            if finished != wanted:
+                context.checkpoint()
+                generator.run(request, context)
+        finally:
+            context.flush()
+            if takes is None:
+                shutil.rmtree(scratch, ignore_errors=True)
+        missing = wanted - finished - context.emitted
+        if missing:
+            raise GenerationError(
+                f"{generator.abilities.title} ended without {len(missing)} of {len(wanted)} frames.",
+                "Run the take again; finished frames are kept.",
+            )
+        if takes is not None:
+            takes.finish(ticket.job.take_id)
+        self._pace.learn(request, len(context.emitted), context.pace.seconds)
+        return ""
+
+    def _kept(self, ticket: Ticket) -> str:
+        takes, request = ticket.workspace.takes, ticket.job.request
+        if takes is None or not ticket.resumable or not isinstance(request, GenerateRequest):
+            return ""
+        count = len(takes.frames(ticket.job.take_id))
+        kept = f"{count} of {len(request.wanted)} frames were kept."
+        return f"{kept} It goes on at the next start." if self.queue.closed and ticket.workspace.journal else kept
+
+    # -- masks ---------------------------------------------------------------------------------------------------
+
+    def _propagate(self, ticket: Ticket, request: PropagateRequest) -> str:
+        if self._tracker is None:
+            if self._load_tracker is None:
+                raise GenerationError("No mask tracker is installed.", "Reinstall Gen2 Studio.")
+            self._tracker = self._load_tracker()
+        estimate = self._tracker.estimate(request)
+        self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
+        budget.check(estimate, self._room(None))
+        anchors = frozenset((track.object_id, frame) for track in request.objects for frame, _ in track.anchors)
+        context = self._masking(ticket, request, anchors)
+        context.checkpoint()
+        self._tracker.propagate(request, context)
+        return ""
+
+    def _segment(self, ticket: Ticket, request: SegmentRequest) -> str:
+        if self._selector is None:
+            if self._load_selector is None:
+                raise GenerationError("No smart selection is installed.", "Reinstall Gen2 Studio.")
+            self._selector = self._load_selector()
+        context = self._masking(ticket, request, frozenset())
+        context.checkpoint()
+        self._selector.segment(request, context)
+        return ""
+
+    def _masking(
+        self, ticket: Ticket, request: PropagateRequest | SegmentRequest, anchors: frozenset[tuple[str, int]]
+    ) -> MaskingContext:
+        context = MaskingContext(
+            ticket, request.source, self._sink, self._frames, self._threads, lambda: self._give_way(context), anchors
+        )
+        return context
+
+    # -- giving way ----------------------------------------------------------------------------------------------
+
+    def _give_way(self, context: JobContext) -> None:
+        """At a checkpoint: run waiting jobs of earlier lanes, and wait while the job is paused."""
+        ticket = context.ticket
+        paused = False
+        while True:
+            other = self.queue.take(below=ticket.job.lane)
+            if other is not None:
+                context.pace.stop()
+                self._work(other)
+                continue
+            if ticket.token.cancelled or not self.queue.is_held(ticket):
+                break
+            if not paused:
+                paused = True
+                context.pace.stop()
+                self.queue.mark(ticket, JobState.PAUSED)
+            if (ticket.resumable or ticket.job.lane is Lane.MASK) and self.queue.wanted_elsewhere(ticket):
+                raise SteppedBack
+            self.queue.wait_for_change(0.25)
+        context.pace.go_on()
+        if paused and not ticket.token.cancelled:
+            self.queue.mark(ticket, JobState.RUNNING)
+
+
+def limit_threads(count: int) -> None:
+    """Cap the thread pools of the libraries that are loaded, so that one core stays free for the window."""
+    import cv2
+
+    cv2.setNumThreads(count)
+    numba: Any = sys.modules.get("numba")
+    if numba is not None:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
