@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,8 @@ def composite(source: Picture, picture: Picture, mask: NDArray[np.uint8] | None)
         return picture
     if picture.shape != source.shape or mask.shape != source.shape[:2]:
         raise ValueError(f"the frame is {picture.shape}, its source {source.shape}, its mask {mask.shape}")
+    import cv2
+
     out = source.copy()
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +50,8 @@ def union(rasters: Sequence[MaskRaster], matte: MatteReader, width: int, height:
         except KeyError:
             raise GenerationError("A part of the mask is missing from the project.", "Paint the mask again.") from None
         if mask.shape != out.shape:
+            import cv2
+
             shrinking = mask.shape[0] > height
             mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
         np.maximum(out, mask, out=out)
@@ -62,6 +63,8 @@ def grow(mask: Mask, pixels: float) -> Mask:
     radius = round(abs(pixels))
     if radius == 0:
         return mask
+    import cv2
+
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     operation = cv2.MORPH_DILATE if pixels > 0 else cv2.MORPH_ERODE
     return np.asarray(cv2.morphologyEx(mask, operation, disc), np.uint8)
@@ -75,6 +78,8 @@ def feather_inwards(mask: Mask, sigma: float) -> Mask:
     """
     if sigma <= 0.05 or not mask.any() or mask.min() > 0:
         return mask
+    import cv2
+
     distance = cv2.distanceTransform((mask > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     ramp = _ramp(round(sigma, 3))
     index = np.minimum(distance * _STEPS, len(ramp) - 1).astype(np.int32)
