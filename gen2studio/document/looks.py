@@ -1,0 +1,44 @@
+"""Looks on clips: what was asked of a generator, remembered with the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from gen2studio.core.errors import EditRefused
+from gen2studio.document.clip_changes import change_clips, document_clip
+from gen2studio.document.look import Look
+from gen2studio.document.model import Clip, Document
+
+
+def look_of(document: Document, clip: Clip) -> Look:
+    """The clip's own look, or the project's default."""
+    return clip.look if clip.look is not None else document.default_look
+
+
+def set_look(document: Document, clip_ids: Collection[str], look: Look | None) -> Document:
+    """Give clips a look of their own; None returns them to the default."""
+    for clip_id in clip_ids:
+        document_clip(document, clip_id)
+    return change_clips(document, lambda clip: replace(clip, look=look) if clip.id in clip_ids else clip)
+
+
+def copy_look(document: Document, from_clip: str, to_clips: Collection[str]) -> Document:
+    """Copy one clip's look to others. Painted keys and masks stay behind where the footage differs."""
+    source = document_clip(document, from_clip)
+    look = look_of(document, source)
+    elsewhere = replace(look, keys=(), mask_objects=())
+    targets = {clip_id: document_clip(document, clip_id) for clip_id in to_clips}
+    if not targets:
+        raise EditRefused("No clip is selected to copy the look to.", "Select one or more clips.")
+    return change_clips(
+        document,
+        lambda clip: (
+            replace(clip, look=look if clip.media_id == source.media_id else elsewhere) if clip.id in targets else clip
+        ),
+    )
+
+
+def set_default_look(document: Document, look: Look) -> Document:
+    """The look that clips without their own use."""
+    return document if document.default_look == look else replace(document, default_look=look)

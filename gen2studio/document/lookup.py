@@ -1,0 +1,239 @@
+"""Finding things on a timeline, and saying what is wrong with one. Tracks are sorted, so positions are bisected."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
+from operator import attrgetter
+from typing import cast
+
+from gen2studio.core.errors import EditRefused
+from gen2studio.core.media_info import MediaKind
+from gen2studio.document.model import Clip, MediaItem, Sequence, Track
+
+Media = Mapping[str, MediaItem]
+"""The ``media`` mapping of a document: where media limits come from."""
+
+FAR = 1 << 40
+"""A frame no timeline reaches: stands for "no limit"."""
+
+start_of = attrgetter("start")
+
+
+# -- clips and tracks ------------------------------------------------------------------------------------------------
+
+
+def each_clip(sequence: Sequence) -> Iterator[tuple[Track, Clip]]:
+    """Every clip with its track, track by track, in time order."""
+    for track in sequence.tracks:
+        for clip in track.clips:
+            yield track, clip
+
+
+def find_clip(sequence: Sequence, clip_id: str) -> Clip | None:
+    return next((clip for _, clip in each_clip(sequence) if clip.id == clip_id), None)
+
+
+def clip_of(sequence: Sequence, clip_id: str) -> Clip:
+    """The clip with this id. Raises EditRefused."""
+    return where(sequence, clip_id)[1]
+
+
+def track_of(sequence: Sequence, clip_id: str) -> Track:
+    """The track that holds the clip. Raises EditRefused."""
+    return where(sequence, clip_id)[0]
+
+
+def where(sequence: Sequence, clip_id: str) -> tuple[Track, Clip]:
+    """(track, clip) of a clip id. Raises EditRefused."""
+    for track, clip in each_clip(sequence):
+        if clip.id == clip_id:
+            return track, clip
+    raise EditRefused("That clip is no longer on the timeline.", "Select a clip and try again.")
+
+
+def track(sequence: Sequence, track_id: str) -> Track:
+    """The track with this id. Raises EditRefused."""
+    for candidate in sequence.tracks:
+        if candidate.id == track_id:
+            return candidate
+    raise EditRefused("That track is no longer on the timeline.", "Choose a track and try again.")
+
+
+def clip_at(track: Track, frame: int) -> Clip | None:
+    """The clip shown at ``frame``, or None in a gap."""
+    index = bisect_right(track.clips, frame, key=start_of) - 1
+    return track.clips[index] if index >= 0 and frame < track.clips[index].end else None
+
+
+def clips_in(track: Track, start: int, stop: int) -> tuple[Clip, ...]:
+    """The clips that overlap [start, stop)."""
+    if stop <= start:
+        return ()
+    first = bisect_right(track.clips, start, key=start_of) - 1
+    first += first < 0 or track.clips[first].end <= start
+    return track.clips[first : bisect_left(track.clips, stop, key=start_of)]
+
+
+def index_of(track: Track, clip: Clip) -> int:
+    """Position of a clip that is on ``track``."""
+    return bisect_left(track.clips, clip.start, key=start_of)
+
+
+def neighbours(track: Track, clip_id: str) -> tuple[Clip | None, Clip | None]:
+    """The clips before and after, adjacent or not. Raises EditRefused when the clip is not on ``track``."""
+    for i, clip in enumerate(track.clips):
+        if clip.id == clip_id:
+            before = track.clips[i - 1] if i else None
+            return before, track.clips[i + 1] if i + 1 < len(track.clips) else None
+    raise EditRefused("That clip is no longer on the timeline.", "Select a clip and try again.")
+
+
+def linked(sequence: Sequence, clip_ids: Collection[str]) -> frozenset[str]:
+    """``clip_ids`` and every clip that shares a link with one of them. Unknown ids are left out."""
+    wanted = set(clip_ids)
+    links = {c.link for _, c in each_clip(sequence) if c.link and c.id in wanted}
+    return frozenset(c.id for _, c in each_clip(sequence) if c.id in wanted or (c.link and c.link in links))
+
+
+def gaps(track: Track) -> tuple[tuple[int, int], ...]:
+    """Empty runs [start, stop) before and between the clips; the open end is not a gap."""
+    found: list[tuple[int, int]] = []
+    cursor = 0
+    for clip in track.clips:
+        if clip.start > cursor:
+            found.append((cursor, clip.start))
+        cursor = clip.end
+    return tuple(found)
+
+
+def gap_at(track: Track, frame: int) -> tuple[int, int] | None:
+    """The gap [start, stop) around ``frame``; None inside a clip and after the last one."""
+    index = bisect_right(track.clips, frame, key=start_of)
+    start = track.clips[index - 1].end if index else 0
+    if index == len(track.clips) or start > frame:
+        return None
+    return start, track.clips[index].start
+
+
+def edit_points(sequence: Sequence, tracks: Collection[str] | None = None) -> list[int]:
+    """Sorted frames where a clip starts or ends."""
+    points: set[int] = set()
+    for candidate in sequence.tracks:
+        if tracks is None or candidate.id in tracks:
+            for clip in candidate.clips:
+                points.add(clip.start)
+                points.add(clip.end)
+    return sorted(points)
+
+
+def next_edit(sequence: Sequence, frame: int) -> int | None:
+    """The first edit point after ``frame``."""
+    points = edit_points(sequence)
+    index = bisect_right(points, frame)
+    return points[index] if index < len(points) else None
+
+
+def previous_edit(sequence: Sequence, frame: int) -> int | None:
+    """The last edit point before ``frame``."""
+    points = edit_points(sequence)
+    index = bisect_left(points, frame) - 1
+    return points[index] if index >= 0 else None
+
+
+def clips_of_media(sequence: Sequence, media_id: str) -> tuple[Clip, ...]:
+    return tuple(c for _, c in each_clip(sequence) if c.media_id == media_id)
+
+
+# -- media limits ----------------------------------------------------------------------------------------------------
+
+
+def media_seconds(media: Media, clip: Clip) -> Fraction | None:
+    """How long the clip's media is, in seconds; None = without end (stills, media of unknown length)."""
+    item = media.get(clip.media_id)
+    if item is None or item.info.kind is MediaKind.STILL or item.info.duration <= 0:
+        return None
+    return item.info.duration
+
+
+def longest(clip: Clip, rate: Fraction, media: Media) -> int:
+    """Sequence frames the clip may last from its ``source_in``: each must show an existing media moment."""
+    seconds = media_seconds(media, clip)
+    if seconds is None:
+        return FAR
+    return max(0, -((clip.source_in - seconds) * rate / clip.speed).__floor__())
+
+
+def head_room(clip: Clip, rate: Fraction, media: Media) -> int:
+    """Sequence frames of media before the clip's head; a still has no end of them."""
+    if media_seconds(media, clip) is None:
+        return FAR
+    return int((clip.source_in * rate / clip.speed).__floor__())
+
+
+def zero_of(clip: Clip, rate: Fraction) -> Fraction:
+    """The sequence position (in frames) of the clip's media second 0. Clips of one media are in sync when it agrees."""
+    return clip.start - clip.source_in * rate / clip.speed
+
+
+# -- what is wrong ---------------------------------------------------------------------------------------------------
+
+
+def problems(sequence: Sequence, media: Media | None = None) -> list[str]:
+    """Every broken rule in words; an empty list is a sound timeline.
+
+    Checked: clips are sorted, do not overlap, last at least a frame, stay inside their media (when ``media`` is given);
+    ids are unique; linked clips of one media play it at the same speed and in sync; in lies before out.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+    groups: dict[tuple[str, str], list[Clip]] = {}
+    for candidate in sequence.tracks:
+        if candidate.id in seen:
+            found.append(f"two things share the id {candidate.id}")
+        seen.add(candidate.id)
+        cursor = 0
+        for clip in candidate.clips:
+            name = f"clip {clip.id} on {candidate.name}"
+            if clip.id in seen:
+                found.append(f"two things share the id {clip.id}")
+            seen.add(clip.id)
+            if clip.duration < 1:
+                found.append(f"{name} lasts {clip.duration} frames")
+            if clip.speed <= 0:
+                found.append(f"{name} has speed {clip.speed}")
+                continue
+            if clip.start < 0:
+                found.append(f"{name} starts before the timeline")
+            elif clip.start < cursor:
+                found.append(f"{name} overlaps the clip before it")
+            cursor = max(cursor, clip.end)
+            if clip.source_in < 0 and (media is None or media_seconds(media, clip) is not None):
+                found.append(f"{name} starts before its media")
+            if media is not None and clip.duration > longest(clip, sequence.rate, media):
+                found.append(f"{name} runs past the end of its media")
+            if clip.link:
+                groups.setdefault((clip.link, clip.media_id), []).append(clip)
+    for (link, _), members in groups.items():
+        if len({c.speed for c in members}) > 1 or len({zero_of(c, sequence.rate) for c in members}) > 1:
+            found.append(f"the clips of link {link} are out of sync")
+    markers = [m.id for m in sequence.markers]
+    if len(set(markers)) != len(markers):
+        found.append("two markers share an id")
+    if any(m.frame < 0 for m in sequence.markers):
+        found.append("a marker lies before the timeline")
+    if [m.frame for m in sequence.markers] != sorted(m.frame for m in sequence.markers):
+        found.append("the markers are not in order")
+    start, stop = sequence.in_point, sequence.out_point
+    if (start is not None and start < 0) or (stop is not None and stop < 1):
+        found.append("the in or out point lies before the timeline")
+    if start is not None and stop is not None and stop <= start:
+        found.append("the out point lies before the in point")
+    return found
+
+
+def free(clips: tuple[Clip, ...] | list[Clip], start: int, stop: int) -> bool:
+    """True when no clip of a sorted list overlaps [start, stop)."""
+    index = bisect_left(clips, stop, key=start_of) - 1
+    return index < 0 or cast(int, clips[index].end) <= start
