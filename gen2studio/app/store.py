@@ -17,6 +17,8 @@ from gen2studio.core.frozen import frozen_map
 from gen2studio.document.model import Document, MediaItem
 from gen2studio.raster.tiles import TileStore
 
+Change = Callable[[Document], Document]
+
 
 class _Step(QUndoCommand):
     def __init__(self, store: DocumentStore, label: str, before: Document, after: Document, merge_key: str) -> None:
@@ -25,6 +27,7 @@ class _Step(QUndoCommand):
         self.before = before
         self.after = after
         self.merge_key = merge_key
+        self._since = self._since_after = store.carried_count
 
     def id(self) -> int:
         return hash(self.merge_key) & 0x3FFFFFFF if self.merge_key else -1
@@ -33,13 +36,14 @@ class _Step(QUndoCommand):
         if not isinstance(other, _Step) or not self.merge_key or other.merge_key != self.merge_key:
             return False
         self.after = other.after
+        self._since_after = other._since_after
         return True
 
     def undo(self) -> None:
-        self._store._restore(self.before)
+        self._store._restore(self.before, self._since)
 
     def redo(self) -> None:
-        self._store._restore(self.after)
+        self._store._restore(self.after, self._since_after)
 
 
 class DocumentStore(QObject):
@@ -53,6 +57,7 @@ class DocumentStore(QObject):
     def __init__(self, document: Document, tiles: TileStore | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._document = document
+        self._carried: list[Change] = []
         self.tiles = tiles or TileStore()
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(500)
@@ -66,20 +71,34 @@ class DocumentStore(QObject):
         if new is not self._document:
             self.undo_stack.push(_Step(self, label, self._document, new, merge_key))
 
-    def amend(self, change: Callable[[Document], Document]) -> None:
-        """Change what undo must not take back: takes arriving from jobs, facts found out about media."""
+    def amend(self, change: Change, *, carried: bool = False) -> None:
+        """Change what undo must not take back: takes arriving from jobs, facts found out about media.
+
+        ``carried`` changes are made again on every older snapshot that undo or redo brings back (a take joining its
+        clip); what they only do to ``takes`` and media facts comes along without it.
+        """
+        if carried:
+            self._carried.append(change)
         self._set(change(self._document))
+
+    @property
+    def carried_count(self) -> int:
+        """How many carried changes there have been: a snapshot remembers which of them it already holds."""
+        return len(self._carried)
 
     def replace(self, document: Document, tiles: TileStore) -> None:
         """Switch to another project."""
         self.undo_stack.clear()
         self.tiles = tiles
+        self._carried.clear()
         self._document = document
         self.undo_stack.setClean()
         self.replaced.emit(document)
 
-    def _restore(self, snapshot: Document) -> None:
+    def _restore(self, snapshot: Document, since: int) -> None:
         current = self._document
+        for change in self._carried[since:]:
+            snapshot = change(snapshot)
         takes = {**snapshot.takes, **current.takes}
         media: dict[str, MediaItem] = {
             key: replace(item, info=current.media[key].info) if key in current.media else item

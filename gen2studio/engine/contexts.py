@@ -15,7 +15,6 @@ from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.mask_raster import MaskRaster
-from gen2studio.engine.composite import composite
 from gen2studio.engine.events import FrameReady, MaskReady, Noted, Picture, Progress
 from gen2studio.engine.frames import FrameCache
 from gen2studio.engine.job_queue import Ticket
@@ -23,6 +22,7 @@ from gen2studio.engine.pace import Pace
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.region import region_mask
 from gen2studio.engine.requests import BlobRef, GenerateRequest, SourceRef
+from gen2studio.raster.compositing import blend
 
 _PROGRESS_GAP = 0.04
 """Seconds between two Progress events of a stage: 25 a second is more than an eye needs."""
@@ -141,10 +141,7 @@ class GenerateContext(JobContext):
             raise GenerationError(f"The generator sent a frame of {picture.shape} {picture.dtype} for {self._size}.")
         source = self._frames.frame(self.request.source, frame, self._size)
         # A cancel that came in between must not lose a finished frame: nothing here polls the token.
-        whole = composite(source, picture, self._region(frame))
-        if whole is picture:
-            # The generator may go on using its buffer.
-            whole = picture.copy()
+        whole = blend(source, picture, self._region(frame))
         whole.setflags(write=False)
         self.emitted.add(frame)
         if self._writer is None:
