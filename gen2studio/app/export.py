@@ -1,0 +1,453 @@
+"""Exporting a sequence: one core for the window and the command line, and the thread the window runs it on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QThread, Signal
+
+from gen2studio.app.audio_mix import AudioMixer
+from gen2studio.app.compositor import Layer, OfflinePixels, SequenceRenderer, sequence_of
+from gen2studio.core.cancel import Cancelled, CancelToken
+from gen2studio.core.errors import ExportError, sentence_of
+from gen2studio.core.geometry import Extent
+from gen2studio.core.log import topic
+from gen2studio.core.media_info import MediaKind
+from gen2studio.document.model import Clip, Document, Sequence
+from gen2studio.media.encoder_presets import ExportPreset, preset_of
+
+if TYPE_CHECKING:
+    from gen2studio.media.encoder import AudioCopy, PictureWriter
+    from gen2studio.media.metadata import ExportRecord
+
+_log = topic("export")
+WEIGHT_FREE = frozenset({"example"})
+"""Generators without trained weights: what decides the IPTC digital source type of an export."""
+_PROJECT_FOLDERS = ("takes", "blobs", "tiles")
+_REPORT_EVERY = 0.1
+"""Seconds between two progress reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """What to export and where to."""
+
+    path: Path
+    """The preset's suffix is added where it is missing; picture sequences become a folder of this name."""
+    preset: str = "h264"
+    """Id of a preset in ``resources/export_presets``."""
+    start: int | None = None
+    stop: int | None = None
+    """Sequence frames [start, stop). None = the sequence's in and out points, or its ends with ``whole``."""
+    whole: bool = False
+    """Ignore in and out points."""
+    audio: bool = True
+    sidecar: bool = True
+    """Write ``<name>.json`` with the recipes. They are inside the file in any case."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Encoder options that replace the preset's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportProgress:
+    """How far an export is. ``done`` counts frames in the file; encoders look ahead, so it starts late."""
+
+    done: int
+    total: int
+    frames_per_second: float
+    seconds_left: float | None
+    """None until it can be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """A finished export."""
+
+    path: Path
+    frames: int
+    seconds: float
+    """How long it took."""
+    notes: tuple[str, ...] = ()
+    """Sentences the artist should read: padded edges, takes with missing frames, damaged media."""
+    audio: str = ""
+    """``encoded``, ``copied`` (bit for bit from the source) or empty."""
+    passed_through: int = 0
+    """Frames that went from decoder to encoder without a colour conversion."""
+
+
+Progress = Callable[[ExportProgress], None]
+
+
+def export_range(sequence: Sequence, settings: ExportSettings) -> tuple[int, int]:
+    """Sequence frames [start, stop) to export. Raises ExportError when it is empty or outside the sequence."""
+    end = sequence.duration
+    if end == 0:
+        raise ExportError("The timeline is empty.", "Place a clip on it first.")
+    first = 0 if settings.whole or sequence.in_point is None else sequence.in_point
+    last = end if settings.whole or sequence.out_point is None else sequence.out_point
+    start = first if settings.start is None else settings.start
+    stop = last if settings.stop is None else settings.stop
+    if start < 0 or stop > end or start >= stop:
+        raise ExportError(
+            f"Frames {start} to {stop} are not a range of this timeline, which has {end} frames.",
+            "Set the in point before the out point, inside the timeline.",
+        )
+    return start, stop
+
+
+def target_path(document: Document, settings: ExportSettings, project_folder: Path | None = None) -> Path:
+    """Where the export goes. Raises ExportError when that would overwrite the project's own files."""
+    if not settings.path.name:
+        raise ExportError("The export has no file name.", "Give it one.")
+    target = preset_of(settings.preset).output_path(settings.path.expanduser().absolute())
+    resolved = target.resolve()
+    for item in document.media.values():
+        media = Path(item.path).resolve()
+        same = resolved == media or (item.info.kind is MediaKind.SEQUENCE and resolved in (media, media.parent))
+        if not same and target.exists() and media.exists():
+            same = target.samefile(media)
+        if same:
+            raise ExportError(
+                f"“{target.name}” is media of this project and is not overwritten.", "Choose another name."
+            )
+    if project_folder is not None:
+        root = project_folder.resolve()
+        if resolved == root or any((root / name) in (resolved, *resolved.parents) for name in _PROJECT_FOLDERS):
+            raise ExportError("Exports can't go into the project's own folders.", "Choose another folder.")
+    if target.is_dir() and not preset_of(settings.preset).is_sequence:
+        raise ExportError(f"“{target}” is a folder.", "Choose another name.")
+    return target
+
+
+def export_sequence(
+    document: Document,
+    settings: ExportSettings,
+    *,
+    take_folder: Callable[[str], Path],
+    project_folder: Path | None = None,
+    cancel: CancelToken | None = None,
+    on_progress: Progress | None = None,
+    trained: Callable[[str], bool] = lambda generator: generator not in WEIGHT_FREE,
+) -> ExportResult:
+    """Render and write a sequence; blocks. Any thread; the document is a value, so edits meanwhile don't matter.
+
+    ``take_folder(take_id)`` is where a take's frames lie (:meth:`TakeStore.path`); ``trained(generator_id)`` says
+    whether a generator has trained weights. Raises ExportError, MediaError or Cancelled; then no file, part file or
+    sidecar is left and an older file of that name is untouched.
+    """
+    return _Export(document, settings, take_folder, project_folder, cancel, on_progress, trained).run()
+
+
+class _Export:
+    """One run of :func:`export_sequence`."""
+
+    def __init__(
+        self,
+        document: Document,
+        settings: ExportSettings,
+        take_folder: Callable[[str], Path],
+        project_folder: Path | None,
+        cancel: CancelToken | None,
+        on_progress: Progress | None,
+        trained: Callable[[str], bool],
+    ) -> None:
+        self.document = document
+        self.settings = settings
+        self.sequence = sequence_of(document)
+        self.preset = _with_options(preset_of(settings.preset), settings.options)
+        self.path = target_path(document, settings, project_folder)
+        self.start, self.stop = export_range(self.sequence, settings)
+        self.total = self.stop - self.start
+        self.cancel = cancel or CancelToken()
+        self.on_progress = on_progress
+        self.trained = trained
+        self.pixels = OfflinePixels(take_folder)
+        self.renderer = SequenceRenderer(document, self.pixels, alpha=self.preset.alpha)
+        self.mixer = AudioMixer(document)
+        self.missing: dict[str, int] = {}
+        """Clip name → frames whose active take has no picture."""
+        self.passed_through = 0
+        self.began = time.perf_counter()
+        self._reported = 0.0
+
+    def run(self) -> ExportResult:
+        from gen2studio.media import metadata
+
+        try:
+            self.cancel.check()
+            record = self._record()
+            writer = self._open(record)
+            try:
+                self._write_frames(writer)
+                writer.finish(lambda: self._report(writer))
+                self.cancel.check()
+                if self.preset.is_sequence:
+                    if self.settings.sidecar:
+                        inside = writer.part / metadata.sidecar_path(self.path).name
+                        inside.write_text(metadata.record_json(record, indent=2) + "\n", encoding="utf-8")
+                elif self.preset.container in ("mp4", "mov"):
+                    metadata.append_xmp_box(writer.part, record)
+                writer.commit()
+            except OSError as error:
+                from gen2studio.media.encoder import export_error
+
+                raise export_error(error, self.path) from error
+            finally:
+                writer.abort()
+            notes = [*writer.notes, *self._notes()]
+            if self.settings.sidecar and not self.preset.is_sequence:
+                try:
+                    metadata.write_sidecar(self.path, record)
+                except OSError as error:
+                    notes.append(f"The recipes could not be written beside the file: {sentence_of(error)}")
+            self._report(writer, final=True)
+            copied = bool(getattr(writer, "audio_copied", False))
+            return ExportResult(
+                path=self.path,
+                frames=writer.frames_muxed,
+                seconds=time.perf_counter() - self.began,
+                notes=tuple(notes),
+                audio="copied" if copied else "encoded" if writer.audio_wanted else "",
+                passed_through=self.passed_through,
+            )
+        finally:
+            self.pixels.close()
+            self.mixer.close()
+
+    # -- picture and sound -------------------------------------------------------------------------------------------
+
+    def _open(self, record: ExportRecord) -> PictureWriter:
+        from gen2studio.media import metadata
+
+        extent = Extent(self.sequence.width, self.sequence.height)
+        if self.preset.is_sequence:
+            from gen2studio.media.encoder_images import ImageSequenceWriter
+
+            images = ImageSequenceWriter(
+                self.path,
+                extent,
+                bits=self.preset.bits,
+                alpha=self.preset.alpha,
+                first=self.start,
+                text=metadata.png_text(record),
+            )
+            if self.settings.audio and self.mixer.audible:
+                images.notes.append("Picture sequences carry no sound: export a video file for it.")
+            return images
+        from gen2studio.media.encoder import Encoder
+
+        copy = self._audio_to_copy() if self.settings.audio else None
+        sound = self.settings.audio and copy is None and self.mixer.audible
+        return Encoder(
+            self.path,
+            self.preset,
+            extent,
+            self.sequence.rate,
+            sample_rate=self.sequence.sample_rate if sound else 0,
+            audio_copy=copy,
+            metadata=metadata.container_tags(record),
+        )
+
+    def _write_frames(self, writer: PictureWriter) -> None:
+        rate, sample_rate = self.sequence.rate, self.sequence.sample_rate
+        first_sample = round(self.start / rate * sample_rate)
+        heard = 0
+        for frame in range(self.start, self.stop):
+            self.cancel.check()
+            layers = self.renderer.layers(frame)
+            self._count_missing(layers)
+            writer.write(self.renderer.composed(layers))
+            if writer.audio_wanted:
+                until = round((frame + 1) / rate * sample_rate) - first_sample
+                if until - heard >= sample_rate // 4 or frame + 1 == self.stop:
+                    writer.write_audio(self.mixer.read(Fraction(first_sample + heard, sample_rate), until - heard))
+                    heard = until
+            self._report(writer)
+
+    def _count_missing(self, layers: tuple[Layer, ...]) -> None:
+        for layer in layers:
+            if layer.clip.active_take and not layer.take_id:
+                self.missing[layer.clip.name] = self.missing.get(layer.clip.name, 0) + 1
+
+    def _audio_to_copy(self) -> AudioCopy | None:
+        """The one untouched clip whose sound is all there is to hear in the range, if its codec fits the container."""
+        from gen2studio.media.encoder import AudioCopy
+
+        rate = self.sequence.rate
+        heard: list[Clip] = []
+        for track in self.sequence.audio_tracks:
+            for clip in () if track.muted else track.clips:
+                item = self.document.media.get(clip.media_id)
+                in_range = clip.start < self.stop and clip.end > self.start
+                if clip.enabled and in_range and item is not None and item.info.audio is not None:
+                    heard.append(clip)
+        if len(heard) != 1:
+            return None
+        clip = heard[0]
+        item = self.document.media[clip.media_id]
+        assert item.info.audio is not None
+        untouched = clip.speed == 1 and clip.gain_db == 0 and clip.source_in == 0 and clip.start == self.start
+        # Sound that goes on after the clip's end would have to be cut: only whole packets can be copied.
+        covers = clip.end >= self.stop or Fraction(clip.duration) / rate >= item.info.audio.duration
+        if not (untouched and covers and item.info.audio.codec in self.preset.copy_audio):
+            return None
+        return AudioCopy(path=Path(item.path), stop=Fraction(self.stop - self.start) / rate)
+
+    # -- what is told --------------------------------------------------------------------------------------------------
+
+    def _record(self) -> ExportRecord:
+        from gen2studio.media import metadata
+
+        used: dict[str, None] = {}
+        inputs: dict[str, None] = {}
+        for track in self.sequence.tracks:
+            for clip in () if track.muted else track.clips:
+                if clip.enabled and clip.start < self.stop and clip.end > self.start:
+                    inputs[clip.media_id] = None
+        if any(c.active_take for t in self.sequence.video_tracks for c in t.clips):
+            for frame in range(self.start, self.stop):
+                for layer in self.renderer.layers(frame):
+                    if layer.take_id:
+                        used[layer.take_id] = None
+        media = self.document.media
+        takes: list[metadata.TakeRecord] = []
+        for take_id in used:
+            take = self.document.takes[take_id]
+            item = media[take.media_id]
+            takes.append(
+                metadata.take_record(
+                    take_id=take.id,
+                    name=take.name,
+                    media=item.name,
+                    fingerprint=item.fingerprint,
+                    request_digest=take.request_digest,
+                    recipe=take.recipe,
+                    generator=take.look.generator,
+                    trained=self.trained(take.look.generator),
+                )
+            )
+        rate = self.sequence.rate
+        return metadata.ExportRecord(
+            project=self.document.name,
+            preset=self.preset.id,
+            width=self.sequence.width,
+            height=self.sequence.height,
+            rate=f"{rate.numerator}/{rate.denominator}",
+            frames=self.total,
+            first_frame=self.start,
+            takes=tuple(takes),
+            inputs=tuple(
+                metadata.InputRecord(name=media[i].name, fingerprint=media[i].fingerprint) for i in inputs if i in media
+            ),
+            created=metadata.now(),
+        )
+
+    def _notes(self) -> list[str]:
+        notes = [
+            f"{count} frame{'s' if count != 1 else ''} of “{name}” have no rendered take and show the source."
+            for name, count in self.missing.items()
+        ]
+        return [*notes, *self.pixels.warnings(), *self.mixer.warnings]
+
+    def _report(self, writer: PictureWriter, final: bool = False) -> None:
+        if not final:
+            self.cancel.check()
+        if self.on_progress is None:
+            return
+        now = time.perf_counter()
+        if not final and now - self._reported < _REPORT_EVERY:
+            return
+        self._reported = now
+        done, elapsed = writer.frames_muxed, now - self.began
+        pace = done / elapsed if elapsed > 0 else 0.0
+        left = (self.total - done) / pace if done >= min(10, self.total) and pace > 0 else None
+        self.on_progress(ExportProgress(done=done, total=self.total, frames_per_second=pace, seconds_left=left))
+
+
+def _with_options(preset: ExportPreset, options: tuple[tuple[str, str], ...]) -> ExportPreset:
+    from dataclasses import replace
+
+    from gen2studio.core.frozen import frozen_map
+
+    return replace(preset, options=frozen_map({**preset.options, **dict(options)})) if options else preset
+
+
+class _ExportThread(QThread):
+    progressed = Signal(object)
+    succeeded = Signal(object)
+    failed = Signal(str)
+    cancelled = Signal()
+
+    def __init__(self, work: Callable[[Progress], ExportResult]) -> None:
+        super().__init__()
+        self.setObjectName("export")
+        self._work = work
+
+    def run(self) -> None:
+        try:
+            self.succeeded.emit(self._work(self.progressed.emit))
+        except Cancelled:
+            self.cancelled.emit()
+        except Exception as error:
+            _log.exception("export failed")
+            self.failed.emit(sentence_of(error))
+
+
+class ExportJob(QObject):
+    """One export on its own thread. Signals arrive on the thread that made the job."""
+
+    progressed = Signal(object)
+    """ExportProgress, at most ten times a second."""
+    finished = Signal(object)
+    """ExportResult"""
+    failed = Signal(str)
+    """One sentence."""
+    cancelled = Signal()
+
+    def __init__(
+        self,
+        document: Document,
+        settings: ExportSettings,
+        *,
+        take_folder: Callable[[str], Path],
+        project_folder: Path | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._cancel = CancelToken()
+
+        def work(progress: Progress) -> ExportResult:
+            return export_sequence(
+                document,
+                settings,
+                take_folder=take_folder,
+                project_folder=project_folder,
+                cancel=self._cancel,
+                on_progress=progress,
+            )
+
+        self._thread = _ExportThread(work)
+        self._thread.progressed.connect(self.progressed)
+        self._thread.succeeded.connect(self.finished)
+        self._thread.failed.connect(self.failed)
+        self._thread.cancelled.connect(self.cancelled)
+
+    @property
+    def running(self) -> bool:
+        return self._thread.isRunning()
+
+    def start(self) -> None:
+        self._thread.start(QThread.Priority.LowPriority)
+
+    def cancel(self) -> None:
+        """Stop at the next frame; ``cancelled`` follows. Nothing is left on disk."""
+        self._cancel.cancel()
+
+    def wait(self, milliseconds: int = 30_000) -> bool:
+        """Block until the thread has ended (after :meth:`cancel`, when the window closes)."""
+        return self._thread.wait(milliseconds)
