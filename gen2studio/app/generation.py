@@ -1,0 +1,414 @@
+"""What the generate panel does: the look being edited, four stills, runs, and the takes they make. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from gen2studio.app import planning
+from gen2studio.app.engine_host import EngineHost
+from gen2studio.app.preferences import Preferences
+from gen2studio.app.session import Session
+from gen2studio.core.errors import StudioError, sentence_of
+from gen2studio.core.ids import new_id
+from gen2studio.document import looks, takes
+from gen2studio.document.look import Look, PaintedKey, StyleImage
+from gen2studio.document.model import Clip, Document
+from gen2studio.engine.abilities import GeneratorRegistry
+from gen2studio.engine.catalog import Catalog
+from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged
+from gen2studio.engine.generators import Abilities, ModeAbility
+from gen2studio.engine.requests import GenerateRequest, Job, Lane
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Still:
+    """One of the four previews; ``picture`` is None while it is being made."""
+
+    frame: int
+    """Media frame."""
+    picture: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """What the run or stills of the target clip are doing."""
+
+    job_id: str = ""
+    lane: Lane = Lane.RENDER
+    state: JobState | None = None
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+    eta_seconds: float | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state is not None and not self.state.ended
+
+
+class Generation(QObject):
+    """Edits looks as undo steps and turns them into jobs."""
+
+    look_changed = Signal(object)
+    """Look that the panel should show."""
+    target_changed = Signal(object)
+    """Clip | None the panel works on."""
+    stills_changed = Signal()
+    run_changed = Signal(object)
+    """RunState of the target clip."""
+    still_shown = Signal(str, int, object)
+    """(media id, media frame, picture): a still the artist wants to see large."""
+    noted = Signal(str)
+    """A sentence from the running job, for example that another key frame is wanted."""
+
+    def __init__(
+        self,
+        session: Session,
+        host: EngineHost,
+        registry: GeneratorRegistry,
+        catalog: Catalog,
+        preferences: Preferences,
+        add_blob: Callable[[Path | bytes], str],
+        find_blob: Callable[[str], Path | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._host = host
+        self.registry = registry
+        self.catalog = catalog
+        self._preferences = preferences
+        self._add_blob = add_blob
+        self.find_blob = find_blob
+        self._target_id = ""
+        self._look: Look = session.document.default_look
+        self._stills: list[Still] = []
+        self._stills_job = ""
+        self._stills_owner = ""
+        self._runs: dict[str, RunState] = {}
+        self._owner: dict[str, str] = {}
+        session.playhead_changed.connect(self._retarget)
+        session.selection_changed.connect(self._retarget)
+        session.store.changed.connect(self._on_document_changed)
+        session.store.replaced.connect(self._on_document_replaced)
+        host.state_changed.connect(self._on_state_changed)
+        host.progressed.connect(self._on_progressed)
+        host.frame_ready.connect(self._on_frame_ready)
+        host.noted.connect(self._on_noted)
+        self._retarget()
+
+    # -- target and look ------------------------------------------------------------------------------------------
+
+    @property
+    def target(self) -> Clip | None:
+        return self._session.find_clip(self._target_id) if self._target_id else None
+
+    @property
+    def look(self) -> Look:
+        """The look of the target clip, or the document's default where the clip has none yet."""
+        return self._look
+
+    def _retarget(self, *_: Any) -> None:
+        clip = self._session.target_clip()
+        identity = clip.id if clip else ""
+        if identity != self._target_id:
+            self._target_id = identity
+            self._stills = []
+            self.target_changed.emit(clip)
+            self.stills_changed.emit()
+            self.run_changed.emit(self.run_state)
+        self._reload_look()
+
+    def _reload_look(self) -> None:
+        clip = self.target
+        look = (clip.look if clip else None) or self._session.document.default_look
+        if look != self._look:
+            self._look = look
+            self.look_changed.emit(look)
+
+    def _on_document_changed(self, _old: Document, _new: Document) -> None:
+        self._retarget()
+
+    def _on_document_replaced(self, _new: Document) -> None:
+        self._target_id = "-"
+        self._runs.clear()
+        self._owner.clear()
+        self._retarget()
+
+    def set_look(self, label: str, look: Look, merge_key: str = "") -> None:
+        """One undo step: the look of the target clip and of the other selected clips, and the default for new ones."""
+        document = self._session.document
+        clip = self.target
+        ids = {clip.id} if clip else set[str]()
+        if clip and clip.id in self._session.selection:
+            ids |= set(self._session.selection)
+        try:
+            changed = looks.set_look(document, ids, look) if ids else document
+        except StudioError as error:
+            self._session.tell(str(error), "warning")
+            self.look_changed.emit(self._look)
+            return
+        changed = replace(changed, default_look=replace(look, keys=(), mask_objects=()))
+        self._session.store.apply(label, changed, merge_key)
+
+    def change(self, label: str, merge_key: str = "", **fields: Any) -> None:
+        """Change fields of the look; names of :class:`Controls` fields change the sliders."""
+        self.set_look(label, looks.with_fields(self._look, **fields), merge_key)
+
+    # -- what the generator honours -------------------------------------------------------------------------------
+
+    def abilities(self) -> Abilities | None:
+        """The chosen generator, or the first that serves the mode; None when none does."""
+        serving = self.registry.serving(self._look.mode.value)
+        return next((a for a in serving if a.id == self._look.generator), serving[0] if serving else None)
+
+    def ability(self) -> ModeAbility | None:
+        found = self.abilities()
+        return found.mode(self._look.mode.value) if found else None
+
+    def why_not(self) -> str:
+        return self.registry.why_not(self._look.mode.value)
+
+    # -- style images and key frames ------------------------------------------------------------------------------
+
+    def add_styles(self, sources: list[Path | bytes], names: list[str]) -> None:
+        """Add images to the style board; each that can't be read is named in a message, the rest are added."""
+        added: list[StyleImage] = []
+        for source, name in zip(sources, names, strict=True):
+            try:
+                added.append(StyleImage(digest=self._add_blob(source), name=name))
+            except (StudioError, OSError) as error:
+                self._session.tell(sentence_of(error), "error")
+        known = {s.digest for s in self._look.styles}
+        fresh = tuple(s for s in added if s.digest not in known)
+        if fresh:
+            self.change("Add style image", styles=(*self._look.styles, *fresh))
+
+    def remove_style(self, digest: str) -> None:
+        self.change("Remove style image", styles=tuple(s for s in self._look.styles if s.digest != digest))
+
+    def weigh_style(self, digest: str, weight: float) -> None:
+        styles = tuple(replace(s, weight=weight) if s.digest == digest else s for s in self._look.styles)
+        self.change("Style image weight", merge_key=f"style-{digest}", styles=styles)
+
+    def add_key(self, source: Path | bytes, name: str) -> None:
+        """Use a painting as the key frame of the frame under the playhead."""
+        clip = self.target
+        if clip is None:
+            self._session.tell(
+                "Put the playhead on a clip first; the painting belongs to one of its frames.", "warning"
+            )
+            return
+        try:
+            frame = planning.media_frame(self._session.document, clip, self._session.playhead)
+            key = PaintedKey(frame=frame, digest=self._add_blob(source), name=name)
+        except (StudioError, OSError) as error:
+            self._session.tell(sentence_of(error), "error")
+            return
+        keys = tuple(sorted((*(k for k in self._look.keys if k.frame != frame), key), key=lambda k: k.frame))
+        self.change(f"Add key frame at {frame}", keys=keys)
+
+    def remove_key(self, frame: int) -> None:
+        self.change(f"Remove key frame at {frame}", keys=tuple(k for k in self._look.keys if k.frame != frame))
+
+    def set_swatch(self, source: Path | bytes) -> str:
+        """Store a pattern swatch; returns its digest (empty when it could not be read)."""
+        try:
+            return self._add_blob(source)
+        except (StudioError, OSError) as error:
+            self._session.tell(sentence_of(error), "error")
+            return ""
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    @property
+    def stills(self) -> tuple[Still, ...]:
+        return tuple(self._stills)
+
+    @property
+    def run_state(self) -> RunState:
+        return self._runs.get(self._target_id, RunState())
+
+    def _planned(self, plan: Callable[[Clip], GenerateRequest]) -> tuple[Clip, GenerateRequest] | None:
+        clip = self.target
+        if clip is None:
+            self._session.tell("Put a clip on the timeline and the playhead on it, then generate.", "warning")
+            return None
+        if (reason := self.why_not()) != "":
+            self._session.tell(reason, "warning")
+            return None
+        try:
+            return clip, plan(clip)
+        except StudioError as error:
+            self._session.tell(str(error), "error")
+            return None
+
+    def _revision(self) -> str:
+        found = self.abilities()
+        return found.revision if found else ""
+
+    def _effective(self) -> Look:
+        found = self.abilities()
+        return replace(self._look, generator=found.id) if found else self._look
+
+    def make_stills(self) -> None:
+        """Four frames across the clip, first things first."""
+        side = int(self._preferences.get("preview_max_side"))
+        planned = self._planned(
+            lambda clip: planning.plan_stills(
+                self._session.document,
+                clip,
+                self._effective(),
+                blobs=self.find_blob,
+                revision=self._revision(),
+                max_side=side,
+            )
+        )
+        if planned is None:
+            return
+        clip, request = planned
+        self._stills = [Still(frame) for frame in request.wanted]
+        self._stills_owner = clip.id
+        job = Job(id=new_id("job"), lane=Lane.STILLS, request=request, label=f"Stills of {clip.name}", owner=clip.id)
+        self._stills_job = job.id
+        self._follow(job, len(request.wanted))
+        self.stills_changed.emit()
+        self._host.submit(job)
+
+    def show_still(self, still: Still) -> None:
+        """Go to a still's frame and show it in the viewer."""
+        clip, sequence = self.target, self._session.sequence
+        if clip is None or sequence is None or still.picture is None:
+            return
+        frame = planning.sequence_frame(self._session.document, clip, still.frame)
+        self._session.set_playhead(frame)
+        self.still_shown.emit(clip.media_id, still.frame, still.picture)
+
+    def run(self) -> str:
+        """Queue the whole clip; returns the job id (empty when it could not be planned)."""
+        if not self._look.seed_locked:
+            self.new_seed()
+        planned = self._planned(
+            lambda clip: planning.plan_generate(
+                self._session.document, clip, self._effective(), blobs=self.find_blob, revision=self._revision()
+            )
+        )
+        if planned is None:
+            return ""
+        clip, request = planned
+        job = Job(
+            id=new_id("job"),
+            lane=Lane.RENDER,
+            request=request,
+            label=self._run_label(clip),
+            owner=clip.id,
+            take_id=new_id("take"),
+        )
+        self._follow(job, len(request.wanted))
+        self._host.submit(job)
+        return job.id
+
+    def _run_label(self, clip: Clip) -> str:
+        look = self._look
+        titles = {p.id: p.title for p in self.catalog.presets()}
+        what = titles.get(look.preset) or (look.styles[0].name if look.styles else "") or look.prompt or look.mode.value
+        return f"{clip.name}: {what}"[:80]
+
+    def _follow(self, job: Job, total: int) -> None:
+        self._owner[job.id] = job.owner
+        self._set_run(job.owner, RunState(job_id=job.id, lane=job.lane, state=JobState.QUEUED, total=total))
+
+    def cancel(self) -> bool:
+        """Stop what runs for the target clip; False when nothing did."""
+        state = self.run_state
+        if not state.active:
+            return False
+        self._host.cancel(state.job_id)
+        return True
+
+    def new_seed(self) -> None:
+        self.change("New seed", seed=int(np.random.default_rng().integers(1, 2**31 - 1)))
+
+    # -- takes ------------------------------------------------------------------------------------------------------
+
+    def reuse(self, recipe_json: str) -> None:
+        """Set the look to what a recipe says."""
+        try:
+            self.set_look("Reuse settings", planning.look_of_recipe(recipe_json))
+        except StudioError as error:
+            self._session.tell(str(error), "error")
+
+    def reuse_take(self, take_id: str) -> None:
+        take = self._session.document.takes.get(take_id)
+        if take is not None:
+            self.set_look("Reuse settings of take", replace(take.look))
+
+    def _take_edit(self, label: str, edit: Callable[[Document], Document]) -> None:
+        try:
+            self._session.store.apply(label, edit(self._session.document))
+        except StudioError as error:
+            self._session.tell(str(error), "warning")
+
+    def apply_take(self, take_id: str) -> None:
+        """Show ``take_id`` on the target clip (empty = the source): one undo step."""
+        if (clip := self.target) is not None:
+            self._take_edit("Apply take" if take_id else "Show source", lambda d: takes.apply_take(d, clip.id, take_id))
+
+    def discard_take(self, take_id: str) -> None:
+        if (clip := self.target) is not None:
+            self._take_edit("Discard take", lambda d: takes.discard_take(d, clip.id, take_id))
+
+    def rate_take(self, take_id: str, rating: int) -> None:
+        self._take_edit("Rate take", lambda d: takes.rate_take(d, take_id, rating))
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def _set_run(self, owner: str, state: RunState) -> None:
+        self._runs[owner] = state
+        if owner == self._target_id:
+            self.run_changed.emit(state)
+
+    def _on_state_changed(self, event: StateChanged) -> None:
+        owner = self._owner.get(event.job_id)
+        if owner is None:
+            return
+        state = self._runs.get(owner, RunState())
+        if state.job_id == event.job_id:
+            self._set_run(owner, replace(state, state=event.state))
+        if event.state is JobState.FAILED:
+            self._session.tell(event.reason, "error")
+        elif event.state is JobState.CANCELLED and event.reason:
+            self._session.tell(event.reason, "info")
+        if event.state.ended:
+            self._owner.pop(event.job_id, None)
+
+    def _on_progressed(self, event: Progress) -> None:
+        owner = self._owner.get(event.job_id)
+        if owner is None:
+            return
+        state = self._runs.get(owner, RunState())
+        if state.job_id == event.job_id:
+            self._set_run(
+                owner,
+                replace(state, done=event.done, total=event.total, stage=event.stage, eta_seconds=event.eta_seconds),
+            )
+
+    def _on_frame_ready(self, event: FrameReady) -> None:
+        if event.job_id != self._stills_job or self._stills_owner != self._target_id:
+            return
+        for index, still in enumerate(self._stills):
+            if still.frame == event.frame:
+                self._stills[index] = Still(event.frame, event.picture)
+        self.stills_changed.emit()
+
+    def _on_noted(self, event: Noted) -> None:
+        if event.job_id in self._owner:
+            self.noted.emit(event.text)
+            self._session.tell(event.text, "warning")

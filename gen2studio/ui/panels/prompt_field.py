@@ -1,0 +1,117 @@
+"""The prompt with its words marked: plain where the generator understands them, struck amber where it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QSyntaxHighlighter, QTextCharFormat
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+from gen2studio.engine.catalog import PromptWord
+from gen2studio.ui import theme
+
+
+class _Marker(QSyntaxHighlighter):
+    def __init__(self, field: QPlainTextEdit) -> None:
+        super().__init__(field.document())
+        self.unknown: frozenset[str] = frozenset()
+
+    def highlightBlock(self, text: str) -> None:
+        mark = QTextCharFormat()
+        mark.setForeground(theme.colour("warning"))
+        mark.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
+        mark.setUnderlineColor(theme.colour("warning"))
+        position = 0
+        for word in text.split():
+            position = text.index(word, position)
+            if word.strip(".,;:!?\"'()").casefold() in self.unknown:
+                self.setFormat(position, len(word), mark)
+            position += len(word)
+
+
+class PromptField(QWidget):
+    """``text_committed`` comes when typing pauses or the field loses focus."""
+
+    text_committed = Signal(str)
+
+    def __init__(self, words: Callable[[str], tuple[PromptWord, ...]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._words = words
+        self.field = QPlainTextEdit(self)
+        self.field.setObjectName("prompt")
+        self.field.setAccessibleName("Prompt")
+        self.field.setPlaceholderText("for example: a white dog with black spots, watercolour, evening light")
+        self.field.setToolTip(
+            "Say what you want to see. Words that the chosen generator does not understand are underlined."
+        )
+        self.field.setFixedHeight(58)
+        self.field.setTabChangesFocus(True)
+        self.field.installEventFilter(self)
+        self._marker = _Marker(self.field)
+        self.note = QLabel(self)
+        self.note.setObjectName("prompt.note")
+        self.note.setWordWrap(True)
+        self.note.setProperty("role", "warning")
+        self.note.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.field)
+        layout.addWidget(self.note)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(700)
+        self._timer.timeout.connect(self._commit)
+        self._committed = ""
+        self.field.textChanged.connect(self._on_text_changed)
+
+    def set_text(self, text: str) -> None:
+        """Show ``text`` without a signal; what is being typed right now is left alone."""
+        self._committed = text
+        if self.field.toPlainText() != text and not self._timer.isActive():
+            self.field.blockSignals(True)
+            self.field.setPlainText(text)
+            self.field.blockSignals(False)
+        self._mark()
+
+    def _on_text_changed(self) -> None:
+        if self.field.toPlainText() != self._committed:
+            self._timer.start()
+
+    def _commit(self) -> None:
+        self._timer.stop()
+        text = " ".join(self.field.toPlainText().split())
+        self._mark()
+        if text != self._committed:
+            self._committed = text
+            self.text_committed.emit(text)
+
+    def _mark(self) -> None:
+        words = self._words(self.field.toPlainText())
+        unknown = [w.word for w in words if not w.known]
+        marks = frozenset(w.strip(".,;:!?\"'()").casefold() for w in unknown)
+        if marks != self._marker.unknown:
+            self._marker.unknown = marks
+            self.field.blockSignals(True)
+            self._marker.rehighlight()
+            self.field.blockSignals(False)
+        self.note.setVisible(bool(unknown))
+        if unknown:
+            listed = ", ".join(f"“{w}”" for w in unknown[:4]) + (" …" if len(unknown) > 4 else "")
+            self.note.setText(
+                f"Not understood by this generator and left out: {listed}. A text-driven model (Wan 2.1 VACE) would know them."
+            )
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QFocusEvent) and event.type() == QEvent.Type.FocusOut:
+            self._commit()
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            and not event.modifiers()
+        ):
+            self._commit()
+            return True
+        return super().eventFilter(watched, event)

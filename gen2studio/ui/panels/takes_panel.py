@@ -1,0 +1,321 @@
+"""The takes of the clip under the playhead: compare, rate, apply, discard, reuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gen2studio.app.generation import Generation
+from gen2studio.app.session import Session
+from gen2studio.document.model import Clip, Document, Take
+from gen2studio.ui import theme
+from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.pictures import pixmap_from_file
+
+_THUMB = QSize(128, 72)
+Index = QModelIndex | QPersistentModelIndex
+
+SOURCE = ""
+"""The id of the row that stands for the footage itself."""
+
+
+class TakesModel(QAbstractListModel):
+    """The source first, then the takes of one clip, latest first."""
+
+    def __init__(
+        self,
+        take_folder: Callable[[str], Path],
+        stale: Callable[[Clip, Take], bool],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._folder = take_folder
+        self._stale = stale
+        self.clip: Clip | None = None
+        self._takes: list[Take] = []
+        self._pictures: dict[tuple[str, int], QPixmap] = {}
+        self._stale_cache: dict[str, bool] = {}
+
+    def show(self, document: Document, clip: Clip | None) -> None:
+        takes = [document.takes[t] for t in reversed(clip.takes) if t in document.takes] if clip else []
+        if clip is self.clip and takes == self._takes:
+            return
+        reset = [t.id for t in takes] != [t.id for t in self._takes] or (clip is None) != (self.clip is None)
+        if reset:
+            self.beginResetModel()
+        self.clip, self._takes = clip, takes
+        self._stale_cache.clear()
+        if reset:
+            self.endResetModel()
+        elif clip is not None:
+            self.dataChanged.emit(self.index(0), self.index(len(takes)))
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:
+        return 0 if parent.isValid() or self.clip is None else len(self._takes) + 1
+
+    def take(self, index: Index) -> Take | None:
+        """None for the source's row."""
+        row = index.row()
+        return self._takes[row - 1] if 1 <= row <= len(self._takes) else None
+
+    def row_of(self, take_id: str) -> int:
+        return next((i + 1 for i, t in enumerate(self._takes) if t.id == take_id), 0)
+
+    def is_stale(self, take: Take) -> bool:
+        if take.id not in self._stale_cache:
+            self._stale_cache[take.id] = self.clip is not None and self._stale(self.clip, take)
+        return self._stale_cache[take.id]
+
+    def picture(self, take: Take) -> QPixmap:
+        if not take.done:
+            return QPixmap()
+        first, last = take.done[0]
+        frame = (first + last) // 2 if take.complete else first
+        key = (take.id, frame)
+        if key not in self._pictures:
+            self._pictures[key] = pixmap_from_file(self._folder(take.id) / f"frame_{frame:06d}.png", _THUMB)
+        return self._pictures[key]
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        take = self.take(index)
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return take.name if take else "Source"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self.describe(take) if take else "The footage itself"
+        return None
+
+    def describe(self, take: Take) -> str:
+        done = sum(b - a for a, b in take.done)
+        lines = [
+            take.name,
+            f"{done} of {take.stop - take.start} frames, {take.width}×{take.height}, seed {take.look.seed}",
+        ]
+        if take.flicker is not None:
+            lines.append(f"Flicker {take.flicker:.2f}× the source's own")
+        if take.drift is not None:
+            lines.append(f"Colour drift ΔE {take.drift:.1f}")
+        if self.is_stale(take):
+            lines.append("Stale: controls or mask have changed since this take was made.")
+        return "\n".join(lines)
+
+
+class _TakeDelegate(QStyledItemDelegate):
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(_THUMB.width() + 14, _THUMB.height() + 46)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        model = index.model()
+        assert isinstance(model, TakesModel)
+        take = model.take(index)
+        rect: QRect = option.rect.adjusted(3, 3, -3, -3)  # pyright: ignore[reportAttributeAccessIssue]
+        state: QStyle.StateFlag = option.state  # pyright: ignore[reportAttributeAccessIssue]
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        chosen = bool(state & QStyle.StateFlag.State_Selected)
+        painter.setPen(theme.colour("accent" if chosen else "line"))
+        painter.setBrush(theme.colour("accent_soft" if chosen else "panel"))
+        painter.drawRoundedRect(rect, 5, 5)
+        frame = QRect(rect.x() + 4, rect.y() + 4, rect.width() - 8, _THUMB.height() - 4)
+        painter.fillRect(frame, theme.colour("stage"))
+        picture = model.picture(take) if take else QPixmap()
+        if picture.isNull():
+            name = "film" if take is None else "loader"
+            painter.drawPixmap(frame.center() - QPoint(11, 11), theme.icon_pixmap(name, 22, "text_faint"))
+        else:
+            size = picture.deviceIndependentSize().toSize().scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            place = QRect(QPoint(0, 0), size)
+            place.moveCenter(frame.center())
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawPixmap(place, picture)
+        active = model.clip is not None and model.clip.active_take == (take.id if take else SOURCE)
+        if active:
+            badge = QRect(frame.right() - 58, frame.y() + 4, 54, 15)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.colour("success"))
+            painter.drawRoundedRect(badge, 4, 4)
+            painter.setPen(theme.colour("accent_text"))
+            font = painter.font()
+            font.setPointSizeF(7.5)
+            painter.setFont(font)
+            painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "on timeline")
+        text = QRect(frame.x(), frame.bottom() + 3, frame.width(), 16)
+        font = option.font  # pyright: ignore[reportAttributeAccessIssue]
+        painter.setFont(font)
+        painter.setPen(theme.colour("text"))
+        name = take.name if take else "Source"
+        painter.drawText(
+            text,
+            Qt.AlignmentFlag.AlignVCenter,
+            painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, text.width()),
+        )
+        line, ink = self._status(model, take)
+        small = painter.font()
+        small.setPointSizeF(small.pointSizeF() - 1.5)
+        painter.setFont(small)
+        painter.setPen(theme.colour(ink))
+        painter.drawText(text.translated(0, 16), Qt.AlignmentFlag.AlignVCenter, line)
+        painter.restore()
+
+    @staticmethod
+    def _status(model: TakesModel, take: Take | None) -> tuple[str, str]:
+        if take is None:
+            return "Footage", "text_muted"
+        stars = "rejected" if take.rating < 0 else "★" * take.rating
+        if not take.complete:
+            done = sum(b - a for a, b in take.done)
+            return f"{done} of {take.stop - take.start} frames {stars}", "band_running"
+        if model.is_stale(take):
+            return f"stale {stars}", "band_stale"
+        return f"complete {stars}", "band_done"
+
+
+class TakesPanel(QWidget):
+    """A strip of takes with what can be done to the chosen one."""
+
+    take_chosen = Signal(str)
+    """Take id (empty = source) under the cursor: what compare and apply work on."""
+
+    def __init__(
+        self,
+        session: Session,
+        generation: Generation,
+        take_folder: Callable[[str], Path],
+        stale: Callable[[Clip, Take], bool],
+        actions: dict[str, QAction],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("takesPanel")
+        self._session = session
+        self._generation = generation
+        self._actions = actions
+        self.model = TakesModel(take_folder, stale, self)
+        self.view = QListView(self)
+        self.view.setObjectName("takes.list")
+        self.view.setAccessibleName("Takes of this clip")
+        self.view.setViewMode(QListView.ViewMode.IconMode)
+        self.view.setResizeMode(QListView.ResizeMode.Adjust)
+        self.view.setMovement(QListView.Movement.Static)
+        self.view.setUniformItemSizes(True)
+        self.view.setItemDelegate(_TakeDelegate(self.view))
+        self.view.setModel(self.model)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._on_menu_requested)
+        self.view.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.view.doubleClicked.connect(lambda _i: actions["take.apply"].trigger())
+        self.empty = EmptyState(
+            "layers",
+            "No takes yet",
+            "Choose a look, make four stills, then generate: every run lands here as a take.",
+            "",
+            self,
+        )
+        buttons = QHBoxLayout()
+        buttons.setSpacing(2)
+        for name in ("take.apply", "take.source", "take.reuse", "take.discard"):
+            button = QToolButton(self)
+            button.setObjectName(f"button.{name}")
+            button.setAccessibleName(actions[name].text())
+            button.setDefaultAction(actions[name])
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        self._stars: list[QToolButton] = []
+        for star in range(1, 6):
+            button = QToolButton(self)
+            button.setObjectName(f"take.star.{star}")
+            button.setAccessibleName(f"Rate {star} of 5")
+            button.setToolTip(f"Rate {star} of 5; the same star again takes the rating off")
+            button.setIconSize(theme.icon_size(14))
+            button.clicked.connect(lambda _checked=False, n=star: self._on_star_clicked(n))
+            self._stars.append(button)
+            buttons.addWidget(button)
+        self.scores = QLabel(self)
+        self.scores.setProperty("role", "muted")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 8)
+        layout.setSpacing(4)
+        layout.addLayout(buttons)
+        layout.addWidget(self.scores)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.empty, 1)
+        generation.target_changed.connect(lambda _clip: self.reload())
+        session.store.changed.connect(lambda _old, _new: self.reload())
+        session.store.replaced.connect(lambda _new: self.reload())
+        self.reload()
+
+    @property
+    def chosen(self) -> str:
+        """Take id of the current row; empty for the source or nothing."""
+        index = self.view.currentIndex()
+        take = self.model.take(index) if index.isValid() else None
+        return take.id if take else ""
+
+    def choose(self, take_id: str) -> None:
+        self.view.setCurrentIndex(self.model.index(self.model.row_of(take_id)))
+
+    def reload(self) -> None:
+        clip = self._generation.target
+        before, before_clip = self.chosen, self.model.clip.id if self.model.clip else ""
+        known = {*(self.model.clip.takes if self.model.clip else ())}
+        self.model.show(self._session.document, clip)
+        has = bool(clip and clip.takes)
+        self.view.setVisible(has)
+        self.empty.setVisible(not has)
+        if clip is not None and has:
+            fresh = [t for t in clip.takes if t not in known]
+            same = clip.id == before_clip
+            self.choose(fresh[-1] if same and fresh else before if same and before in clip.takes else clip.active_take)
+        self._show_state()
+
+    def _on_current_changed(self, _current: QModelIndex, _previous: QModelIndex) -> None:
+        self._show_state()
+        self.take_chosen.emit(self.chosen)
+
+    def _show_state(self) -> None:
+        take = self._session.document.takes.get(self.chosen)
+        clip = self._generation.target
+        self._actions["take.apply"].setEnabled(take is not None and clip is not None and clip.active_take != take.id)
+        self._actions["take.source"].setEnabled(clip is not None and clip.active_take != "")
+        for name in ("take.reuse", "take.discard"):
+            self._actions[name].setEnabled(take is not None)
+        for index, button in enumerate(self._stars):
+            lit = take is not None and take.rating > index
+            button.setIcon(theme.icon("star", "warning" if lit else "text_faint"))
+            button.setEnabled(take is not None)
+        parts: list[str] = []
+        if take is not None and take.flicker is not None:
+            parts.append(f"flicker {take.flicker:.2f}× source")
+        if take is not None and take.drift is not None:
+            parts.append(f"drift ΔE {take.drift:.1f}")
+        self.scores.setText(" · ".join(parts))
+        self.scores.setVisible(bool(parts))
+
+    def _on_star_clicked(self, star: int) -> None:
+        take = self._session.document.takes.get(self.chosen)
+        if take is not None:
+            self._generation.rate_take(take.id, 0 if take.rating == star else star)
+
+    def _on_menu_requested(self, position: QPoint) -> None:
+        menu = QMenu(self)
+        for name in ("take.apply", "take.source", "take.reuse", "take.discard"):
+            menu.addAction(self._actions[name])
+        take = self._session.document.takes.get(self.chosen)
+        if take is not None:
+            menu.addSeparator()
+            menu.addAction(theme.icon("thumbs-down"), "Reject", lambda: self._generation.rate_take(take.id, -1))
+        menu.popup(self.view.viewport().mapToGlobal(position))

@@ -1,0 +1,47 @@
+"""Numpy pictures as Qt pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QImage, QImageReader, QPixmap
+
+
+def image_of(picture: NDArray[np.uint8]) -> QImage:
+    """A QImage that owns its pixels: (H, W, 3) RGB or (H, W, 4) premultiplied BGRA uint8."""
+    contiguous = np.ascontiguousarray(picture)
+    height, width, channels = contiguous.shape
+    kind = QImage.Format.Format_RGB888 if channels == 3 else QImage.Format.Format_ARGB32_Premultiplied
+    return QImage(contiguous.data, width, height, width * channels, kind).copy()
+
+
+def pixmap_of(picture: NDArray[np.uint8], box: QSize | None = None, ratio: float = 1.0) -> QPixmap:
+    """A pixmap, scaled to fit ``box`` (device-independent pixels) when given."""
+    image = image_of(picture)
+    return _fitted(image, box, ratio)
+
+
+def pixmap_from_file(path: Path, box: QSize, ratio: float = 1.0) -> QPixmap:
+    """A small upright pixmap of an image file, read at reduced size; null when it can't be read."""
+    reader = QImageReader(str(path))
+    reader.setAutoTransform(True)
+    size = reader.size()
+    if size.isValid():
+        target = size.scaled(box * ratio * 2, Qt.AspectRatioMode.KeepAspectRatioByExpanding)
+        if target.width() < size.width():
+            reader.setScaledSize(target)
+    image = reader.read()
+    return QPixmap() if image.isNull() else _fitted(image, box, ratio)
+
+
+def _fitted(image: QImage, box: QSize | None, ratio: float) -> QPixmap:
+    if box is not None:
+        image = image.scaled(
+            box * ratio, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+    pixmap = QPixmap.fromImage(image)
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
