@@ -87,10 +87,13 @@ def _pattern_of(request: GenerateRequest, intent: words.Intent) -> words.Pattern
     """The region edit that is asked for: the pattern controls first, then the words."""
     if request.preset or intent.preset or request.styles:
         return None
-    if request.pattern is not None and (request.mode == "mask" or request.pattern.kind != "none"):
-        return request.pattern
+    asked = request.pattern
+    if asked is not None and asked.kind != "none":
+        return asked
     if intent.pattern is not None:
         return intent.pattern
-    if request.mode == "mask" and intent.colours:
+    if request.mode != "mask":
+        return None
+    if intent.colours:
         return words.PatternWish(base=intent.colours[0])
-    return None
+    return asked if intent.empty else None

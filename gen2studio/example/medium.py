@@ -1,0 +1,107 @@
+"""What all preset painters share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gen2studio.core.cancel import CancelToken
+from gen2studio.example import colour_map
+from gen2studio.example.brushwork import Brushwork
+from gen2studio.example.compiled import Team
+from gen2studio.example.film import Carried, KeyLayer
+from gen2studio.example.kernels import F32
+from gen2studio.example.kuwahara import kuwahara
+
+Picture = NDArray[np.uint8]
+
+
+class Medium:
+    """A preset painter: one instance paints one clip. ``table`` is the clip's colour table, ``samples`` a few of its frames."""
+
+    keyed = False
+
+    def __init__(self, brushwork: Brushwork, table: F32, samples: Sequence[Picture]) -> None:
+        self.brush = brushwork
+        self.table = table
+        self.samples = samples
+        self.weight = brushwork.style_weight
+        self._surfaces: dict[tuple[str, int, int], F32] = {}
+
+    def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer:
+        """The layer to carry; media without one are never asked."""
+        raise AssertionError(f"{type(self).__name__} has no layer")
+
+    def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
+        """The finished frame."""
+        return colour_map.apply(self.table, picture, team)
+
+    # -- tools ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def unit(self) -> float:
+        """Pixels for one pixel at 288 lines."""
+        return self.brush.unit
+
+    def get(self, name: str, default: float) -> float:
+        return self.brush.get(name, default)
+
+    def looseness(self, tight: float, normal: float, loose: float) -> float:
+        """A value that follows the structure control: ``tight`` at 0, ``normal`` at 2, ``loose`` at 7."""
+        return float(np.interp(self.brush.structure, [0, 2, 7], [tight, normal, loose]))
+
+    def amount(self, value: float, limit: float = 1.0) -> float:
+        """An effect's amount scaled by the style weight."""
+        return min(limit, value * self.weight)
+
+    def surface(self, name: str, shape: tuple[int, ...], make: Callable[[int, int], F32]) -> F32:
+        """A texture of the frame's size, made once."""
+        key = (name, shape[0], shape[1])
+        found = self._surfaces.get(key)
+        if found is None:
+            found = self._surfaces[key] = make(shape[0], shape[1])
+        return found
+
+    def simplified(self, picture: F32, team: Team, radius: float = 4.0, *, unit: float | None = None, passes: int = 1) -> F32:
+        """The mapped frame with its detail abstracted as the structure control says; ``radius`` at 288 lines."""
+        scale = self.unit if unit is None else unit
+        out = colour_map.apply(self.table, picture, team)
+        reach = radius * scale * self.looseness(0.45, 1.0, 2.3)
+        for i in range(passes + (self.brush.structure > 4.5)):
+            out = kuwahara(out, reach * 0.75**i, team)
+        return out
+
+    def line_light(self, picture: F32) -> F32:
+        """(H, W) lightness that lines are drawn from; blurred more the looser the structure."""
+        light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        sigma = self.unit * self.looseness(0.35, 0.7, 3.0)
+        return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), np.float32)
+
+
+def with_light(picture: F32, light: F32) -> F32:
+    """``picture`` with its Lab lightness replaced by ``light`` (H, W) 0…1."""
+    lab = colour_map.to_lab(picture)
+    lab[..., 0] = light
+    return colour_map.to_rgb(lab)
+
+
+def stepped(values: F32, steps: float, softness: float) -> F32:
+    """Values 0…1 in ``steps`` flat levels with soft borders; ``softness`` is the share of a step they take."""
+    level = values * steps
+    part = level - np.floor(level)
+    t = np.clip((part - 0.5) / max(softness, 1e-3) + 0.5, 0, 1)
+    return np.asarray((np.floor(level) + t * t * (3 - 2 * t)) / steps, np.float32)
+
+
+def saturated(picture: F32, factor: float) -> F32:
+    """Chroma multiplied by ``factor``."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+    return np.asarray(np.clip(grey + (picture - grey) * factor, 0, 1), np.float32)
+
+
+def mixed(a: F32, b: F32, amount: float | F32) -> F32:
+    """a + (b − a)·amount."""
+    return np.asarray(a + (b - a) * amount, np.float32)
