@@ -71,7 +71,7 @@ def remove_media(document: Document, media_ids: Collection[str], *, with_clips: 
 
 
 def relink(document: Document, media_id: str, path: str, fingerprint: str, info: MediaInfo | None = None) -> Document:
-    """Point a media item at another file: a moved one (same fingerprint) or a replacement with the same kind of picture."""
+    """Point a media item at another file: a moved one, or a replacement of its kind."""
     item = media_of(document, media_id)
     facts = info or item.info
     moving = (MediaKind.VIDEO, MediaKind.SEQUENCE)

@@ -1,0 +1,88 @@
+"""The document as versioned JSON, and back without loss. Reading is strict: a damaged file is refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from gen2studio.core.frozen import frozen_map
+from gen2studio.document import codec_parts as parts
+from gen2studio.document.codec_reader import Node, complain, parse_json
+from gen2studio.document.migrations import VERSION, migrate
+from gen2studio.document.model import Document
+
+
+class _WithId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_WithId)
+
+
+def encode(document: Document, base: Path | None) -> dict[str, Any]:
+    """JSON-ready form. ``base`` is the project folder: media inside or near it is stored relative to it."""
+    return {
+        "format": "gen2studio",
+        "version": VERSION,
+        "id": document.id,
+        "name": document.name,
+        "active_sequence": document.active_sequence,
+        "default_look": parts.encode_look(document.default_look),
+        "media": [parts.encode_media(item, base) for item in document.media.values()],
+        "sequences": [parts.encode_sequence(sequence) for sequence in document.sequences.values()],
+        "masks": [parts.encode_mask(mask) for mask in document.masks.values()],
+        "takes": [parts.encode_take(take) for take in document.takes.values()],
+    }
+
+
+def decode(data: dict[str, Any], base: Path | None) -> Document:
+    """The document of :func:`encode`'s form, of this or an older version. Raises ProjectError. May change ``data``."""
+    root = Node(migrate(data), "it")
+    media = _by_id((parts.decode_media(n, base) for n in root.nodes("media", "media")), "media")
+    takes = {
+        take_id: take
+        for take_id, take in _by_id((parts.decode_take(n) for n in root.nodes("takes", "take")), "takes").items()
+        if take.media_id in media
+    }
+    sequences = _by_id(
+        (parts.decode_sequence(n, media, takes) for n in root.nodes("sequences", "sequence")), "sequences"
+    )
+    masks = _by_id((parts.decode_mask(n) for n in root.nodes("masks", "mask")), "masks")
+    for mask in masks.values():
+        if mask.media_id not in media:
+            complain(f"mask {mask.name}", "belongs to media that the project does not have")
+    active = root.ident("active_sequence", optional=True)
+    if active and active not in sequences:
+        complain("the active timeline", "is not in the project")
+    return Document(
+        id=root.ident("id"),
+        name=root.text("name"),
+        media=frozen_map(media),
+        sequences=frozen_map(sequences),
+        active_sequence=active,
+        masks=frozen_map(masks),
+        takes=frozen_map(takes),
+        default_look=parts.decode_look(root.node("default_look")),
+    )
+
+
+def dumps(document: Document, base: Path | None) -> bytes:
+    """The text of ``project.json``."""
+    return json.dumps(encode(document, base), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def loads(text: bytes, base: Path | None) -> Document:
+    """The document of :func:`dumps`'s text. Raises ProjectError."""
+    return decode(parse_json(text), base)
+
+
+def _by_id(items: Iterable[T], what: str) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for item in items:
+        if item.id in found:
+            complain(f"one of its {what}", "uses an id twice")
+        found[item.id] = item
+    return found

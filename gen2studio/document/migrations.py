@@ -1,0 +1,76 @@
+"""Older project files, brought up one version at a time. Each step is a pure function on decoded JSON.
+
+Add a step here and an example of the older file to the tests whenever ``VERSION`` grows; never change an old step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gen2studio.core.errors import ProjectError
+from gen2studio.document.codec_reader import Node, complain
+
+VERSION = 1
+
+Json = dict[str, Any]
+
+
+def _pair_to_text(value: Any) -> Any:
+    """``[30000, 1001]`` → ``"30000/1001"``."""
+    if isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value):
+        return f"{value[0]}/{value[1]}"
+    return value
+
+
+def _from_0(data: Json) -> Json:
+    """Version 0 wrote fractions as pairs, mattes keyed by frame, a seed without its lock, and no default look."""
+    from gen2studio.document.codec_parts import encode_look
+    from gen2studio.document.look import Look
+
+    root = Node(data, "it")
+
+    def with_lock(look: Any) -> Any:
+        return {"seed_locked": True, **look} if isinstance(look, dict) else look
+
+    for node in root.nodes("media", "media"):
+        info = node.node("info").data
+        for key in ("pixel_aspect", "rate", "duration"):
+            info[key] = _pair_to_text(info.get(key))
+        if isinstance(info.get("audio"), dict):
+            info["audio"]["duration"] = _pair_to_text(info["audio"].get("duration"))
+    for sequence in root.nodes("sequences", "sequence"):
+        sequence.data["rate"] = _pair_to_text(sequence.raw("rate"))
+        for track in sequence.nodes("tracks", "track"):
+            for clip in track.nodes("clips", "clip"):
+                for key in ("in", "speed"):
+                    clip.data[key] = _pair_to_text(clip.raw(key))
+                clip.data["look"] = with_lock(clip.data.get("look"))
+    for mask in root.nodes("masks", "mask"):
+        frames = mask.raw("frames")
+        if not isinstance(frames, dict) or not all(key.isdecimal() and len(key) < 13 for key in frames):
+            complain(mask.where, "has no valid frames")
+        mask.data["frames"] = [[int(k), *v] if isinstance(v, list) else v for k, v in frames.items()]
+    for take in root.nodes("takes", "take"):
+        take.data["look"] = with_lock(take.data.get("look"))
+    data.setdefault("default_look", encode_look(Look()))
+    return data
+
+
+MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0}
+"""Version → the step to the next one."""
+
+
+def migrate(data: Json) -> Json:
+    """Bring decoded JSON to :data:`VERSION`. Raises ProjectError for files from a newer program. Changes ``data``."""
+    node = Node(data, "it")
+    if node.raw("format", None) != "gen2studio":
+        raise ProjectError("This is not a Gen2 Studio project.", "Choose a .g2s project.")
+    version = node.integer("version")
+    if version > VERSION:
+        raise ProjectError("This project was saved by a newer Gen2 Studio.", "Update Gen2 Studio, then open it again.")
+    while version < VERSION:
+        data = MIGRATIONS[version](data)
+        version += 1
+        data["version"] = version
+    return data
