@@ -1,0 +1,139 @@
+"""Where the frames of a headless run go: a film with the clip's sound, or numbered PNGs, with the recipe inside."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+from gen2studio.cli.footage import Footage
+from gen2studio.cli.progress_bar import ProgressBar
+from gen2studio.core.errors import UsageError
+from gen2studio.core.geometry import Extent
+from gen2studio.engine.requests import GenerateRequest, request_digest, request_recipe
+from gen2studio.engine.take_store import TakeStore
+from gen2studio.media.metadata import (
+    ExportRecord,
+    InputRecord,
+    container_tags,
+    now,
+    png_text,
+    png_with_chunks,
+    take_record,
+    write_sidecar,
+)
+
+_PRESETS = {".mp4": "h264", ".mov": "prores_422_hq"}
+_SAMPLE_RATE = 48000
+
+
+def preset_for(out: Path) -> str:
+    """Export preset id for a file name, or empty for PNGs. Raises UsageError."""
+    suffix = out.suffix.lower()
+    if suffix in _PRESETS:
+        return _PRESETS[suffix]
+    if suffix == ".png":
+        if not re.search(r"%0?\d*d", out.name):
+            raise UsageError(f"“{out.name}” is one picture; name the sequence like frame_%06d.png.")
+        return ""
+    if suffix and not out.is_dir():
+        raise UsageError(f"“{out.name}” ends with {suffix}; write an .mp4, a .mov, a folder or name_%06d.png.")
+    return ""
+
+
+def record_of(footage: Footage, request: GenerateRequest, take_id: str, frames: int, trained: bool) -> ExportRecord:
+    """What the output tells about itself."""
+    rate = footage.source.rate
+    take = take_record(
+        take_id=take_id,
+        name=footage.path.stem,
+        media=footage.path.name,
+        fingerprint=footage.source.fingerprint,
+        request_digest=request_digest(request),
+        recipe=request_recipe(request),
+        generator=request.generator,
+        trained=trained,
+    )
+    return ExportRecord(
+        project=footage.path.stem,
+        preset="",
+        width=request.width,
+        height=request.height,
+        rate=f"{rate.numerator}/{rate.denominator}",
+        frames=frames,
+        first_frame=request.start,
+        takes=(take,),
+        inputs=(InputRecord(name=footage.path.name, fingerprint=footage.source.fingerprint),),
+        created=now(),
+    )
+
+
+def write_pngs(out: Path, store: TakeStore, take_id: str, frames: Iterable[int], record: ExportRecord) -> Path:
+    """Copy stored frames to ``out`` (a folder, or a ``name_%06d.png`` pattern), numbered by media frame.
+
+    Returns the folder. Every file appears whole or not at all.
+    """
+    folder, pattern = (out.parent, out.name) if out.suffix.lower() == ".png" else (out, "frame_%06d.png")
+    folder.mkdir(parents=True, exist_ok=True)
+    text = png_text(record)
+    for frame in frames:
+        target = folder / (pattern % frame)
+        part = target.with_name(f".{target.name}.part")
+        part.write_bytes(png_with_chunks(store.frame_path(take_id, frame).read_bytes(), text))
+        os.replace(part, target)
+    return folder
+
+
+def write_film(
+    out: Path, footage: Footage, request: GenerateRequest, store: TakeStore, take_id: str, record: ExportRecord,
+    bar: ProgressBar,
+) -> list[str]:  # fmt: skip
+    """Encode the take at the clip's rate with the clip's sound, and write the recipe beside it. Returns notes.
+
+    Raises ExportError. A film is whole or not there.
+    """
+    from gen2studio.media.audio_reader import AudioReader
+    from gen2studio.media.encoder import AudioCopy, Encoder
+    from gen2studio.media.encoder_presets import preset_of
+
+    preset = preset_of(preset_for(out))
+    rate, clock, info = footage.source.rate, footage.clock, footage.info
+    begin = clock.time_of(request.start)
+    end = (
+        clock.time_of(request.stop) if request.stop < clock.frame_count else clock.time_of(request.stop - 1) + 1 / rate
+    )
+    # A constant grid over the range: what the film shows at k / rate is the frame the clip shows there.
+    count = max(1, round((end - begin) * rate))
+    shown = [min(max(request.start, clock.index_at(begin + k / rate)), request.stop - 1) for k in range(count)]
+    if not info.variable_rate and count == request.stop - request.start:
+        shown = list(range(request.start, request.stop))
+    whole = request.start == 0 and request.stop == clock.frame_count
+    sound = info.audio is not None
+    copied = sound and whole and info.audio is not None and info.audio.codec in preset.copy_audio
+    reader = AudioReader(footage.path, _SAMPLE_RATE) if sound and not copied else None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Encoder(
+            out,
+            preset,
+            Extent(request.width, request.height),
+            rate,
+            sample_rate=_SAMPLE_RATE if reader is not None else 0,
+            audio_copy=AudioCopy(path=footage.path, stop=end - begin) if copied else None,
+            metadata=container_tags(record),
+        ) as encoder:
+            for number, frame in enumerate(shown):
+                encoder.write(store.read(take_id, frame))
+                if reader is not None and encoder.audio_wanted:
+                    first, last = (round(Fraction(n) / rate * _SAMPLE_RATE) for n in (number, number + 1))
+                    encoder.write_audio(reader.read(begin + Fraction(first, _SAMPLE_RATE), last - first))
+                bar.show(number + 1, count, "Encoding")
+            notes = encoder.notes
+    finally:
+        if reader is not None:
+            reader.close()
+    bar.clear()
+    write_sidecar(out, record)
+    return notes

@@ -1,0 +1,273 @@
+"""The options that describe a look on the command line, and the frozen request they make."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, key_ref, matte_track
+from gen2studio.cli.progress_bar import ProgressBar
+from gen2studio.cli.running import run_job
+from gen2studio.compose import generator_registry, look_catalog
+from gen2studio.core.cancel import Cancelled
+from gen2studio.core.errors import GenerationError, UsageError
+from gen2studio.core.geometry import Extent
+from gen2studio.core.ids import new_id
+from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.engine.events import Event, JobState, MaskReady
+from gen2studio.engine.requests import (
+    AnchorTrack,
+    ControlValues,
+    GenerateRequest,
+    Job,
+    Lane,
+    MaskTrackRef,
+    PatternRef,
+    PropagateRequest,
+)
+from gen2studio.engine.workspace import Workspace
+from gen2studio.raster.tiles import TileStore
+
+_SLIDERS = {
+    # option: (field, lowest, highest, help)
+    "structure": ("structure", 0.0, 7.0, "0 follows every edge of the footage … 7 only its rough layout"),
+    "weight": ("style_weight", 0.0, 2.0, "how strongly the style is applied; 1 = as designed"),
+    "consistency": ("consistency", 0.0, 2.0, "how much frames are held together; 1 = neutral"),
+    "stroke": ("stroke_size", 0.25, 4.0, "size of brush marks"),
+    "strength": ("strength", 0.0, 1.0, "mix with the source; 1 = all new"),
+    "protect-skin": ("protect_skin", 0.0, 1.0, "keep the source's own colours on skin"),
+    "preserve-luminance": ("preserve_luminance", 0.0, 1.0, "region edits keep the subject's shading"),
+    "feather": ("feather", 0.0, 200.0, "soft edge of the mask in pixels, inwards only"),
+}
+_PATTERNS = ("none", "spots", "stripes", "plaid", "swatch")
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+
+
+def add_look_options(parser: argparse.ArgumentParser) -> None:
+    """Everything but the output: source, style, region, sliders, range and size."""
+    look = parser.add_argument_group("look")
+    look.add_argument("--mode", choices=("stylize", "mask", "render"), default="stylize", help="default: %(default)s")
+    look.add_argument("--preset", default="", metavar="NAME", help="a bundled look; “list” prints them")
+    look.add_argument("--style", action="append", default=[], metavar="IMAGE", help="a style image; may be repeated")
+    look.add_argument("--prompt", default="", metavar="TEXT", help="words; those not understood are named")
+    look.add_argument(
+        "--key", action="append", default=[], metavar="PNG@FRAME", help="a painted key frame; may be repeated"
+    )
+    look.add_argument("--pattern", choices=_PATTERNS, help="give the region a colour and a pattern")
+    look.add_argument("--base", metavar="HEX", default="#f5f3ee", help="the pattern's ground (default: %(default)s)")
+    look.add_argument("--ink", metavar="HEX", default="#161414", help="the pattern's marks (default: %(default)s)")
+    look.add_argument("--pattern-scale", type=float, default=1.0, metavar="X", help="0.25 … 4 (default: 1)")
+    look.add_argument("--swatch", metavar="IMAGE", help="the picture of --pattern swatch")
+    look.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed gives the same film (default: 1)")
+    look.add_argument("--generator", default="", metavar="ID", help="default: the first that serves the mode")
+    defaults = ControlValues()
+    sliders = parser.add_argument_group("sliders")
+    for option, (field, low, high, text) in _SLIDERS.items():
+        help_text = f"{text} ({low:g} … {high:g}, default {getattr(defaults, field):g})"
+        sliders.add_argument(f"--{option}", dest=field, type=float, metavar="X", help=help_text)
+    sliders.add_argument("--grow", type=int, default=0, metavar="PIXELS", help="grow (+) or shrink (−) the mask")
+    what = parser.add_argument_group("footage")
+    what.add_argument("--source", required=True, type=Path, metavar="CLIP", help="video, still or image sequence")
+    what.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="PNG|SEQ|VIDEO",
+        help="the subject in white: a matte video or PNG sequence as long as the clip or the range, or one picture "
+        "(of the first frame, or PNG@FRAME; may be repeated) that is carried through the range",
+    )
+    what.add_argument("--hold-mask", action="store_true", help="use one --mask picture unmoved on every frame")
+    what.add_argument(
+        "--region", choices=("foreground", "background", "all"), help="what changes (default: foreground with a mask)"
+    )
+    what.add_argument("--range", dest="span", default=":", metavar="A:B", help="frames A to B, B not included")
+    what.add_argument(
+        "--size", nargs="+", default=[], metavar="WxH | max N", help="output size (default: the clip's own)"
+    )
+
+
+def list_presets() -> None:
+    """Print the bundled looks."""
+    for info in look_catalog().presets():
+        print(f"{info.id:<16} {info.title}{f' - {info.description}' if info.description else ''}")
+
+
+def request_of(args: argparse.Namespace, footage: Footage, tiles: TileStore, bar: ProgressBar) -> GenerateRequest:
+    """The request that the options describe; a single mask picture is carried through the range first.
+
+    Raises UsageError, MediaError, GenerationError, and Cancelled when that was interrupted.
+    """
+    registry = generator_registry()
+    serving = registry.serving(args.mode)
+    if not serving:
+        raise GenerationError(registry.why_not(args.mode))
+    abilities = next((found for found in serving if found.id == args.generator), None)
+    if abilities is None:
+        if args.generator:
+            raise UsageError(f"The generator “{args.generator}” does not serve {args.mode}.")
+        abilities = serving[0]
+    start, stop = frame_range(args.span, footage)
+    size = output_size(args.size, footage.extent)
+    region = args.region or ("foreground" if args.mask else "all")
+    if region != "all" and not args.mask:
+        raise UsageError(f"--region {region} needs a --mask.")
+    if args.mode == "mask" and not args.mask:
+        raise UsageError("--mode mask needs a --mask that shows the subject.")
+    return GenerateRequest(
+        mode=args.mode,
+        generator=abilities.id,
+        revision=abilities.revision,
+        source=footage.source,
+        start=start,
+        stop=stop,
+        width=size.width,
+        height=size.height,
+        preset=preset_id(args.preset),
+        prompt=args.prompt,
+        styles=tuple(image_ref(path) for path in args.style),
+        keys=tuple(sorted((key_ref(text, footage) for text in args.key), key=lambda key: key.frame)),
+        pattern=_pattern(args),
+        region=region,
+        masks=_masks(args, footage, start, stop, tiles, bar) if region != "all" else (),
+        controls=_controls(args),
+        seed=args.seed,
+    )
+
+
+def preset_id(name: str) -> str:
+    """The id of a preset given by id or title. Raises UsageError."""
+    if not name:
+        return ""
+    presets = look_catalog().presets()
+    for info in presets:
+        if name.casefold() in (info.id.casefold(), info.title.casefold()):
+            return info.id
+    raise UsageError(f"There is no preset “{name}”. Choose one of: {', '.join(info.id for info in presets)}.")
+
+
+def output_size(words: list[str], extent: Extent) -> Extent:
+    """``WxH``, ``max N`` or ``N`` (longest side, never enlarged); empty = as it is. Raises UsageError."""
+    text = " ".join(words).strip()
+    if not text:
+        return extent
+    if both := re.fullmatch(r"(\d+)\s*[x×]\s*(\d+)", text):
+        width, height = int(both[1]), int(both[2])
+    elif longest := re.fullmatch(r"(?:max\s*)?(\d+)", text):
+        side = int(longest[1])
+        fitted = (
+            extent.scaled_to_fit(Extent(max(1, side), max(1, side)))
+            if side < max(extent.width, extent.height)
+            else extent
+        )
+        # Even sides suit every video codec.
+        width, height = (fitted.width, fitted.height) if fitted is extent else (fitted.width & ~1, fitted.height & ~1)
+    else:
+        raise UsageError(f"The size “{text}” is neither WIDTHxHEIGHT nor max N.")
+    if not (16 <= width <= 16384 and 16 <= height <= 16384):
+        raise UsageError(f"The size {width}×{height} is outside 16 to 16384 pixels a side.")
+    return Extent(width, height)
+
+
+def colour(text: str) -> tuple[int, int, int]:
+    """``#rrggbb`` or ``#rgb``. Raises UsageError."""
+    digits = text.removeprefix("#")
+    if len(digits) == 3:
+        digits = "".join(d + d for d in digits)
+    if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
+        raise UsageError(f"“{text}” is not a colour; write it as #rrggbb.")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+
+
+def _pattern(args: argparse.Namespace) -> PatternRef | None:
+    if args.pattern is None:
+        return None
+    if args.pattern == "swatch" and not args.swatch:
+        raise UsageError("--pattern swatch needs --swatch IMAGE.")
+    if not 0.25 <= args.pattern_scale <= 4:
+        raise UsageError("--pattern-scale lies between 0.25 and 4.")
+    swatch = image_ref(args.swatch) if args.swatch else None
+    return PatternRef(
+        kind=args.pattern, base=colour(args.base), ink=colour(args.ink), scale=args.pattern_scale, swatch=swatch
+    )
+
+
+def _controls(args: argparse.Namespace) -> ControlValues:
+    values = ControlValues(grow=args.grow)
+    for option, (field, low, high, _text) in _SLIDERS.items():
+        value = getattr(args, field)
+        if value is None:
+            continue
+        if not low <= value <= high:
+            raise UsageError(f"--{option} lies between {low:g} and {high:g}, not at {value:g}.")
+        values = replace(values, **{field: value})
+    return values
+
+
+def _masks(
+    args: argparse.Namespace, footage: Footage, start: int, stop: int, tiles: TileStore, bar: ProgressBar
+) -> tuple[MaskTrackRef, ...]:
+    name = new_id("mask")
+    single = [text for text in args.mask if _is_picture(text)]
+    if not single:
+        if len(args.mask) > 1:
+            raise UsageError("Give one matte video or sequence.")
+        track = matte_track(Path(args.mask[0]), footage, start, stop, tiles)
+        return (MaskTrackRef(object_id=name, frames=tuple(track)),)
+    if len(single) != len(args.mask):
+        raise UsageError("Give either single mask pictures or one matte video or sequence.")
+    anchors = dict(anchored(text, footage, tiles, start) for text in single)
+    if args.hold_mask:
+        if len(anchors) > 1:
+            raise UsageError("--hold-mask takes one mask picture.")
+        raster = next(iter(anchors.values()))
+        return (MaskTrackRef(object_id=name, frames=tuple((frame, raster) for frame in range(start, stop))),)
+    if set(range(start, stop)) <= set(anchors):
+        return (MaskTrackRef(object_id=name, frames=tuple(sorted(anchors.items()))),)
+    carried = carry(footage, name, anchors, min(start, *anchors), max(stop, *(a + 1 for a in anchors)), tiles, bar)
+    if carried is None:
+        raise Cancelled
+    kept = tuple((frame, raster) for frame, raster in sorted(carried.items()) if start <= frame < stop)
+    return (MaskTrackRef(object_id=name, frames=kept),)
+
+
+def _is_picture(text: str) -> bool:
+    path = Path(text.rpartition("@")[0] or text) if re.search(r"@\d+$", text) else Path(text)
+    return path.suffix.lower() in _PICTURES and "%" not in path.name and not path.is_dir()
+
+
+def carry(
+    footage: Footage,
+    object_id: str,
+    anchors: dict[int, MaskRaster],
+    start: int,
+    stop: int,
+    tiles: TileStore,
+    bar: ProgressBar,
+    confidences: dict[int, float] | None = None,
+    kept: dict[int, MaskRaster] | None = None,
+) -> dict[int, MaskRaster] | None:
+    """Mattes of [start, stop) propagated from ``anchors``, which stay as drawn; None when it was interrupted.
+
+    ``confidences`` and ``kept`` are filled with what arrives, also of an interrupted run.
+    """
+    found = kept if kept is not None else {}
+    found.update({frame: raster for frame, raster in anchors.items() if start <= frame < stop})
+
+    def hear(event: Event) -> None:
+        if isinstance(event, MaskReady):
+            found[event.frame] = tiles.pack(event.mask)
+            if confidences is not None:
+                confidences[event.frame] = event.confidence
+
+    request = PropagateRequest(
+        source=footage.source,
+        objects=(AnchorTrack(object_id=object_id, anchors=tuple(sorted(anchors.items()))),),
+        start=start,
+        stop=stop,
+        from_frame=min(anchors),
+    )
+    job = Job(id=new_id("job"), lane=Lane.MASK, request=request, label="Tracking the mask")
+    state = run_job(job, Workspace(matte=tiles.unpack), bar, hear)
+    return found if state is JobState.FINISHED else None
