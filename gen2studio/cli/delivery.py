@@ -101,9 +101,10 @@ def write_film(
     preset = preset_of(preset_for(out))
     rate, clock, info = footage.source.rate, footage.clock, footage.info
     begin = clock.time_of(request.start)
-    end = (
-        clock.time_of(request.stop) if request.stop < clock.frame_count else clock.time_of(request.stop - 1) + 1 / rate
-    )
+    if request.stop < clock.frame_count:
+        end = clock.time_of(request.stop)
+    else:
+        end = clock.time_of(request.stop - 1) + 1 / rate
     # A constant grid over the range: what the film shows at k / rate is the frame the clip shows there.
     count = max(1, round((end - begin) * rate))
     shown = [min(max(request.start, clock.index_at(begin + k / rate)), request.stop - 1) for k in range(count)]

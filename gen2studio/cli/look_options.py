@@ -156,13 +156,11 @@ def output_size(words: list[str], extent: Extent) -> Extent:
         width, height = int(both[1]), int(both[2])
     elif longest := re.fullmatch(r"(?:max\s*)?(\d+)", text):
         side = int(longest[1])
-        fitted = (
-            extent.scaled_to_fit(Extent(max(1, side), max(1, side)))
-            if side < max(extent.width, extent.height)
-            else extent
-        )
-        # Even sides suit every video codec.
-        width, height = (fitted.width, fitted.height) if fitted is extent else (fitted.width & ~1, fitted.height & ~1)
+        width, height = extent.width, extent.height
+        if 0 < side < max(width, height):
+            fitted = extent.scaled_to_fit(Extent(side, side))
+            # Even sides suit every video codec.
+            width, height = fitted.width & ~1, fitted.height & ~1
     else:
         raise UsageError(f"The size “{text}” is neither WIDTHxHEIGHT nor max N.")
     if not (16 <= width <= 16384 and 16 <= height <= 16384):

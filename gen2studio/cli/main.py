@@ -10,6 +10,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from gen2studio import __version__
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments and arguments[0] in VERBS:
             verbose = verbose or "-v" in arguments or "--verbose" in arguments
-            log.configure("INFO" if verbose else None)
+            # An error is one line; -v shows where it comes from.
+            log.configure("INFO" if verbose else "CRITICAL")
             return _run_verb(arguments)
         return _open_window(arguments, verbose)
     except SystemExit as leave:
@@ -94,6 +96,8 @@ def _open_window(arguments: list[str], verbose: bool) -> int:
     parser.add_argument("--version", action="version", version=f"Gen2 Studio {__version__}")
     wanted = parser.parse_args(arguments)
     log.configure("INFO" if verbose or wanted.verbose else None)
+    if wanted.path and not Path(wanted.path).exists():
+        raise UsageError(f"“{wanted.path}” is neither a file nor one of the verbs {', '.join(VERBS)}.")
     # Imported here: the verbs must run on machines without Qt's system libraries.
     launch = importlib.import_module("gen2studio.launch")
     return int(launch.main([wanted.path] if wanted.path else []) or 0)

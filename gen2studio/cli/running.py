@@ -16,7 +16,7 @@ from gen2studio.engine.workspace import Workspace
 
 
 def run_job(job: Job, workspace: Workspace, bar: ProgressBar, hear: Callable[[Event], None] | None = None) -> JobState:
-    """Run ``job`` to its end; FINISHED or CANCELLED. ``hear`` gets every event. Raises GenerationError when it fails."""
+    """Run ``job`` to its end, FINISHED or CANCELLED; ``hear`` gets every event. Raises GenerationError if it fails."""
 
     def sink(event: Event) -> None:
         if isinstance(event, Progress):
