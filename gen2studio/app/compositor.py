@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,11 @@ from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.model import Clip, Document, MediaItem, Sequence
 from gen2studio.engine.take_store import frame_name
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+    from gen2studio.media.decoder import Decoder
 
 Pixels = NDArray[np.uint8]
 """(H, W, 3) RGB or (H, W, 4) straight-alpha RGBA, uint8, sRGB-like display values."""
@@ -43,14 +48,12 @@ class OfflinePixels:
 
     def __init__(self, take_folder: Callable[[str], Path], open_files: int = 6) -> None:
         """``take_folder(take_id)`` is the folder of a take's PNGs (:meth:`TakeStore.path`)."""
-        from gen2studio.media.decoder import Decoder
-
         self._take_folder = take_folder
         self._open_files = open_files
         self._decoders: OrderedDict[str, Decoder] = OrderedDict()
         self._last: tuple[tuple[str, int], Pixels] | None = None
 
-    def _decoder(self, item: MediaItem):
+    def _decoder(self, item: MediaItem) -> Decoder:
         from gen2studio.media.decoder import open_decoder
 
         decoder = self._decoders.pop(item.id, None)
@@ -71,6 +74,16 @@ class OfflinePixels:
             decoder = self._decoder(item)
             self._last = (key, decoder.rgba(index) if item.info.has_alpha else decoder.rgb(index))
         return self._last[1]
+
+    def planes(self, item: MediaItem, index: int) -> VideoFrame | None:
+        """The decoded frame itself when it needs nothing but its colour conversion for display, else None."""
+        from gen2studio.media.decoder_colour import PlanarPicture
+
+        picture = self._decoder(item).picture(index)
+        if not isinstance(picture, PlanarPicture) or picture.orientation != 1 or picture.has_alpha:
+            return None
+        upright = (picture.frame.width, picture.frame.height) == (picture.extent.width, picture.extent.height)
+        return picture.frame if upright else None
 
     def take(self, take_id: str, index: int) -> Pixels:
         key = (take_id, index)

@@ -172,6 +172,7 @@ class _Export:
         self.missing: dict[str, int] = {}
         """Clip name → frames whose active take has no picture."""
         self.passed_through = 0
+        self._straight = not self.preset.is_sequence and not self.preset.alpha
         self.began = time.perf_counter()
         self._reported = 0.0
 
@@ -261,13 +262,23 @@ class _Export:
             self.cancel.check()
             layers = self.renderer.layers(frame)
             self._count_missing(layers)
-            writer.write(self.renderer.composed(layers))
+            self._write_picture(writer, layers)
             if writer.audio_wanted:
                 until = round((frame + 1) / rate * sample_rate) - first_sample
                 if until - heard >= sample_rate // 4 or frame + 1 == self.stop:
                     writer.write_audio(self.mixer.read(Fraction(first_sample + heard, sample_rate), until - heard))
                     heard = until
             self._report(writer)
+
+    def _write_picture(self, writer: PictureWriter, layers: tuple[Layer, ...]) -> None:
+        # An untouched clip of the export's own size and format skips RGB: exact, and cheaper.
+        if self._straight and len(layers) == 1 and not layers[0].take_id and not layers[0].has_alpha:
+            frame = self.pixels.planes(layers[0].item, layers[0].index)
+            if frame is not None and writer.accepts(frame):
+                writer.write_frame(frame)
+                self.passed_through += 1
+                return
+        writer.write(self.renderer.composed(layers))
 
     def _count_missing(self, layers: tuple[Layer, ...]) -> None:
         for layer in layers:

@@ -268,10 +268,16 @@ class Encoder:
         )
 
     def write_frame(self, frame: VideoFrame) -> None:
-        """Append a decoded frame that :meth:`accepts` approved of, bit for bit. Its tags and pts are changed."""
+        """Append a decoded frame that :meth:`accepts` approved of, bit for bit: no conversion touches it."""
         if not self.accepts(frame):
             raise ExportError("A frame of another format can't be passed through.")
-        self._encode(frame)
+        # The decoder may show the frame again: it gets its own tags and time back.
+        kept = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc, frame.pts, frame.time_base)
+        try:
+            self._encode(frame)
+        finally:
+            frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = kept[:4]
+            frame.pts, frame.time_base = kept[4:]
 
     def _encode(self, frame: VideoFrame) -> None:
         frame.color_range = _VIDEO_LEVELS

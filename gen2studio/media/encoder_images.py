@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import tempfile
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,7 +71,9 @@ class ImageSequenceWriter:
         check_folder(path.parent)
         self._check_target()
         with writing(path):
-            self._folder: Path | None = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+            self._folder: Path | None = path.with_name(f".{path.name}.{os.getpid()}.part")
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="png-writer")
 
     def _check_target(self) -> None:
@@ -159,7 +161,6 @@ class ImageSequenceWriter:
         folder = self.part
         try:
             with writing(self.path):
-                folder.chmod(0o755)
                 aside = folder.with_name(folder.name + ".old")
                 if self.path.is_dir():
                     self.path.rename(aside)

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from gen2studio import __version__
 from gen2studio.core.errors import MediaError
-from gen2studio.core.paths import write_atomic
+from gen2studio.core.paths import part_file
 
 FORMAT = "gen2studio-export"
 """Value of ``format`` in a record: tells our sidecars from other programs' JSON."""
@@ -197,7 +197,8 @@ def sidecar_path(path: Path) -> Path:
 def write_sidecar(path: Path, record: ExportRecord) -> Path:
     """Write the record beside the export ``path`` (inside it for a folder) and return where."""
     target = sidecar_path(path)
-    write_atomic(target, (record_json(record, indent=2) + "\n").encode())
+    with part_file(target) as part:
+        part.write_text(record_json(record, indent=2) + "\n", encoding="utf-8")
     return target
 
 

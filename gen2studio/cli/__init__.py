@@ -1,0 +1,1 @@
+"""Command-line verbs: the same cores as the window, without widgets."""
