@@ -41,7 +41,9 @@ def grown(layer: F32, width: int, height: int) -> F32:
     """A layer at full size (cubic)."""
     if layer.shape[:2] == (height, width):
         return layer
-    return np.asarray(cv2.resize(layer, (width, height), interpolation=cv2.INTER_CUBIC), np.float32).reshape(height, width, -1)
+    return np.asarray(cv2.resize(layer, (width, height), interpolation=cv2.INTER_CUBIC), np.float32).reshape(
+        height, width, -1
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class Track:
 
     def warp(self, layer: F32) -> F32:
         """The key's layer brought to the frame, (h, w, C)."""
-        return np.asarray(flow.warp(layer, self.flow, cv2.INTER_CUBIC, cv2.BORDER_REFLECT_101), np.float32).reshape(layer.shape)
+        return np.asarray(flow.warp(layer, self.flow, cv2.INTER_CUBIC, cv2.BORDER_REFLECT_101), np.float32).reshape(
+            layer.shape
+        )
 
     def warp_field(self, field: NDArray[np.int32]) -> NDArray[np.int32]:
         """The key's matches brought to the frame (nearest)."""

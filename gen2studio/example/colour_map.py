@@ -37,7 +37,11 @@ def to_lab(rgb: F32) -> F32:
 def to_rgb(lab: F32) -> F32:
     """Float sRGB of :func:`to_lab` values, clipped to 0…1."""
     flat = np.ascontiguousarray(lab, np.float32).reshape(-1, 1, 3) * np.array([100, 110, 110], np.float32)
-    return np.clip(cv2.cvtColor(np.asarray(flat, np.float32), cv2.COLOR_Lab2RGB), 0, 1).astype(np.float32).reshape(lab.shape)
+    return (
+        np.clip(cv2.cvtColor(np.asarray(flat, np.float32), cv2.COLOR_Lab2RGB), 0, 1)
+        .astype(np.float32)
+        .reshape(lab.shape)
+    )
 
 
 def samples_of(pictures: Sequence[Picture], count: int, seed: int, weights: Sequence[float] | None = None) -> F32:
@@ -88,7 +92,9 @@ def _moved(values: F32, a: NDArray[np.float64], b: NDArray[np.float64]) -> F32:
 
 def _baked(displacement: F32, start: F32, smooth: float) -> F32:
     """Density-weighted smoothing on the Lab grid, then resampling onto the RGB lattice."""
-    cells = np.stack([start[:, 0] * (SIZE - 1), (start[:, 1] + 1) * (SIZE - 1) / 2, (start[:, 2] + 1) * (SIZE - 1) / 2], -1)
+    cells = np.stack(
+        [start[:, 0] * (SIZE - 1), (start[:, 1] + 1) * (SIZE - 1) / 2, (start[:, 2] + 1) * (SIZE - 1) / 2], -1
+    )
     where = np.clip(np.rint(cells).astype(np.int64), 0, SIZE - 1)
     density = np.zeros((SIZE, SIZE, SIZE), np.float32)
     np.add.at(density, (where[:, 0], where[:, 1], where[:, 2]), 1.0)
@@ -97,7 +103,24 @@ def _baked(displacement: F32, start: F32, smooth: float) -> F32:
     smoothed = np.stack([_blurred3(displacement[..., c] * weight, smooth) / total for c in range(3)], -1)
     colours = to_lab(lattice())
     moved = colours + _sampled(smoothed, colours)
+    moved[..., 0] += _tone_limit(colours[..., 0], moved)
     return to_rgb(moved)
+
+
+def _tone_limit(light: F32, moved: F32) -> F32:
+    """What to add to the mapped lightness so that no tone range collapses: slopes of the grey curve stay in 0.5…2.2.
+
+    A painting that is mostly black (or black and white only) would otherwise swallow faces.
+    """
+    steps = np.arange(SIZE)
+    curve = np.maximum.accumulate(moved[steps, steps, steps, 0].astype(np.float64))
+    place = light[steps, steps, steps].astype(np.float64)
+    rise = np.clip(np.diff(curve), 0.5 * np.diff(place), 2.2 * np.diff(place))
+    limited = np.concatenate([[0.0], np.cumsum(rise)])
+    limited += np.mean(curve - limited)
+    low, high = max(0.0, float(limited[0])), min(1.0, float(limited[-1]))
+    limited = low + (limited - limited[0]) * (high - low) / max(float(limited[-1] - limited[0]), 1e-6)
+    return np.interp(light, place, limited - moved[steps, steps, steps, 0]).astype(np.float32)
 
 
 def _blurred3(volume: F32, sigma: float) -> F32:
@@ -116,7 +139,9 @@ def _blurred3(volume: F32, sigma: float) -> F32:
 
 def _sampled(volume: F32, lab: F32) -> F32:
     """Trilinear value of a Lab-indexed (33³, 3) volume at ``lab``."""
-    unit = np.stack([lab[..., 0], (lab[..., 1] + 1) / 2, (lab[..., 2] + 1) / 2], -1).astype(np.float32).reshape(-1, 1, 3)
+    unit = (
+        np.stack([lab[..., 0], (lab[..., 1] + 1) / 2, (lab[..., 2] + 1) / 2], -1).astype(np.float32).reshape(-1, 1, 3)
+    )
     result = np.empty_like(unit)
     look_up(np.ascontiguousarray(unit), np.ascontiguousarray(volume), result, 0, len(unit))
     return result.reshape(lab.shape)

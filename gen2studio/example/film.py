@@ -157,7 +157,9 @@ class _Run:
         self.painter, self.footage, self.team = painter, footage, team
         self.request, self.context = footage.request, footage.context
         self.consistency = self.request.controls.consistency
-        self.spacing = max(1, round(1 + 8 * self.consistency)) if self.consistency <= 1 else round(9 + 7 * (self.consistency - 1))
+        self.spacing = (
+            max(1, round(1 + 8 * self.consistency)) if self.consistency <= 1 else round(9 + 7 * (self.consistency - 1))
+        )
         self.folder = self.context.scratch / canonical_digest(self.request)[:16]
         self.done = 0
         self.emitted: set[int] = set()
@@ -199,7 +201,10 @@ class _Run:
             self._emit(stop, frames[-1], last.layer)
         following = stop + 1 if cut or stop == start else stop
         segment = _Segment(start, stop, following, fresh)
-        write_atomic(self.folder / f"segment_{start:06d}.json", json.dumps({"stop": stop, "next": following, "fresh": fresh}).encode())
+        write_atomic(
+            self.folder / f"segment_{start:06d}.json",
+            json.dumps({"stop": stop, "next": following, "fresh": fresh}).encode(),
+        )
         return segment, last
 
     def _gather(self, start: int) -> tuple[list[Picture], list[carry.Step], bool]:

@@ -12,9 +12,12 @@ from gen2studio.example.looks import preset
 REVISION = "1"
 MODES = ("stylize", "mask", "render")
 _COMMON = frozenset(
-    "prompt styles preset keys region seed structure style_weight consistency stroke_size strength protect_skin grow feather".split()
+    ["prompt", "styles", "preset", "keys", "region", "seed", "structure", "style_weight", "consistency", "stroke_size", "strength", "protect_skin", "grow", "feather"]
 )
-_NO_NEGATIVE = ("negative_prompt", "this generator paints from examples; only a diffusion model can steer away from words")
+_NO_NEGATIVE = (
+    "negative_prompt",
+    "this generator paints from examples; only a diffusion model can steer away from words",
+)
 
 
 class ExampleGenerator:
@@ -37,7 +40,11 @@ class ExampleGenerator:
         """Peak memory and wall seconds, from measured costs per pixel; takes are PNGs of about 1.6 bytes a pixel."""
         pixels = request.width * request.height
         frames = len(request.wanted)
-        work = min(1.0, (600 / min(request.width, request.height)) ** 2) if min(request.width, request.height) > 600 else 1.0
+        work = (
+            min(1.0, (600 / min(request.width, request.height)) ** 2)
+            if min(request.width, request.height) > 600
+            else 1.0
+        )
         per_frame = pixels * (0.9e-6 + 1.6e-6 * work)
         key = pixels * work * 11e-6 if request.styles or request.keys else pixels * 1e-6
         keys = frames if request.frames is not None else frames / 8 + 1
@@ -51,12 +58,15 @@ class ExampleGenerator:
         """Emit every wanted frame. Raises GenerationError where nothing in the request says what to paint."""
         if request.mode not in MODES:
             raise GenerationError(
-                f"The example-based generator has no mode “{request.mode}”.", f"Use one of {', '.join(MODES)}, or a model that has it."
+                f"The example-based generator has no mode “{request.mode}”.",
+                f"Use one of {', '.join(MODES)}, or a model that has it.",
             )
         intent = words.parse(request.prompt)
         if intent.unknown:
             listed = ", ".join(f"“{w}”" for w in intent.unknown)
-            context.note(f"Not understood and left out: {listed}. A diffusion model with text understanding knows such words.")
+            context.note(
+                f"Not understood and left out: {listed}. A diffusion model with text understanding knows such words."
+            )
         wish = _pattern_of(request, intent)
         if request.keys:
             from gen2studio.example.painted import run_painted

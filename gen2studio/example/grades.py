@@ -118,7 +118,9 @@ def toward(colours: Iterable[tuple[int, int, int]]) -> F32:
 
 def _contrast(rgb: F32, amount: float) -> F32:
     curve = 3 * rgb * rgb - 2 * rgb * rgb * rgb
-    return np.asarray(rgb + (curve - rgb) * amount * 1.4 if amount > 0 else rgb + (0.5 - rgb) * -amount * 0.6, np.float32)
+    return np.asarray(
+        rgb + (curve - rgb) * amount * 1.4 if amount > 0 else rgb + (0.5 - rgb) * -amount * 0.6, np.float32
+    )
 
 
 def _smooth(t: F32) -> F32:

@@ -34,7 +34,9 @@ def _hash(a: int, b: int, c: int, d: int) -> int:
 
 
 @compiled
-def _distance(target: F32, source: F32, x: int, y: int, sx: int, sy: int, patch: int, channels: int, bound: float) -> float:
+def _distance(
+    target: F32, source: F32, x: int, y: int, sx: int, sy: int, patch: int, channels: int, bound: float
+) -> float:
     """Sum of squares between the target patch at (x, y) and the source patch at centre (sx, sy), given up above ``bound``."""
     radius = patch // 2
     span = patch * channels
@@ -55,7 +57,9 @@ def _distance(target: F32, source: F32, x: int, y: int, sx: int, sy: int, patch:
 
 
 @compiled
-def measure(target: F32, source: F32, field: I32, cost: F32, penalty: F32, patch: int, channels: int, y0: int, y1: int) -> None:
+def measure(
+    target: F32, source: F32, field: I32, cost: F32, penalty: F32, patch: int, channels: int, y0: int, y1: int
+) -> None:
     """Write the distance of every match in rows y0…y1 into ``cost`` (H, W), the penalty of its centre included."""
     for y in range(y0, y1):
         for x in range(field.shape[1]):

@@ -27,7 +27,15 @@ def tangent_field(picture: F32, sigma: float = 2.5) -> F32:
     return np.dstack([np.cos(angle), np.sin(angle), np.clip(coherence, 0, 1)]).astype(np.float32)
 
 
-def kuwahara(picture: F32, radius: float, team: Team, *, stretch: float = 0.6, hardness: float = 900.0, tangent: F32 | None = None) -> F32:
+def kuwahara(
+    picture: F32,
+    radius: float,
+    team: Team,
+    *,
+    stretch: float = 0.6,
+    hardness: float = 900.0,
+    tangent: F32 | None = None,
+) -> F32:
     """Abstract an (H, W, 3) float picture 0…1 with windows of about ``radius`` px. ``stretch`` 0 = round windows."""
     if radius < 0.6:
         return picture
@@ -45,5 +53,7 @@ def kuwahara(picture: F32, radius: float, team: Team, *, stretch: float = 0.6, h
     along = tangent if tangent is not None else tangent_field(mean, max(1.5, radius * 0.5))
     result = np.empty_like(picture)
     flat = np.ascontiguousarray(square, np.float32)
-    team.over(picture.shape[0], lambda a, b: sector_blend(mean, flat, along, radius * 0.8, stretch, hardness, result, a, b))
+    team.over(
+        picture.shape[0], lambda a, b: sector_blend(mean, flat, along, radius * 0.8, stretch, hardness, result, a, b)
+    )
     return result

@@ -26,19 +26,31 @@ def along_flow(values: F32, tangent: F32, length: float, team: Team) -> F32:
     return result
 
 
-def line_response(light: F32, sigma: float, team: Team, *, tangent: F32 | None = None, length: float | None = None) -> F32:
+def line_response(
+    light: F32, sigma: float, team: Team, *, tangent: F32 | None = None, length: float | None = None
+) -> F32:
     """(H, W) how much a pixel lies on the dark side of an edge or on a thin dark line, about 0…0.2, made coherent along edges."""
     gap = cv2.GaussianBlur(light, (0, 0), sigma * 1.6) - cv2.GaussianBlur(light, (0, 0), sigma)
     field = tangent if tangent is not None else tangent_field(light, max(1.5, 2.2 * sigma))
     return along_flow(np.asarray(gap, np.float32), field, length if length is not None else 3.5 * sigma, team)
 
 
-def drawn_lines(light: F32, sigma: float, team: Team, *, threshold: float = 0.012, softness: float = 0.014, tangent: F32 | None = None) -> F32:
+def drawn_lines(
+    light: F32,
+    sigma: float,
+    team: Team,
+    *,
+    threshold: float = 0.012,
+    softness: float = 0.014,
+    tangent: F32 | None = None,
+) -> F32:
     """(H, W) line coverage 0…1. Strokes get thicker where the edge is stronger."""
     return smoothstep(threshold, threshold + softness, line_response(light, sigma, team, tangent=tangent))
 
 
-def xdog(light: F32, sigma: float, team: Team, *, strength: float = 18.0, level: float = 0.55, hardness: float = 10.0) -> F32:
+def xdog(
+    light: F32, sigma: float, team: Team, *, strength: float = 18.0, level: float = 0.55, hardness: float = 10.0
+) -> F32:
     """(H, W) XDoG picture 0 (ink) … 1 (paper): dark areas filled, edges drawn, thin highlights cut out."""
     field = tangent_field(light, max(1.5, 2.2 * sigma))
     near, far = cv2.GaussianBlur(light, (0, 0), sigma), cv2.GaussianBlur(light, (0, 0), sigma * 1.6)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.engine.generators import RunContext
-from gen2studio.engine.requests import BlobRef, GenerateRequest
+from gen2studio.engine.requests import GenerateRequest
 from gen2studio.example import colour_map, grades, patchmatch
+from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
 from gen2studio.example.film import Carried, Footage, KeyLayer, as_float, run_film, sample_frames
 from gen2studio.example.kernels import F32
 from gen2studio.example.kuwahara import kuwahara, tangent_field
 from gen2studio.example.looks import LookPreset
-from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.media_table import medium
 from gen2studio.example.skin import protected
 from gen2studio.example.words import Intent
@@ -44,7 +44,9 @@ def run_look(request: GenerateRequest, look: LookPreset | None, intent: Intent, 
             run_film(Finished(medium("grade")(brushwork, table, []), brushwork), footage, team)
 
 
-def clip_table(footage: Footage, look: LookPreset | None, styles: Sequence[tuple[Picture, float]], intent: Intent) -> F32:
+def clip_table(
+    footage: Footage, look: LookPreset | None, styles: Sequence[tuple[Picture, float]], intent: Intent
+) -> F32:
     """The one colour table of the clip: fitted to the style images, or the preset's grade; then the words' light and colours."""
     request = footage.request
     table = colour_map.lattice()
@@ -55,7 +57,9 @@ def clip_table(footage: Footage, look: LookPreset | None, styles: Sequence[tuple
         table = colour_map.fit(source, goal, seed=request.seed)
     elif look is not None and look.grade:
         table = grades.table_of(grades.Grade.of(look.grade))
-    table = colour_map.blended(table, min(request.controls.style_weight, 1.2) if look is None else min(request.controls.style_weight, 1.0))
+    table = colour_map.blended(
+        table, min(request.controls.style_weight, 1.2) if look is None else min(request.controls.style_weight, 1.0)
+    )
     for name in intent.grades:
         table = colour_map.after(table, grades.table_of(grades.NAMED[name]))
     if intent.colours:
@@ -89,7 +93,9 @@ class PaintingLook:
 
     keyed = True
 
-    def __init__(self, brushwork: Brushwork, table: F32, styles: Sequence[tuple[Picture, float]], work_height: int) -> None:
+    def __init__(
+        self, brushwork: Brushwork, table: F32, styles: Sequence[tuple[Picture, float]], work_height: int
+    ) -> None:
         self.brush, self.table = brushwork, table
         self.work_unit = work_height / 288
         self.gain = 1.15 * brushwork.style_weight
@@ -101,7 +107,7 @@ class PaintingLook:
         """The mapped and abstracted frame."""
         brush = self.brush
         mapped = colour_map.apply(self.table, picture, team)
-        radius = unit * float(np.interp(brush.structure, [0, 2, 7], [2.2, 5.0, 13.0])) * brush.stroke**0.5
+        radius = unit * float(np.interp(brush.structure, [0, 2, 7], [1.6, 4.0, 12.0])) * brush.stroke**0.5
         out = kuwahara(mapped, radius, team)
         if brush.structure > 4:
             out = kuwahara(out, radius * 0.7, team)
@@ -126,14 +132,19 @@ class PaintingLook:
         levels = min(levels, patchmatch.levels_for(*page.shape[:2], 10, self.settings.patch))
         lab = colour_map.to_lab(page)
         detail = lab - cv2.GaussianBlur(lab, (0, 0), 5 * self.work_unit * max(1.0, self.brush.stroke**0.5))
-        return patchmatch.exemplar(np.asarray(detail, np.float32), self._guides(lab, 2.0), levels, np.concatenate(costs, axis=1))
+        return patchmatch.exemplar(
+            np.asarray(detail, np.float32), self._guides(lab, 2.0), levels, np.concatenate(costs, axis=1)
+        )
 
     def _guides(self, lab: F32, blur: float) -> F32:
         """(H, W, 5): blurred Lab and orientation (cos 2t, sin 2t by coherence), scaled by the roots of their weights."""
         colour = cv2.GaussianBlur(lab, (0, 0), blur * self.work_unit)
         along = tangent_field(np.ascontiguousarray(lab[..., 0]), 2.5 * self.work_unit)
         double = np.dstack(
-            [along[..., 2] * (along[..., 0] ** 2 - along[..., 1] ** 2), along[..., 2] * 2 * along[..., 0] * along[..., 1]]
+            [
+                along[..., 2] * (along[..., 0] ** 2 - along[..., 1] ** 2),
+                along[..., 2] * 2 * along[..., 0] * along[..., 1],
+            ]
         )
         g = self.guide
         weights = np.sqrt(np.array([1.5 * g, g, g, 0.05 * g, 0.05 * g], np.float32))
@@ -147,7 +158,15 @@ class PaintingLook:
             return KeyLayer(made.result, made.field)
         quick = patchmatch.Settings(seed=self.settings.seed, passes=(3, 2, 2))
         made = patchmatch.synthesise(
-            self.example, guides, quick, team, cancel, start=carried.field, start_level=2, anchor=carried.layer, anchor_weight=carried.weight
+            self.example,
+            guides,
+            quick,
+            team,
+            cancel,
+            start=carried.field,
+            start_level=2,
+            anchor=carried.layer,
+            anchor_weight=carried.weight,
         )
         hold = (0.7 * np.minimum(1.0, carried.weight / 3))[..., None]
         mixed = made.result + (carried.layer - made.result) * hold
@@ -158,8 +177,11 @@ class PaintingLook:
         assert layer is not None
         lab = colour_map.to_lab(self.base(picture, team, self.brush.unit))
         lab = lab + layer * np.float32(self.gain)
-        crisp = float(np.interp(self.brush.structure, [0, 1, 2, 4], [0.8, 0.5, 0.25, 0.0]))
+        crisp = float(np.interp(self.brush.structure, [0, 1, 2, 4], [1.1, 0.85, 0.6, 0.0]))
         if crisp:
             light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-            lab[..., 0] += crisp * (light - cv2.GaussianBlur(light, (0, 0), 1.6 * self.brush.unit))
+            fine = cv2.GaussianBlur(light, (0, 0), 0.5 * self.brush.unit) - cv2.GaussianBlur(
+                light, (0, 0), 2.4 * self.brush.unit
+            )
+            lab[..., 0] += crisp * np.clip(fine, -0.12, 0.12)
         return colour_map.to_rgb(np.asarray(lab, np.float32))

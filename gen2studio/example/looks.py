@@ -75,7 +75,9 @@ def _read(file: Path) -> LookPreset:
             parameters=frozen_map({k: float(v) for k, v in data.get("parameters", {}).items()}),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise GenerationError(f"The look file {file.name} can't be read ({error}).", "Reinstall Gen2 Studio or fix the file.") from error
+        raise GenerationError(
+            f"The look file {file.name} can't be read ({error}).", "Reinstall Gen2 Studio or fix the file."
+        ) from error
 
 
 class ExampleCatalog:
@@ -83,7 +85,14 @@ class ExampleCatalog:
 
     def presets(self) -> tuple[PresetInfo, ...]:
         return tuple(
-            PresetInfo(id=p.id, title=p.title, words=p.words, swatch=p.swatches, thumbnail=p.thumbnail, description=p.description)
+            PresetInfo(
+                id=p.id,
+                title=p.title,
+                words=p.words,
+                swatch=p.swatches,
+                thumbnail=p.thumbnail,
+                description=p.description,
+            )
             for p in load_presets()
         )
 

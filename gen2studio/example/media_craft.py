@@ -58,7 +58,12 @@ class Pixel(Medium):
         gap = ((lab[:, :, None, :] - self.palette) ** 2 * np.array([1.0, 1.3, 1.3], np.float32)).sum(-1)
         chosen = self.palette[gap.argmin(-1)]
         light = cv2.GaussianBlur(small @ np.array([0.299, 0.587, 0.114], np.float32), (0, 0), 0.6)
-        lines = drawn_lines(np.asarray(light, np.float32), 0.8, team, threshold=0.035 * self.looseness(0.7, 1, 1.5), softness=0.02) > 0.5
+        lines = (
+            drawn_lines(
+                np.asarray(light, np.float32), 0.8, team, threshold=0.035 * self.looseness(0.7, 1, 1.5), softness=0.02
+            )
+            > 0.5
+        )
         chosen = np.where(lines[..., None], chosen * np.array([0.55, 0.8, 0.8], np.float32), chosen)
         flat = colour_map.to_rgb(np.asarray(mixed(lab, np.asarray(chosen, np.float32), self.amount(1.0)), np.float32))
         out = cv2.resize(flat, (columns * cell, rows * cell), interpolation=cv2.INTER_NEAREST)[:height, :width]
@@ -76,7 +81,9 @@ class PaperCut(Medium):
     def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer:
         height, width = picture.shape[:2]
         unit, seed = height / 288, self.brush.seed * 3
-        return KeyLayer(np.dstack([textures.noise(height, width, 20 * unit * self.brush.stroke, seed + i, 2) for i in range(2)]))
+        return KeyLayer(
+            np.dstack([textures.noise(height, width, 20 * unit * self.brush.stroke, seed + i, 2) for i in range(2)])
+        )
 
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         assert layer is not None
@@ -98,7 +105,10 @@ class PaperCut(Medium):
             sheet = broad.copy()
             sheet[..., 0] = mixed(broad[..., 0], np.full_like(light, min(0.97, value * 1.02 + 0.03)), 0.85)
             sheet[..., 1:] *= 1.45 * min(1.3, 0.5 + 0.5 * self.weight)
-            colour = colour_map.to_rgb(sheet) * mixed(np.ones_like(fibre), np.roll(fibre, (k * 37, k * 61), (0, 1)), self.amount(0.9, 1.4))[..., None]
+            colour = (
+                colour_map.to_rgb(sheet)
+                * mixed(np.ones_like(fibre), np.roll(fibre, (k * 37, k * 61), (0, 1)), self.amount(0.9, 1.4))[..., None]
+            )
             if k == 0:
                 out = colour
                 continue
@@ -107,9 +117,20 @@ class PaperCut(Medium):
             shadow = cv2.warpAffine(cover, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
             shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), drop * 0.55), np.float32)
             out = out * (1 - self.amount(0.52, 0.8) * shadow * (1 - cover))[..., None]
-            inner = np.asarray(cv2.warpAffine(cover, np.array([[1, 0, 0.9 * unit], [0, 1, 1.1 * unit]], np.float32), (width, height), borderMode=cv2.BORDER_REPLICATE))
+            inner = np.asarray(
+                cv2.warpAffine(
+                    cover,
+                    np.array([[1, 0, 0.9 * unit], [0, 1, 1.1 * unit]], np.float32),
+                    (width, height),
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+            )
             lit = np.clip(cover - inner, 0, 1) * self.amount(0.30)
-            out = mixed(np.asarray(out, np.float32), np.asarray(np.clip(colour + lit[..., None], 0, 1), np.float32), cover[..., None])
+            out = mixed(
+                np.asarray(out, np.float32),
+                np.asarray(np.clip(colour + lit[..., None], 0, 1), np.float32),
+                cover[..., None],
+            )
         return np.asarray(out, np.float32)
 
     def _tones(self, team: Team) -> F32:
@@ -131,7 +152,9 @@ class Halftone(Medium):
         form = np.clip(0.5 + (form - 0.5) * 1.15, 0, 1)
         black = 1 - form.max(-1)
         black = np.clip(black * 1.1 - 0.12, 0, 1)
-        inks = np.dstack([np.clip((1 - form[..., c] - black) / np.maximum(1 - black, 0.05), 0, 1) for c in range(3)] + [black])
+        inks = np.dstack(
+            [np.clip((1 - form[..., c] - black) / np.maximum(1 - black, 0.05), 0, 1) for c in range(3)] + [black]
+        )
         period = self.get("period", 4.6) * unit * self.brush.stroke
         screens = self.surface("screens", picture.shape, lambda h, w: _screens(h, w, period))
         soft = 1.1 / period
@@ -140,7 +163,13 @@ class Halftone(Medium):
         out = np.ones((height, width, 3), np.float32) * np.array([0.98, 0.965, 0.925], np.float32)
         for c, colour in enumerate(((0.0, 0.62, 0.86), (0.90, 0.05, 0.47), (1.0, 0.88, 0.02), (0.08, 0.07, 0.09))):
             out = out * (1 - dots[..., c : c + 1] * (1 - np.array(colour, np.float32)))
-        lines = drawn_lines(self.line_light(picture), 1.15 * unit * self.brush.stroke**0.5, team, threshold=0.015 * self.looseness(0.7, 1, 1.6), softness=0.012)
+        lines = drawn_lines(
+            self.line_light(picture),
+            1.15 * unit * self.brush.stroke**0.5,
+            team,
+            threshold=0.015 * self.looseness(0.7, 1, 1.6),
+            softness=0.012,
+        )
         return mixed(np.asarray(out, np.float32), np.full(3, 0.06, np.float32), (self.amount(0.95) * lines)[..., None])
 
 
@@ -166,7 +195,10 @@ class Cells:
         self.columns, self.rows = int(width / cell) + 2, int(height / cell) + 2
         grid_y, grid_x = np.meshgrid(np.arange(self.rows), np.arange(self.columns), indexing="ij")
         shift = (grid_y % 2) * 0.5 * jitter
-        centres = np.stack([grid_x + 0.5 + shift - 0.25 * jitter, grid_y + 0.5], -1) + random.uniform(-0.5, 0.5, (self.rows, self.columns, 2)) * jitter
+        centres = (
+            np.stack([grid_x + 0.5 + shift - 0.25 * jitter, grid_y + 0.5], -1)
+            + random.uniform(-0.5, 0.5, (self.rows, self.columns, 2)) * jitter
+        )
         self.points = np.ascontiguousarray(centres.reshape(-1, 2) * cell, np.float32)
         self.label: I32 = np.empty((height, width), np.int32)
         self.edge: F32 = np.empty((height, width), np.float32)
@@ -212,7 +244,11 @@ class Mosaic(Medium):
         sheen = np.clip(0.06 * cells.tone[:, 1], -0.05, 0.12)[cells.label][..., None]
         tiles = np.clip(tiles + sheen * self.amount(0.6), 0, 1)
         grout = smoothstep(0.30, 0.85, edge)[..., None]
-        cement = np.array([0.20, 0.185, 0.17], np.float32) if self.get("dark_grout", 1.0) > 0.5 else np.array([0.83, 0.80, 0.74], np.float32)
+        cement = (
+            np.array([0.20, 0.185, 0.17], np.float32)
+            if self.get("dark_grout", 1.0) > 0.5
+            else np.array([0.83, 0.80, 0.74], np.float32)
+        )
         out = cement + (tiles - cement) * (1 - self.amount(0.95) * (1 - grout))
         return np.asarray(out, np.float32)
 
@@ -234,6 +270,8 @@ class StainedGlass(Mosaic):
         glow = np.asarray(cv2.GaussianBlur(np.clip(glass, 0, 1), (0, 0), 9 * unit), np.float32)
         glass = 1 - (1 - np.clip(glass, 0, 1)) * (1 - 0.30 * glow)
         lead = 1 - smoothstep(0.75, 1.35, cells.edge / unit)
-        lines = drawn_lines(self.line_light(picture), 1.7 * unit, team, threshold=0.016 * self.looseness(0.7, 1, 1.6), softness=0.010)
+        lines = drawn_lines(
+            self.line_light(picture), 1.7 * unit, team, threshold=0.016 * self.looseness(0.7, 1, 1.6), softness=0.010
+        )
         cover = np.maximum(lead, lines)[..., None] * self.amount(0.97)
         return mixed(np.asarray(glass, np.float32), np.array([0.045, 0.045, 0.055], np.float32), cover)

@@ -31,7 +31,10 @@ class Ink(Medium):
         assert layer is not None
         unit = self.unit
         wash = cv2.cvtColor(self.simplified(picture, team, 6.0, passes=2), cv2.COLOR_RGB2GRAY)
-        light = cv2.createCLAHE(1.6, (4, 4)).apply(np.rint(np.clip(wash, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
+        light = (
+            cv2.createCLAHE(1.6, (4, 4)).apply(np.rint(np.clip(wash, 0, 1) * 255).astype(np.uint8)).astype(np.float32)
+            / 255
+        )
         light = np.asarray(cv2.GaussianBlur(0.5 * light + 0.5 * wash, (0, 0), 0.8 * unit), np.float32)
         tone = stepped(np.clip(light + 0.16 * (layer[..., 0] - 0.5), 0, 1), 4.0, 0.3)
         grey = np.clip(0.30 + 0.85 * tone, 0, 1)
@@ -40,7 +43,14 @@ class Ink(Medium):
         grey = grey - self.amount(0.45, 1) * np.asarray(rim, np.float32) - 0.10 * (layer[..., 1] - 0.5)
         source = self.line_light(picture)
         sigma = 1.15 * unit * self.brush.stroke**0.7
-        black = xdog(source, sigma, team, strength=self.get("lines", 22.0) * min(1.4, 0.3 + 0.7 * self.weight), level=self.get("level", 0.30), hardness=9)
+        black = xdog(
+            source,
+            sigma,
+            team,
+            strength=self.get("lines", 22.0) * min(1.4, 0.3 + 0.7 * self.weight),
+            level=self.get("level", 0.30),
+            hardness=9,
+        )
         dark = smoothstep(0.10, 0.24, light)
         ink = np.minimum(black, 0.12 + 0.88 * dark)
         paper_colour = np.array([0.965, 0.94, 0.885], np.float32)
@@ -58,7 +68,9 @@ class Noir(Medium):
 
     def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer:
         height, width = picture.shape[:2]
-        return KeyLayer(textures.noise(height, width, 1.6 * height / 288 * self.brush.stroke, self.brush.seed, 2)[..., None])
+        return KeyLayer(
+            textures.noise(height, width, 1.6 * height / 288 * self.brush.stroke, self.brush.seed, 2)[..., None]
+        )
 
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         assert layer is not None
@@ -97,7 +109,10 @@ class Pencil(Medium):
         height, width = picture.shape[:2]
         unit, seed, period = height / 288, self.brush.seed * 7, self.get("period", 2.7) * self.brush.stroke
         angles = (-52.0, -12.0, 38.0)
-        parts = [textures.hatching(height, width, unit, seed + i * 101, angle, period * (1 + 0.12 * i)) for i, angle in enumerate(angles)]
+        parts = [
+            textures.hatching(height, width, unit, seed + i * 101, angle, period * (1 + 0.12 * i))
+            for i, angle in enumerate(angles)
+        ]
         parts.append(textures.noise(height, width, 1.5 * unit, seed + 9, 2))
         return KeyLayer(np.dstack(parts))
 
@@ -106,7 +121,10 @@ class Pencil(Medium):
         unit = self.unit
         form = self.simplified(picture, team, 3.0)
         light = cv2.cvtColor(form, cv2.COLOR_RGB2GRAY)
-        equal = cv2.createCLAHE(2.0, (4, 4)).apply(np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
+        equal = (
+            cv2.createCLAHE(2.0, (4, 4)).apply(np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)).astype(np.float32)
+            / 255
+        )
         tone = np.clip(mixed(light, equal, 0.5) * 1.08, 0, 1)
         colour = self.get("colour", 0.0)
         dark = np.clip((1 - tone) * (1.0 + 0.25 * (self.weight - 1)), 0, 1)
@@ -117,7 +135,13 @@ class Pencil(Medium):
             covered = 1 - (1 - covered) * (1 - share * stroke * smoothstep(0.0, 0.12, need))
         smudge = np.clip(dark - 0.25, 0, 1) ** 1.4 * self.get("smudge", 0.42)
         covered = 1 - (1 - covered) * (1 - smudge * (0.75 + 0.5 * (layer[..., 3] - 0.5)))
-        lines = drawn_lines(self.line_light(picture), 0.75 * unit * self.brush.stroke**0.5, team, threshold=0.006 * self.looseness(0.6, 1, 2), softness=0.030)
+        lines = drawn_lines(
+            self.line_light(picture),
+            0.75 * unit * self.brush.stroke**0.5,
+            team,
+            threshold=0.006 * self.looseness(0.6, 1, 2),
+            softness=0.030,
+        )
         lines = lines * np.clip(0.62 + 1.1 * (layer[..., 3] - 0.35), 0.25, 1)
         covered = 1 - (1 - covered) * (1 - self.amount(0.85) * lines)
         sheet = np.array([0.975, 0.965, 0.94], np.float32)
@@ -146,7 +170,9 @@ class Neon(Medium):
         response = line_response(light, sigma, team, tangent=along, length=5 * sigma)
         wide = line_response(light, 2.2 * sigma, team, length=6 * sigma)
         scale = self.looseness(0.7, 1.0, 1.9)
-        tubes = np.maximum(smoothstep(0.010 * scale, 0.034 * scale, response), 0.75 * smoothstep(0.018 * scale, 0.05 * scale, wide))
+        tubes = np.maximum(
+            smoothstep(0.010 * scale, 0.034 * scale, response), 0.75 * smoothstep(0.018 * scale, 0.05 * scale, wide)
+        )
         form = self.simplified(picture, team, 6.0)
         hue = self._hues(form, along)
         glow = np.zeros_like(picture)
@@ -156,7 +182,9 @@ class Neon(Medium):
         night = form**1.6 * np.array([0.16, 0.13, 0.30], np.float32) + np.array([0.012, 0.008, 0.035], np.float32)
         night = mixed(form, night, self.amount(1.0))
         core = np.clip(tubes[..., None] * (0.45 * hue + 0.62 * smoothstep(0.35, 1.0, tubes)[..., None]), 0, 1)
-        return np.asarray(1 - (1 - night) * (1 - np.clip(core, 0, 1)) * np.exp(-glow * self.amount(1.35, 2.4)), np.float32)
+        return np.asarray(
+            1 - (1 - night) * (1 - np.clip(core, 0, 1)) * np.exp(-glow * self.amount(1.35, 2.4)), np.float32
+        )
 
     def _hues(self, form: F32, along: F32) -> F32:
         """(H, W, 3) tube colours: the footage's hue where it has one, else between cyan and magenta by the line's direction."""
@@ -180,7 +208,10 @@ class Engraving(Medium):
         height, width = picture.shape[:2]
         form = self.simplified(picture, team, 2.5)
         light = cv2.cvtColor(form, cv2.COLOR_RGB2GRAY)
-        equal = cv2.createCLAHE(2.2, (4, 4)).apply(np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
+        equal = (
+            cv2.createCLAHE(2.2, (4, 4)).apply(np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)).astype(np.float32)
+            / 255
+        )
         tone = np.asarray(cv2.GaussianBlur(mixed(light, equal, 0.6), (0, 0), 0.6 * unit), np.float32)
         period = self.get("period", 3.6) * unit * self.brush.stroke
         ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)

@@ -44,8 +44,16 @@ class Watercolour(Medium):
         unit, height, width = self.unit, *picture.shape[:2]
         ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
         reach = self.get("wobble", 9.0) * unit * min(1.5, self.weight) * self.looseness(0.4, 1.0, 1.8)
-        moved = cv2.remap(picture, xs + (layer[..., 2] - 0.5) * reach, ys + (layer[..., 3] - 0.5) * reach, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        wash = self.simplified(np.asarray(moved, np.float32), team, self.get("radius", 5.0) * self.brush.stroke**0.5, passes=2)
+        moved = cv2.remap(
+            picture,
+            xs + (layer[..., 2] - 0.5) * reach,
+            ys + (layer[..., 3] - 0.5) * reach,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        wash = self.simplified(
+            np.asarray(moved, np.float32), team, self.get("radius", 5.0) * self.brush.stroke**0.5, passes=2
+        )
         light = cv2.cvtColor(wash, cv2.COLOR_RGB2GRAY)
         levels = stepped(cv2.GaussianBlur(light, (0, 0), 0.9 * unit), self.get("steps", 7.0), 0.42)
         wash = np.clip(wash * (mixed(light, levels, 0.65) / np.maximum(light, 0.04))[..., None], 0, 1)
@@ -53,7 +61,11 @@ class Watercolour(Medium):
         gx, gy = cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1)
         rim = np.sqrt((gx * gx + gy * gy).sum(-1)) * unit / 16
         rim = smoothstep(0.03, 0.4, np.asarray(cv2.GaussianBlur(rim, (0, 0), 0.8 * unit), np.float32))
-        density = 1.0 + self.amount(self.get("granulation", 0.9), 2) * (layer[..., 0] - 0.5) + self.amount(self.get("blotches", 1.5), 3) * (layer[..., 1] - 0.5)
+        density = (
+            1.0
+            + self.amount(self.get("granulation", 0.9), 2) * (layer[..., 0] - 0.5)
+            + self.amount(self.get("blotches", 1.5), 3) * (layer[..., 1] - 0.5)
+        )
         density = np.maximum(density + self.amount(self.get("rims", 1.5), 3) * rim, 0.15)[..., None]
         painted = wash - (wash - wash * wash) * (density - 1)
         bare = smoothstep(0.80, 0.97, np.asarray(cv2.GaussianBlur(light, (0, 0), 1.5 * unit), np.float32))[..., None]
@@ -62,7 +74,10 @@ class Watercolour(Medium):
         lines = drawn_lines(self.line_light(picture), 0.8 * unit, team, threshold=0.013, softness=0.03)[..., None]
         painted = painted * (1 - self.amount(self.get("lines", 0.35)) * lines)
         paper = self.surface("paper", picture.shape, lambda h, w: textures.paper(h, w, unit, 5))
-        return np.asarray(white * np.clip(painted, 0, 1) * mixed(np.ones_like(paper), paper, self.amount(1.0, 1.5))[..., None], np.float32)
+        return np.asarray(
+            white * np.clip(painted, 0, 1) * mixed(np.ones_like(paper), paper, self.amount(1.0, 1.5))[..., None],
+            np.float32,
+        )
 
 
 class Oil(Medium):
@@ -87,9 +102,15 @@ class Oil(Medium):
         for i, radius in enumerate(radii):
             cancel.check()
             size = max(1.2, radius * unit)
-            reference = kuwahara(np.asarray(cv2.GaussianBlur(target, (0, 0), size * 0.35), np.float32), size * 0.9, team)
+            reference = kuwahara(
+                np.asarray(cv2.GaussianBlur(target, (0, 0), size * 0.35), np.float32), size * 0.9, team
+            )
             gap = np.abs(reference - canvas).sum(-1)
-            error = np.asarray(cv2.GaussianBlur(gap, (0, 0), size * 0.6), np.float32) if i else np.ones((height, width), np.float32)
+            error = (
+                np.asarray(cv2.GaussianBlur(gap, (0, 0), size * 0.6), np.float32)
+                if i
+                else np.ones((height, width), np.float32)
+            )
             order = _scattered(height, width, size * self.get("spacing", 0.9), random)
             paint_strokes(
                 canvas, relief, reference, error, along, order, size, round(size * self.get("length", 7.0)), round(size * 2.2),
@@ -111,11 +132,16 @@ class Oil(Medium):
         painted = self._base(picture, team, unit) + layer[..., :3] * min(1.3, self.weight)
         relief = np.ascontiguousarray(layer[..., 3])
         dx, dy = cv2.Sobel(relief, cv2.CV_32F, 1, 0), cv2.Sobel(relief, cv2.CV_32F, 0, 1)
-        light = np.clip((dx + dy) * -0.5 * max(1.0, unit) ** 0.5, -0.6, 0.6) * self.amount(self.get("relief", 0.42), 1.2)
+        light = np.clip((dx + dy) * -0.5 * max(1.0, unit) ** 0.5, -0.6, 0.6) * self.amount(
+            self.get("relief", 0.42), 1.2
+        )
         shine = np.clip(light - 0.03, 0, 1) * self.get("shine", 0.5)
         painted = painted * (1 + light[..., None]) + shine[..., None]
         weave = self.surface("canvas", picture.shape, lambda h, w: textures.canvas(h, w, unit, 3))
-        return np.asarray(painted * mixed(np.ones_like(weave), weave, self.amount(self.get("canvas", 0.6), 1.5))[..., None], np.float32)
+        return np.asarray(
+            painted * mixed(np.ones_like(weave), weave, self.amount(self.get("canvas", 0.6), 1.5))[..., None],
+            np.float32,
+        )
 
 
 def _scattered(height: int, width: int, step: float, random: np.random.Generator) -> np.ndarray:
@@ -143,7 +169,9 @@ class Anime(Medium):
         glow = cv2.GaussianBlur(np.clip(out - 0.72, 0, 1), (0, 0), 7 * unit)
         out = 1 - (1 - out) * (1 - 0.9 * np.asarray(glow, np.float32))
         sigma = self.get("line", 0.85) * unit * self.brush.stroke**0.7
-        lines = drawn_lines(self.line_light(picture), sigma, team, threshold=0.012 * self.looseness(0.7, 1, 1.6), softness=0.016)
+        lines = drawn_lines(
+            self.line_light(picture), sigma, team, threshold=0.012 * self.looseness(0.7, 1, 1.6), softness=0.016
+        )
         ink = np.clip(out * 0.22, 0, 1) * np.array([1.0, 0.9, 1.05], np.float32)
         return mixed(np.asarray(out, np.float32), np.asarray(ink, np.float32), (self.amount(0.92) * lines)[..., None])
 
@@ -168,13 +196,19 @@ class Clay(Medium):
         unit, stroke = self.unit, self.brush.stroke**0.5
         form = self.simplified(picture, team, 6.5 * stroke, passes=2)
         lab = colour_map.to_lab(form)
-        flat = stepped(np.asarray(cv2.GaussianBlur(lab[..., 0], (0, 0), 1.5 * unit), np.float32), self.get("tones", 6.0), 0.35)
+        flat = stepped(
+            np.asarray(cv2.GaussianBlur(lab[..., 0], (0, 0), 1.5 * unit), np.float32), self.get("tones", 6.0), 0.35
+        )
         lab[..., 0] = mixed(lab[..., 0], flat, 0.7) * 0.9 + 0.06
         lab[..., 1:] *= 1.0 + 0.35 * min(1.5, self.weight)
         colour = colour_map.to_rgb(lab)
         gx, gy = cv2.Scharr(form, cv2.CV_32F, 1, 0), cv2.Scharr(form, cv2.CV_32F, 0, 1)
         crease = np.sqrt((gx * gx + gy * gy).sum(-1)) * unit / 16
-        body = -np.asarray(cv2.GaussianBlur(np.minimum(crease, 0.35), (0, 0), 1.6 * unit) * 3.2 + cv2.GaussianBlur(np.minimum(crease, 0.35), (0, 0), 4.5 * unit) * 6.0, np.float32)
+        body = -np.asarray(
+            cv2.GaussianBlur(np.minimum(crease, 0.35), (0, 0), 1.6 * unit) * 3.2
+            + cv2.GaussianBlur(np.minimum(crease, 0.35), (0, 0), 4.5 * unit) * 6.0,
+            np.float32,
+        )
         body = body + 0.55 * (layer[..., 0] - 0.5) * min(1.5, self.weight) + 0.03 * layer[..., 1] + 0.35 * lab[..., 0]
         body = np.asarray(body * 10 * unit, np.float32)
         nx, ny = -cv2.Sobel(body, cv2.CV_32F, 1, 0) / 8, -cv2.Sobel(body, cv2.CV_32F, 0, 1) / 8
@@ -182,5 +216,8 @@ class Clay(Medium):
         diffuse = (-0.5 * nx - 0.62 * ny + 0.75) / length
         half = np.clip((-0.28 * nx - 0.36 * ny + 0.89) / length, 0, 1) ** 22
         shade = 1 + (diffuse - 0.75) * self.amount(self.get("relief", 0.75), 1.4)
-        out = colour * np.clip(shade, 0.35, 1.5)[..., None] + (half * self.amount(self.get("shine", 0.16), 0.4))[..., None]
+        out = (
+            colour * np.clip(shade, 0.35, 1.5)[..., None]
+            + (half * self.amount(self.get("shine", 0.16), 0.4))[..., None]
+        )
         return np.asarray(saturated(np.clip(out, 0, 1).astype(np.float32), 1.05), np.float32)

@@ -65,7 +65,9 @@ class Medium:
             found = self._surfaces[key] = make(shape[0], shape[1])
         return found
 
-    def simplified(self, picture: F32, team: Team, radius: float = 4.0, *, unit: float | None = None, passes: int = 1) -> F32:
+    def simplified(
+        self, picture: F32, team: Team, radius: float = 4.0, *, unit: float | None = None, passes: int = 1
+    ) -> F32:
         """The mapped frame with its detail abstracted as the structure control says; ``radius`` at 288 lines."""
         scale = self.unit if unit is None else unit
         out = colour_map.apply(self.table, picture, team)

@@ -64,8 +64,13 @@ def halved(picture: F32) -> F32:
     height, width = picture.shape[:2]
     size = (max(1, -(-width // 2)), max(1, -(-height // 2)))
     if picture.ndim == 2 or picture.shape[2] <= 4:
-        return np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1), np.float32)
-    parts = [cv2.resize(np.ascontiguousarray(picture[..., i : i + 4]), size, interpolation=cv2.INTER_AREA) for i in range(0, picture.shape[2], 4)]
+        return np.ascontiguousarray(
+            cv2.resize(picture, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1), np.float32
+        )
+    parts = [
+        cv2.resize(np.ascontiguousarray(picture[..., i : i + 4]), size, interpolation=cv2.INTER_AREA)
+        for i in range(0, picture.shape[2], 4)
+    ]
     return np.concatenate([p.reshape(size[1], size[0], -1) for p in parts], axis=2)
 
 
@@ -159,7 +164,9 @@ def synthesise(
     raise AssertionError("a pyramid has at least one level")
 
 
-def _first_field(example: Exemplar, targets: list[F32], settings: Settings, top: int, start: I32 | None, team: Team) -> I32:
+def _first_field(
+    example: Exemplar, targets: list[F32], settings: Settings, top: int, start: I32 | None, team: Team
+) -> I32:
     height, width = targets[top].shape[:2]
     source_height, source_width = example.results[top].shape[:2]
     if start is None:
@@ -189,7 +196,9 @@ def _doubled(field: I32, shape: tuple[int, int], source: tuple[int, int], patch:
     return _inside(up, source, patch)
 
 
-def _packed(example: Exemplar, targets: list[F32], level: int, estimate: F32 | None, settings: Settings) -> tuple[F32, F32, int]:
+def _packed(
+    example: Exemplar, targets: list[F32], level: int, estimate: F32 | None, settings: Settings
+) -> tuple[F32, F32, int]:
     """Padded target, source (both (H, W·C)) and C. Without an estimate only the guides count."""
     root = float(np.sqrt(settings.style_weight))
     source_guides, target_guides = example.guides[level], targets[level]
@@ -221,7 +230,10 @@ def _usage_penalty(field: I32, fixed: F32, settings: Settings, level: int) -> F3
 def _voted(picture: F32, field: I32, cost: F32 | None, settings: Settings, team: Team) -> F32:
     result = np.empty((*field.shape[:2], picture.shape[2]), np.float32)
     used = np.zeros(field.shape[:2], np.float32) if cost is None else cost
-    team.over(field.shape[0], lambda a, b: kernels.vote(picture, field, used, settings.patch, settings.sharpness, result, a, b))
+    team.over(
+        field.shape[0],
+        lambda a, b: kernels.vote(picture, field, used, settings.patch, settings.sharpness, result, a, b),
+    )
     return result
 
 

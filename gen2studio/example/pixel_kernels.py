@@ -154,8 +154,12 @@ def paint_strokes(
         x0, y0 = order[n, 0], order[n, 1]
         if error[y0, x0] < tolerance:
             continue
-        shade = (np.float32(_hash(seed, 11, y0, x0) & 0xFFFF) / np.float32(65536.0) - np.float32(0.5)) * np.float32(colour_jitter)
-        tint = (np.float32(_hash(seed, 12, y0, x0) & 0xFFFF) / np.float32(65536.0) - np.float32(0.5)) * np.float32(colour_jitter * 0.5)
+        shade = (np.float32(_hash(seed, 11, y0, x0) & 0xFFFF) / np.float32(65536.0) - np.float32(0.5)) * np.float32(
+            colour_jitter
+        )
+        tint = (np.float32(_hash(seed, 12, y0, x0) & 0xFFFF) / np.float32(65536.0) - np.float32(0.5)) * np.float32(
+            colour_jitter * 0.5
+        )
         r = reference[y0, x0, 0] + shade + tint
         g = reference[y0, x0, 1] + shade
         b = reference[y0, x0, 2] + shade - tint
@@ -192,7 +196,11 @@ def paint_strokes(
                     continue
                 hair = np.float32(_hash(seed, n, 3, k) & 0xFFFF) / np.float32(65536.0)
                 rim = np.float32(1.0) - (v / half) * (v / half)
-                cover = np.float32(opacity) * (np.float32(0.72) + np.float32(0.28) * hair) * min(np.float32(1.0), rim * np.float32(3.0))
+                cover = (
+                    np.float32(opacity)
+                    * (np.float32(0.72) + np.float32(0.28) * hair)
+                    * min(np.float32(1.0), rim * np.float32(3.0))
+                )
                 lift = (hair - np.float32(0.5)) * np.float32(0.05)
                 canvas[qy, qx, 0] += cover * (r + lift - canvas[qy, qx, 0])
                 canvas[qy, qx, 1] += cover * (g + lift - canvas[qy, qx, 1])

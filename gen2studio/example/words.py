@@ -30,7 +30,21 @@ PATTERNS: dict[str, str] = {
     "plaid": "plaid", "tartan": "plaid", "checked": "plaid", "checkered": "plaid", "chequered": "plaid", "gingham": "plaid",
 }  # fmt: skip
 
-_ADJECTIVES = frozenset({"spotted", "dotted", "striped", "banded", "speckled", "checked", "checkered", "chequered", "plaid", "tartan", "gingham"})
+_ADJECTIVES = frozenset(
+    {
+        "spotted",
+        "dotted",
+        "striped",
+        "banded",
+        "speckled",
+        "checked",
+        "checkered",
+        "chequered",
+        "plaid",
+        "tartan",
+        "gingham",
+    }
+)
 _ANIMALS: dict[str, tuple[Colour, Colour]] = {
     "dalmatian": (COLOURS["white"], COLOURS["black"]),
     "zebra": (COLOURS["white"], COLOURS["black"]),
@@ -49,12 +63,21 @@ GRADES: dict[str, str] = {
 }  # fmt: skip
 """Light, weather and time words to grade names (see :mod:`gen2studio.example.grades`)."""
 
-_SIZES = {"tiny": 0.5, "small": 0.65, "fine": 0.6, "thin": 0.6, "narrow": 0.65, "big": 1.6, "large": 1.7, "wide": 1.7, "bold": 1.5, "huge": 2.4}
+_SIZES = {
+    "tiny": 0.5,
+    "small": 0.65,
+    "fine": 0.6,
+    "thin": 0.6,
+    "narrow": 0.65,
+    "big": 1.6,
+    "large": 1.7,
+    "wide": 1.7,
+    "bold": 1.5,
+    "huge": 2.4,
+}
 _SHADES = {"dark": 0.55, "deep": 0.7, "light": 1.35, "pale": 1.5, "bright": 1.15}
 _GLUE = frozenset(
-    "a an the of in on with and or as like into to its his her their my at by for from make made look looks looking turn turned style styled "
-    "painting painted paint drawing drawn picture image illustration art artistic print effect version scene video film colour color colours "
-    "colors coloured colored coat pattern patterned light lighting time day season mood tone tones".split()
+    ["a", "an", "the", "of", "in", "on", "with", "and", "or", "as", "like", "into", "to", "its", "his", "her", "their", "my", "at", "by", "for", "from", "make", "made", "look", "looks", "looking", "turn", "turned", "style", "styled", "painting", "painted", "paint", "drawing", "drawn", "picture", "image", "illustration", "art", "artistic", "print", "effect", "version", "scene", "video", "film", "colour", "color", "colours", "colors", "coloured", "colored", "coat", "pattern", "patterned", "light", "lighting", "time", "day", "season", "mood", "tone", "tones"]
 )  # fmt: skip
 _SPELLING = {"gray": "grey", "watercolor": "watercolour", "grayscale": "greyscale", "golden-hour": "golden hour"}
 _TOKEN = re.compile(r"[\w'’-]+", re.UNICODE)
@@ -157,7 +180,7 @@ def _meaning(text: str, presets: dict[str, str]) -> tuple[str, str]:
 
 
 def _settle_shades(tokens: list[_Token]) -> None:
-    """"dark" and "bright" before a colour are shades of it, else light words; "black and white" with a pattern is two colours."""
+    """ "dark" and "bright" before a colour are shades of it, else light words; "black and white" with a pattern is two colours."""
     for token, following in zip(tokens, tokens[1:], strict=False):
         if token.text in _SHADES and following.meaning == "colour":
             token.meaning, token.value = "shade", token.text
@@ -210,5 +233,7 @@ def _pattern(tokens: list[_Token], colours: list[tuple[int, Colour]]) -> Pattern
     after = [c for i, c in colours if split is not None and i > split]
     if split is not None and before and after:
         first, last = before[0], after[0]
-        return replace(wish, base=last, ink=first) if tokens[split].text == "on" else replace(wish, base=first, ink=last)
+        return (
+            replace(wish, base=last, ink=first) if tokens[split].text == "on" else replace(wish, base=first, ink=last)
+        )
     return replace(wish, base=colours[0][1], ink=colours[1][1])
