@@ -1,4 +1,4 @@
-"""Projects on disk: a ``.g2s`` folder, or one ``.g2s`` zip file that is unpacked into a working folder while it is open.
+"""Projects on disk: a ``.g2s`` folder, or one ``.g2s`` zip file, unpacked into a working folder while it is open.
 
 ::
 
@@ -22,7 +22,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +87,8 @@ class Project:
         self.path = path
         """What the artist opened or saved; None while untitled."""
         self.packed = packed
+        self.recovered = False
+        """Its document came from a journal and is saved nowhere else yet."""
         self._lock = lock
         self._backing = FolderTiles(folder / "tiles")
         self.tiles = TileStore(self._backing)
@@ -217,6 +219,7 @@ class Project:
             raise ProjectError("This project has no place yet.", "Choose where to save it.")
         with _disk():
             self._write_tiles(document)
+            self.recovered = False
             write_atomic(
                 self.folder / "project.json", codec.dumps(self._remapped(document, self.folder, self.base), self.base)
             )
@@ -332,14 +335,9 @@ class Project:
         with contextlib.suppress(OSError):
             (self.folder / "project.json").unlink()
 
-    def delete_files(self) -> None:
-        """Throw an untitled project's folder away (the artist chose not to keep it)."""
-        if self.untitled:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
     def close(self) -> None:
         """Let go of the project. A working folder whose journal is still needed stays for recovery."""
-        if self.packed and not self.journal_path.exists():
+        if (self.packed or self.untitled) and not self.journal_path.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
 
@@ -487,7 +485,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk() -> Iterator[None]:
+def _disk() -> Generator[None]:
     """Put the disk's complaints into words."""
     try:
         yield

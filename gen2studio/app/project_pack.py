@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -35,8 +36,6 @@ def pack(folder: Path, names: Iterable[str], target: Path) -> None:
                 method = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
                 archive.write(inside(folder, name), name, compress_type=method)
         with open(part, "rb") as handle:
-            import os
-
             os.fsync(handle.fileno())
 
 

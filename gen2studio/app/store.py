@@ -99,12 +99,21 @@ class DocumentStore(QObject):
         current = self._document
         for change in self._carried[since:]:
             snapshot = change(snapshot)
-        takes = {**snapshot.takes, **current.takes}
+        # What a job found out about a take stays; what the artist says of it (name, rating) is undone like any edit.
+        takes = {
+            **snapshot.takes,
+            **{
+                key: replace(mine, done=take.done, flicker=take.flicker, drift=take.drift)
+                if (mine := snapshot.takes.get(key)) is not None
+                else take
+                for key, take in current.takes.items()
+            },
+        }
         media: dict[str, MediaItem] = {
             key: replace(item, info=current.media[key].info) if key in current.media else item
             for key, item in snapshot.media.items()
         }
-        same_takes = len(takes) == len(snapshot.takes) and all(snapshot.takes.get(k) is v for k, v in takes.items())
+        same_takes = len(takes) == len(snapshot.takes) and all(snapshot.takes.get(k) == v for k, v in takes.items())
         same_media = all(current.media.get(k) is v or current.media.get(k) == v for k, v in snapshot.media.items())
         if not same_takes:
             snapshot = replace(snapshot, takes=frozen_map(takes))
