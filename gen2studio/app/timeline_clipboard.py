@@ -61,5 +61,6 @@ def placements(
         places.append(edits.Placement(tracks[first + copy.step].id, clip))
     counts = [p.clip.link for p in places]
     return tuple(
-        replace(p, clip=replace(p.clip, link="")) if p.clip.link and counts.count(p.clip.link) < 2 else p for p in places
+        replace(p, clip=replace(p.clip, link="")) if p.clip.link and counts.count(p.clip.link) < 2 else p
+        for p in places
     )

@@ -94,7 +94,7 @@ class TimelineEditing(QObject):
         return tuple(sorted(chosen, key=lambda c: c.start))
 
     def clips_under_playhead(self) -> tuple[Clip, ...]:
-        """What trims and razors at the playhead mean: selected clips there, else the target track's, else the topmost."""
+        """What keys at the playhead mean: the selected clips there, else the target track's, else the topmost one."""
         sequence = self.session.sequence
         if sequence is None:
             return ()
@@ -193,9 +193,7 @@ class TimelineEditing(QObject):
     def _sequence_for(item: MediaItem) -> Sequence:
         """A sequence with the size and rate of the first media put on it; 1920×1080 at 25 without a picture."""
         info = item.info
-        return edits.new_sequence(
-            "Sequence 1", info.rate or Fraction(25), info.width or 1920, info.height or 1080
-        )
+        return edits.new_sequence("Sequence 1", info.rate or Fraction(25), info.width or 1920, info.height or 1080)
 
     # -- cutting -----------------------------------------------------------------------------------------------------
 
@@ -228,9 +226,7 @@ class TimelineEditing(QObject):
             return False
         media = self.session.document.media
         delta = self.session.playhead - clip.start
-        done = self.perform(
-            f"Trim Head to {self._here()}", lambda s: edits.ripple_trim_head(s, clip.id, delta, media)
-        )
+        done = self.perform(f"Trim Head to {self._here()}", lambda s: edits.ripple_trim_head(s, clip.id, delta, media))
         if done:
             self.session.set_playhead(clip.start)
         return done
@@ -263,9 +259,7 @@ class TimelineEditing(QObject):
 
     def close_gap(self, track_id: str, frame: int, all_tracks: bool = False) -> bool:
         """Close the gap at ``frame`` of a track."""
-        return self.perform(
-            "Ripple Delete Gap", lambda s: edits.close_gap(s, track_id, frame, all_tracks=all_tracks)
-        )
+        return self.perform("Ripple Delete Gap", lambda s: edits.close_gap(s, track_id, frame, all_tracks=all_tracks))
 
     def lift_range(self) -> bool:
         """Empty the in/out range."""
@@ -385,9 +379,7 @@ class TimelineEditing(QObject):
                 ring = ("", *clip.takes)
                 at = ring.index(clip.active_take) if clip.active_take in ring else 0
                 chosen = ring[(at + step) % len(ring)]
-                document = (
-                    takes.apply_take(document, clip.id, chosen) if chosen else takes.unapply(document, clip.id)
-                )
+                document = takes.apply_take(document, clip.id, chosen) if chosen else takes.unapply(document, clip.id)
             return document
 
         return self.perform_on_document("Next Take" if step > 0 else "Previous Take", change)
@@ -426,15 +418,15 @@ class TimelineEditing(QObject):
 
     def set_muted(self, track_id: str, muted: bool) -> bool:
         """Silence an audio track, hide a video track."""
-        track = next((t for t in self.session.sequence.tracks if t.id == track_id), None) if self.session.sequence else None
+        track = (
+            next((t for t in self.session.sequence.tracks if t.id == track_id), None) if self.session.sequence else None
+        )
         video = track is not None and track.kind is TrackKind.VIDEO
         label = ("Hide" if muted else "Show") if video else ("Mute" if muted else "Unmute")
         return self.perform(f"{label} Track", lambda s: edits.set_muted(s, track_id, muted))
 
     def set_height(self, track_id: str, height: int) -> bool:
-        return self.perform(
-            "Track Height", lambda s: edits.set_height(s, track_id, height), f"height {track_id}"
-        )
+        return self.perform("Track Height", lambda s: edits.set_height(s, track_id, height), f"height {track_id}")
 
     def _toggle_target(self, setter: Callable[[str, bool], bool], field: str) -> bool:
         track = self.target_track()
@@ -492,8 +484,10 @@ class TimelineEditing(QObject):
             return
         here = self.session.playhead
         points = {0, *lookup.edit_points(sequence), *(m.frame for m in sequence.markers)}
-        found = min((p for p in points if p > here), default=None) if step > 0 else max(
-            (p for p in points if p < here), default=None
+        found = (
+            min((p for p in points if p > here), default=None)
+            if step > 0
+            else max((p for p in points if p < here), default=None)
         )
         if found is not None:
             self.session.set_playhead(found)

@@ -7,7 +7,8 @@ offset. Vertical positions are content pixels below the ruler.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence as Many
+from collections.abc import Callable, Iterable
+from collections.abc import Sequence as Many
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,13 +75,33 @@ class Hit:
     """For GAP: frames [start, stop) up to the next clip; None behind the last clip."""
 
 
+class Facts:
+    """Columns of clip facts beside the positions of a :class:`Row`."""
+
+    __slots__ = ("enabled", "gain", "media", "media_ids", "source_in", "special", "speed")
+
+    def __init__(self, clips: tuple[Clip, ...]) -> None:
+        count = len(clips)
+        codes: dict[str, int] = {}
+        self.media: Ints = np.fromiter((codes.setdefault(c.media_id, len(codes)) for c in clips), np.int64, count)
+        """Index into ``media_ids``."""
+        self.media_ids = tuple(codes)
+        self.source_in = np.fromiter((float(c.source_in) for c in clips), np.float64, count)
+        self.speed = np.fromiter((float(c.speed) for c in clips), np.float64, count)
+        self.gain = np.fromiter((c.gain_db for c in clips), np.float64, count)
+        self.enabled = np.fromiter((c.enabled for c in clips), bool, count)
+        self.special = np.fromiter((bool(c.takes) for c in clips), bool, count)
+        """Clips with takes: the few that may carry bands and a badge."""
+
+
 class Row:
     """One track as arrays. Kept as long as its (frozen) track stays the same object."""
 
-    __slots__ = ("body", "clips", "durations", "ends", "height", "index", "lane", "starts", "top", "track")
+    __slots__ = ("_facts", "body", "clips", "durations", "ends", "height", "index", "lane", "starts", "top", "track")
 
     def __init__(self, track: Track) -> None:
         self.track = track
+        self._facts: Facts | None = None
         self.clips = track.clips
         count = len(track.clips)
         self.starts: Ints = np.fromiter((c.start for c in track.clips), np.int64, count)
@@ -92,6 +113,22 @@ class Row:
         self.height = track.height
         self.index = 0
 
+    def same_clips(self, before: Row) -> None:
+        """Take the arrays of a row with the very same clips."""
+        self.starts, self.durations, self.ends, self._facts = (
+            before.starts,
+            before.durations,
+            before.ends,
+            before._facts,
+        )
+
+    @property
+    def facts(self) -> Facts:
+        """What painting needs of every clip, made at first use."""
+        if self._facts is None:
+            self._facts = Facts(self.clips)
+        return self._facts
+
     @property
     def is_video(self) -> bool:
         return self.track.kind is TrackKind.VIDEO
@@ -102,11 +139,11 @@ class Row:
 
     def visible(self, first: float, last: float) -> tuple[int, int]:
         """Slice [i, j) of the clips that touch frames ``first``…``last``."""
-        return int(np.searchsorted(self.ends, first, "right")), int(np.searchsorted(self.starts, last, "left"))
+        return int(self.ends.searchsorted(first, "right")), int(self.starts.searchsorted(last, "left"))
 
     def at(self, frame: float) -> int:
         """Index of the clip at ``frame`` or −1."""
-        i = int(np.searchsorted(self.starts, frame, "right")) - 1
+        i = int(self.starts.searchsorted(frame, "right")) - 1
         return i if i >= 0 and frame < self.ends[i] else -1
 
 
@@ -135,7 +172,7 @@ class Layout:
             before = old.get(track.id)
             row = Row(track)
             if before is not None and before.track.clips is track.clips:
-                row.starts, row.durations, row.ends = before.starts, before.durations, before.ends
+                row.same_clips(before)
             body = (heights or {}).get(track.id, track.height)
             row.body = min(max(body, MIN_HEIGHT), MAX_HEIGHT)
             row.lane = MASK_LANE if has_lane is not None and has_lane(track) else 0
@@ -204,7 +241,12 @@ class Layout:
         edge = min(EDGE, (right - left) / 4)
         if y >= row.top + row.body:
             return Hit(Zone.BODY, index, clip)
-        if clip.takes and right - left >= BADGE_ROOM and y < row.top + STRIP and right - BADGE - EDGE <= x < right - EDGE:
+        if (
+            clip.takes
+            and right - left >= BADGE_ROOM
+            and y < row.top + STRIP
+            and right - BADGE - EDGE <= x < right - EDGE
+        ):
             return Hit(Zone.BADGE, index, clip)
         if x - left < edge:
             return Hit(Zone.HEAD, index, clip)

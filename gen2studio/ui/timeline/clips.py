@@ -1,0 +1,407 @@
+"""Paints the rows of the timeline: many rectangles a call, never one widget a clip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
+
+from gen2studio.document.model import Clip, Document, MediaItem
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.bands import BAND, BandBook, BandPainter
+from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, STRIP, Ints, Layout, Row
+from gen2studio.ui.timeline.thumbs import Thumbnails, grain
+from gen2studio.ui.timeline.viewport import Viewport
+from gen2studio.ui.timeline.waveforms import Waveforms, WavePainter, rgb32
+
+FEW = 6
+"""Up to so many clips are drawn one by one."""
+MIN_TEXT = 40
+"""Clips narrower than this show no name."""
+MIN_THUMB = 20
+"""Clips narrower than this show no picture."""
+MIN_PICTURE = 18
+"""Pixels of height below which neither pictures nor sound are drawn."""
+
+
+class ClipPainter:
+    """Draws tracks and clips; holds brushes, fonts and the caches of names."""
+
+    def __init__(
+        self,
+        viewport: Viewport,
+        bands: BandBook,
+        thumbnails: Thumbnails,
+        waveforms: Waveforms,
+        document: Callable[[], Document],
+    ) -> None:
+        self._viewport = viewport
+        self._bands = bands
+        self.band_painter = BandPainter()
+        self._thumbnails = thumbnails
+        self._document = document
+        colour = theme.colour
+        self._waves = WavePainter(waveforms, rgb32(colour("waveform")), rgb32(colour("text_faint")))
+        self._ground = colour("timeline")
+        self._track = colour("track")
+        self._locked = colour("background")
+        shade = colour("background", 96)
+        off = _inks(colour("line_strong"), colour("raised"), shade)
+        on = {
+            True: _inks(colour("clip_video_edge"), colour("clip_video"), shade),
+            False: _inks(colour("clip_audio_edge"), colour("clip_audio"), shade),
+        }
+        self._tables = {
+            (video, locked): tuple(
+                np.array([rgb32(self._locked if locked else self._track), on[video][k], off[k]], np.uint32)
+                for k in range(3)
+            )
+            for video in (True, False)
+            for locked in (True, False)
+        }
+        """By (video?, locked?): RGB32 tables [gap, clip, disabled clip] of top edge, name strip and body."""
+        self._fills = {
+            True: (colour("clip_video_edge"), _strip(colour("clip_video"), shade), colour("clip_video")),
+            False: (colour("clip_audio_edge"), _strip(colour("clip_audio"), shade), colour("clip_audio")),
+        }
+        self._off_fills = colour("line_strong"), _strip(colour("raised"), shade), colour("raised")
+        self._pixels: NDArray[np.uint32] | None = None
+        self._dim = colour("timeline", 150)
+        self._text = colour("clip_text")
+        self._muted = colour("text_muted")
+        self._offline = colour("danger")
+        self._accent = colour("accent")
+        self._badge = colour("background", 190)
+        self._hatch = colour("text_faint", 70)
+        self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
+        self._font: QFont | None = None
+        self._metrics: QFontMetrics | None = None
+        self._small: QFont | None = None
+        self._link: QPixmap | None = None
+        self._paths: dict[str, str] = {}
+        self._paths_of: object = None
+
+    def set_font(self, font: QFont, ratio: float) -> None:
+        """Names are drawn in ``font``."""
+        self._font = QFont(font)
+        self._font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
+        self._small = QFont(font)
+        self._small.setPointSizeF(max(6.5, font.pointSizeF() - 1.8))
+        self._small.setBold(True)
+        self._metrics = QFontMetrics(self._font)
+        self._names.clear()
+        self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
+
+    def paint(self, painter: QPainter, layout: Layout, area: QRect, ratio: float) -> None:
+        """Everything inside ``area`` (widget pixels); the painter's clip must be set to it."""
+        painter.fillRect(area, self._ground)
+        document = self._document()
+        if self._paths_of is not document.media:
+            self._paths = {key: item.path for key, item in document.media.items()}
+            self._paths_of = document.media
+        for row in layout.rows:
+            top = row.top - self._viewport.scroll_y
+            if top < area.bottom() + 1 and top + row.height > area.top():
+                self._paint_row(painter, layout, row, top, area.left(), area.right() + 1, ratio)
+
+    def _paint_row(
+        self, painter: QPainter, layout: Layout, row: Row, top: int, left: int, right: int, ratio: float
+    ) -> None:
+        view = self._viewport
+        ground = self._locked if row.track.locked else self._track
+        i, j = row.visible(view.frame(left - 2), view.frame(right + 2))
+        if i >= j:
+            painter.fillRect(left, top, right - left, row.height, ground)
+            return
+        if row.lane:
+            painter.fillRect(left, top + row.body, right - left, row.lane, ground)
+        x0 = np.rint(row.starts[i:j] * view.ppf).astype(np.int64) - view.scroll_x
+        x1 = np.rint(row.ends[i:j] * view.ppf).astype(np.int64) - view.scroll_x
+        strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
+        if j - i <= FEW and (row.is_video or strip == row.body):
+            painter.fillRect(left, top, right - left, row.body, ground)
+            self._fill_few(painter, row, i, x0.tolist(), x1.tolist(), top, strip, left, right)
+        else:
+            image = self._row_image(layout, row, i, x0, x1, strip, left, right, ratio)
+            painter.drawImage(QPoint(left, top), image)
+        if row.is_video and strip < row.body:
+            self._paint_thumbs(painter, layout, row, i, x0, x1, top + strip, row.body - strip, left, right, ratio)
+        self._paint_texts(painter, layout, row, i, x0, x1, top, strip, left, right)
+        if row.track.muted or row.track.locked:
+            painter.fillRect(left, top, right - left, row.height, self._dim)
+            if row.track.locked:
+                painter.setBrushOrigin(-view.scroll_x, -view.scroll_y)
+                painter.fillRect(left, top, right - left, row.height, _hatched(self._hatch))
+
+    def _fill_few(
+        self,
+        painter: QPainter,
+        row: Row,
+        i: int,
+        x0: list[int],
+        x1: list[int],
+        top: int,
+        strip: int,
+        left: int,
+        right: int,
+    ) -> None:
+        """A handful of clips, as in the strip that a scroll uncovers: plain rectangles are quicker than an image."""
+        for k, (a, b) in enumerate(zip(x0, x1, strict=True)):
+            edge, name, body = self._fills[row.is_video] if row.clips[i + k].enabled else self._off_fills
+            x = max(a, left)
+            w = min(max(b - 1, a + 1), right) - x
+            if w > 0:
+                painter.fillRect(x, top, w, 1, edge)
+                if strip < row.body:
+                    painter.fillRect(x, top + 1, w, strip - 1, name)
+                    painter.fillRect(x, top + strip, w, row.body - strip, body)
+                else:
+                    painter.fillRect(x, top + 1, w, row.body - 1, body)
+
+    def _row_image(
+        self, layout: Layout, row: Row, i: int, x0: Ints, x1: Ints, strip: int, left: int, right: int, ratio: float
+    ) -> QImage:
+        """Bodies, name strips and sound of a whole row at once: its cost is that of its pixels, not of its clips."""
+        wide, high = round((right - left) * ratio), round(row.body * ratio)
+        bounds = np.zeros(2 * len(x0) + 2, np.int64)
+        bounds[1:-1:2] = x0
+        bounds[2:-1:2] = np.maximum(x1 - 1, x0 + 1)
+        bounds[1:-1] -= left
+        if ratio != 1:
+            bounds = np.rint(bounds * ratio).astype(np.int64)
+        bounds[-1] = wide
+        np.maximum.accumulate(np.minimum(np.maximum(bounds, 0), wide), out=bounds)
+        kinds = np.zeros(len(bounds) - 1, np.uint8)
+        kinds[1::2] = 2 - row.facts.enabled[i : i + len(x0)]
+        lengths = bounds[1:] - bounds[:-1]
+        edge, top, body = self._tables[row.is_video, row.track.locked]
+        pixels = np.empty((high, wide), np.uint32)
+        seam = round(strip * ratio)
+        pixels[:seam] = (top if strip < row.body else body)[kinds].repeat(lengths)
+        pixels[seam:] = body[kinds].repeat(lengths)
+        pixels[: max(1, round(ratio))] = edge[kinds].repeat(lengths)
+        if not row.is_video and strip < row.body and layout.sequence is not None:
+            view = self._viewport
+            frames = (np.arange(wide) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
+            rate = float(layout.sequence.rate)
+            inside = kinds.astype(bool).repeat(lengths)
+            self._waves.draw(pixels[seam:], row, self._paths, frames, inside, 1.0 / (view.ppf * rate * ratio), rate)
+        image = QImage(pixels.data, wide, high, wide * 4, QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(ratio)
+        # The painter draws before ``pixels`` is let go: no copy is needed, but the image must keep it alive.
+        self._pixels = pixels
+        return image
+
+    def _paint_thumbs(
+        self,
+        painter: QPainter,
+        layout: Layout,
+        row: Row,
+        i: int,
+        x0: Ints,
+        x1: Ints,
+        top: int,
+        high: int,
+        left: int,
+        right: int,
+        ratio: float,
+    ) -> None:
+        assert layout.sequence is not None
+        second = self._viewport.ppf * float(layout.sequence.rate)
+        made_in = self._thumbnails.height_for(high * ratio)
+        facts = row.facts
+        reels: dict[int, _Reel | None] = {}
+        get = self._thumbnails.get
+        for k in np.flatnonzero(x1 - x0 >= MIN_THUMB).tolist():
+            a, b = int(x0[k]), int(x1[k]) - 1
+            if b <= left or a >= right:
+                continue
+            code = int(facts.media[i + k])
+            if code not in reels:
+                reels[code] = _reel(self._document().media.get(facts.media_ids[code]), high, second)
+            reel = reels[code]
+            if reel is None:
+                continue
+            source, speed = float(facts.source_in[i + k]) * 1000, float(facts.speed[i + k]) * 1000 / second
+            cell = reel.cell
+            for x in range(a + max(0, (left - a) // cell) * cell, min(b, right), cell):
+                moment = min(int(source + (x - a) * speed), reel.last)
+                picture = get(reel.path, moment - moment % reel.step, made_in)
+                if picture is None:
+                    continue
+                wide = min(cell, b - x)
+                if ratio == 1 and 0 <= picture.height - high <= 3 and picture.width >= wide:
+                    # As good as the right size: cut instead of scaled, which is several times quicker.
+                    painter.drawPixmap(x, top, picture.pixmap, picture.x, picture.y, wide, high)
+                else:
+                    part = max(1, picture.width * wide // cell)
+                    painter.drawPixmap(x, top, wide, high, picture.pixmap, picture.x, picture.y, part, picture.height)
+            if not facts.enabled[i + k]:
+                painter.fillRect(a, top, b - a, high, self._dim)
+
+    def _paint_texts(
+        self,
+        painter: QPainter,
+        layout: Layout,
+        row: Row,
+        i: int,
+        x0: Ints,
+        x1: Ints,
+        top: int,
+        strip: int,
+        left: int,
+        right: int,
+    ) -> None:
+        assert self._font is not None and self._metrics is not None
+        media = self._document().media
+        painter.setFont(self._font)
+        painter.setPen(self._text)
+        line = top + 1 + (min(strip, STRIP) - self._metrics.height()) // 2
+        if strip > STRIP:
+            line = top + (strip - self._metrics.height()) // 2
+        for k in np.flatnonzero(x1 - x0 >= MIN_TEXT).tolist():
+            clip = row.clips[i + k]
+            a, b = int(x0[k]), int(x1[k]) - 1
+            start = max(a, -4) + 6
+            end = b - 5
+            if start >= right or end <= left:
+                continue
+            badge = bool(clip.takes) and b - a >= BADGE_ROOM
+            if badge:
+                end = b - EDGE - BADGE - 4
+                self._paint_badge(painter, clip, b - EDGE - BADGE, top)
+            if clip.speed != 1 and end - start > 60:
+                end = self._paint_speed(painter, clip, end, top)
+            if clip.link and self._link is not None and end - start > 40:
+                painter.drawPixmap(start, top + 4, self._link)
+                start += 14
+            name = clip.name
+            plain = clip.enabled
+            if clip.media_id not in media:
+                name, plain = f"{name} - offline", False
+                painter.setPen(self._offline)
+            elif not plain:
+                painter.setPen(self._muted)
+            text = self._elided(name, end - start)
+            if text is not None and start + text[1] > left:
+                painter.drawStaticText(start, line, text[0])
+            if not plain:
+                painter.setPen(self._text)
+        self._paint_states(painter, layout, row, i, x0, x1, top)
+
+    def _paint_speed(self, painter: QPainter, clip: Clip, end: int, top: int) -> int:
+        text = f"{float(clip.speed) * 100:g} %"
+        wide = len(text) * 6 + 8
+        rect = QRect(end - wide, top + 3, wide, STRIP - 5)
+        painter.fillRect(rect, self._badge)
+        assert self._small is not None and self._font is not None
+        painter.setFont(self._small)
+        painter.setPen(self._text)
+        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+        painter.setFont(self._font)
+        return end - wide - 4
+
+    def _paint_badge(self, painter: QPainter, clip: Clip, x: int, top: int) -> None:
+        """Which take of how many is shown: ``2/3``, or ``S/3`` for the source."""
+        assert self._small is not None and self._font is not None
+        shown = clip.takes.index(clip.active_take) + 1 if clip.active_take in clip.takes else 0
+        rect = QRect(x, top + BAND, BADGE, STRIP - BAND - 1)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._accent if shown else self._badge)
+        painter.drawRoundedRect(rect, 4, 4)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setFont(self._small)
+        painter.setPen(theme.colour("accent_text") if shown else self._text)
+        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{shown or 'S'}/{len(clip.takes)}")
+        painter.setFont(self._font)
+
+    def _paint_states(self, painter: QPainter, layout: Layout, row: Row, i: int, x0: Ints, x1: Ints, top: int) -> None:
+        """Bands and mask lanes of the clips that have any."""
+        if not row.is_video:
+            return
+        sequence = layout.sequence
+        assert sequence is not None
+        masked = self._bands.media_with_masks() if row.lane else frozenset()
+        jobs = self._bands.job_states is not None
+        special = row.facts.special
+        for k in range(len(x0)):
+            if not (jobs or masked or special[i + k]):
+                continue
+            clip = row.clips[i + k]
+            if jobs or special[i + k]:
+                self.band_painter.draw_bands(painter, self._bands.bands(clip, sequence), top, self._viewport.x)
+            if clip.media_id in masked:
+                lane = self._bands.lane(clip, sequence)
+                if lane is not None:
+                    painter.save()
+                    painter.setClipRect(
+                        QRect(int(x0[k]), top + row.body, int(x1[k] - x0[k]) - 1, row.lane),
+                        Qt.ClipOperation.IntersectClip,
+                    )
+                    self.band_painter.draw_lane(
+                        painter, lane, int(x0[k]), int(x1[k]), top + row.body, self._viewport.x, self._viewport.ppf
+                    )
+                    painter.restore()
+
+    def _elided(self, name: str, width: int) -> tuple[QStaticText, int] | None:
+        """``name`` cut to ``width`` pixels, laid out, with its width; remembered in steps of 8 pixels."""
+        if width < 14:
+            return None
+        step = min(width // 8, 64)
+        known = self._names.get((name, step))
+        if known is None:
+            assert self._metrics is not None and self._font is not None
+            if len(self._names) > 20_000:
+                self._names.clear()
+            text = QStaticText(self._metrics.elidedText(name, Qt.TextElideMode.ElideRight, step * 8))
+            text.setTextFormat(Qt.TextFormat.PlainText)
+            text.prepare(font=self._font)
+            known = text, math.ceil(text.size().width())
+            self._names[name, step] = known
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Reel:
+    """How one media is cut into filmstrip pictures at the present zoom."""
+
+    path: str
+    cell: int
+    """Pixels a picture takes."""
+    step: int
+    """Milliseconds between pictures: a power of two, so that zooming finds known ones again."""
+    last: int
+    """Milliseconds of the last frame; 0 for stills."""
+
+
+def _reel(item: MediaItem | None, high: int, second: float) -> _Reel | None:
+    """``high`` pixels of filmstrip at ``second`` pixels a second; None for media without a picture."""
+    if item is None or not item.info.has_video:
+        return None
+    info = item.info
+    aspect = min(max(info.width / max(info.height, 1), 0.3), 3.0)
+    cell = max(16, round(high * aspect))
+    moving = info.duration > 0 and info.rate > 0
+    return _Reel(item.path, cell, grain(cell / second), max(0, int(info.duration * 1000) - 1) if moving else 0)
+
+
+def _hatched(ink: QColor) -> QBrush:
+    return QBrush(ink, Qt.BrushStyle.BDiagPattern)
+
+
+def _strip(body: QColor, shade: QColor) -> QColor:
+    """``body`` under the half-transparent ``shade``."""
+    part = shade.alphaF()
+    over, under = (shade.red(), shade.green(), shade.blue()), (body.red(), body.green(), body.blue())
+    return QColor(*(round(o * part + u * (1 - part)) for o, u in zip(over, under, strict=True)))
+
+
+def _inks(edge: QColor, body: QColor, shade: QColor) -> tuple[np.uint32, np.uint32, np.uint32]:
+    """(edge, name strip, body) as RGB32."""
+    return rgb32(edge), rgb32(_strip(body, shade)), rgb32(body)

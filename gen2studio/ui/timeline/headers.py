@@ -1,0 +1,238 @@
+"""Track headers: name, target, lock, mute or hide, height."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QInputDialog, QMenu, QSizePolicy, QToolButton, QWidget
+
+from gen2studio.app.session import Session
+from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.document.model import Track, TrackKind
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.layout import MAX_HEIGHT, MIN_HEIGHT, Layout, Row
+from gen2studio.ui.timeline.viewport import Viewport
+
+WIDTH = 132
+GRIP = 5
+"""Pixels at a header's lower edge that change its height."""
+
+
+def short_name(index: int, kind: TrackKind) -> str:
+    """``V1``, ``A2``: counted from the middle of the timeline outwards."""
+    return f"{'V' if kind is TrackKind.VIDEO else 'A'}{index + 1}"
+
+
+class TrackHeader(QWidget):
+    """One track's header."""
+
+    def __init__(self, session: Session, editing: TimelineEditing, track: Track, number: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName(f"track_header_{track.id}")
+        self.setMouseTracking(True)
+        self._session, self._editing, self.track, self._number = session, editing, track, number
+        self._drag: tuple[float, int] | None = None
+        self._height = track.height
+        self.lock = self._button("lock")
+        self.lock.clicked.connect(lambda checked: editing.set_locked(self.track.id, checked))
+        self.mute = self._button("mute")
+        self.mute.clicked.connect(lambda checked: editing.set_muted(self.track.id, checked))
+        self.show_track(track, number)
+
+    def _button(self, name: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setObjectName(f"track_{name}_{self.track.id}")
+        button.setCheckable(True)
+        button.setAutoRaise(True)
+        button.setIconSize(QSize(14, 14))
+        button.setFixedSize(22, 20)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return button
+
+    def show_track(self, track: Track, number: int) -> None:
+        """Show what the document says of the track."""
+        self.track, self._number = track, number
+        video = track.kind is TrackKind.VIDEO
+        self.setAccessibleName(f"Track {track.name}")
+        self.setToolTip(f"{track.name}: click to make it the target track, double-click to rename, drag its lower edge")
+        self.lock.setChecked(track.locked)
+        self.lock.setIcon(theme.icon("lock" if track.locked else "lock-open", "text" if track.locked else "text_faint"))
+        self.lock.setToolTip("Unlock this track" if track.locked else "Lock this track: nothing on it can be changed")
+        self.lock.setAccessibleName(f"Lock {track.name}")
+        on, off = ("eye", "eye-off") if video else ("volume-2", "volume-x")
+        self.mute.setChecked(track.muted)
+        self.mute.setIcon(theme.icon(off if track.muted else on, "text" if track.muted else "text_faint"))
+        verb = ("Show" if track.muted else "Hide") if video else ("Unmute" if track.muted else "Mute")
+        self.mute.setToolTip(f"{verb} this track")
+        self.mute.setAccessibleName(f"{'Hide' if video else 'Mute'} {track.name}")
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        y = max(1, min((self.height() - 20) // 2, 8))
+        self.mute.move(self.width() - 26, y)
+        self.lock.move(self.width() - 49, y)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        target = self._session.track == self.track.id
+        painter.fillRect(self.rect(), theme.colour("raised" if target else "panel"))
+        video = self.track.kind is TrackKind.VIDEO
+        painter.fillRect(0, 0, 3, self.height(), theme.colour("clip_video_edge" if video else "clip_audio_edge"))
+        badge = QRect(9, max(2, min((self.height() - 18) // 2, 9)), 24, 18)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(theme.colour("accent") if target else Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour("accent_soft" if target else "raised"))
+        painter.drawRoundedRect(badge.toRectF().adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+        font = painter.font()
+        font.setBold(True)
+        font.setPointSizeF(8.5)
+        painter.setFont(font)
+        painter.setPen(theme.colour("text" if target else "text_muted"))
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, short_name(self._number, self.track.kind))
+        font.setBold(False)
+        painter.setFont(font)
+        painter.setPen(theme.colour("text_muted" if not self.track.muted else "text_faint"))
+        room = QRect(39, badge.top(), self.width() - 39 - 52, badge.height())
+        short = short_name(self._number, self.track.kind)
+        shown = self.track.name if self.track.name != short else "Video" if video else "Audio"
+        name = painter.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
+        if self.height() >= 52:
+            painter.setPen(theme.colour("text_faint"))
+            count = len(self.track.clips)
+            line = QRect(11, badge.bottom() + 5, self.width() - 20, 16)
+            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, f"{count} clip{'' if count == 1 else 's'}")
+        painter.end()
+
+    # -- mouse -------------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is not Qt.MouseButton.LeftButton:
+            return
+        if event.position().y() >= self.height() - GRIP:
+            self._drag = (event.globalPosition().y(), self.track.height)
+            self._height = self.track.height
+        else:
+            self._session.set_track(self.track.id)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._drag is not None:
+            start, height = self._drag
+            wanted = round(height + event.globalPosition().y() - start)
+            self._editing.set_height(self.track.id, min(max(wanted, MIN_HEIGHT), MAX_HEIGHT))
+            return
+        grip = event.position().y() >= self.height() - GRIP
+        self.setCursor(Qt.CursorShape.SizeVerCursor if grip else Qt.CursorShape.ArrowCursor)
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
+        self._drag = None
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.position().y() < self.height() - GRIP:
+            self.rename()
+
+    def rename(self) -> None:
+        """Ask for a name."""
+        name, good = QInputDialog.getText(self, "Rename Track", "Name:", text=self.track.name)
+        if good and name.strip():
+            self._editing.rename_track(self.track.id, name.strip())
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu().exec(event.globalPos())
+
+    def menu(self) -> QMenu:
+        """What can be done with this track."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("Rename…", self.rename)
+        menu.addSeparator()
+        menu.addAction("Add Video Track", lambda: self._editing.add_track(TrackKind.VIDEO))
+        menu.addAction("Add Audio Track", lambda: self._editing.add_track(TrackKind.AUDIO))
+        menu.addAction("Remove Track", lambda: self._editing.remove_track(self.track.id))
+        menu.addSeparator()
+        for text, height in (("Small", 36), ("Medium", 64), ("Large", 112)):
+            menu.addAction(f"{text} Height", lambda h=height: self._editing.set_height(self.track.id, h))
+        return menu
+
+
+class HeaderColumn(QWidget):
+    """The headers beside the view; scrolls with it."""
+
+    wheel_turned = Signal(QWheelEvent)
+
+    def __init__(
+        self, session: Session, editing: TimelineEditing, viewport: Viewport, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("timeline_headers")
+        self.setFixedWidth(WIDTH)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self._session, self._editing, self._viewport = session, editing, viewport
+        self._headers: dict[str, TrackHeader] = {}
+        self._rows: list[Row] = []
+        viewport.scrolled.connect(self._on_scrolled)
+        session.track_changed.connect(self._on_track_changed)
+
+    @property
+    def headers(self) -> dict[str, TrackHeader]:
+        """By track id."""
+        return self._headers
+
+    def show_layout(self, layout: Layout) -> None:
+        """Make, move and drop headers so that they match ``layout``."""
+        self._rows = layout.rows
+        wanted = {r.track.id for r in layout.rows}
+        for gone in [k for k in self._headers if k not in wanted]:
+            self._headers.pop(gone).deleteLater()
+        numbers = _numbers(layout)
+        for row in layout.rows:
+            header = self._headers.get(row.track.id)
+            if header is None:
+                header = TrackHeader(self._session, self._editing, row.track, numbers[row.track.id], self)
+                self._headers[row.track.id] = header
+                header.show()
+            elif header.track is not row.track:
+                header.show_track(row.track, numbers[row.track.id])
+        self._place()
+
+    def _place(self) -> None:
+        for row in self._rows:
+            header = self._headers[row.track.id]
+            header.setGeometry(QRect(QPoint(0, row.top - self._viewport.scroll_y), QSize(self.width() - 2, row.height)))
+
+    def _on_scrolled(self, _dx: int, dy: int) -> None:
+        if dy:
+            self._place()
+
+    def _on_track_changed(self, _track: str) -> None:
+        for header in self._headers.values():
+            header.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(event.rect(), theme.colour("timeline"))
+        painter.end()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        turn = event.angleDelta().y() * 0.8
+        self._viewport.scroll_to(self._viewport.scroll_x, self._viewport.scroll_y - turn)
+        event.accept()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("Add Video Track", lambda: self._editing.add_track(TrackKind.VIDEO))
+        menu.addAction("Add Audio Track", lambda: self._editing.add_track(TrackKind.AUDIO))
+        menu.exec(event.globalPos())
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        self.update()
+
+
+def _numbers(layout: Layout) -> dict[str, int]:
+    sequence = layout.sequence
+    if sequence is None:
+        return {}
+    return {t.id: i for tracks in (sequence.video_tracks, sequence.audio_tracks) for i, t in enumerate(tracks)}

@@ -1,0 +1,124 @@
+"""Menus of the timeline: what a right click or the menu key offers, and the takes of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QMenu, QWidget
+
+from gen2studio.app.actions_timeline import ROWS
+from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.document.model import Clip, Document
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.layout import Hit, Layout, Zone
+
+_ROWS = {row.id: row for row in ROWS}
+SPEEDS = (Fraction(1, 4), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2), Fraction(4))
+
+
+def _fresh(parent: QWidget, title: str = "") -> QMenu:
+    menu = QMenu(title, parent)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    return menu
+
+
+def _add(menu: QMenu, action_id: str, handlers: dict[str, Callable[[], object]]) -> QAction:
+    """A row of the action table as a menu entry, with its key shown."""
+    row = _ROWS[action_id]
+    entry = QAction(row.text, menu)
+    if row.key:
+        entry.setText(f"{row.text}\t{row.key}")
+    if row.icon:
+        entry.setIcon(theme.icon(row.icon))
+    entry.triggered.connect(lambda _checked=False: handlers[action_id]())
+    menu.addAction(entry)
+    return entry
+
+
+def clip_menu(parent: QWidget, editing: TimelineEditing, document: Document, clip: Clip) -> QMenu:
+    """For a clip."""
+    menu = _fresh(parent)
+    menu.setObjectName("timeline_clip_menu")
+    handlers = editing.handlers()
+    for action_id in ("timeline.razor", "timeline.trim_head", "timeline.trim_tail"):
+        _add(menu, action_id, handlers)
+    menu.addSeparator()
+    for action_id in ("timeline.cut", "timeline.copy", "timeline.duplicate"):
+        _add(menu, action_id, handlers)
+    menu.addSeparator()
+    for action_id in ("timeline.lift", "timeline.ripple_delete"):
+        _add(menu, action_id, handlers)
+    menu.addSeparator()
+    _add(menu, "timeline.unlink" if clip.link else "timeline.link", handlers)
+    _add(menu, "timeline.toggle_enabled", handlers).setText(
+        f"{'Disable' if clip.enabled else 'Enable'} Clip\t{_ROWS['timeline.toggle_enabled'].key}"
+    )
+    speeds = menu.addMenu("Speed")
+    group = QActionGroup(speeds)
+    for speed in SPEEDS:
+        entry = speeds.addAction(f"{float(speed) * 100:g} %", lambda s=speed: editing.set_speed(s))
+        entry.setCheckable(True)
+        entry.setChecked(clip.speed == speed)
+        group.addAction(entry)
+    if clip.takes:
+        menu.addMenu(take_menu(menu, editing, document, clip))
+    menu.addSeparator()
+    _add(menu, "timeline.mark_clip", handlers)
+    return menu
+
+
+def gap_menu(parent: QWidget, editing: TimelineEditing, layout: Layout, hit: Hit) -> QMenu:
+    """For empty room on a track, or beside the tracks."""
+    menu = _fresh(parent)
+    menu.setObjectName("timeline_gap_menu")
+    handlers = editing.handlers()
+    if hit.gap is not None and 0 <= hit.row < len(layout.rows):
+        track, frame = layout.rows[hit.row].track, hit.gap[0]
+        menu.addAction(
+            theme.icon("fold-horizontal"), "Ripple Delete Gap", lambda: editing.close_gap(track.id, frame)
+        ).setObjectName("ripple_delete_gap")
+        menu.addAction("Ripple Delete Gap on All Tracks", lambda: editing.close_gap(track.id, frame, all_tracks=True))
+        menu.addSeparator()
+    for action_id in ("timeline.paste", "timeline.paste_insert"):
+        _add(menu, action_id, handlers).setEnabled(editing.can_paste)
+    menu.addSeparator()
+    for action_id in ("timeline.add_video_track", "timeline.add_audio_track"):
+        _add(menu, action_id, handlers)
+    return menu
+
+
+def take_menu(parent: QWidget, editing: TimelineEditing, document: Document, clip: Clip) -> QMenu:
+    """The takes of a clip: choosing one applies it."""
+    menu = _fresh(parent, "Takes")
+    menu.setObjectName("timeline_take_menu")
+    group = QActionGroup(menu)
+    source = menu.addAction("Source", lambda: editing.apply_take(clip.id, ""))
+    entries = [(source, "")]
+    if clip.takes:
+        menu.addSeparator()
+    for take_id in clip.takes:
+        take = document.takes.get(take_id)
+        if take is None:
+            continue
+        stars = " " + "★" * take.rating if take.rating > 0 else " ✕" if take.rating < 0 else ""
+        missing = "" if take.complete else f" ({sum(b - a for a, b in take.done)} of {take.stop - take.start} frames)"
+        entries.append(
+            (menu.addAction(f"{take.name}{stars}{missing}", lambda t=take_id: editing.apply_take(clip.id, t)), take_id)
+        )
+    for entry, take_id in entries:
+        entry.setCheckable(True)
+        entry.setChecked(clip.active_take == take_id)
+        group.addAction(entry)
+        if entry.isChecked():
+            menu.setActiveAction(entry)
+    return menu
+
+
+def menu_for(parent: QWidget, editing: TimelineEditing, document: Document, layout: Layout, hit: Hit) -> QMenu:
+    """The context menu of what was hit."""
+    if hit.clip is not None and hit.zone is not Zone.GAP:
+        return clip_menu(parent, editing, document, hit.clip)
+    return gap_menu(parent, editing, layout, hit)

@@ -1,0 +1,201 @@
+"""The ruler above the tracks: timecode, in/out range, markers, playhead."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPolygon, QStaticText, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from gen2studio.core.time import nominal_rate, timecode
+from gen2studio.document.model import Marker, Sequence
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.viewport import Viewport
+
+HEIGHT = 34
+MARKER_COLOURS = {"amber": "marker", "red": "danger", "green": "success", "blue": "info", "violet": "band_running"}
+
+
+def tick_step(ppf: float, rate: Fraction, room: int = 108) -> tuple[int, int]:
+    """(frames between labels, frames between ticks) so that labels are at least ``room`` pixels apart."""
+    base = nominal_rate(rate)
+    steps = [1, 2, 5, 10] + [base * s for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)]
+    steps = sorted({s for s in steps if s < base} | {s for s in steps if s >= base})
+    label = next((s for s in steps if s * ppf >= room), steps[-1])
+    minor = next((s for s in steps if label % s == 0 and s * ppf >= 8), label)
+    return label, minor
+
+
+class Ruler(QWidget):
+    """Painted strip; the mouse is handled by the view's gestures."""
+
+    pressed = Signal(QMouseEvent)
+    moved = Signal(QMouseEvent)
+    released = Signal(QMouseEvent)
+    double_clicked = Signal(QMouseEvent)
+    wheel_turned = Signal(QWheelEvent)
+
+    def __init__(self, viewport: Viewport, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("timeline_ruler")
+        self.setAccessibleName("Timeline ruler")
+        self.setToolTip("Drag to scrub. I and O set the range, M adds a marker, double-click a marker to name it.")
+        self.setFixedHeight(HEIGHT)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self._viewport = viewport
+        self._sequence: Sequence | None = None
+        self._playhead = 0
+        self._colours = {
+            n: theme.colour(n) for n in ("ruler", "line_strong", "text_faint", "text_muted", "playhead", "in_out")
+        }
+        self._range = theme.colour("in_out", 60)
+        self._font = theme.fixed_font(8.0)
+        self._labels: dict[tuple[int, Fraction], QStaticText] = {}
+        viewport.scrolled.connect(self._on_scrolled)
+        viewport.zoomed.connect(self.update)
+
+    def _on_scrolled(self, dx: int, _dy: int) -> None:
+        if abs(dx) >= self.width():
+            self.update()
+        elif dx:
+            self.scroll(-dx, 0)
+
+    def show_sequence(self, sequence: Sequence | None) -> None:
+        if sequence is not self._sequence:
+            self._sequence = sequence
+            self.update()
+
+    def show_playhead(self, frame: int) -> None:
+        for f in (self._playhead, frame):
+            self.update(self._viewport.x(f) - 9, 0, 19, HEIGHT)
+        self._playhead = frame
+
+    def marker_at(self, x: float, y: float) -> Marker | None:
+        """The marker whose flag is at widget pixel (``x``, ``y``)."""
+        if self._sequence is None or not y >= 14:
+            return None
+        near = [(abs(self._viewport.x(m.frame) - x), m) for m in self._sequence.markers]
+        found = min(near, key=lambda pair: pair[0], default=None)
+        return found[1] if found is not None and found[0] <= 6 else None
+
+    def range_edge_at(self, x: float, y: float) -> str:
+        """``in`` or ``out`` when the pointer is on a handle of the in/out range, else empty."""
+        if self._sequence is None or y > 12:
+            return ""
+        for name, frame in (("in", self._sequence.in_point), ("out", self._sequence.out_point)):
+            if frame is not None and abs(self._viewport.x(frame) - x) <= 6:
+                return name
+        return ""
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.pressed.emit(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self.moved.emit(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self.released.emit(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.double_clicked.emit(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.wheel_turned.emit(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        area = event.rect()
+        painter.fillRect(area, self._colours["ruler"])
+        sequence = self._sequence
+        if sequence is not None:
+            self._paint_range(painter, sequence)
+            self._paint_ticks(painter, sequence.rate, area)
+            for marker in sequence.markers:
+                self._paint_marker(painter, marker)
+        painter.fillRect(area.left(), HEIGHT - 1, area.width(), 1, self._colours["line_strong"])
+        self._paint_playhead(painter)
+
+    def _paint_range(self, painter: QPainter, sequence: Sequence) -> None:
+        if sequence.in_point is None and sequence.out_point is None:
+            return
+        view = self._viewport
+        left = view.x(sequence.in_point or 0)
+        right = view.x(sequence.duration if sequence.out_point is None else sequence.out_point)
+        painter.fillRect(QRect(left, 0, right - left, HEIGHT), self._range)
+        painter.fillRect(QRect(left, 0, right - left, 3), self._colours["in_out"])
+        for x, width in ((left, 5), (right, -5)):
+            painter.fillRect(QRect(min(x, x + width), 0, 5, 11), self._colours["in_out"])
+            painter.fillRect(QRect(x if width > 0 else x - 1, 0, 1, HEIGHT), self._colours["in_out"])
+
+    def _paint_ticks(self, painter: QPainter, rate: Fraction, area: QRect) -> None:
+        view = self._viewport
+        label, minor = tick_step(view.ppf, rate)
+        first = max(0, int(view.frame(area.left() - 120))) // minor * minor
+        last = int(view.frame(area.right() + 4)) + 1
+        painter.setFont(self._font)
+        lows: list[QRect] = []
+        for frame in range(first, last + 1, minor):
+            x = view.x(frame)
+            if frame % label == 0:
+                painter.setPen(self._colours["text_muted"])
+                painter.drawStaticText(x + 5, 5, self._label(frame, rate))
+                painter.fillRect(x, 4, 1, HEIGHT - 5, self._colours["line_strong"])
+            else:
+                lows.append(QRect(x, HEIGHT - 7, 1, 6))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._colours["line_strong"])
+        painter.drawRects(lows)
+
+    def _label(self, frame: int, rate: Fraction) -> QStaticText:
+        known = self._labels.get((frame, rate))
+        if known is None:
+            if len(self._labels) > 2000:
+                self._labels.clear()
+            known = QStaticText(timecode(frame, rate))
+            known.setTextFormat(Qt.TextFormat.PlainText)
+            known.prepare(font=self._font)
+            self._labels[frame, rate] = known
+        return known
+
+    def _paint_marker(self, painter: QPainter, marker: Marker) -> None:
+        x = self._viewport.x(marker.frame)
+        if not -160 < x < self.width() + 8:
+            return
+        ink = theme.colour(MARKER_COLOURS.get(marker.colour, "marker"))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink)
+        painter.drawPolygon(
+            QPolygon([QPoint(x - 5, 19), QPoint(x + 5, 19), QPoint(x + 5, 26), QPoint(x, 32), QPoint(x - 5, 26)])
+        )
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        if marker.name:
+            painter.setFont(self._font)
+            painter.setPen(ink)
+            painter.drawText(x + 8, 29, marker.name)
+
+    def _paint_playhead(self, painter: QPainter) -> None:
+        x = self._viewport.x(self._playhead)
+        ink: QColor = self._colours["playhead"]
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink)
+        top = HEIGHT - 16
+        painter.drawPolygon(
+            QPolygon(
+                [
+                    QPoint(x - 7, top),
+                    QPoint(x + 8, top),
+                    QPoint(x + 8, top + 6),
+                    QPoint(x + 1, HEIGHT),
+                    QPoint(x, HEIGHT),
+                    QPoint(x - 7, top + 6),
+                ]
+            )
+        )
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.fillRect(x, HEIGHT - 4, 1, 4, ink)

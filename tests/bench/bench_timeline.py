@@ -1,0 +1,191 @@
+"""The timeline with 1,000 and 10,000 clips on 20 tracks: ``python -m tests.bench.bench_timeline``.
+
+Times are CPU milliseconds of the UI thread for one action with its repaint (offscreen platform, 1600×600), p50 and p95
+of many. Every measured state is also looked at: a uniform picture means that nothing was painted.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+from gen2studio.app.session import Session
+from gen2studio.app.store import DocumentStore
+from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.core.frozen import frozen_map
+from gen2studio.core.ids import new_id
+from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
+from gen2studio.document import edits, sequences
+from gen2studio.document.model import Clip, Document, MediaItem
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.panel import TimelinePanel
+from gen2studio.ui.timeline.thumbs import HEIGHTS
+from gen2studio.ui.timeline.waveforms import WavePyramid
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
+
+WIDTH, HEIGHT = 1600, 600
+RATE = Fraction(25)
+
+
+def crowded(clips: int, height: int) -> Document:
+    """``clips`` clips on 10 video and 10 audio tracks, with cuts and gaps, from eight media."""
+    luck = random.Random(7)
+    media = {}
+    for k in range(8):
+        info = MediaInfo(
+            kind=MediaKind.VIDEO,
+            width=640,
+            height=360,
+            rate=RATE,
+            frame_count=15000,
+            duration=Fraction(600),
+            audio=AudioInfo(48000, 2, "aac", Fraction(600)),
+        )
+        item = MediaItem(
+            id=f"media-{k:012x}", name=f"shot_{k:02d}.mp4", path=f"/none/{k}.mp4", fingerprint="", info=info
+        )
+        media[item.id] = item
+    sequence = edits.new_sequence("Bench", RATE, 1920, 1080, video_tracks=10, audio_tracks=10)
+    tracks = []
+    for track in sequence.tracks:
+        at, lane = 0, []
+        for k in range(clips // 20):
+            at += luck.choice((0, 0, 0, 12))
+            duration = luck.randint(40, 200)
+            media_id = f"media-{luck.randrange(8):012x}"
+            lane.append(
+                Clip(
+                    id=new_id("clip"),
+                    media_id=media_id,
+                    name=f"shot_{k:02d}.mp4",
+                    start=at,
+                    duration=duration,
+                    source_in=Fraction(luck.randint(0, 400)),
+                )
+            )
+            at += duration
+        tracks.append(replace(track, clips=tuple(lane), height=height))
+    document = Document(id=new_id("doc"), media=frozen_map(media))
+    return sequences.add_sequence(document, replace(sequence, tracks=tuple(tracks)))
+
+
+def settle(milliseconds: int) -> None:
+    """Let Qt show windows and lay them out."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+class Bench:
+    """One panel with everything a busy project shows: pictures and sound are there already."""
+
+    def __init__(self, document: Document) -> None:
+        self.session = Session(DocumentStore(document))
+        self.panel = TimelinePanel(self.session, TimelineEditing(self.session))
+        self.view = self.panel.view
+        luck = np.random.default_rng(3)
+        for item in document.media.values():
+            noise = luck.integers(8, 120, (60000, 1), dtype=np.int8)
+            self.view.waveforms.put(item.path, WavePyramid(np.concatenate([-noise, noise], 1), 100.0))
+        picture = luck.integers(0, 255, (48, 85, 4), dtype=np.uint8)
+        picture[..., 3] = 255
+        thumbnails = self.view.thumbnails
+        for height in HEIGHTS[:2]:
+            thumbnails.put("any", 0, height, picture[:height])
+        known = thumbnails.get
+        thumbnails.get = lambda path, moment, height: known("any", 0, height)  # type: ignore[method-assign]
+        self.panel.resize(WIDTH + 160, HEIGHT + 90)
+        self.panel.show()
+        self.view.setFixedSize(WIDTH, HEIGHT)
+        settle(200)
+        assert (self.view.width(), self.view.height()) == (WIDTH, HEIGHT)
+        self.panel.viewport.fit()
+        self.image = QImage(WIDTH, HEIGHT, QImage.Format.Format_ARGB32_Premultiplied)
+
+    def measure(self, act: Callable[[int], None], count: int) -> list[float]:
+        """CPU ms of ``act(i)`` and the repaint it asks for."""
+        times: list[float] = []
+        for i in range(count):
+            painted = self.view.paintings
+            begun = time.thread_time()
+            act(i)
+            self.view.repaint()
+            times.append((time.thread_time() - begun) * 1000)
+            assert self.view.paintings > painted, "nothing was painted"
+        self.assert_painted()
+        return times
+
+    def assert_painted(self) -> None:
+        self.view.render(self.image)
+        pixels = np.frombuffer(self.image.constBits(), np.uint32)
+        values, counts = np.unique(pixels, return_counts=True)
+        assert len(values) >= 5 and counts.max() < 0.9 * pixels.size, "the picture is uniform: nothing was painted"
+
+    def close(self) -> None:
+        self.panel.close()
+        self.panel.shutdown()
+        self.panel.deleteLater()
+
+
+def run(clips: int, height: int, thumbs: bool) -> dict[str, list[float]]:
+    bench = Bench(crowded(clips, height))
+    view, viewport, session = bench.view, bench.panel.viewport, bench.session
+    results: dict[str, list[float]] = {}
+    fit = viewport.ppf
+    zooms = [fit * 1.06**k for k in range(50)]
+    viewport.zoom_to(zooms[-1], 800)
+    view.repaint()
+    results["zoom, from all visible to 18x"] = bench.measure(lambda i: viewport.zoom_to(zooms[i % 50], 800), 100)
+    viewport.fit()
+    results["zoom, all visible"] = bench.measure(lambda i: viewport.zoom_to(fit * (1 + 0.01 * (i % 5 + 1)), 800), 60)
+    for name, scale in (("~130 visible", 1000 / 130), ("~30 visible", 1000 / 30)):
+        viewport.zoom_to(fit * scale * clips / 1000, 0)
+        viewport.scroll_to(0, 0)
+        view.repaint()
+        results[f"scroll, {name}"] = bench.measure(lambda _i: viewport.scroll_to(viewport.scroll_x + 13, 0), 150)
+    viewport.scroll_to(0, 0)
+    view.repaint()
+    results["playhead"] = bench.measure(lambda i: session.set_playhead(10 + i * 3), 100)
+    sequence = session.sequence
+    assert sequence is not None
+    clip = sequence.video_tracks[3].clips[2]
+    results["drag one clip (with preview)"] = bench.measure(
+        lambda i: view.show_preview(edits.move(sequence, [clip.id], 3 + i % 40, collision=edits.Collision.OVERWRITE)),
+        80,
+    )
+    view.show_preview(None)
+    bench.close()
+    return results
+
+
+def main() -> None:
+    application = QApplication.instance() or QApplication([])
+    assert isinstance(application, QApplication)
+    theme.apply(application)
+    print(f"{'action':34} {'tracks':>16} {'clips':>6} {'p50 ms':>8} {'p95 ms':>8}  limit")
+    limits = {"zoom": 12.0, "scroll": 3.0}
+    worst: dict[tuple[str, str], list[float]] = {}
+    for height, label in ((28, "20 in view"), (64, "9 in view, full")):
+        for clips in (1000, 10000):
+            for action, times in run(clips, height, height > 40).items():
+                p50, p95 = np.percentile(times, [50, 95])
+                limit = limits.get(action.split(",")[0])
+                verdict = "" if limit is None or clips > 1000 else f"{limit:.0f} {'ok' if p95 <= limit else 'MISSED'}"
+                print(f"{action:34} {label:>16} {clips:6d} {p50:8.2f} {p95:8.2f}  {verdict}")
+                worst.setdefault((label, action), []).append(float(p50))
+    print("\ngrowth from 1,000 to 10,000 clips (10 would be linear)")
+    for (label, action), (small, large) in worst.items():
+        print(f"{action:34} {label:>16} {large / small:6.1f}x")
+
+
+if __name__ == "__main__":
+    main()
