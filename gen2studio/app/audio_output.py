@@ -7,6 +7,7 @@ which steps by 5–10 ms and is interpolated with ``perf_counter`` in between.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -36,7 +37,8 @@ class SoundFeed:
     Backwards, the block is read forwards and reversed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_mixer: Callable[[Document], AudioMixer] = AudioMixer) -> None:
+        self._open_mixer = open_mixer
         self._mixer: AudioMixer | None = None
         self._plan: PlayPlan | None = None
         self._played = 0
@@ -49,7 +51,7 @@ class SoundFeed:
         """Aim at ``plan``, keeping files open where the document allows."""
         if self._mixer is None or not self._mixer.adopt(plan.document):
             self.close()
-            self._mixer = AudioMixer(plan.document)
+            self._mixer = self._open_mixer(plan.document)
         self._plan = plan
         self._played = 0
 

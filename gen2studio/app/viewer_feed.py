@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -94,8 +94,8 @@ class _Wanted:
     reference: tuple[str, int] | None
     take_id: str
     reference_take_id: str
-    takes_revision: object
-    """Changes when a shown take has grown."""
+    takes_revision: Mapping[str, object]
+    """By id of a shown take: changes when it has grown."""
 
     def same_pictures(self, other: _Wanted | None) -> bool:
         return (
@@ -263,10 +263,14 @@ class ViewerFeed(QObject):
             self._wanted = wanted
             return
         previous = self._wanted
-        if previous is not None and wanted.takes_revision != previous.takes_revision:
-            for take_id in {wanted.take_id, wanted.reference_take_id} - {""}:
-                self._server.forget(self._take_folder(take_id))
-                self._have.clear()
+        grown = {
+            take_id
+            for take_id, revision in wanted.takes_revision.items()
+            if previous is not None and previous.takes_revision.get(take_id, revision) != revision
+        }
+        for take_id in grown:
+            self._server.forget(self._take_folder(take_id))
+            self._have.clear()
         if previous is not None and any(key not in self._have for key in (previous.image, previous.reference) if key):
             self._skipped += 1
         self._wanted = wanted
@@ -295,7 +299,7 @@ class ViewerFeed(QObject):
             reference=key(left) if comparing else None,
             take_id=right,
             reference_take_id=left,
-            takes_revision=tuple((i, takes[i].done, takes[i].request_digest) for i in (left, right) if i),
+            takes_revision={i: (takes[i].done, takes[i].request_digest) for i in (left, right) if i},
         )
 
     def _request(self, wanted: _Wanted, dragging: bool) -> None:
