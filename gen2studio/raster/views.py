@@ -1,0 +1,101 @@
+"""How a matte is shown: tint, matte, checker, outline. Premultiplied BGRA for the part of the screen that is asked for.
+
+Mattes are sampled straight into screen pixels, so that the cost is that of the pixels repainted, whatever the size of
+the footage, and a repainted rectangle is the same to the byte as a full redraw.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gen2studio.raster.tiles import Mask
+
+Bgra = NDArray[np.uint8]
+"""(H, W, 4) uint8 BGRA, premultiplied."""
+_NEAREST_FROM = 4.0
+"""From this magnification on single matte pixels are shown as squares."""
+
+
+def sample(mask: Mask, scale: float, left: float, top: float, width: int, height: int) -> Mask:
+    """(height, width) screen pixels of ``mask``; outside the media they are 0.
+
+    ``scale`` = screen pixels per media pixel; (left, top) = the first screen pixel's corner in media pixels.
+    """
+    step = 1.0 / scale
+    near = scale >= _NEAREST_FROM
+    if step >= 2.0:
+        mask, left, top, step = _shrunk(mask, left, top, step, width, height)
+    # Corner coordinates → OpenCV's pixel-centre coordinates.
+    matrix = np.array([[step, 0.0, left + 0.5 * step - 0.5], [0.0, step, top + 0.5 * step - 0.5]])
+    flags = (cv2.INTER_NEAREST if near else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(mask, matrix, (width, height), flags=flags), np.uint8)
+
+
+def _shrunk(
+    mask: Mask, left: float, top: float, step: float, width: int, height: int
+) -> tuple[Mask, float, float, float]:
+    """Average whole blocks first when zoomed far out; blocks lie on a fixed grid so that every part samples alike."""
+    block = int(step)
+    rows, columns = mask.shape
+    x0 = max(0, (int(left) // block - 2) * block)
+    y0 = max(0, (int(top) // block - 2) * block)
+    x1 = min(columns, (int(left + width * step) // block + 3) * block)
+    y1 = min(rows, (int(top + height * step) // block + 3) * block)
+    if x1 <= x0 or y1 <= y0:
+        return np.zeros((1, 1), np.uint8), left + 1e6, top, step
+    part = mask[y0:y1, x0:x1]
+    pad_x, pad_y = -part.shape[1] % block, -part.shape[0] % block
+    if pad_x or pad_y:
+        part = cv2.copyMakeBorder(part, 0, pad_y, 0, pad_x, cv2.BORDER_REPLICATE)
+    size = (part.shape[1] // block, part.shape[0] // block)
+    small = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, (left - x0) / block, (top - y0) / block, step / block
+
+
+def overlay(matte: Mask, colour: tuple[int, int, int], opacity: float) -> Bgra:
+    """A tint of RGB ``colour`` where the sampled ``matte`` is painted."""
+    red, green, blue = (_scaled(matte, level / 255.0 * opacity) for level in colour)
+    return np.asarray(cv2.merge([blue, green, red, _scaled(matte, opacity)]), np.uint8)
+
+
+def matte(sampled: Mask, opacity: float = 1.0) -> Bgra:
+    """White on black, laid over the picture with ``opacity``."""
+    grey = _scaled(sampled, opacity)
+    return np.asarray(cv2.merge([grey, grey, grey, np.full_like(grey, round(255 * opacity))]), np.uint8)
+
+
+def checker(sampled: Mask, board: Bgra, opacity: float = 1.0) -> Bgra:
+    """``board`` (opaque BGRA of the same size) where the matte is *not*: the subject stands on checks."""
+    outside = _scaled(np.asarray(cv2.bitwise_not(sampled), np.uint8), opacity)
+    wide = cv2.merge([outside, outside, outside, outside])
+    return np.asarray(cv2.multiply(board, wide, scale=1.0 / 255.0), np.uint8)
+
+
+OUTLINE_MARGIN = 3
+"""Screen pixels that :func:`outline` needs around what it returns."""
+
+
+def outline(sampled: Mask, colour: tuple[int, int, int], width: int = 2) -> Bgra:
+    """The one-half contour as a line of ``width`` screen pixels (1…3) over a thin dark one.
+
+    ``sampled`` must hold OUTLINE_MARGIN more pixels on every side than the result.
+    """
+    solid = np.asarray(cv2.compare(sampled, 127.0, cv2.CMP_GT), np.uint8)
+    line = np.asarray(cv2.morphologyEx(solid, cv2.MORPH_GRADIENT, _disc(1 if width < 3 else 2)), np.uint8)
+    if width == 2:
+        line = np.asarray(cv2.blur(line, (2, 2)), np.uint8)
+    shade = cv2.convertScaleAbs(cv2.dilate(line, _disc(1)), alpha=0.55)
+    m = OUTLINE_MARGIN
+    line, shade = line[m:-m, m:-m], shade[m:-m, m:-m]
+    red, green, blue = (_scaled(line, level / 255.0) for level in colour)
+    return np.asarray(cv2.merge([blue, green, red, cv2.max(line, shade)]), np.uint8)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
+
+
+def _scaled(plane: Mask, factor: float) -> Mask:
+    return plane if factor >= 1.0 else np.asarray(cv2.convertScaleAbs(plane, alpha=factor), np.uint8)

@@ -1,0 +1,1 @@
+"""The viewer: picture, mattes, comparison, and the gestures made on it."""

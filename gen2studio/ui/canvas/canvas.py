@@ -1,0 +1,723 @@
+"""The viewer: the frame under the playhead, the mattes over it, comparison, and the tools that work on it.
+
+A plain raster widget that repaints only what changed: a brush dab costs the pixels under it, whatever the size of the
+footage. Pointer and keys become gestures (see :mod:`gen2studio.ui.canvas.gestures`); what they change goes through
+:class:`~gen2studio.app.mask_editing.MaskEditing`.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDropEvent,
+    QEnterEvent,
+    QFocusEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPaintEvent,
+    QPointingDevice,
+    QResizeEvent,
+    QTabletEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gen2studio.app.mask_editing import MaskEditing
+from gen2studio.app.session import Compare, MaskView, Session
+from gen2studio.core.errors import StudioError
+from gen2studio.core.geometry import Extent, Rect
+from gen2studio.core.time import timecode
+from gen2studio.ui import theme
+from gen2studio.ui.canvas import compare_painter, overlay, placard, sketch_painter
+from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool
+from gen2studio.ui.canvas.stage import Stage
+from gen2studio.ui.canvas.status_strip import HEIGHT, StatusStrip
+from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
+from gen2studio.ui.tools import painting
+from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool
+
+if TYPE_CHECKING:
+    from gen2studio.app.viewer_feed import ViewerPicture
+
+_MARGIN = 12.0
+"""Widget pixels kept free around a fitted picture."""
+_SHOWS = {
+    "source": ("Source", "text_faint"),
+    "take": ("Take", "success"),
+    "preview": ("Preview", "band_running"),
+    "offline": ("Offline", "danger"),
+}
+
+
+class Canvas(QWidget):
+    """Shows :class:`~gen2studio.app.viewer_feed.ViewerPicture` values; connect ``picture_changed`` to show_picture."""
+
+    files_dropped = Signal(list)
+    """Local files dropped from the desktop: list[Path]."""
+    zoom_changed = Signal(float)
+    gesture_started = Signal()
+    gesture_ended = Signal()
+
+    def __init__(self, session: Session, masks: MaskEditing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName("Viewer")
+        self.setToolTip("")
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAcceptDrops(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAttribute(Qt.WidgetAttribute.WA_TabletTracking)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(240, 160)
+        self._session = session
+        self._masks = masks
+        self._stage = Stage(self, masks)
+        self._gestures = GestureRunner()
+        self._picture: ViewerPicture | None = None
+        self._pair: compare_painter.Pair | None = None
+        self._transform = ViewTransform()
+        self._fitting = True
+        self._hover: QPointF | None = None
+        self._ring_area = QRect()
+        self._sketch_area = QRect()
+        self._pane = 0
+        self._pen_down = False
+        self._space = False
+        self._space_used = False
+        self._peek: Compare | None = None
+        self._wiping = False
+        self._wipe_hot = False
+        self.status = StatusStrip(self)
+        self._wire()
+        self._tell_status()
+
+    def _wire(self) -> None:
+        session, masks = self._session, self._masks
+        session.compare_changed.connect(self._on_compare_changed)
+        session.compare_split_changed.connect(self._on_view_changed)
+        session.compare_takes_changed.connect(self._on_view_changed)
+        session.mask_view_changed.connect(self._on_view_changed)
+        session.mask_opacity_changed.connect(self._on_view_changed)
+        session.tool_changed.connect(self._on_tool_changed)
+        session.store.changed.connect(self._on_document_changed)
+        session.store.replaced.connect(self._on_document_replaced)
+        masks.matte_changed.connect(self._on_matte_changed)
+        masks.objects_changed.connect(self._on_view_changed)
+        masks.brush_changed.connect(self._on_brush_changed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(960, 560)
+
+    # -- the picture -----------------------------------------------------------------------------------------------
+
+    def show_picture(self, picture: ViewerPicture) -> None:
+        """Show another frame. A gesture that is still held is cancelled when the frame is another one."""
+        old = self._picture
+        if old is not None and (old.media_id, old.media_frame) != (picture.media_id, picture.media_frame):
+            self.cancel_gesture()
+        self._picture = picture
+        self._pair = None
+        if picture.image is not None:
+            self._pair = compare_painter.pair_of(picture.image, picture.reference, self._opaque(picture.media_id))
+        shown = picture.shows in ("source", "take", "preview")
+        self._masks.set_place(
+            picture.media_id if shown else "",
+            picture.media_frame if shown else 0,
+            picture.extent if shown else _NOTHING,
+        )
+        if self._fitting and shown:
+            self._refit()
+        self._tell_zoom()
+        self._tell_status()
+        self._tell_colour()
+        self.update()
+
+    @property
+    def picture(self) -> ViewerPicture | None:
+        return self._picture
+
+    def media_picture(self) -> NDArray[np.uint8] | None:
+        """The picture on screen as (H, W, 4) BGRA at media size."""
+        if self._picture is None or self._picture.image is None:
+            return None
+        image, extent = self._picture.image, self._picture.extent
+        if image.shape[:2] != (extent.height, extent.width):
+            import cv2
+
+            size = (extent.width, extent.height)
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return image
+
+    def _opaque(self, media_id: str) -> bool:
+        item = self._session.document.media.get(media_id)
+        return item is None or not item.info.has_alpha
+
+    # -- view ------------------------------------------------------------------------------------------------------
+
+    @property
+    def transform(self) -> ViewTransform:
+        """Media pixels ↔ widget positions (of the right pane when side by side)."""
+        return self._transform
+
+    @property
+    def view_area(self) -> QRect:
+        """Where pictures are shown: the widget without its status strip."""
+        return self.rect().adjusted(0, 0, 0, -HEIGHT)
+
+    def set_transform(self, transform: ViewTransform) -> None:
+        """Show the picture there; it no longer follows the size of the window."""
+        self._fitting = False
+        self._place(transform)
+
+    def fit(self) -> None:
+        """Show the whole frame, and keep doing so when the viewer is resized."""
+        self._fitting = True
+        self._refit()
+
+    def one_to_one(self) -> None:
+        """One media pixel is one screen pixel, around the middle of the view."""
+        self.set_transform(self._transform.zoomed(1.0 / self.devicePixelRatioF(), QPointF(self._pane_area(1).center())))
+
+    def zoom_in(self) -> None:
+        self.set_transform(self._transform.stepped(1, QPointF(self._pane_area(1).center())))
+
+    def zoom_out(self) -> None:
+        self.set_transform(self._transform.stepped(-1, QPointF(self._pane_area(1).center())))
+
+    def show_area(self, area: QRectF) -> None:
+        """Show ``area`` (media pixels) as large as it goes."""
+        if not area.isEmpty():
+            self.set_transform(fitted(area, QRectF(self._pane_area(1))))
+
+    def _refit(self) -> None:
+        room = QRectF(self._pane_area(1))
+        if room.width() > 2 * _MARGIN and room.height() > 2 * _MARGIN:
+            self._place(fitted(self._letterbox(), room, _MARGIN))
+
+    def _place(self, transform: ViewTransform) -> None:
+        if transform != self._transform:
+            self._transform = transform
+            self.zoom_changed.emit(transform.zoom)
+            self.update()
+        self._tell_zoom()
+
+    def _tell_zoom(self) -> None:
+        self.status.tell_zoom(self._transform.zoom * self.devicePixelRatioF() if self._pair is not None else None)
+
+    def _extent(self) -> Extent:
+        return self._picture.extent if self._picture is not None else _NOTHING
+
+    def _letterbox(self) -> QRectF:
+        sequence = self._session.sequence
+        return letterbox(self._extent(), Extent(sequence.width, sequence.height) if sequence is not None else None)
+
+    def _frame(self) -> QRectF:
+        """The media on the widget (right pane)."""
+        extent = self._extent()
+        return self._transform.rect_to_view(0, 0, extent.width, extent.height)
+
+    # -- panes -----------------------------------------------------------------------------------------------------
+
+    def _mode(self) -> Compare:
+        if self._pair is None or self._pair.reference is None:
+            return Compare.OFF
+        return self._session.compare
+
+    def _panes(self) -> tuple[int, ...]:
+        return (0, 1) if self._mode() is Compare.SIDE_BY_SIDE else (1,)
+
+    def _pane_area(self, pane: int) -> QRect:
+        area = self.view_area
+        if self._mode() is not Compare.SIDE_BY_SIDE:
+            return area
+        half = area.width() // 2
+        if pane == 0:
+            return QRect(area.left(), area.top(), half, area.height())
+        return QRect(area.left() + half, area.top(), area.width() - half, area.height())
+
+    def _pane_transform(self, pane: int) -> ViewTransform:
+        if pane == 1:
+            return self._transform
+        return self._transform.panned(self._pane_area(0).center().x() - self._pane_area(1).center().x(), 0)
+
+    def _pane_at(self, point: QPointF) -> int:
+        return 0 if self._mode() is Compare.SIDE_BY_SIDE and point.x() < self._pane_area(1).left() else 1
+
+    # -- painting --------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        region = event.region().intersected(self.view_area)
+        parts = [event.rect()] if region.rectCount() > 6 else list(region)
+        for part in parts:
+            painter.setClipRect(part)
+            self._paint_part(painter, part.intersected(self.view_area))
+        painter.end()
+
+    def _paint_part(self, painter: QPainter, part: QRect) -> None:
+        picture = self._picture
+        if self._pair is None or picture is None:
+            painter.fillRect(part, theme.colour("canvas"))
+            offline = picture is not None and picture.shows == "offline"
+            empty = not self._session.document.media
+            sentence = picture.sentence if picture is not None else ""
+            placard.paint(painter, QRectF(self.view_area), offline=offline, sentence=sentence, empty_project=empty)
+            return
+        for pane in self._panes():
+            area = self._pane_area(pane)
+            dirty = part.intersected(area)
+            if dirty.isEmpty():
+                continue
+            painter.save()
+            painter.setClipRect(dirty)
+            self._paint_pane(painter, dirty, pane, picture)
+            painter.restore()
+        self._paint_above(painter)
+
+    def _paint_pane(self, painter: QPainter, dirty: QRect, pane: int, picture: ViewerPicture) -> None:
+        assert self._pair is not None
+        transform = self._pane_transform(pane)
+        frame = transform.rect_to_view(0, 0, picture.extent.width, picture.extent.height)
+        if not frame.contains(QRectF(dirty)):
+            painter.fillRect(dirty, theme.colour("canvas"))
+            box = self._letterbox()
+            painter.fillRect(transform.rect_to_view(box.x(), box.y(), box.width(), box.height()), theme.colour("stage"))
+        if not self._opaque(picture.media_id):
+            placard.paint_checks(painter, frame, dirty)
+        mode = self._mode()
+        compare_painter.paint_pair(painter, frame, self._pair, mode, self._session.compare_split, pane == 0)
+        showing_reference = mode is Compare.TOGGLE or (mode is Compare.SIDE_BY_SIDE and pane == 0)
+        if not showing_reference and mode is not Compare.DIFFERENCE:
+            layers = [(owner.colour, matte) for owner, matte in self._masks.layers()]
+            overlay.paint_mattes(
+                painter, dirty, frame, transform, layers, self._session.mask_view, self._session.mask_opacity
+            )
+
+    def _paint_above(self, painter: QPainter) -> None:
+        mode = self._mode()
+        if mode is Compare.WIPE:
+            hot = self._wipe_hot or self._wiping
+            view = QRectF(self.view_area)
+            compare_painter.paint_wipe_handle(painter, self._frame(), view, self._session.compare_split, hot)
+        elif mode is Compare.SIDE_BY_SIDE:
+            divider = self._pane_area(1)
+            painter.fillRect(QRect(divider.left() - 1, 0, 2, divider.height()), theme.colour("line_strong"))
+        self._paint_labels(painter, mode)
+        shift = self._pane_transform(self._pane)
+        sketch_painter.paint_sketch(painter, self._stage.sketch, shift)
+        if self._ring_shown() and self._hover is not None:
+            brush = self._masks.brush
+            sketch_painter.paint_ring(painter, self._hover, brush.radius * self._transform.zoom, brush.hardness)
+
+    def _paint_labels(self, painter: QPainter, mode: Compare) -> None:
+        left, right = self.compare_names()
+        area = QRectF(self.view_area)
+        if mode is Compare.WIPE:
+            compare_painter.paint_label(painter, area, left)
+            compare_painter.paint_label(painter, area, right, right=True)
+        elif mode is Compare.SIDE_BY_SIDE:
+            compare_painter.paint_label(painter, QRectF(self._pane_area(0)), left)
+            compare_painter.paint_label(painter, QRectF(self._pane_area(1)), right, right=True)
+        elif mode is Compare.DIFFERENCE:
+            compare_painter.paint_label(painter, area, f"Difference ×4: {left} and {right}")
+        elif mode is Compare.TOGGLE:
+            compare_painter.paint_label(painter, area, left)
+
+    def compare_names(self) -> tuple[str, str]:
+        """What is on the left and on the right of a comparison, as the labels say it."""
+        takes = self._session.document.takes
+        left = self._session.compare_left
+        picture = self._picture
+        right = _SHOWS.get(picture.shows, ("", ""))[0] if picture is not None else ""
+        if picture is not None and picture.shows == "take" and picture.take_id in takes:
+            right = takes[picture.take_id].name
+        return (takes[left].name if left in takes else "Source"), right
+
+    # -- repainting only what changed ------------------------------------------------------------------------------
+
+    def _on_matte_changed(self, _object_id: str, area: Rect | None) -> None:
+        if area is None:
+            self.update(self.view_area)
+            return
+        margin = overlay.MARGIN
+        for pane in self._panes():
+            spot = self._pane_transform(pane).rect_to_view(area.x, area.y, area.width, area.height)
+            self.update(spot.adjusted(-margin, -margin, margin, margin).toAlignedRect().intersected(self.view_area))
+
+    def update_sketch(self) -> None:
+        """The gesture's drawing changed."""
+        bounds = sketch_painter.bounds(self._stage.sketch, self._pane_transform(self._pane)).toAlignedRect()
+        self.update(self._sketch_area.united(bounds).intersected(self.view_area))
+        self._sketch_area = bounds
+
+    def _update_ring(self) -> None:
+        fresh = QRect()
+        if self._hover is not None and self._ring_shown():
+            reach = self._masks.brush.radius * self._transform.zoom + 4
+            fresh = QRectF(self._hover.x() - reach, self._hover.y() - reach, 2 * reach, 2 * reach).toAlignedRect()
+        if fresh != self._ring_area:
+            for area in (self._ring_area, fresh):
+                if not area.isEmpty():
+                    self.update(area.intersected(self.view_area))
+            self._ring_area = fresh
+
+    def _ring_shown(self) -> bool:
+        return self._tool().ring and not self._space and self._pair is not None and self._stage.sketch.kind != "size"
+
+    def _on_view_changed(self, *_values: object) -> None:
+        self.update(self.view_area)
+
+    def _on_brush_changed(self, _settings: object) -> None:
+        self._update_ring()
+
+    def _on_compare_changed(self, _mode: object) -> None:
+        if self._fitting:
+            self._refit()
+        self._tell_status()
+        self.update()
+
+    def _on_document_changed(self, old: object, new: object) -> None:
+        before, after = getattr(old, "sequence", None), getattr(new, "sequence", None)
+        sizes = [(s.width, s.height) if s is not None else None for s in (before, after)]
+        if sizes[0] != sizes[1]:
+            if self._fitting:
+                self._refit()
+            self.update()
+        elif self._pair is None:
+            self.update()
+
+    def _on_document_replaced(self, _new: object) -> None:
+        self.cancel_gesture()
+        self._picture = None
+        self._pair = None
+        self._stage.last_point = None
+        self._fitting = True
+        self._tell_status()
+        self.update()
+
+    # -- status ----------------------------------------------------------------------------------------------------
+
+    def _tell_status(self) -> None:
+        picture = self._picture
+        if picture is None or picture.shows == "empty":
+            self.status.tell("", "text_faint", "", "")
+            return
+        words, ink = _SHOWS.get(picture.shows, ("", "text_faint"))
+        takes = self._session.document.takes
+        if picture.shows == "take" and picture.take_id in takes:
+            words = takes[picture.take_id].name
+        if self._mode() is Compare.TOGGLE:
+            words, ink = self.compare_names()[0], "text_faint"
+        item = self._session.document.media.get(picture.media_id)
+        rate = item.info.rate if item is not None and item.info.rate > 0 else Fraction(25)
+        place = f"{picture.media_frame:5d}  {timecode(picture.media_frame, rate)}"
+        self.status.tell(words, ink, place, str(picture.extent) if picture.image is not None else "")
+
+    def _tell_colour(self) -> None:
+        colour = None
+        picture = self._picture
+        if self._hover is not None and picture is not None and picture.image is not None:
+            point = self._pane_transform(self._pane_at(self._hover)).to_media(self._hover)
+            rows, columns = picture.image.shape[:2]
+            x = int(point.x() // 1 * columns / picture.extent.width)
+            y = int(point.y() // 1 * rows / picture.extent.height)
+            if 0 <= x < columns and 0 <= y < rows:
+                blue, green, red = (int(v) for v in picture.image[y, x, :3])
+                colour = QColor(red, green, blue)
+        self.status.tell_colour(colour)
+
+    # -- tools -----------------------------------------------------------------------------------------------------
+
+    def _tool(self) -> CanvasTool:
+        return TOOLS.get(self._session.tool, HAND)
+
+    def _on_tool_changed(self, _tool: str) -> None:
+        self.cancel_gesture()
+        self._update_ring()
+        self._update_cursor()
+
+    def _update_cursor(self) -> None:
+        tool = self._tool()
+        if self._wipe_hot or self._wiping:
+            shape = Qt.CursorShape.SplitHCursor
+        elif self._space or tool is HAND:
+            shape = Qt.CursorShape.ClosedHandCursor if self._gestures.active else Qt.CursorShape.OpenHandCursor
+            if tool is HAND and self._session.tool != "hand" and not self._space and not self._gestures.active:
+                shape = Qt.CursorShape.ArrowCursor
+        elif tool.ring and self._pair is not None:
+            shape = Qt.CursorShape.BlankCursor
+        else:
+            shape = tool.cursor
+        if self.cursor().shape() != shape:
+            self.setCursor(shape)
+
+    @property
+    def gesturing(self) -> bool:
+        return self._gestures.active
+
+    def cancel_gesture(self) -> bool:
+        """Esc: put back what the gesture in hand has done. False when there was none."""
+        self._wiping = False
+        cancelled = self._gestures.cancel()
+        if cancelled:
+            self._after_gesture()
+        return cancelled
+
+    def _pointer(self, phase: Phase, point: QPointF, event: QMouseEvent | QTabletEvent) -> Pointer:
+        media = self._pane_transform(self._pane).to_media(point)
+        pen = isinstance(event, QTabletEvent)
+        return Pointer(
+            phase=phase,
+            x=media.x(),
+            y=media.y(),
+            view=point,
+            pressure=event.pressure() if pen else 1.0,
+            button=event.button(),
+            modifiers=event.modifiers(),
+            eraser=pen and event.pointerType() is QPointingDevice.PointerType.Eraser,
+        )
+
+    def _press(self, point: QPointF, event: QMouseEvent | QTabletEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        self._pane = self._pane_at(point)
+        pointer = self._pointer(Phase.PRESS, point, event)
+        if self._gestures.active:
+            self._send(pointer)
+            return
+        if self._pair is None:
+            return
+        left = event.button() == Qt.MouseButton.LeftButton
+        if left and not self._space and self._on_wipe_line(point):
+            self._wiping = True
+            return
+        tool = self._tool()
+        if event.button() == Qt.MouseButton.MiddleButton or self._space:
+            self._space_used = True
+            tool = HAND
+        elif event.button() == Qt.MouseButton.RightButton:
+            if not tool.ring:
+                return
+            self._begin(painting.size_brush, pointer)
+            return
+        elif not left:
+            return
+        self._begin(tool.gesture, pointer)
+
+    def _begin(self, tool: Tool, pointer: Pointer) -> None:
+        try:
+            self._gestures.start(tool(self._stage, pointer))
+        except StudioError as refused:
+            self._session.tell(str(refused), "warning")
+        if self._gestures.active:
+            self.gesture_started.emit()
+        self._update_ring()
+        self._update_cursor()
+
+    def _send(self, pointer: Pointer) -> None:
+        if not self._gestures.active:
+            return
+        try:
+            self._gestures.send(pointer)
+        except StudioError as refused:
+            self._session.tell(str(refused), "warning")
+        if not self._gestures.active:
+            self._after_gesture()
+
+    def _after_gesture(self) -> None:
+        self.gesture_ended.emit()
+        self._update_ring()
+        self._update_cursor()
+        # Scaled parts may differ from a whole redraw by rounding: draw everything once.
+        self.update(self.view_area)
+
+    def _move(self, point: QPointF, event: QMouseEvent | QTabletEvent, down: bool) -> None:
+        self._hover = point
+        if self._wiping:
+            frame = self._frame()
+            self._session.set_compare_split((point.x() - frame.left()) / max(1.0, frame.width()))
+        elif self._gestures.active:
+            self._send(self._pointer(Phase.MOVE if down else Phase.HOVER, point, event))
+        else:
+            hot = self._on_wipe_line(point)
+            if hot != self._wipe_hot:
+                self._wipe_hot = hot
+                self.update(self.view_area)
+            self._update_cursor()
+        self._update_ring()
+        self._tell_colour()
+
+    def _release(self, point: QPointF, event: QMouseEvent | QTabletEvent) -> None:
+        if self._wiping:
+            self._wiping = False
+            self._update_cursor()
+        else:
+            self._send(self._pointer(Phase.RELEASE, point, event))
+
+    def _on_wipe_line(self, point: QPointF) -> bool:
+        if self._mode() is not Compare.WIPE:
+            return False
+        frame = self._frame()
+        line = compare_painter.wipe_line(frame, self._session.compare_split)
+        return abs(point.x() - line) <= compare_painter.GRIP and frame.top() <= point.y() <= frame.bottom()
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if not self._pen_down:
+            self._press(event.position(), event)
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if not self._pen_down:
+            self._move(event.position(), event, bool(event.buttons()))
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if not self._pen_down:
+            self._release(event.position(), event)
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._gestures.active:
+            self._send(self._pointer(Phase.DOUBLE, event.position(), event))
+        else:
+            self._press(event.position(), event)
+        event.accept()
+
+    def tabletEvent(self, event: QTabletEvent) -> None:
+        kind = event.type()
+        if kind == QEvent.Type.TabletPress:
+            self._pen_down = True
+            self._press(event.position(), event)
+        elif kind == QEvent.Type.TabletMove:
+            self._move(event.position(), event, self._pen_down)
+        elif kind == QEvent.Type.TabletRelease:
+            self._release(event.position(), event)
+            self._pen_down = False
+        event.accept()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        pixels, ticks = event.pixelDelta(), event.angleDelta()
+        if not pixels.isNull() and event.phase() != Qt.ScrollPhase.NoScrollPhase and not event.modifiers():
+            self.set_transform(self._transform.panned(pixels.x(), pixels.y()))
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.set_transform(self._transform.panned(ticks.y() or ticks.x(), 0))
+        elif ticks.y():
+            self._zoom_about(event.position(), 2.0 ** (ticks.y() / 360.0))
+        event.accept()
+
+    def _zoom_about(self, point: QPointF, factor: float) -> None:
+        pane = self._pane_at(point)
+        shift = self._pane_transform(pane).x - self._transform.x
+        about = QPointF(point.x() - shift, point.y())
+        self.set_transform(self._transform.zoomed(self._transform.zoom * factor, about))
+        self._update_ring()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._wants(event):
+            event.accept()
+            return True
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            self._zoom_about(event.position(), 1.0 + event.value())
+            return True
+        return super().event(event)
+
+    def _wants(self, event: QKeyEvent) -> bool:
+        """Keys that are the canvas' own before they are anybody's shortcut."""
+        key = event.key()
+        if key in (Qt.Key.Key_Space, Qt.Key.Key_QuoteLeft) and not event.modifiers():
+            return True
+        return self._gestures.active and key in _GESTURE_KEYS
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = event.key()
+        if key == Qt.Key.Key_Space and not event.modifiers():
+            if not event.isAutoRepeat():
+                self._space, self._space_used = True, False
+                self._update_ring()
+                self._update_cursor()
+        elif key == Qt.Key.Key_QuoteLeft and not event.isAutoRepeat() and self._peek is None:
+            self._peek = self._session.compare
+            self._session.set_compare(Compare.TOGGLE)
+        elif key == Qt.Key.Key_Escape and (self._gestures.active or self._wiping):
+            self.cancel_gesture()
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._gestures.active:
+            self._send_key(Phase.ACCEPT)
+        elif key == Qt.Key.Key_Backspace and self._gestures.active:
+            self._send_key(Phase.BACK)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.isAutoRepeat():
+            return
+        if event.key() == Qt.Key.Key_Space and self._space:
+            self._space = False
+            if not self._space_used and not self._gestures.active:
+                # A tap of the space bar plays, holding it moves the picture.
+                self._session.set_shuttle(0.0 if self._session.shuttle else 1.0)
+            self._update_ring()
+            self._update_cursor()
+        elif event.key() == Qt.Key.Key_QuoteLeft and self._peek is not None:
+            peek, self._peek = self._peek, None
+            self._session.set_compare(peek)
+        else:
+            super().keyReleaseEvent(event)
+
+    def _send_key(self, phase: Phase) -> None:
+        point = self._hover or QPointF(self.view_area.center())
+        media = self._pane_transform(self._pane).to_media(point)
+        self._send(Pointer(phase=phase, x=media.x(), y=media.y(), view=point))
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._space = False
+        if self._peek is not None:
+            peek, self._peek = self._peek, None
+            self._session.set_compare(peek)
+        super().focusOutEvent(event)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._update_cursor()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hover = None
+        self._update_ring()
+        self._tell_colour()
+        super().leaveEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.status.setGeometry(0, self.height() - HEIGHT, self.width(), HEIGHT)
+        if self._fitting:
+            self._refit()
+        super().resizeEvent(event)
+
+    def hideEvent(self, event: QEvent) -> None:
+        self.cancel_gesture()
+        super().hideEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            # Importing may open a dialog: let the drag finish first.
+            QTimer.singleShot(0, self, lambda: self.files_dropped.emit(paths))
+
+
+_NOTHING = Extent(1, 1)
+_GESTURE_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace)

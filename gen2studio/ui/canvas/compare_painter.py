@@ -1,0 +1,121 @@
+"""Two pictures in one view: wipe, side by side, difference, toggle, and labels that say which is which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPen
+
+from gen2studio.app.session import Compare
+from gen2studio.ui import theme
+from gen2studio.ui.canvas.overlay import image_of
+
+GRIP = 7.0
+"""Widget pixels to either side of the wipe line that catch the pointer."""
+_GAIN = 4.0
+"""Differences are shown this many times brighter: a change of 16 levels is plain to see."""
+
+
+@dataclass(slots=True)
+class Pair:
+    """The two pictures as QImages, and their difference once somebody asks for it."""
+
+    result: QImage
+    reference: QImage | None
+    arrays: tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
+    _difference: QImage | None = None
+
+    def difference(self) -> QImage:
+        if self._difference is None:
+            from gen2studio.raster import compositing
+
+            image, reference = self.arrays
+            assert reference is not None
+            self._difference = image_of(compositing.difference(image, reference, _GAIN), opaque=True)
+        return self._difference
+
+
+def pair_of(image: NDArray[np.uint8], reference: NDArray[np.uint8] | None, opaque: bool) -> Pair:
+    image = np.ascontiguousarray(image)
+    other = np.ascontiguousarray(reference) if reference is not None else None
+    return Pair(image_of(image, opaque), image_of(other, opaque) if other is not None else None, (image, other))
+
+
+def paint_pair(painter: QPainter, frame: QRectF, pair: Pair, mode: Compare, split: float, left_pane: bool) -> None:
+    """Paint the pair into ``frame`` (widget pixels). ``left_pane`` tells the two halves of side by side apart."""
+    reference = pair.reference
+    if reference is None or mode is Compare.OFF:
+        _draw(painter, frame, pair.result)
+    elif mode is Compare.TOGGLE or (mode is Compare.SIDE_BY_SIDE and left_pane):
+        _draw(painter, frame, reference)
+    elif mode is Compare.SIDE_BY_SIDE:
+        _draw(painter, frame, pair.result)
+    elif mode is Compare.DIFFERENCE:
+        _draw(painter, frame, pair.difference())
+    else:
+        line = wipe_line(frame, split)
+        left, right = QRectF(frame), QRectF(frame)
+        left.setRight(line)
+        right.setLeft(line)
+        for part, image in ((left, reference), (right, pair.result)):
+            painter.save()
+            painter.setClipRect(part, Qt.ClipOperation.IntersectClip)
+            _draw(painter, frame, image)
+            painter.restore()
+
+
+def _draw(painter: QPainter, frame: QRectF, image: QImage) -> None:
+    scale = frame.width() / max(1, image.width()) * painter.device().devicePixelRatio()
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 4.0 and abs(scale - 1.0) > 1e-9)
+    painter.drawImage(frame, image)
+
+
+def wipe_line(frame: QRectF, split: float) -> float:
+    """Widget x of the wipe line, on a whole pixel."""
+    return float(round(frame.left() + frame.width() * split))
+
+
+def paint_wipe_handle(painter: QPainter, frame: QRectF, view: QRectF, split: float, hot: bool) -> None:
+    """The line over the picture and the grip in the middle of what is visible of it."""
+    x = wipe_line(frame, split)
+    seen = frame.intersected(view)
+    if seen.isEmpty():
+        return
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(theme.colour("background", 150), 3))
+    painter.drawLine(QPointF(x, seen.top()), QPointF(x, seen.bottom()))
+    ink = theme.colour("accent" if hot else "text")
+    painter.setPen(QPen(ink, 1.25))
+    painter.drawLine(QPointF(x, seen.top()), QPointF(x, seen.bottom()))
+    middle = QPointF(x, seen.center().y())
+    painter.setPen(QPen(ink, 1.5))
+    painter.setBrush(theme.colour("panel", 235))
+    painter.drawEllipse(middle, 13, 13)
+    for side in (-1, 1):
+        tip = QPointF(x + side * 7.5, middle.y())
+        painter.drawLine(tip, tip + QPointF(-side * 3.5, -3.5))
+        painter.drawLine(tip, tip + QPointF(-side * 3.5, 3.5))
+    painter.restore()
+
+
+def paint_label(painter: QPainter, area: QRectF, text: str, right: bool = False) -> None:
+    """A chip in an upper corner of ``area`` that names what is shown there."""
+    if not text or area.width() < 60:
+        return
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    metrics = QFontMetricsF(painter.font())
+    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, area.width() - 40)
+    width, height = metrics.horizontalAdvance(shown) + 16, metrics.height() + 6
+    left = area.right() - width - 10 if right else area.left() + 10
+    chip = QRectF(left, area.top() + 10, width, height)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.colour("background", 205))
+    painter.drawRoundedRect(chip, 5, 5)
+    painter.setPen(theme.colour("text"))
+    painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, shown)
+    painter.restore()

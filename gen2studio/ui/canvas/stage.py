@@ -1,0 +1,98 @@
+"""What a gesture may touch: the mattes, the picture under them, the view, and a drawing of the gesture itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF
+
+from gen2studio.app.mask_editing import BrushSettings, MaskEditing
+from gen2studio.app.mask_editing_mattes import MatteEdit
+from gen2studio.core.geometry import Extent
+from gen2studio.ui.canvas.view_transform import ViewTransform
+
+if TYPE_CHECKING:
+    from gen2studio.ui.canvas.canvas import Canvas
+
+
+@dataclass(slots=True)
+class Sketch:
+    """What a gesture draws over the picture while it lasts; media pixels."""
+
+    kind: str = ""
+    """line, polygon, rectangle, ellipse, box, scribble, size or empty."""
+    points: list[tuple[float, float]] = field(default_factory=list)
+    subtract: bool = False
+    radius: float = 0.0
+    hardness: float = 0.0
+
+
+class Stage:
+    """One canvas as its tools see it."""
+
+    def __init__(self, canvas: Canvas, masks: MaskEditing) -> None:
+        self._canvas = canvas
+        self.masks = masks
+        self.sketch = Sketch()
+        self.last_point: tuple[float, float] | None = None
+        """Where the last stroke ended: the start of a straight line."""
+
+    @property
+    def brush(self) -> BrushSettings:
+        return self.masks.brush
+
+    @property
+    def extent(self) -> Extent:
+        return self.masks.extent
+
+    @property
+    def picture(self) -> NDArray[np.uint8] | None:
+        """The picture on screen at media size, (H, W, 4) BGRA."""
+        return self._canvas.media_picture()
+
+    @property
+    def transform(self) -> ViewTransform:
+        return self._canvas.transform
+
+    def pan(self, dx: float, dy: float) -> None:
+        self._canvas.set_transform(self.transform.panned(dx, dy))
+
+    def zoom_step(self, direction: int, about: QPointF) -> None:
+        self._canvas.set_transform(self.transform.stepped(direction, about))
+
+    def zoom_to(self, area: QRectF) -> None:
+        """Show ``area`` (media pixels) as large as it goes."""
+        self._canvas.show_area(area)
+
+    @contextmanager
+    def edit(self, label: str) -> Iterator[MatteEdit]:
+        """A working matte that becomes one undo step at the end, or is put back when the gesture is cancelled."""
+        edit = self.masks.begin()
+        try:
+            yield edit
+        except BaseException:
+            edit.cancel()
+            raise
+        edit.commit(label)
+
+    @contextmanager
+    def drawing(self, kind: str, *, subtract: bool = False) -> Iterator[Sketch]:
+        """A sketch shown over the picture until the block is left."""
+        self.sketch = Sketch(kind=kind, subtract=subtract)
+        try:
+            yield self.sketch
+        finally:
+            self.sketch = Sketch()
+            self._canvas.update_sketch()
+
+    def redraw(self) -> None:
+        """The sketch was changed."""
+        self._canvas.update_sketch()
+
+    def tell(self, sentence: str) -> None:
+        self.masks.session.tell(sentence, "warning")

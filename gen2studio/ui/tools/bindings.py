@@ -1,0 +1,68 @@
+"""Handlers of the mask and canvas rows of the action table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog
+
+from gen2studio.app.mask_editing import MaskEditing
+from gen2studio.app.session import MaskView, Session
+from gen2studio.ui.canvas.canvas import Canvas
+from gen2studio.ui.tools.registry import TOOLS
+
+
+def handlers(session: Session, masks: MaskEditing, canvas: Canvas) -> dict[str, Callable[..., object]]:
+    """Action id → what it does, for every row of :mod:`gen2studio.app.actions_masks`."""
+    tries = masks.attempt
+    bound: dict[str, Callable[..., object]] = {f"tool.{name}": partial(session.set_tool, name) for name in TOOLS}
+    bound |= {f"maskview.{view.value}": partial(session.set_mask_view, view) for view in MaskView}
+    bound |= {
+        "tool.swap": lambda: session.set_tool("brush" if session.tool == "eraser" else "eraser"),
+        "brush.smaller": partial(masks.step_size, -1),
+        "brush.larger": partial(masks.step_size, 1),
+        "brush.softer": partial(masks.step_hardness, -1),
+        "brush.harder": partial(masks.step_hardness, 1),
+        "mask.add_object": lambda: tries(masks.add_object),
+        "mask.remove_object": lambda: tries(lambda: masks.remove_object(session.mask_object)),
+        "mask.clear": lambda: tries(masks.clear),
+        "mask.invert": lambda: tries(masks.invert),
+        "mask.fill_holes": lambda: tries(masks.fill_holes),
+        "mask.despeckle": lambda: tries(masks.despeckle),
+        "mask.grow": lambda: tries(lambda: masks.grow(1)),
+        "mask.shrink": lambda: tries(lambda: masks.grow(-1)),
+        "mask.feather": lambda: tries(lambda: masks.feather(2)),
+        "mask.remove_frame": lambda: tries(masks.remove_frame),
+        "mask.forget_propagated": lambda: tries(masks.forget_propagated),
+        "mask.propagate_forward": lambda: tries(lambda: masks.propagate("forward")),
+        "mask.propagate_backward": lambda: tries(lambda: masks.propagate("backward")),
+        "mask.propagate_both": lambda: tries(lambda: masks.propagate("both")),
+        "mask.propagate_next": lambda: tries(lambda: masks.propagate("next")),
+        "mask.cancel": masks.cancel_job,
+        "mask.next_suspect": masks.go_to_next_suspect,
+        "mask.export": lambda: export_mattes(masks, canvas),
+        "canvas.fit": canvas.fit,
+        "canvas.one_to_one": canvas.one_to_one,
+        "canvas.zoom_in": canvas.zoom_in,
+        "canvas.zoom_out": canvas.zoom_out,
+    }
+    return bound
+
+
+def export_mattes(masks: MaskEditing, parent: Canvas) -> None:
+    """Ask where, then write the chosen object's mattes there."""
+    owner = masks.current()
+    if owner is None:
+        masks.session.tell("There is no mask object to export. Paint on the picture first.", "warning")
+        return
+    window = parent.window()
+    dialog = QFileDialog(window, f"Export mattes of {owner.name} into a new folder")
+    dialog.setObjectName("masks.export_dialog")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.selectFile(f"{owner.name} mattes")
+    dialog.fileSelected.connect(lambda path: masks.attempt(lambda: masks.export_mattes(Path(path), owner.id)))
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()

@@ -1,0 +1,45 @@
+"""The canvas tools by the id that ``session.tool`` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+
+from gen2studio.ui.canvas.gestures import Tool
+from gen2studio.ui.tools import painting, regions, smart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanvasTool:
+    """One tool. Title, tip, icon and key are those of the action ``tool.<id>``."""
+
+    id: str
+    gesture: Tool
+    cursor: Qt.CursorShape = Qt.CursorShape.CrossCursor
+    ring: bool = False
+    """Shows the brush ring instead of a cursor; the right button sizes the brush."""
+    edits: bool = True
+    """Works on the current object's matte."""
+
+
+TOOLS: dict[str, CanvasTool] = {
+    tool.id: tool
+    for tool in (
+        CanvasTool(id="brush", gesture=painting.brush, ring=True),
+        CanvasTool(id="eraser", gesture=painting.eraser, ring=True),
+        CanvasTool(id="lasso", gesture=regions.lasso),
+        CanvasTool(id="polygon", gesture=regions.polygon),
+        CanvasTool(id="rectangle", gesture=regions.rectangle),
+        CanvasTool(id="ellipse", gesture=regions.ellipse),
+        CanvasTool(id="fill", gesture=regions.fill),
+        CanvasTool(id="select_box", gesture=smart.select_box),
+        CanvasTool(id="include", gesture=smart.include),
+        CanvasTool(id="exclude", gesture=smart.exclude),
+        CanvasTool(id="hand", gesture=painting.hand, cursor=Qt.CursorShape.OpenHandCursor, edits=False),
+        CanvasTool(id="zoom", gesture=painting.zoom, edits=False),
+    )
+}
+
+HAND = TOOLS["hand"]
+"""What the canvas does while the tool in hand belongs to the timeline."""

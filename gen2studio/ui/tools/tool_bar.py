@@ -1,0 +1,84 @@
+"""The slim bar of canvas tools beside the viewer."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from gen2studio.app.actions_masks import ROWS
+from gen2studio.app.session import Session
+from gen2studio.ui import theme
+from gen2studio.ui.tools.registry import TOOLS
+
+_GROUPS = (
+    ("brush", "eraser"),
+    ("lasso", "polygon", "rectangle", "ellipse", "fill"),
+    ("select_box", "include", "exclude"),
+    ("hand", "zoom"),
+)
+
+
+class CanvasToolBar(QWidget):
+    """One button a tool; the pressed one is ``session.tool``."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas.tools")
+        self.setAccessibleName("Canvas tools")
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._session = session
+        self._rows = {row.id: row for row in ROWS}
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(True)
+        self.buttons: dict[str, QToolButton] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 6, 4, 6)
+        layout.setSpacing(2)
+        for index, names in enumerate(_GROUPS):
+            if index:
+                layout.addSpacing(3)
+                layout.addWidget(self._line())
+                layout.addSpacing(3)
+            for name in names:
+                layout.addWidget(self._button(name))
+        layout.addStretch(1)
+        session.tool_changed.connect(self._on_tool_changed)
+        self._on_tool_changed(session.tool)
+
+    def _line(self) -> QFrame:
+        line = QFrame(self)
+        line.setFixedHeight(1)
+        line.setStyleSheet(f"background: {theme.tokens()['line_strong']};")
+        return line
+
+    def _button(self, name: str) -> QToolButton:
+        row = self._rows[f"tool.{name}"]
+        button = QToolButton(self)
+        button.setObjectName(f"canvas.tools.{name}")
+        button.setAccessibleName(row.text)
+        key = QKeySequence(row.key).toString(QKeySequence.SequenceFormat.NativeText)
+        button.setToolTip(f"{row.text} ({key})\n{row.tip}")
+        button.setIcon(theme.icon(row.icon))
+        button.setIconSize(QSize(18, 18))
+        button.setFixedSize(30, 30)
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setProperty("tool", name)
+        button.clicked.connect(self._on_clicked)
+        self._group.addButton(button)
+        self.buttons[name] = button
+        assert name in TOOLS
+        return button
+
+    def _on_clicked(self) -> None:
+        button = self.sender()
+        if isinstance(button, QToolButton):
+            self._session.set_tool(str(button.property("tool")))
+
+    def _on_tool_changed(self, tool: str) -> None:
+        self._group.setExclusive(False)
+        for name, button in self.buttons.items():
+            button.setChecked(name == tool)
+        self._group.setExclusive(True)
