@@ -62,7 +62,6 @@ class EngineThread(QThread):
         self._sink = sink
 
     def run(self) -> None:
-        threading.current_thread().name = "engine"
         _lower_priority()
         try:
             self._build(self._queue, self._sink).run()

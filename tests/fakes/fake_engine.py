@@ -107,7 +107,7 @@ class FakeGenerator:
         """("render" or "few", frame) of every frame computed, in order."""
         self.before_frame: Callable[[GenerateRequest, int], None] | None = None
         """Called on the engine thread before each frame's checkpoint."""
-        self.threads: set[str] = set()
+        self.threads: set[int] = set()
 
     @property
     def abilities(self) -> Abilities:
@@ -119,7 +119,7 @@ class FakeGenerator:
     def run(self, request: GenerateRequest, context: RunContext) -> None:
         kind = "render" if request.frames is None else "few"
         wanted = [f for f in request.wanted if f not in context.finished]
-        self.threads.add(threading.current_thread().name)
+        self.threads.add(threading.get_ident())
         for number, frame in enumerate(wanted):
             if self.before_frame is not None:
                 self.before_frame(request, frame)
