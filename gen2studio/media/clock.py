@@ -23,7 +23,7 @@ from gen2studio.core.hashing import bytes_digest
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.time import snap_rate
 
-_VERSION = 3
+_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +40,8 @@ class FrameClock:
     rate: Fraction
     """Average frames a second, snapped to a common rate; 0 for sound and stills."""
     variable_rate: bool = False
+    key_lead: int = 0
+    """The most that a key frame's decoding time lies before its presentation time."""
     ordinal: bool = False
     """True for a stream without usable timestamps: ``pts`` then counts frames in decoding order."""
 
@@ -116,6 +118,7 @@ def measured_clock(
     *,
     last_duration: int,
     nominal_rate: Fraction,
+    key_lead: int = 0,
     ordinal: bool = False,
 ) -> FrameClock:
     """A clock from timestamps in any order; rate and regularity are measured, ``nominal_rate`` breaks rounding ties."""
@@ -141,6 +144,7 @@ def measured_clock(
         end=int(pts[-1]) + last_duration if len(pts) else 0,
         rate=snap_rate(rate),
         variable_rate=variable,
+        key_lead=key_lead,
         ordinal=ordinal,
     )
 
@@ -180,7 +184,7 @@ def _save(sidecar: Path, clock: FrameClock) -> None:
     buffer = io.BytesIO()
     base, rate = clock.time_base, clock.rate
     facts = [clock.end, base.numerator, base.denominator, rate.numerator, rate.denominator]
-    facts += [int(clock.variable_rate), int(clock.ordinal)]
+    facts += [int(clock.variable_rate), int(clock.ordinal), clock.key_lead]
     np.savez_compressed(buffer, pts=clock.pts, keys=clock.keys, facts=np.array(facts, np.int64))
     try:
         paths.write_atomic(sidecar, buffer.getvalue())
@@ -193,7 +197,7 @@ def _load(sidecar: Path) -> FrameClock | None:
     try:
         with np.load(sidecar, allow_pickle=False) as data:
             pts, keys = data["pts"].astype(np.int64), data["keys"].astype(np.int64)
-            end, base_n, base_d, rate_n, rate_d, variable, ordinal = (int(v) for v in data["facts"])
+            end, base_n, base_d, rate_n, rate_d, variable, ordinal, lead = (int(v) for v in data["facts"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return FrameClock(
@@ -203,5 +207,6 @@ def _load(sidecar: Path) -> FrameClock | None:
         end=end,
         rate=Fraction(rate_n, rate_d),
         variable_rate=bool(variable),
+        key_lead=lead,
         ordinal=bool(ordinal),
     )

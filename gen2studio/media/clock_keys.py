@@ -1,4 +1,4 @@
-"""Whether an H.264 or HEVC access unit can really be decoded from (ITU-T H.264 and H.265, clause 7.3)."""
+"""Whether a packet can really be decoded from: H.264 and HEVC (clause 7.3), VP8 (RFC 6386), VP9 alpha layers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ def is_random_access(unit: memoryview, codec: str, extradata: bytes) -> bool:
         if kind == _H264_SLICE:
             return _slice_type(bytes(unit[start + 1 : start + 12])) in _INTRA_SLICES
     return False
+
+
+def alpha_is_key(data: bytes, codec: str) -> bool:
+    """Whether a VP8 or VP9 frame is a key frame: RFC 6386 section 9.1; VP9 bitstream specification 6.2."""
+    if not data:
+        return False
+    if codec == "vp8":
+        return data[0] & 1 == 0
+    profile = (data[0] >> 5 & 1) | (data[0] >> 4 & 1) << 1
+    shift = 3 if profile < 3 else 2
+    shows_existing = data[0] >> shift & 1
+    return not shows_existing and data[0] >> (shift - 1) & 1 == 0
 
 
 def _length_size(codec: str, extradata: bytes) -> int:

@@ -13,8 +13,8 @@ from av.video.stream import VideoStream
 
 from gen2studio.core.errors import MediaError
 from gen2studio.media.clock import FrameClock, empty_clock, measured_clock
-from gen2studio.media.clock_keys import is_random_access
-from gen2studio.media.probe_container import best_video, in_words, no_picture, open_container
+from gen2studio.media.clock_keys import alpha_is_key, is_random_access
+from gen2studio.media.probe_container import best_video, has_alpha_layer, in_words, no_picture, open_container
 
 _SAMPLE = 48
 """Packets decoded to learn whether a field-coded stream has one packet a frame."""
@@ -45,6 +45,7 @@ def scan(path: Path) -> FrameClock:
         np.array(keys, np.int64),
         base,
         last_duration=listing.last_duration,
+        key_lead=listing.key_lead,
         nominal_rate=nominal,
     )
 
@@ -57,9 +58,11 @@ class _Listing:
         self.keys: list[int] = []
         self.packets = 0
         self.last_duration = 0
+        self.key_lead = 0
         self.suspect = False
         last = -(2**62)
         codec = stream.codec_context.codec.name
+        alpha = has_alpha_layer(stream)
         check_keys = codec in ("h264", "hevc")
         extradata = stream.codec_context.extradata or b""
         nominal_keys = 0
@@ -75,10 +78,15 @@ class _Listing:
                 continue
             if packet.is_keyframe:
                 nominal_keys += 1
-                # A track without a sync-sample table calls every sample a key: believe the bitstream instead.
-                honest = not (check_keys and nominal_keys == self.packets) or is_random_access(
-                    memoryview(packet), codec, extradata
-                )
+                if packet.dts is not None:
+                    self.key_lead = max(self.key_lead, pts - packet.dts)
+                honest = True
+                if check_keys and nominal_keys == self.packets:
+                    # A track without a sync-sample table calls every sample a key: believe the bitstream instead.
+                    honest = is_random_access(memoryview(packet), codec, extradata)
+                elif alpha:
+                    # The alpha layer is a stream of its own with its own key frames; both must start here.
+                    honest = alpha_is_key(_alpha_of(packet), codec)
                 claimed.append((pts, honest))
             if packet.is_discard:
                 continue
@@ -100,6 +108,13 @@ def packets_of(container: InputContainer, stream: VideoStream):
             yield packet
     except av.error.FFmpegError:
         return
+
+
+def _alpha_of(packet: Packet) -> bytes:
+    """The alpha layer's own frame in a WebM packet: a block addition after its 8-byte id; empty without one."""
+    if not packet.has_sidedata("matroska_block_additional"):
+        return b""
+    return bytes(packet.get_sidedata("matroska_block_additional"))[8:]
 
 
 def is_flush(packet: Packet) -> bool:
@@ -165,5 +180,6 @@ def _scan_by_decoding(path: Path, listing: _Listing, base: Fraction, nominal: Fr
         np.array(keys, np.int64),
         base,
         last_duration=0,
+        key_lead=listing.key_lead,
         nominal_rate=nominal if len(shown) == listing.packets else Fraction(0),
     )

@@ -7,12 +7,9 @@ repeated at both ends of a file), so a frame reached at random equals the same f
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 from av.filter.graph import Graph
 from av.video.frame import VideoFrame
-
-_EOF = (EOFError, BlockingIOError)
 
 
 class Deinterlacer:
@@ -33,19 +30,16 @@ class Deinterlacer:
         if not current.interlaced_frame:
             return current
         graph = _graph(current)
-        pushed = pulled = 0
-        for n in wanted:
+        for position, n in enumerate(wanted):
             source = frames[n]
-            kept = (source.pts, source.time_base)
-            source.pts, source.time_base = pushed, Fraction(1, 25)
+            stamp = source.pts
+            source.pts = position
             graph.vpush(source)
-            source.pts, source.time_base = kept
-            pushed += 1
+            source.pts = stamp
         graph.vpush(None)
-        while pulled < 2:
-            out = graph.vpull()
-            pulled += 1
-        out.pts, out.time_base = current.pts, current.time_base
+        graph.vpull()
+        out = graph.vpull()
+        out.pts = current.pts
         return out
 
 

@@ -46,6 +46,8 @@ class FrameSeeker:
         self._path = path
         self._slices = slices_only or clock.all_intra
         self._opened = False
+        self._sound = True
+        self._damaged = False
         self._open()
 
     def close(self) -> None:
@@ -75,6 +77,11 @@ class FrameSeeker:
         best: VideoFrame | None = None
         for attempt in range(3):
             frame, first = self._decode_to(target, abandon, visit)
+            if self._damaged:
+                self._damaged = False
+                self._reopen()
+                self._seek(self.clock.key_before(target))
+                frame, first = self._decode_to(target, abandon, visit)
             if frame is not None and self._stamp(frame) == target:
                 return frame
             best = _nearer(best, frame, target)
@@ -128,11 +135,15 @@ class FrameSeeker:
             own = CodecContext.create("libvpx-vp9" if codec.codec.name == "vp9" else "libvpx", "r")
             assert isinstance(own, VideoCodecContext)
             codec = own
-        codec.thread_type = "SLICE" if self._slices else "AUTO"
+        codec.thread_type = "SLICE" if self._slices or not self._sound else "AUTO"
         codec.thread_count = min(8, os.cpu_count() or 1)
         self._codec = codec
         self._own_codec = codec is not stream.codec_context
-        self._skips = codec.codec.name in _SKIPS_SAFELY
+        # Dropping one field of a pair would break the other: field-coded streams are decoded whole.
+        fields = codec.field_order > 1
+        self._skips = self._sound and not fields and codec.codec.name in _SKIPS_SAFELY
+        # MPEG streams are searched by decoding time and by packet, not by key frame.
+        self._seek_lead = self.clock.key_lead if container.format.name in ("mpegts", "mpeg") else 0
         self._restart()
 
     def _restart(self) -> None:
@@ -153,7 +164,7 @@ class FrameSeeker:
             self._reopen()
             return
         try:
-            self._container.seek(pts, stream=self._stream, backward=True)
+            self._container.seek(pts - self._seek_lead, stream=self._stream, backward=True)
         except av.error.FFmpegError:
             self._reopen()
             return
@@ -165,7 +176,7 @@ class FrameSeeker:
         if self._position is None:
             # Freshly opened: position unknown, but nothing has been read yet.
             return not self._must_seek and not self._ended and target == int(self.clock.pts[0]) and not self._counted
-        if self._must_seek or self._ended and not self._ready or target <= self._position:
+        if self._must_seek or (self._ended and not self._ready) or target <= self._position:
             return False
         if self.clock.ordinal or self.clock.key_before(target) <= self._position:
             return True
@@ -231,7 +242,11 @@ class FrameSeeker:
         try:
             return self._codec.decode(packet)
         except av.error.FFmpegError:
-            # A damaged packet: go on, the frames around it may be whole.
+            # A damaged packet: go on, the frames around it may be whole. What error concealment makes of the rest of
+            # the group depends on every frame before, and frame threads report an error with a later packet (which is
+            # lost with it): from now on nothing is skipped and there are no frame threads.
+            self._damaged = self._sound
+            self._sound = False
             return []
 
     def _ticks(self, seconds: Fraction) -> int:

@@ -76,16 +76,14 @@ def probe(path: Path | str, *, as_sequence: bool = False) -> MediaInfo:
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
-    tried = 0
-    for packet in packets_of(container, stream):
-        tried += 1
+    for tried, packet in enumerate(packets_of(container, stream)):
         try:
             frames = stream.decode(packet)
         except av.error.FFmpegError:
             frames = []
         if frames:
             return frames[0]
-        if tried == _FIRST_PICTURE:
+        if tried >= _FIRST_PICTURE:
             break
     try:
         frames = stream.decode(None)

@@ -76,9 +76,7 @@ def in_words(path: Path, error: BaseException) -> MediaError:
         )
     if _is_encrypted(path):
         return MediaError(f"“{path.name}” is encrypted.", "Use a copy without copy protection.")
-    return MediaError(
-        f"“{path.name}” is not a media file that can be read: it is damaged or of another kind.", _REPLACE
-    )
+    return MediaError(f"“{path.name}” can't be read as media: it is damaged or of another kind.", _REPLACE)
 
 
 def no_picture(path: Path) -> MediaError:
