@@ -114,7 +114,7 @@ def _source(item: MediaItem) -> SourceRef:
     )
 
 
-# -- generating ----------------------------------------------------------------------------------------------------------
+# -- generating --------------------------------------------------------------------------------------------------------
 
 
 def plan_generate(
@@ -255,7 +255,7 @@ def _masks(document: Document, clip: Clip, look: Look, start: int, stop: int) ->
     return tracks
 
 
-# -- masks ---------------------------------------------------------------------------------------------------------------
+# -- masks -------------------------------------------------------------------------------------------------------------
 
 
 def plan_propagate(
@@ -327,7 +327,7 @@ def plan_segment(
     )
 
 
-# -- staleness and reuse ---------------------------------------------------------------------------------------------------
+# -- staleness and reuse -----------------------------------------------------------------------------------------------
 
 
 def is_stale(
@@ -345,7 +345,7 @@ def is_stale(
     try:
         current = plan_generate(
             document,
-            _spanning(document, clip),
+            clip,
             blobs=blobs or (lambda digest: Path(digest)),
             revision=str(recipe.get("revision", "")) if revision is None else revision,
         )
@@ -356,10 +356,6 @@ def is_stale(
         current, start=take.start, stop=take.stop, width=take.width, height=take.height, frames=None, masks=masks
     )
     return request_digest(same) != take.request_digest
-
-
-def _spanning(document: Document, clip: Clip) -> Clip:
-    return clip
 
 
 def look_of_recipe(recipe_json: str) -> Look:

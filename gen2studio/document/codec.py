@@ -1,4 +1,4 @@
-"""The document as versioned JSON, and back without loss. Reading is strict: a damaged file is refused in one sentence."""
+"""The document as versioned JSON, and back without loss. Reading is strict: damage is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from operator import attrgetter
-from typing import cast
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.media_info import MediaKind
@@ -236,4 +235,4 @@ def problems(sequence: Sequence, media: Media | None = None) -> list[str]:
 def free(clips: tuple[Clip, ...] | list[Clip], start: int, stop: int) -> bool:
     """True when no clip of a sorted list overlaps [start, stop)."""
     index = bisect_left(clips, stop, key=start_of) - 1
-    return index < 0 or cast(int, clips[index].end) <= start
+    return index < 0 or clips[index].end <= start

@@ -1,0 +1,212 @@
+"""Small documents to test with, and hypothesis strategies for whole ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from gen2studio.core.frozen import frozen_map
+from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
+from gen2studio.document import edits
+from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Pattern, Region, StyleImage
+from gen2studio.document.model import Clip, Document, MaskFrame, MaskObject, MediaItem, Sequence, Take
+from hypothesis import strategies as st
+
+RATE = Fraction(25)
+
+
+def video(media_id: str = "media-0000000000a1", seconds: int = 10, sound: bool = True) -> MediaItem:
+    info = MediaInfo(
+        kind=MediaKind.VIDEO,
+        width=640,
+        height=360,
+        rate=RATE,
+        frame_count=seconds * 25,
+        exact=True,
+        duration=Fraction(seconds),
+        audio=AudioInfo(48000, 2, "aac", Fraction(seconds)) if sound else None,
+    )
+    return MediaItem(id=media_id, name="dog", path=f"/films/{media_id}.mp4", fingerprint="ab" * 16, info=info)
+
+
+def still(media_id: str = "media-0000000000b1") -> MediaItem:
+    info = MediaInfo(kind=MediaKind.STILL, width=320, height=240, frame_count=1, exact=True)
+    return MediaItem(id=media_id, name="card", path=f"/films/{media_id}.png", fingerprint="cd" * 16, info=info)
+
+
+def timeline(video_tracks: int = 2, audio_tracks: int = 2) -> Sequence:
+    return edits.new_sequence("Test", RATE, 640, 360, video_tracks=video_tracks, audio_tracks=audio_tracks)
+
+
+def with_pairs(count: int, item: MediaItem, seconds: int = 2) -> tuple[Sequence, list[str]]:
+    """A sequence with ``count`` linked pairs one behind the other; the ids of the pictures."""
+    sequence, ids = timeline(), []
+    for n in range(count):
+        start = Fraction(n % 4)
+        placed = edits.append_media(sequence, item, source=(start, start + seconds))
+        sequence = placed.sequence
+        ids.append(placed.clip_ids[0])
+    return sequence, ids
+
+
+# -- strategies ------------------------------------------------------------------------------------------------------
+
+_hex = st.text("0123456789abcdef", min_size=12, max_size=12)
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_fraction = st.fractions(min_value=0, max_value=1000, max_denominator=1001)
+_colour = st.tuples(*[st.integers(0, 255)] * 3)
+_digest64 = st.text("0123456789abcdef", min_size=64, max_size=64)
+_digest32 = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+def _ids(prefix: str) -> st.SearchStrategy[str]:
+    return _hex.map(lambda h: f"{prefix}-{h}")
+
+
+def _floats(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_nan=False)
+
+
+looks = st.builds(
+    Look,
+    mode=st.sampled_from(Mode),
+    preset=st.sampled_from(["", "ink", "oil_2"]),
+    styles=st.lists(st.builds(StyleImage, digest=_digest64, name=_text, weight=_floats(0, 2)), max_size=2).map(tuple),
+    keys=st.lists(st.builds(PaintedKey, frame=st.integers(0, 999), digest=_digest64), max_size=2).map(tuple),
+    pattern=st.none() | st.builds(Pattern, base=_colour, ink=_colour, scale=_floats(0.25, 4)),
+    prompt=_text,
+    negative_prompt=_text,
+    region=st.sampled_from(Region),
+    mask_objects=st.lists(_ids("mask"), max_size=2).map(tuple),
+    controls=st.builds(Controls, structure=_floats(0, 7), grow=st.integers(-50, 50), feather=_floats(0, 20)),
+    seed=st.integers(0, 2**63),
+    seed_locked=st.booleans(),
+)
+
+infos = st.builds(
+    MediaInfo,
+    kind=st.sampled_from(MediaKind),
+    codec=_text,
+    width=st.integers(0, 4096),
+    height=st.integers(0, 4096),
+    rotation=st.sampled_from([0, 90, 180, 270]),
+    rate=_fraction,
+    frame_count=st.integers(0, 10**6),
+    exact=st.booleans(),
+    duration=_fraction,
+    colour=st.builds(ColourTags, st.integers(0, 22), st.integers(0, 22), st.integers(0, 22), st.booleans()),
+    audio=st.none() | st.builds(AudioInfo, st.integers(8000, 192000), st.integers(1, 8), _text, _fraction),
+)
+
+rasters = st.builds(
+    lambda width, height, digests: MaskRaster.from_map(
+        width, height, {(c, r): d for (c, r), d in digests.items() if c * 256 < width and r * 256 < height}
+    ),
+    st.integers(1, 1000),
+    st.integers(1, 1000),
+    st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 3)), _digest32, max_size=4),
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    """Whole documents: media, a timeline cut by random gaps, masks, takes, markers."""
+    items = draw(
+        st.lists(
+            st.builds(
+                MediaItem,
+                id=_ids("media"),
+                name=_text,
+                path=st.sampled_from(["/films/dog.mp4", "/films/a b/ü.mov", "/other/x.png"]),
+                fingerprint=_digest32,
+                info=infos,
+            ),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda item: item.id,
+        )
+    )
+    media = {item.id: item for item in items}
+    takes = draw(
+        st.lists(
+            st.builds(
+                Take,
+                id=_ids("take"),
+                media_id=st.sampled_from(sorted(media)),
+                name=_text,
+                request_digest=_digest64,
+                recipe=_text,
+                look=looks,
+                start=st.just(0),
+                stop=st.just(50),
+                done=st.sampled_from([(), ((0, 50),), ((0, 3), (7, 20))]),
+                rating=st.integers(-1, 5),
+                flicker=st.none() | _floats(0, 10),
+            ),
+            max_size=2,
+            unique_by=lambda take: take.id,
+        )
+    )
+    sequence = timeline()
+    tracks = []
+    for track in sequence.tracks:
+        cursor, clips = 0, []
+        for clip in draw(
+            st.lists(
+                st.builds(
+                    Clip,
+                    id=_ids("clip"),
+                    media_id=st.sampled_from(sorted(media)),
+                    name=_text,
+                    start=st.integers(0, 30),
+                    duration=st.integers(1, 100),
+                    source_in=_fraction,
+                    speed=st.fractions(min_value=Fraction(1, 100), max_value=100, max_denominator=1000),
+                    enabled=st.booleans(),
+                    gain_db=_floats(-96, 24),
+                    look=st.none() | looks,
+                    takes=st.just(tuple(take.id for take in takes)),
+                    active_take=st.sampled_from(["", *(take.id for take in takes)]),
+                ),
+                max_size=3,
+                unique_by=lambda clip: clip.id,
+            )
+        ):
+            clip = replace(clip, start=cursor + clip.start, id=f"{clip.id}{len(tracks)}{len(clips)}")
+            cursor = clip.end
+            clips.append(clip)
+        tracks.append(replace(track, clips=tuple(clips), muted=draw(st.booleans())))
+    sequence = replace(sequence, tracks=tuple(tracks))
+    if draw(st.booleans()):
+        sequence = edits.set_out_point(edits.set_in_point(edits.add_marker(sequence, 7, note=draw(_text)), 3), 40)
+    masks = {
+        mask.id: mask
+        for mask in draw(
+            st.lists(
+                st.builds(
+                    MaskObject,
+                    id=_ids("mask"),
+                    media_id=st.sampled_from(sorted(media)),
+                    name=_text,
+                    colour=_colour,
+                    frames=st.dictionaries(
+                        st.integers(0, 999),
+                        st.builds(MaskFrame, raster=rasters, anchor=st.booleans(), confidence=_floats(0, 1)),
+                        max_size=3,
+                    ).map(frozen_map),
+                ),
+                max_size=2,
+            )
+        )
+    }
+    return Document(
+        id="doc-0123456789ab",
+        name=draw(_text),
+        media=frozen_map(media),
+        sequences=frozen_map({sequence.id: sequence}),
+        active_sequence=sequence.id,
+        masks=frozen_map(masks),
+        takes=frozen_map({take.id: take for take in takes}),
+        default_look=draw(looks),
+    )

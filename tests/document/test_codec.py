@@ -1,0 +1,167 @@
+"""Project text: lossless, versioned, strict."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gen2studio.core.errors import ProjectError
+from gen2studio.document import codec
+from gen2studio.document.codec_reader import parse_json
+from gen2studio.document.deltas import Replay, difference
+from gen2studio.document.model import Document
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.document.builders import documents
+
+BASE = Path("/films/dog.g2s")
+modest = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@modest
+@given(documents())
+def test_round_trip_is_lossless(document: Document) -> None:
+    text = codec.dumps(document, BASE)
+    assert codec.loads(text, BASE) == document
+    assert codec.dumps(codec.loads(text, BASE), BASE) == text
+
+
+@modest
+@given(documents(), documents())
+def test_a_difference_turns_one_document_into_the_other(old: Document, new: Document) -> None:
+    replay = Replay(codec.encode(old, None))
+    replay.apply(json.loads(json.dumps(difference(old, new))))
+    found = replay.document()
+    assert found == new
+    for name in ("media", "sequences", "masks", "takes"):
+        assert list(getattr(found, name)) == list(getattr(new, name))
+    assert difference(new, new) == {}
+
+
+def sample() -> dict[str, Any]:
+    """A document with one of everything, as version 1 text."""
+    return json.loads((Path(__file__).parent / "project_version_1.json").read_text())
+
+
+def test_this_version_opens_as_it_was() -> None:
+    document = codec.decode(sample(), BASE)
+    assert codec.encode(document, BASE) == sample()
+
+
+def test_version_0_is_brought_up() -> None:
+    old = json.loads((Path(__file__).parent / "project_version_0.json").read_text())
+    assert codec.decode(old, BASE) == codec.decode(sample(), BASE)
+
+
+def test_media_paths_are_relative_only_nearby() -> None:
+    paths = [entry["path"] for entry in sample()["media"]]
+    assert paths == ["../dog.mp4", "/other/place/voice.wav"]
+    assert [item.path for item in codec.decode(sample(), BASE).media.values()] == ["/films/dog.mp4", paths[1]]
+
+
+def _set(data: dict[str, Any], path: str, value: Any) -> None:
+    *steps, last = path.split("/")
+    target: Any = data
+    for step in steps:
+        target = target[int(step)] if isinstance(target, list) else target[step]
+    target[int(last) if isinstance(target, list) else last] = value
+
+
+CLIP = "sequences/0/tracks/0/clips/0"
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("format", "other"),
+        ("version", 99),
+        ("version", "1"),
+        ("media", {}),
+        ("media/0/id", "../../etc"),
+        ("media/0/path", "../../../../etc/passwd"),
+        ("media/0/path", "a/../../../b"),
+        ("media/0/path", "/dev/zero"),
+        ("media/0/path", "/films/../dev/zero"),
+        ("media/0/path", "a\0b"),
+        ("media/0/info/rate", "1/0"),
+        ("media/0/info/rate", 25),
+        ("media/0/info/size", [640]),
+        (f"{CLIP}/id", "clip-3f/../../x"),
+        (f"{CLIP}/media", "media-ffffffffffff"),
+        (f"{CLIP}/start", -1),
+        (f"{CLIP}/start", 1.5),
+        (f"{CLIP}/start", True),
+        (f"{CLIP}/duration", 0),
+        (f"{CLIP}/speed", "0/1"),
+        (f"{CLIP}/gain_db", "loud"),
+        (f"{CLIP}/look/styles/0/digest", "../x"),
+        (f"{CLIP}/look/preset", "../../secret"),
+        (f"{CLIP}/look/controls/structure", 1e9),
+        ("sequences/0/tracks/0/clips/1/start", 5),
+        ("sequences/0/rate", "0/1"),
+        ("masks/0/frames/0/5/0/2", "zz" * 16),
+        ("masks/0/frames/0/5/0/0", 99),
+        ("takes/0/id", "take-../../../x"),
+        ("takes/0/done", [[5, 3]]),
+        ("active_sequence", "seq-ffffffffffff"),
+    ],
+)
+def test_damage_is_refused_in_one_sentence(where: str, value: Any) -> None:
+    data = sample()
+    _set(data, where, value)
+    with pytest.raises(ProjectError) as caught:
+        codec.decode(data, BASE)
+    assert caught.value.sentence.endswith(".") and caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b'{"version": NaN}', b"{" * 100_000, b"\xff\xfe", b'{"a": 1' + b"0" * 9999 + b"}"]
+)
+def test_text_that_is_no_project(text: bytes) -> None:
+    with pytest.raises(ProjectError):
+        codec.loads(text, BASE)
+
+
+def test_mutated_files_never_crash() -> None:
+    """Random damage opens or is refused; nothing else ever comes out."""
+    chance = random.Random(7)
+    text = bytearray(json.dumps(sample()).encode())
+    for _ in range(250):
+        broken = bytearray(text)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(broken))
+            broken[at : at + chance.randint(0, 3)] = bytes(chance.choices(b'0123456789"{}[],:-.eaN\\/', k=2))
+        try:
+            codec.loads(bytes(broken), BASE)
+        except ProjectError:
+            continue
+
+
+@modest
+@given(st.data())
+def test_swapped_values_never_crash(data: st.DataObject) -> None:
+    tree = copy.deepcopy(sample())
+    node: Any = tree
+    for _ in range(8):
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            return
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(node[key], (dict, list)) or data.draw(st.booleans()):
+            node[key] = data.draw(st.sampled_from([None, -1, 0, 1 << 80, 0.5, "", "x", "1/0", [], {}, [[]], True]))
+            break
+        node = node[key]
+    try:
+        codec.decode(tree, BASE)
+    except ProjectError as refused:
+        assert refused.sentence
+
+
+def test_parse_refuses_infinities() -> None:
+    with pytest.raises(ProjectError):
+        parse_json('{"a": Infinity}')
