@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32
 from gen2studio.example.patchmatch import local_deviation, with_contrast_of
 from gen2studio.raster import flow
@@ -119,8 +120,8 @@ def backward_tracks(steps: list[Step]) -> list[Track]:
 def between(first: F32, last: F32, to_first: Track, to_last: Track, position: float) -> F32:
     """The layer of a frame ``position`` (0…1) of the way from the first key to the last."""
     a, b = to_first.warp(first), to_last.warp(last)
-    seen_a = cv2.GaussianBlur(to_first.seen, (0, 0), 1.5)
-    seen_b = cv2.GaussianBlur(to_last.seen, (0, 0), 1.5)
+    seen_a = gaussian(to_first.seen, 1.5)
+    seen_b = gaussian(to_last.seen, 1.5)
     weight_a = ((1 - position) * seen_a)[..., None]
     weight_b = (position * seen_b)[..., None]
     total = weight_a + weight_b

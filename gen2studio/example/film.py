@@ -25,6 +25,7 @@ from gen2studio.engine.generators import RunContext
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.example import carry, cuts
 from gen2studio.example.compiled import Team
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32, I32
 
 Picture = NDArray[np.uint8]
@@ -232,7 +233,7 @@ class _Run:
         if self.consistency <= 0:
             return None
         field = None if first.field is None else track.warp_field(first.field)
-        weight = np.asarray(3 * self.consistency * cv2.GaussianBlur(track.seen, (0, 0), 1.0), np.float32)
+        weight = np.asarray(3 * self.consistency * gaussian(track.seen, 1.0), np.float32)
         return Carried(track.warp(first.layer), field, weight)
 
     def _key(self, frame: int, picture: Picture, carried: Carried | None) -> KeyLayer:

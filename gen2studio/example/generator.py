@@ -12,7 +12,22 @@ from gen2studio.example.looks import preset
 REVISION = "1"
 MODES = ("stylize", "mask", "render")
 _COMMON = frozenset(
-    ["prompt", "styles", "preset", "keys", "region", "seed", "structure", "style_weight", "consistency", "stroke_size", "strength", "protect_skin", "grow", "feather"]
+    [
+        "prompt",
+        "styles",
+        "preset",
+        "keys",
+        "region",
+        "seed",
+        "structure",
+        "style_weight",
+        "consistency",
+        "stroke_size",
+        "strength",
+        "protect_skin",
+        "grow",
+        "feather",
+    ]
 )
 _NO_NEGATIVE = (
     "negative_prompt",

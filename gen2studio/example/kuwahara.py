@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 
 from gen2studio.example.compiled import Team
+from gen2studio.example.filters import gaussian, luma
 from gen2studio.example.kernels import F32
 from gen2studio.example.pixel_kernels import sector_blend
 
 
 def tangent_field(picture: F32, sigma: float = 2.5) -> F32:
     """(H, W, 3) direction along edges (cos, sin) and coherence 0…1 of an (H, W, 3) or (H, W) float picture."""
-    grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = picture if picture.ndim == 2 else luma(picture)
     gx = cv2.Scharr(grey, cv2.CV_32F, 1, 0)
     gy = cv2.Scharr(grey, cv2.CV_32F, 0, 1)
-    tensor = cv2.GaussianBlur(np.dstack([gx * gx, gy * gy, gx * gy]), (0, 0), sigma)
+    tensor = gaussian(np.dstack([gx * gx, gy * gy, gx * gy]), sigma)
     e, f, g = tensor[..., 0], tensor[..., 1], tensor[..., 2]
     root = np.sqrt((e - f) ** 2 + 4 * g * g)
     angle = 0.5 * np.arctan2(2 * g, e - f) + np.pi / 2
@@ -44,8 +45,8 @@ def kuwahara(
     work = picture
     if shrink > 1:
         work = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    mean = np.asarray(cv2.GaussianBlur(work, (0, 0), sigma / shrink), np.float32)
-    square = cv2.GaussianBlur(np.einsum("ijk,ijk->ij", work, work), (0, 0), sigma / shrink)
+    mean = gaussian(work, sigma / shrink)
+    square = gaussian(np.einsum("ijk,ijk->ij", work, work), sigma / shrink)
     if shrink > 1:
         size = (picture.shape[1], picture.shape[0])
         mean = np.asarray(cv2.resize(mean, size, interpolation=cv2.INTER_LINEAR), np.float32)

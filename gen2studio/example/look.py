@@ -15,6 +15,7 @@ from gen2studio.example import colour_map, grades, patchmatch
 from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
 from gen2studio.example.film import Carried, Footage, KeyLayer, as_float, run_film, sample_frames
+from gen2studio.example.filters import gaussian, luma
 from gen2studio.example.kernels import F32
 from gen2studio.example.kuwahara import kuwahara, tangent_field
 from gen2studio.example.looks import LookPreset
@@ -131,14 +132,14 @@ class PaintingLook:
         levels = patchmatch.levels_for(work_height, work_height, self.settings.coarsest, self.settings.patch)
         levels = min(levels, patchmatch.levels_for(*page.shape[:2], 10, self.settings.patch))
         lab = colour_map.to_lab(page)
-        detail = lab - cv2.GaussianBlur(lab, (0, 0), 5 * self.work_unit * max(1.0, self.brush.stroke**0.5))
+        detail = lab - gaussian(lab, 5 * self.work_unit * max(1.0, self.brush.stroke**0.5))
         return patchmatch.exemplar(
             np.asarray(detail, np.float32), self._guides(lab, 2.0), levels, np.concatenate(costs, axis=1)
         )
 
     def _guides(self, lab: F32, blur: float) -> F32:
         """(H, W, 5): blurred Lab and orientation (cos 2t, sin 2t by coherence), scaled by the roots of their weights."""
-        colour = cv2.GaussianBlur(lab, (0, 0), blur * self.work_unit)
+        colour = gaussian(lab, blur * self.work_unit)
         along = tangent_field(np.ascontiguousarray(lab[..., 0]), 2.5 * self.work_unit)
         double = np.dstack(
             [
@@ -179,9 +180,7 @@ class PaintingLook:
         lab = lab + layer * np.float32(self.gain)
         crisp = float(np.interp(self.brush.structure, [0, 1, 2, 4], [1.1, 0.85, 0.6, 0.0]))
         if crisp:
-            light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-            fine = cv2.GaussianBlur(light, (0, 0), 0.5 * self.brush.unit) - cv2.GaussianBlur(
-                light, (0, 0), 2.4 * self.brush.unit
-            )
+            light = luma(picture)
+            fine = gaussian(light, 0.5 * self.brush.unit) - gaussian(light, 2.4 * self.brush.unit)
             lab[..., 0] += crisp * np.clip(fine, -0.12, 0.12)
         return colour_map.to_rgb(np.asarray(lab, np.float32))

@@ -13,9 +13,10 @@ from gen2studio.example import colour_map, textures
 from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
 from gen2studio.example.film import Carried, KeyLayer
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32, I32
-from gen2studio.example.lines import drawn_lines, smoothstep
-from gen2studio.example.medium import Medium, Picture, mixed, saturated
+from gen2studio.example.lines import drawn_lines, smoothstep, without_specks
+from gen2studio.example.medium import Medium, Picture, mixed, saturated, stepped
 from gen2studio.example.pixel_kernels import nearest_cells
 
 
@@ -50,14 +51,14 @@ class Pixel(Medium):
         form = self.simplified(picture, team, 2.0)
         padded = cv2.copyMakeBorder(form, 0, rows * cell - height, 0, columns * cell - width, cv2.BORDER_REPLICATE)
         small = np.asarray(cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
-        small = np.clip(small + 0.55 * (small - cv2.GaussianBlur(small, (0, 0), 1.2)), 0, 1).astype(np.float32)
+        small = np.clip(small + 0.55 * (small - gaussian(small, 1.2)), 0, 1).astype(np.float32)
         lab = colour_map.to_lab(small)
         lab[..., 1:] *= 1.2
         pattern = _BAYER[np.arange(rows)[:, None] % 4, np.arange(columns)[None, :] % 4]
         lab[..., 0] += self.get("dither", 0.055) * min(1.5, self.weight) * (pattern - 0.5)
         gap = ((lab[:, :, None, :] - self.palette) ** 2 * np.array([1.0, 1.3, 1.3], np.float32)).sum(-1)
         chosen = self.palette[gap.argmin(-1)]
-        light = cv2.GaussianBlur(small @ np.array([0.299, 0.587, 0.114], np.float32), (0, 0), 0.6)
+        light = gaussian(small @ np.array([0.299, 0.587, 0.114], np.float32), 0.6)
         lines = (
             drawn_lines(
                 np.asarray(light, np.float32), 0.8, team, threshold=0.035 * self.looseness(0.7, 1, 1.5), softness=0.02
@@ -89,16 +90,16 @@ class PaperCut(Medium):
         assert layer is not None
         unit, size = self.unit, self.brush.stroke**0.5
         height, width = picture.shape[:2]
-        form = self.simplified(picture, team, 7.0 * size, passes=2)
+        form = self.simplified(picture, team, 4.2 * size, passes=2)
         lab = colour_map.to_lab(form)
-        light = np.asarray(cv2.GaussianBlur(lab[..., 0], (0, 0), 2.2 * unit * size), np.float32)
+        light = gaussian(lab[..., 0], 1.5 * unit * size)
         light = light + 0.05 * (layer[..., 0] - 0.5)
-        broad = np.asarray(cv2.GaussianBlur(lab, (0, 0), 5 * unit * size), np.float32)
-        sheets = round(self.get("sheets", 6))
+        broad = gaussian(lab, 2.4 * unit * size)
+        sheets = round(self.get("sheets", 8))
         low, high = float(np.quantile(self._tones(team), 0.04)), float(np.quantile(self._tones(team), 0.96))
         fibre = self.surface("fibre", picture.shape, lambda h, w: textures.paper(h, w, 0.8 * unit, 41))
         out = np.zeros_like(picture)
-        drop = self.get("drop", 3.2) * unit * size
+        drop = self.get("drop", 2.6) * unit * size
         move = np.array([[1, 0, drop * 0.8], [0, 1, drop]], np.float32)
         for k in range(sheets):
             value = low + (high - low) * (k + 0.5) / sheets
@@ -114,8 +115,9 @@ class PaperCut(Medium):
                 continue
             edge = low + (high - low) * k / sheets
             cover = smoothstep(-0.010, 0.010, light - edge)
+            cover = 1 - without_specks(1 - without_specks(cover, 90 * unit * unit), 90 * unit * unit)
             shadow = cv2.warpAffine(cover, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
-            shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), drop * 0.55), np.float32)
+            shadow = gaussian(shadow, drop * 0.55)
             out = out * (1 - self.amount(0.52, 0.8) * shadow * (1 - cover))[..., None]
             inner = np.asarray(
                 cv2.warpAffine(
@@ -131,7 +133,10 @@ class PaperCut(Medium):
                 np.asarray(np.clip(colour + lit[..., None], 0, 1), np.float32),
                 cover[..., None],
             )
-        return np.asarray(out, np.float32)
+        marks = smoothstep(0.5, 0.75, gaussian(without_specks(self.features(picture), 16 * unit * unit), 0.6 * unit))[
+            ..., None
+        ]
+        return np.asarray(out * (1 - self.amount(0.7) * marks), np.float32)
 
     def _tones(self, team: Team) -> F32:
         """Lightness of the sample frames after the clip's colour table, so that sheets are cut alike on every frame."""
@@ -151,11 +156,11 @@ class Halftone(Medium):
         form = saturated(self.simplified(picture, team, 3.0), 1.0 + 0.35 * min(1.5, self.weight))
         form = np.clip(0.5 + (form - 0.5) * 1.15, 0, 1)
         black = 1 - form.max(-1)
-        black = np.clip(black * 1.1 - 0.12, 0, 1)
+        black = np.clip(black * 1.05 - 0.2, 0, 1)
         inks = np.dstack(
             [np.clip((1 - form[..., c] - black) / np.maximum(1 - black, 0.05), 0, 1) for c in range(3)] + [black]
         )
-        period = self.get("period", 4.6) * unit * self.brush.stroke
+        period = self.get("period", 4.2) * unit * self.brush.stroke
         screens = self.surface("screens", picture.shape, lambda h, w: _screens(h, w, period))
         soft = 1.1 / period
         dots = smoothstep(-soft, soft, np.asarray(inks - screens, np.float32))
@@ -229,10 +234,10 @@ class Mosaic(Medium):
 
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         unit = self.unit
-        form = saturated(self.simplified(picture, team, 2.0), 1.0 + 0.35 * min(1.5, self.weight))
+        form = saturated(self.simplified(picture, team, 2.0), 1.0 + 0.65 * min(1.5, self.weight))
         size = self.get("tile", 5.4) * unit * self.brush.stroke * self.looseness(0.8, 1.0, 1.8)
         cells = self.cells(picture.shape, size, self.get("jitter", 0.42), team)
-        colour = cells.means(np.clip(0.5 + (form - 0.5) * 1.12, 0, 1).astype(np.float32))
+        colour = cells.means(np.clip(form + 0.55 * (form - gaussian(form, 6 * unit)), 0, 1).astype(np.float32))
         lab = colour_map.to_lab(colour)
         lab[:, 0] += 0.030 * cells.tone[:, 0] * min(2, self.weight)
         lab[:, 1:] += 0.018 * cells.tone[:, 1:] * min(2, self.weight)
@@ -243,9 +248,9 @@ class Mosaic(Medium):
         tiles = tiles * (1 - self.amount(0.34, 0.6) * light)[..., None]
         sheen = np.clip(0.06 * cells.tone[:, 1], -0.05, 0.12)[cells.label][..., None]
         tiles = np.clip(tiles + sheen * self.amount(0.6), 0, 1)
-        grout = smoothstep(0.30, 0.85, edge)[..., None]
+        grout = smoothstep(0.10, 0.55, edge)[..., None]
         cement = (
-            np.array([0.20, 0.185, 0.17], np.float32)
+            np.array([0.24, 0.215, 0.20], np.float32)
             if self.get("dark_grout", 1.0) > 0.5
             else np.array([0.83, 0.80, 0.74], np.float32)
         )
@@ -259,19 +264,25 @@ class StainedGlass(Mosaic):
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         unit = self.unit
         form = self.simplified(picture, team, 5.0, passes=2)
-        cells = self.cells(picture.shape, self.get("tile", 15.0) * unit * self.brush.stroke, 0.9, team)
+        cells = self.cells(picture.shape, self.get("tile", 19.0) * unit * self.brush.stroke, 0.9, team)
         lab = colour_map.to_lab(cells.means(form))
         own = colour_map.to_lab(form)
-        panes = mixed(own, lab[cells.label], 0.5)
+        own[..., 0] = stepped(
+            np.clip(own[..., 0] + 0.3 * (own[..., 0] - gaussian(own[..., 0], 12 * unit)), 0, 1).astype(np.float32),
+            6.0,
+            0.25,
+        )
+        panes = mixed(own, lab[cells.label], 0.3)
         panes[..., 0] = np.clip(panes[..., 0] * 1.05 + 0.05 + 0.04 * cells.tone[cells.label, 0], 0, 1)
-        panes[..., 1:] = panes[..., 1:] * (1 + 1.1 * min(1.4, self.weight)) + 0.05 * cells.tone[cells.label, 1:]
+        panes[..., 1:] = panes[..., 1:] * (1 + 0.75 * min(1.4, self.weight)) + 0.05 * cells.tone[cells.label, 1:]
         ripple = self.surface("ripple", picture.shape, lambda h, w: textures.noise(h, w, 9 * unit, 77, 3))
         glass = colour_map.to_rgb(np.asarray(panes, np.float32)) * (0.86 + 0.34 * ripple[..., None])
-        glow = np.asarray(cv2.GaussianBlur(np.clip(glass, 0, 1), (0, 0), 9 * unit), np.float32)
+        glow = gaussian(np.clip(glass, 0, 1), 9 * unit)
         glass = 1 - (1 - np.clip(glass, 0, 1)) * (1 - 0.30 * glow)
-        lead = 1 - smoothstep(0.75, 1.35, cells.edge / unit)
+        lead = 1 - smoothstep(0.35, 0.85, cells.edge / unit)
         lines = drawn_lines(
-            self.line_light(picture), 1.7 * unit, team, threshold=0.016 * self.looseness(0.7, 1, 1.6), softness=0.010
+            self.line_light(picture), 1.7 * unit, team, threshold=0.010 * self.looseness(0.7, 1, 1.6), softness=0.010
         )
+        lines = without_specks(lines, 60 * unit * unit)
         cover = np.maximum(lead, lines)[..., None] * self.amount(0.97)
         return mixed(np.asarray(glass, np.float32), np.array([0.045, 0.045, 0.055], np.float32), cover)

@@ -13,8 +13,10 @@ from gen2studio.example import colour_map
 from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
 from gen2studio.example.film import Carried, KeyLayer
+from gen2studio.example.filters import gaussian, luma, resized
 from gen2studio.example.kernels import F32
-from gen2studio.example.kuwahara import kuwahara
+from gen2studio.example.kuwahara import kuwahara, tangent_field
+from gen2studio.example.lines import along_flow, smoothstep, without_specks
 
 Picture = NDArray[np.uint8]
 
@@ -78,9 +80,45 @@ class Medium:
 
     def line_light(self, picture: F32) -> F32:
         """(H, W) lightness that lines are drawn from; blurred more the looser the structure."""
-        light = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        light = luma(picture)
         sigma = self.unit * self.looseness(0.35, 0.7, 3.0)
-        return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), np.float32)
+        return gaussian(light, sigma)
+
+    def features(self, picture: F32) -> F32:
+        """(H, W) 0…1 small dark marks such as eyes, brows and mouths, which abstraction would swallow (morphological black hat)."""
+        unit = self.unit
+        light = gaussian(luma(picture), 0.6 * unit)
+        side = max(3, 2 * round(3.2 * unit) + 1)
+        hat = cv2.morphologyEx(light, cv2.MORPH_BLACKHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+        marks = smoothstep(0.055, 0.15, np.asarray(hat, np.float32))
+        return without_specks(marks, 5 * unit * unit) * np.float32(self.looseness(1.2, 1.0, 0.0))
+
+    def edge_responses(self, form: F32, sigma: float, team: Team) -> tuple[F32, F32, F32]:
+        """Fine and broad edge responses (H, W) over all colour channels, and the tangent field."""
+        lab = gaussian(colour_map.to_lab(form), 0.4 * sigma)
+        along = tangent_field(form, 2.6 * sigma)
+        gap = np.abs(gaussian(lab, 1.6 * sigma) - gaussian(lab, sigma)).sum(-1)
+        broad = np.abs(gaussian(lab, 3.4 * sigma) - gaussian(lab, 2.1 * sigma)).sum(-1)
+        return along_flow(gap, along, 5 * sigma, team), along_flow(broad, along, 6 * sigma, team), along
+
+    def edge_scales(self, sigma: float, team: Team) -> tuple[float, float]:
+        """What counts as a strong edge in this clip: the 96th percentile over small copies of its sample frames."""
+
+        def measured(_height: int, _width: int) -> F32:
+            fine: list[F32] = []
+            broad: list[F32] = []
+            for picture in self.samples:
+                width = round(288 * picture.shape[1] / picture.shape[0])
+                small = resized(picture, width, 288) / np.float32(255)
+                a, b, _ = self.edge_responses(
+                    kuwahara(colour_map.apply(self.table, small, team), 4.5, team), sigma, team
+                )
+                fine.append(a)
+                broad.append(b)
+            return np.array([np.quantile(np.stack(fine), 0.96), np.quantile(np.stack(broad), 0.96)], np.float32)
+
+        scales = self.surface("scales", (0, 0), measured)
+        return max(float(scales[0]), 0.004), max(float(scales[1]), 0.006)
 
 
 def with_light(picture: F32, light: F32) -> F32:
@@ -100,7 +138,7 @@ def stepped(values: F32, steps: float, softness: float) -> F32:
 
 def saturated(picture: F32, factor: float) -> F32:
     """Chroma multiplied by ``factor``."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+    grey = luma(picture)[..., None]
     return np.asarray(np.clip(grey + (picture - grey) * factor, 0, 1), np.float32)
 
 

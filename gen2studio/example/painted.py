@@ -22,6 +22,7 @@ from gen2studio.engine.requests import GenerateRequest
 from gen2studio.example import carry, colour_map, cuts, patchmatch
 from gen2studio.example.compiled import Team
 from gen2studio.example.film import Footage, as_float
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32, I32
 from gen2studio.example.skin import protected
 from gen2studio.raster import flow
@@ -110,13 +111,8 @@ class _Painted:
     def _guides(self, source: Picture, place: F32) -> F32:
         """(h, w, 6): footage Lab, edge strength, and the position in the key; scaled by the roots of their weights."""
         lab = colour_map.to_lab(as_float(source))
-        lab = np.asarray(
-            cv2.GaussianBlur(
-                lab,
-                (0, 0),
-                float(np.interp(self.request.controls.structure, [0, 2, 7], [0.01, 0.6, 3.0])) * self.unit + 0.01,
-            ),
-            np.float32,
+        lab = gaussian(
+            lab, float(np.interp(self.request.controls.structure, [0, 2, 7], [0.01, 0.6, 3.0])) * self.unit + 0.01
         )
         gx, gy = cv2.Scharr(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Scharr(lab[..., 0], cv2.CV_32F, 0, 1)
         edges = np.minimum(np.hypot(gx, gy) / 8, 1.0)[..., None]
@@ -195,7 +191,7 @@ class _Painted:
         np.clip(place[..., 0], 0, self.width - 1, out=place[..., 0])
         np.clip(place[..., 1], 0, self.height - 1, out=place[..., 1])
         before = np.asarray(flow.warp(state.result, back, cv2.INTER_CUBIC), np.float32)
-        soft = np.asarray(cv2.GaussianBlur(seen_now, (0, 0), 1.0), np.float32)
+        soft = gaussian(seen_now, 1.0)
         start: I32 = np.rint(place).astype(np.int32)
         made = patchmatch.synthesise(
             key.example, self._guides(source, place), self.settings, self.team, self.context.cancel,
@@ -237,9 +233,7 @@ class _Painted:
         if a is not None and b is not None and left is not None and right is not None:
             position = (frame - left.frame) / (right.frame - left.frame)
             weight_a, weight_b = (1 - position) * (0.08 + a[1]), position * (0.08 + b[1])
-            share = cv2.GaussianBlur(np.asarray(weight_b / (weight_a + weight_b), np.float32), (0, 0), 2 * self.unit)[
-                ..., None
-            ]
+            share = gaussian(np.asarray(weight_b / (weight_a + weight_b), np.float32), 2 * self.unit)[..., None]
             layer = a[0] + (b[0] - a[0]) * share
             wanted = (1 - share) * patchmatch.local_deviation(a[0]) + share * patchmatch.local_deviation(b[0])
             layer = patchmatch.with_contrast_of(np.asarray(layer, np.float32), np.asarray(wanted, np.float32), 1.3)
@@ -270,7 +264,7 @@ class _Painted:
             if controls.style_weight < 1:
                 painted = own + (lab - own) * np.float32(controls.style_weight)
             else:
-                smooth = cv2.GaussianBlur(lab, (0, 0), 4 * unit)
+                smooth = gaussian(lab, 4 * unit)
                 painted = lab + (lab - smooth) * np.float32(0.6 * (controls.style_weight - 1))
         rgb = colour_map.to_rgb(np.asarray(painted, np.float32))
         rgb = protected(rgb, source, controls.protect_skin, unit)

@@ -13,6 +13,7 @@ import numpy as np
 from gen2studio.core.cancel import CancelToken
 from gen2studio.example import kernels
 from gen2studio.example.compiled import Team
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32, I32
 
 
@@ -251,14 +252,14 @@ def _restored(estimate: F32, picture: F32, field: I32, team: Team) -> F32:
 
 def local_deviation(picture: F32, sigma: float = 4.0) -> F32:
     """(H, W, C) standard deviation in a Gaussian window."""
-    mean = cv2.GaussianBlur(picture, (0, 0), sigma)
-    square = cv2.GaussianBlur(picture * picture, (0, 0), sigma)
+    mean = gaussian(picture, sigma)
+    square = gaussian(picture * picture, sigma)
     return np.sqrt(np.maximum(square - mean * mean, 0.0)).astype(np.float32).reshape(picture.shape)
 
 
 def with_contrast_of(picture: F32, wanted: F32, limit: float, sigma: float = 4.0) -> F32:
     """Raise the local contrast of ``picture`` around its local mean to ``wanted`` (H, W, C deviations), at most ``limit``-fold."""
-    mean = cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
+    mean = gaussian(picture, sigma).reshape(picture.shape)
     gain = np.clip(wanted / np.maximum(local_deviation(picture, sigma), 1e-4), 1.0, limit)
     return np.asarray(mean + (picture - mean) * gain, np.float32)
 

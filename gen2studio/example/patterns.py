@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen2studio.example import textures
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32
 from gen2studio.example.lines import smoothstep
 from gen2studio.raster import flow
@@ -25,10 +26,10 @@ def within(motion: F32, mask: Mask, sigma: float) -> F32:
     weight = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)) > 127, np.float32)
     if weight.sum() < 16:
         weight = np.ones_like(weight)
-    near = cv2.GaussianBlur(weight, (0, 0), sigma) + 1e-4
-    out = np.asarray(cv2.GaussianBlur(motion * weight[..., None], (0, 0), sigma) / near[..., None], np.float32)
-    far = cv2.GaussianBlur(weight, (0, 0), 5 * sigma) + 1e-6
-    wide = cv2.GaussianBlur(motion * weight[..., None], (0, 0), 5 * sigma) / far[..., None]
+    near = gaussian(weight, sigma) + 1e-4
+    out = np.asarray(gaussian(motion * weight[..., None], sigma) / near[..., None], np.float32)
+    far = gaussian(weight, 5 * sigma) + 1e-6
+    wide = gaussian(motion * weight[..., None], 5 * sigma) / far[..., None]
     trust = np.clip(near / 0.05, 0, 1)[..., None]
     return np.asarray(wide + (out - wide) * trust, np.float32)
 
@@ -62,7 +63,7 @@ class Spots:
         motion = within(forward, mask, 3.0)
         xs = np.clip(self.places[:, 0], 0, width - 1).astype(np.int64)
         ys = np.clip(self.places[:, 1], 0, height - 1).astype(np.int64)
-        slow = cv2.GaussianBlur(motion, (0, 0), 5.0)
+        slow = gaussian(motion, 5.0)
         ux, uy = cv2.Sobel(slow[..., 0], cv2.CV_32F, 1, 0) / 8, cv2.Sobel(slow[..., 0], cv2.CV_32F, 0, 1) / 8
         vx, vy = cv2.Sobel(slow[..., 1], cv2.CV_32F, 1, 0) / 8, cv2.Sobel(slow[..., 1], cv2.CV_32F, 0, 1) / 8
         area = ((1 + ux) * (1 + vy) - uy * vx)[ys, xs]
@@ -101,7 +102,7 @@ class Spots:
             cv2.fillPoly(
                 out, [np.rint(points * 16).astype(np.int32)], int(round(255 * float(self.alpha[i]))), cv2.LINE_AA, 4
             )
-        soft = cv2.GaussianBlur(out, (0, 0), max(0.5, 0.55 * scale))
+        soft = gaussian(out, max(0.5, 0.55 * scale))
         return soft.astype(np.float32) / 255
 
     def _inside(self, mask: Mask) -> NDArray[np.bool_]:
@@ -242,7 +243,7 @@ def _similarity(forward: F32, mask: Mask) -> NDArray[np.float64]:
 
 def _distorted(place: F32, mask: Mask) -> float:
     """Share of the subject where the coordinate field is stretched or squeezed beyond 0.6…1.6 of its area."""
-    soft = cv2.GaussianBlur(place, (0, 0), 2.0)
+    soft = gaussian(place, 2.0)
     ux, uy = np.gradient(soft[..., 0], axis=1), np.gradient(soft[..., 0], axis=0)
     vx, vy = np.gradient(soft[..., 1], axis=1), np.gradient(soft[..., 1], axis=0)
     area = ux * vy - uy * vx
@@ -295,7 +296,7 @@ class Cloth:
         x, y = place[..., 0] * scale, place[..., 1] * scale
         picture = self.swatch
         if scale > 1.5:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.4 * scale), np.float32)
+            picture = gaussian(picture, 0.4 * scale)
         x = np.abs((x % (2 * width)) - width)
         y = np.abs((y % (2 * height)) - height)
         return np.asarray(

@@ -11,6 +11,7 @@ from gen2studio.engine.generators import RunContext
 from gen2studio.engine.requests import GenerateRequest, PatternRef
 from gen2studio.example import carry, colour_map, cuts
 from gen2studio.example.film import Footage, as_float, sample_frames
+from gen2studio.example.filters import gaussian
 from gen2studio.example.kernels import F32
 from gen2studio.example.patterns import Cloth, Coordinates, Mask, Spots
 from gen2studio.example.skin import protected
@@ -132,7 +133,7 @@ class _Region:
         keep = controls.preserve_luminance
         shade = own[..., 0] / self.middle
         shade = 1 + (shade - 1) * keep
-        fine = (own[..., 0] - np.asarray(cv2.GaussianBlur(own[..., 0], (0, 0), 2 * unit), np.float32)) * keep
+        fine = (own[..., 0] - gaussian(own[..., 0], 2 * unit)) * keep
         shift = own[..., 1:] - np.median(own[mask > 127][:, 1:], axis=0) if (mask > 127).any() else own[..., 1:] * 0
         painted = own.copy() if self.base is None else _coat(self.base, shade, fine, np.asarray(shift, np.float32))
         height, width = mask.shape

@@ -31,7 +31,7 @@ def paper(height: int, width: int, unit: float, seed: int) -> F32:
     """(H, W) cold-pressed paper: relief lit from the upper left, about 1 with deviations of 0.05."""
     bumps = 0.6 * noise(height, width, 3.2 * unit, seed, 2) + 0.4 * noise(height, width, 9 * unit, seed + 1, 2)
     light = bumps - np.roll(bumps, (max(1, round(unit)), max(1, round(unit))), (0, 1))
-    return np.asarray(1 + np.clip(light * 0.55, -0.14, 0.14) + 0.10 * (bumps - 0.5), np.float32)
+    return np.asarray(1 + np.clip(light * 0.30, -0.08, 0.08) + 0.07 * (bumps - 0.5), np.float32)
 
 
 def canvas(height: int, width: int, unit: float, seed: int) -> F32:
@@ -60,7 +60,7 @@ def hatching(height: int, width: int, unit: float, seed: int, angle: float, peri
     part = part * part * (3 - 2 * part)
     press = table[low % 64, row] * (1 - part) + table[(low + 1) % 64, row] * part
     grain = noise(height, width, 1.7 * unit, seed + 9, 2)
-    return np.asarray(np.clip(0.58 * stripe + 0.22 * press + 0.2 * grain, 0, 1), np.float32)
+    return np.asarray(np.clip(0.46 * stripe + 0.28 * press + 0.26 * grain, 0, 1), np.float32)
 
 
 def vignette(height: int, width: int, amount: float) -> F32:
