@@ -92,6 +92,7 @@ def _open_window(arguments: list[str], verbose: bool) -> int:
     parser.add_argument(
         "path", nargs="?", metavar="PROJECT|CLIP", help="a .g2s project to open, or a clip to start with"
     )
+    parser.add_argument("--sample", action="store_true", help="open the bundled sample project")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     parser.add_argument("--version", action="version", version=f"Gen2 Studio {__version__}")
     wanted = parser.parse_args(arguments)
@@ -100,7 +101,7 @@ def _open_window(arguments: list[str], verbose: bool) -> int:
         raise UsageError(f"“{wanted.path}” is neither a file nor one of the verbs {', '.join(VERBS)}.")
     # Imported here: the verbs must run on machines without Qt's system libraries.
     launch = importlib.import_module("gen2studio.launch")
-    return int(launch.main([wanted.path] if wanted.path else []) or 0)
+    return int(launch.main([*(["--sample"] if wanted.sample else []), *([wanted.path] if wanted.path else [])]) or 0)
 
 
 if __name__ == "__main__":
