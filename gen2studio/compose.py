@@ -5,6 +5,8 @@ Everything here is cheap until it is used: generators and mask tools import thei
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
 from gen2studio.engine.generators import Generator
@@ -14,6 +16,9 @@ from gen2studio.engine.mask_tools import MaskSelector, MaskTracker
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from gen2studio.app.studio import Studio
 
 
 def generator_registry() -> GeneratorRegistry:
@@ -55,3 +60,12 @@ def build_worker(queue: JobQueue, sink: EventSink) -> EngineWorker:
 def headless_engine(sink: EventSink, workspace: Workspace | None = None) -> LocalEngine:
     """The engine for a program without a window; it works on the thread that calls it."""
     return LocalEngine(build_worker, sink, workspace)
+
+
+def studio(*, sound: bool = True) -> Studio:
+    """Every service of the window's program. Needs a QApplication; starts no thread and imports nothing heavy."""
+    from gen2studio.app.engine_host import EngineHost
+    from gen2studio.app.preferences import Preferences
+    from gen2studio.app.studio import Studio
+
+    return Studio(Preferences(), EngineHost(build_worker), generator_registry(), look_catalog(), sound=sound)

@@ -10,6 +10,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="file.sample", text="Open sample project", tip="Open the bundled sample to try every step.", icon="lightbulb", menu="File", group="project"),
     Action(id="file.save", text="Save", tip="Save the project.", key="Ctrl+S", icon="save", menu="File", group="save"),
     Action(id="file.save_as", text="Save as…", tip="Save the project in another place; a name ending in .zip.g2s makes one file.", key="Ctrl+Shift+S", menu="File", group="save"),
+    Action(id="file.revert", text="Revert to saved", tip="Drop everything since the last save.", icon="rotate-ccw", menu="File", group="save"),
     Action(id="file.import", text="Import media…", tip="Add clips, images or sound to the media pool.", key="Ctrl+I", icon="import", menu="File", group="media"),
     Action(id="file.relink", text="Relink missing media…", tip="Point offline media at their new place.", icon="link", menu="File", group="media"),
     Action(id="file.export", text="Export…", tip="Write the timeline to a film or an image sequence.", key="Ctrl+E", icon="download", menu="File", group="media"),

@@ -18,7 +18,7 @@ ROWS: tuple[Action, ...] = (
         tip="Stop the running job; finished frames are kept as a take.",
     ),
     Action(
-        id="generate.live_preview", text="Live preview", key="Ctrl+L", icon="eye", menu="Generate", group="preview",
+        id="generate.live_preview", text="Live preview", key="Ctrl+Alt+L", icon="eye", menu="Generate", group="preview",
         tip="Restyle the frame under the playhead each time a gesture or slider ends.", checkable=True,
     ),
     Action(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,16 @@ from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.document import looks, takes
-from gen2studio.document.look import Look, PaintedKey, StyleImage
+from gen2studio.document.look import Controls, Look, PaintedKey, StyleImage
 from gen2studio.document.model import Clip, Document
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
 from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged
 from gen2studio.engine.generators import Abilities, ModeAbility
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
+
+
+_CONTROLS = frozenset(f.name for f in fields(Controls))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,9 +161,11 @@ class Generation(QObject):
         changed = replace(changed, default_look=replace(look, keys=(), mask_objects=()))
         self._session.store.apply(label, changed, merge_key)
 
-    def change(self, label: str, merge_key: str = "", **fields: Any) -> None:
+    def change(self, label: str, merge_key: str = "", **changes: Any) -> None:
         """Change fields of the look; names of :class:`Controls` fields change the sliders."""
-        self.set_look(label, looks.with_fields(self._look, **fields), merge_key)
+        controls = {name: changes.pop(name) for name in list(changes) if name in _CONTROLS}
+        look = replace(self._look, **changes)
+        self.set_look(label, replace(look, controls=replace(look.controls, **controls)), merge_key)
 
     # -- what the generator honours -------------------------------------------------------------------------------
 
@@ -172,6 +177,12 @@ class Generation(QObject):
     def ability(self) -> ModeAbility | None:
         found = self.abilities()
         return found.mode(self._look.mode.value) if found else None
+
+    @property
+    def has_style(self) -> bool:
+        """Whether the look holds anything to paint with; an empty one is not worth a preview."""
+        look = self._look
+        return bool(look.preset or look.styles or look.keys or look.pattern or look.prompt.strip())
 
     def why_not(self) -> str:
         return self.registry.why_not(self._look.mode.value)
@@ -254,7 +265,8 @@ class Generation(QObject):
         found = self.abilities()
         return found.revision if found else ""
 
-    def _effective(self) -> Look:
+    def effective_look(self) -> Look:
+        """The look with the generator that will really run it."""
         found = self.abilities()
         return replace(self._look, generator=found.id) if found else self._look
 
@@ -265,7 +277,7 @@ class Generation(QObject):
             lambda clip: planning.plan_stills(
                 self._session.document,
                 clip,
-                self._effective(),
+                self.effective_look(),
                 blobs=self.find_blob,
                 revision=self._revision(),
                 max_side=side,
@@ -297,7 +309,7 @@ class Generation(QObject):
             self.new_seed()
         planned = self._planned(
             lambda clip: planning.plan_generate(
-                self._session.document, clip, self._effective(), blobs=self.find_blob, revision=self._revision()
+                self._session.document, clip, self.effective_look(), blobs=self.find_blob, revision=self._revision()
             )
         )
         if planned is None:
@@ -358,15 +370,19 @@ class Generation(QObject):
 
     def apply_take(self, take_id: str) -> None:
         """Show ``take_id`` on the target clip (empty = the source): one undo step."""
-        if (clip := self.target) is not None:
-            self._take_edit("Apply take" if take_id else "Show source", lambda d: takes.apply_take(d, clip.id, take_id))
+        clip = self.target
+        if clip is None:
+            return
+        if take_id:
+            self._take_edit("Apply take", lambda d: takes.apply_take(d, clip.id, take_id))
+        else:
+            self._take_edit("Show source", lambda d: takes.unapply(d, clip.id))
 
     def discard_take(self, take_id: str) -> None:
-        if (clip := self.target) is not None:
-            self._take_edit("Discard take", lambda d: takes.discard_take(d, clip.id, take_id))
+        self._take_edit("Discard take", lambda d: takes.discard(d, take_id))
 
     def rate_take(self, take_id: str, rating: int) -> None:
-        self._take_edit("Rate take", lambda d: takes.rate_take(d, take_id, rating))
+        self._take_edit("Rate take", lambda d: takes.rate(d, take_id, rating))
 
     # -- events -------------------------------------------------------------------------------------------------------
 

@@ -91,6 +91,7 @@ def palette() -> QPalette:
 
 def _style_sheet() -> str:
     t = tokens()
+    marks = (resources_dir() / "icons").as_posix()
     return f"""
 * {{ outline: none; }}
 QToolTip {{ background: {t["raised"]}; color: {t["text"]}; border: 1px solid {t["line_strong"]}; padding: 4px 6px; }}
@@ -140,6 +141,7 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
 QLineEdit:disabled, QPlainTextEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{
     color: {t["text_faint"]}; border-color: {t["line"]}; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
+QComboBox::down-arrow {{ image: url("{marks}/mark-down.svg"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {t["raised"]}; border: 1px solid {t["line_strong"]}; padding: 3px; }}
 QAbstractItemView {{ background: {t["input"]}; border: 1px solid {t["line"]}; border-radius: 5px; }}
 QAbstractItemView::item {{ padding: 3px 5px; border-radius: 4px; }}
@@ -169,7 +171,8 @@ QProgressBar::chunk {{ background: {t["accent_soft"]}; border-radius: 3px; }}
 QCheckBox, QRadioButton {{ spacing: 7px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]}; border-radius: 3px;
     background: {t["input"]}; }}
-QCheckBox::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]}; }}
+QCheckBox::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
+    image: url("{marks}/mark-check.svg"); }}
 QCheckBox::indicator:disabled {{ border-color: {t["line_strong"]}; }}
 QCheckBox:focus {{ color: {t["accent"]}; }}
 QGroupBox {{ border: none; margin-top: 22px; font-weight: 600; }}

@@ -119,7 +119,7 @@ class GeneratePanel(QWidget):
         outer.setSpacing(0)
         outer.addWidget(scroll, 1)
         outer.addWidget(self._build_footer(actions))
-        self.setMinimumWidth(346)
+        self.setMinimumWidth(364)
 
         self.mode.activated.connect(lambda row: generation.change("Change mode", mode=self.mode.itemData(row)))
         generation.look_changed.connect(self._on_look_changed)

@@ -136,7 +136,7 @@ class MasksPanel(QWidget):
         layout = QVBoxLayout(box)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        self.size = ValueSlider(
+        self.brush_size = ValueSlider(
             "masks.size", "Size", low=1, high=2000, default=48, step=1, decimals=0, unit="px",
             tip="Diameter in picture pixels. Keys [ and ], or drag with the right button on the picture.",
             logarithmic=True, parent=box,
@@ -149,10 +149,10 @@ class MasksPanel(QWidget):
             "masks.opacity", "Opacity", low=1, high=100, default=100, step=1, decimals=0, unit="%",
             tip="The most that one stroke adds, however often it crosses itself.", parent=box,
         )  # fmt: skip
-        self.size.value_changed.connect(lambda value: self._masks.set_brush(radius=value / 2))
+        self.brush_size.value_changed.connect(lambda value: self._masks.set_brush(radius=value / 2))
         self.hardness.value_changed.connect(lambda value: self._masks.set_brush(hardness=value / 100))
         self.opacity.value_changed.connect(lambda value: self._masks.set_brush(opacity=value / 100))
-        for slider in (self.size, self.hardness, self.opacity):
+        for slider in (self.brush_size, self.hardness, self.opacity):
             layout.addWidget(slider)
         row = QHBoxLayout()
         self.pressure_size = self._check("masks.pressure_size", "Pen sizes", "Pen pressure changes the size.")
@@ -338,6 +338,7 @@ class MasksPanel(QWidget):
         field.setValue(value)
         field.setSuffix(" px")
         field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        field.setAlignment(Qt.AlignmentFlag.AlignRight)
         field.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         return field
 
@@ -405,7 +406,7 @@ class MasksPanel(QWidget):
         self._show_summary()
 
     def _on_brush_changed(self, brush: BrushSettings) -> None:
-        self.size.set_value(brush.radius * 2)
+        self.brush_size.set_value(brush.radius * 2)
         self.hardness.set_value(brush.hardness * 100)
         self.opacity.set_value(brush.opacity * 100)
         self.pressure_size.setChecked(brush.pressure_size)

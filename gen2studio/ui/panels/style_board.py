@@ -24,7 +24,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.widgets.pictures import pixmap_from_file
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr"}
-_TILE = QSize(70, 44)
+_TILE = QSize(74, 46)
 _COLUMNS = 4
 
 
@@ -84,7 +84,7 @@ class PresetGrid(QWidget):
             button.setIconSize(_TILE)
             button.setFixedSize(_TILE.width() + 8, _TILE.height() + 26)
             font = button.font()
-            font.setPointSizeF(font.pointSizeF() - 1.5)
+            font.setPointSizeF(font.pointSizeF() - 2)
             button.setFont(font)
             ratio = self.devicePixelRatioF()
             picture = pixmap_from_file(preset.thumbnail, _TILE * 2, ratio) if preset.thumbnail else QPixmap()

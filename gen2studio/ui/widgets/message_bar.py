@@ -40,6 +40,8 @@ class MessageBar(QFrame):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.clear)
         self.severity = ""
+        # A fixed height: the window must not shift when a message comes or goes.
+        self.setFixedHeight(26)
         self.clear()
 
     @property

@@ -1,0 +1,404 @@
+"""The running program without widgets: every service, wired once, and the project they work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gen2studio.app import planning
+from gen2studio.app.engine_host import EngineHost
+from gen2studio.app.generation import Generation
+from gen2studio.app.importing import Importer
+from gen2studio.app.jobs import JobBoard
+from gen2studio.app.journal import Journal
+from gen2studio.app.live_preview import LivePreview
+from gen2studio.app.mask_editing import MaskEditing
+from gen2studio.app.playback import Player
+from gen2studio.app.preferences import Preferences
+from gen2studio.app.project_files import Project
+from gen2studio.app.recovery import Candidate, candidate_for, candidates, discard, recover
+from gen2studio.app.session import Session
+from gen2studio.app.store import DocumentStore
+from gen2studio.app.takes import TakeKeeper
+from gen2studio.app.takes_measuring import TakeMeasuring
+from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.app.viewer_feed import ViewerFeed
+from gen2studio.core.errors import StudioError, sentence_of
+from gen2studio.core.hashing import file_fingerprint
+from gen2studio.core.log import topic
+from gen2studio.core.paths import resources_dir
+from gen2studio.document import media_edits
+from gen2studio.document.model import Clip, Document, Take
+from gen2studio.engine.abilities import GeneratorRegistry
+from gen2studio.engine.catalog import Catalog
+from gen2studio.engine.journal import RenderJournal
+from gen2studio.engine.requests import GenerateRequest
+from gen2studio.engine.take_store import TakeStore, encode_png
+from gen2studio.engine.workspace import Workspace
+from gen2studio.media.frame_server import FrameServer
+from gen2studio.media.metadata import read_recipe
+from gen2studio.media.probe import probe
+
+_log = topic("studio")
+
+
+class Studio(QObject):
+    """Owns the services and the open project. Made once, by the composition root; the window only binds to it."""
+
+    project_changed = Signal()
+    """Another project is open, or it was saved under another name."""
+    saved = Signal()
+    offline_changed = Signal(object)
+    """frozenset of media ids whose file is missing."""
+
+    def __init__(
+        self,
+        preferences: Preferences,
+        host: EngineHost,
+        registry: GeneratorRegistry,
+        catalog: Catalog,
+        *,
+        sound: bool = True,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.preferences = preferences
+        self.registry = registry
+        self.catalog = catalog
+        self.project, document = Project.new()
+        self.store = DocumentStore(document, self.project.tiles, self)
+        self.session = Session(self.store, self)
+        self.host = host
+        host.setParent(self)
+        self.frames = FrameServer(int(preferences.get("frame_cache_mb")) << 20)
+        self.board = JobBoard(host, self)
+        self.measuring = TakeMeasuring(parent=self)
+        self.takes = TakeKeeper(
+            self.store, host, lambda: self._take_store, planning.look_of_recipe, self.measuring, self
+        )
+        self.generation = Generation(
+            self.session, host, registry, catalog, preferences,
+            lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
+        )  # fmt: skip
+        self.masks = MaskEditing(self.session, host, self)
+        self.editing = TimelineEditing(self.session, self)
+        self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
+        self.player = Player(self.session, self, sound=sound)
+        self.live = LivePreview(self.session, host, self._plan_preview, self)
+        self.importer = Importer(self.store, self)
+        self.offline: frozenset[str] = frozenset()
+        self._take_store: TakeStore | None = None
+        self._journal: Journal | None = None
+        self._renders: RenderJournal | None = None
+        self._wire()
+        self._adopt()
+
+    def _wire(self) -> None:
+        self.live.picture_ready.connect(self.feed.show_preview)
+        self.live.cleared.connect(self.feed.clear_preview)
+        self.live.refused.connect(lambda sentence: self.session.tell(sentence, "info"))
+        self.generation.look_changed.connect(lambda _look: self._follow_live())
+        self.preferences.watch("live_preview", lambda _on: self._follow_live())
+        self.generation.still_shown.connect(self.feed.show_preview)
+        self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
+        self.host.failed.connect(lambda sentence: self.session.tell(sentence, "error"))
+        self.store.changed.connect(self._on_document_changed)
+        self.preferences.watch("audio_offset_ms", self.player.set_audio_offset)
+
+    def _follow_live(self) -> None:
+        """Live preview runs while it is wanted and the look holds something to paint with."""
+        wanted = bool(self.preferences.get("live_preview"))
+        self.live.set_enabled(wanted and self.generation.has_style and self.generation.ability() is not None)
+
+    # -- engine glue --------------------------------------------------------------------------------------------------
+
+    def take_folder(self, take_id: str) -> Path:
+        assert self._take_store is not None
+        return self._take_store.path(take_id)
+
+    def _plan_preview(self, document: Document, clip: Clip, frame: int) -> GenerateRequest:
+        found = self.generation.abilities()
+        return planning.plan_preview(
+            document, clip, frame, self.generation.effective_look(), blobs=self.project.find_blob,
+            revision=found.revision if found else "", max_side=int(self.preferences.get("preview_max_side")),
+        )  # fmt: skip
+
+    def is_stale(self, clip: Clip, take: Take) -> bool:
+        """Whether the clip as it stands would give another result than ``take``."""
+        found = next((a for a in self.registry.abilities if a.id == take.look.generator), None)
+        try:
+            return planning.is_stale(
+                self.store.document,
+                clip,
+                take,
+                blobs=self.project.find_blob,
+                revision=found.revision if found else None,
+            )
+        except StudioError:
+            return True
+
+    # -- projects -------------------------------------------------------------------------------------------------------
+
+    @property
+    def modified(self) -> bool:
+        """Something was changed since the last save."""
+        return not self.store.undo_stack.isClean()
+
+    @property
+    def title(self) -> str:
+        return self.project.name
+
+    def _adopt(self) -> None:
+        """Point every service at the project just opened."""
+        self._take_store = TakeStore(self.project.takes_dir)
+        self._renders = RenderJournal(self.project.folder / "renders.jsonl")
+        tiles = self.store.tiles
+        self.host.set_workspace(
+            Workspace(takes=self._take_store, matte=tiles.unpack, blob=self._blob_reader(), journal=self._renders)
+        )
+        self._journal = Journal(self.project, self.store, self)
+        self._journal.failed.connect(lambda sentence: self.session.tell(sentence, "error"))
+        for item in self.store.document.media.values():
+            self.frames.describe(item.path, item.info)
+        self._look_for_offline()
+        self.project_changed.emit()
+        for job in self._renders.compact():
+            self.host.submit(job)
+
+    def _blob_reader(self) -> Callable[..., object]:
+        from gen2studio.engine.frames import blob_picture
+
+        return blob_picture
+
+    def _leave(self, *, discard: bool) -> None:
+        """Let go of the open project; ``discard`` when the artist chose not to keep unsaved changes."""
+        self.player.stop()
+        for row in self.board.rows:
+            self.board.cancel(row.job_id)
+        self._close_journal(discard=discard)
+        if self._renders is not None:
+            self._renders.close()
+        self.project.close()
+
+    def _close_journal(self, *, discard: bool) -> None:
+        if self._journal is not None:
+            self._journal.close(discard=discard)
+            self._journal.deleteLater()
+            self._journal = None
+
+    def _switch(self, opened: tuple[Project, Document], *, dirty: bool = False) -> None:
+        # Whoever switches projects was asked about unsaved changes before.
+        empty = self.project.untitled
+        self._leave(discard=True)
+        left, (self.project, document) = self.project, opened
+        if empty:
+            left.delete_files()
+        self.store.replace(document, self.project.tiles)
+        if dirty:
+            self.store.undo_stack.resetClean()
+        self._adopt()
+
+    def new_project(self) -> None:
+        self._switch(Project.new())
+
+    def open_project(self, path: Path) -> bool:
+        """Open a project; False (and a message) when it can't be opened, with the present one left as it was.
+
+        Unsaved work that a crash left in its journal is brought back at once.
+        """
+        found: Candidate | None = None
+        try:
+            project, document = Project.open(path)
+            found = candidate_for(project)
+            if found is not None and found.changes:
+                project, document = recover(found, project)
+        except (StudioError, OSError) as error:
+            self.session.tell(sentence_of(error), "error")
+            return False
+        lost = found is not None and found.changes > 0
+        self._switch((project, document), dirty=lost)
+        if lost:
+            self.session.tell(
+                "Unsaved work from an interrupted session was brought back. File ▸ Revert drops it.", "warning"
+            )
+        self.preferences.add_recent(str(path))
+        return True
+
+    def revert(self) -> bool:
+        """Go back to what was saved last."""
+        path = self.project.path
+        if path is None:
+            return False
+        self._close_journal(discard=True)
+        self.project.close()
+        return self.open_project(path)
+
+    def open_sample(self) -> bool:
+        """Open a private copy of the bundled sample, so that trying things out changes nothing."""
+        try:
+            opened = Project.open_copy(resources_dir() / "sample" / "sample.g2s")
+        except (StudioError, OSError) as error:
+            self.session.tell(sentence_of(error), "error")
+            return False
+        self._switch(opened)
+        return True
+
+    def save(self) -> bool:
+        """Save where the project lives; False when it is untitled or saving failed (a message says why)."""
+        if self.project.untitled:
+            return False
+        return self._saving(lambda: self.project.save(self.store.document))
+
+    def save_as(self, path: Path) -> bool:
+        def write() -> None:
+            document = self.project.save_as(self.store.document, path)
+            if document is not self.store.document:
+                self.store.amend(lambda _old: document)
+
+        if not self._saving(write):
+            return False
+        self._close_journal(discard=True)
+        if self._renders is not None:
+            self._renders.close()
+        self._adopt()
+        self.preferences.add_recent(str(path))
+        return True
+
+    def _saving(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except (StudioError, OSError) as error:
+            self.session.tell(sentence_of(error), "error")
+            return False
+        self.store.undo_stack.setClean()
+        if self._journal is not None:
+            self._journal.compact()
+        self.session.tell(f"Saved {self.project.name}.")
+        self.saved.emit()
+        return True
+
+    # -- recovery -------------------------------------------------------------------------------------------------------
+
+    def recoverable(self) -> tuple[Candidate, ...]:
+        """Work that an earlier run did not save."""
+        return candidates()
+
+    def recover(self, candidate: Candidate) -> bool:
+        try:
+            opened = recover(candidate)
+        except (StudioError, OSError) as error:
+            self.session.tell(sentence_of(error), "error")
+            return False
+        self._switch(opened, dirty=True)
+        self.session.tell(f"Recovered {candidate.name}: everything up to the last finished gesture is back.")
+        return True
+
+    def forget(self, candidate: Candidate) -> None:
+        discard(candidate)
+
+    # -- media ----------------------------------------------------------------------------------------------------------
+
+    def import_files(self, paths: Sequence[Path]) -> None:
+        """Add files to the pool. The very first import also goes to the timeline, so that there is something to work on."""
+        if self.store.document.sequence is None or self.store.document.sequence.duration == 0:
+            self.importer.import_and_place(paths)
+        else:
+            self.importer.import_paths(paths)
+
+    def relink(self, media_ids: Sequence[str], folder: Path) -> None:
+        """Look for missing media in ``folder`` and below, by name and then by fingerprint; one undo step."""
+        document = self.store.document
+        by_name: dict[str, list[Path]] = {}
+        for path in sorted(p for p in folder.rglob("*") if p.is_file())[:20000]:
+            by_name.setdefault(path.name.casefold(), []).append(path)
+        found = 0
+        for media_id in media_ids:
+            item = document.media.get(media_id)
+            if item is None:
+                continue
+            options = by_name.get(Path(item.path).name.casefold(), [])
+            same = next((p for p in options if file_fingerprint(p) == item.fingerprint), None)
+            chosen = same or (options[0] if options else None)
+            if chosen is None:
+                continue
+            try:
+                info = None if same else probe(chosen)
+                document = media_edits.relink(document, media_id, chosen.as_posix(), file_fingerprint(chosen), info)
+                found += 1
+            except StudioError as error:
+                self.session.tell(str(error), "warning")
+        if found:
+            self.store.apply("Relink media", document)
+            self.feed.refresh()
+        missing = len(media_ids) - found
+        if missing:
+            self.session.tell(f"{missing} of {len(media_ids)} files were not found in {folder}.", "warning")
+
+    def frame_png(self, *, shown: bool) -> bytes | None:
+        """The picture in the viewer as PNG bytes: what is shown, or the source at full size. None when there is none."""
+        picture = self.feed.picture
+        item = self.store.document.media.get(picture.media_id)
+        try:
+            if not shown and item is not None:
+                pixels = self.frames.get(item.path, picture.media_frame)
+            else:
+                pixels = picture.image
+        except StudioError as error:
+            self.session.tell(str(error), "error")
+            return None
+        if pixels is None:
+            self.session.tell("There is no picture in the viewer. Put the playhead on a clip first.", "warning")
+            return None
+        return encode_png(np.ascontiguousarray(pixels[..., 2::-1]))
+
+    def reuse_file(self, path: Path) -> None:
+        """Set the look to what made an exported film or picture."""
+        record = read_recipe(path)
+        if record is None or not record.takes:
+            self.session.tell(f"{path.name} holds no Gen2 Studio settings.", "warning")
+            return
+        self.generation.reuse(record.takes[0].recipe)
+
+    def _on_document_changed(self, old: Document, new: Document) -> None:
+        if old.media is not new.media:
+            for key, item in new.media.items():
+                if old.media.get(key) is not item:
+                    self.frames.describe(item.path, item.info)
+            self._look_for_offline()
+
+    def _look_for_offline(self) -> None:
+        offline = frozenset(self.project.offline(self.store.document))
+        if offline != self.offline:
+            self.offline = offline
+            self.offline_changed.emit(offline)
+
+    # -- ending ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the engine thread once the window is up."""
+        QTimer.singleShot(300, self.host.start)
+
+    def shutdown(self, *, discard: bool = False) -> None:
+        """Stop every thread. Unfinished renders stay in the journal and go on at the next start.
+
+        ``discard``: the artist chose not to keep unsaved changes; otherwise they stay recoverable.
+        """
+        self.live.shutdown()
+        self.player.shutdown()
+        self.feed.shutdown()
+        self.importer.shutdown()
+        self.masks.shutdown()
+        self.host.shutdown()
+        self.takes.shutdown()
+        self.measuring.shutdown()
+        self.frames.shutdown()
+        self._close_journal(discard=discard)
+        if self._renders is not None:
+            self._renders.close()
+            self._renders = None
+        self.project.close()
+        # Widgets outlive the services by a moment; the stack's last words on destruction are not for them.
+        self.store.undo_stack.blockSignals(True)

@@ -1,0 +1,193 @@
+"""``gen2studio doctor``: what is there, what is missing, and the fix, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+LINUX_PACKAGES = Path("packaging/linux-packages.txt")
+_QT_LINE = (
+    "sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 "
+    "libxcb-render-util0 libxcb-shape0 libdbus-1-3 libfontconfig1 libpulse0 fonts-dejavu-core"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One checked thing. ``level``: ok, note (works without) or missing (does not)."""
+
+    level: str
+    title: str
+    fact: str
+    fix: str = ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def check_python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info < (3, 11):
+        return Finding("missing", "Python", version, "Install Python 3.11 or newer.")
+    return Finding("ok", "Python", version)
+
+
+def check_packages() -> list[Finding]:
+    findings: list[Finding] = []
+    for package in (
+        "PySide6_Essentials",
+        "PySide6_Addons",
+        "av",
+        "numpy",
+        "opencv-python-headless",
+        "numba",
+        "platformdirs",
+    ):
+        version = _version(package)
+        if version is None:
+            findings.append(Finding("missing", package, "not installed", "pip install -c packaging/constraints.txt ."))
+        else:
+            findings.append(Finding("ok", package, version))
+    pyside = _version("PySide6_Essentials") or ""
+    if pyside.startswith("6.12.0") and sys.version_info < (3, 12):
+        findings.append(
+            Finding("missing", "PySide6", f"{pyside} aborts on Python 3.11", 'pip install "PySide6_Essentials<6.12"')
+        )
+    if _version("opencv-python") is not None:
+        findings.append(
+            Finding("note", "opencv-python", "its Qt plug-ins disturb the window", "pip uninstall opencv-python")
+        )
+    return findings
+
+
+def check_window() -> list[Finding]:
+    """Load the Qt platform in a child process: a missing system library would abort this one."""
+    findings: list[Finding] = []
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    needs_display = sys.platform.startswith("linux")
+    if needs_display and not display:
+        findings.append(
+            Finding("note", "Screen", "none (no DISPLAY)", "Headless verbs work; a window needs a screen, or xvfb-run.")
+        )
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen" if needs_display and not display else ""}
+    if not environment["QT_QPA_PLATFORM"]:
+        environment.pop("QT_QPA_PLATFORM")
+    program = (
+        "import json\n"
+        "from PySide6.QtWidgets import QApplication\n"
+        "from PySide6.QtMultimedia import QMediaDevices\n"
+        "a = QApplication([])\n"
+        "print(json.dumps([a.platformName(), QMediaDevices.defaultAudioOutput().description()]))\n"
+    )
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [*findings, Finding("missing", "Qt window", str(error), _QT_LINE)]
+    if result.returncode != 0:
+        last = (result.stderr.strip().splitlines() or ["it could not start"])[-1]
+        return [*findings, Finding("missing", "Qt window", last[:160], _QT_LINE)]
+    name, sound = json.loads(result.stdout.strip().splitlines()[-1])
+    findings.append(Finding("ok", "Qt window", f"platform {name}"))
+    if sound:
+        findings.append(Finding("ok", "Sound", sound))
+    else:
+        findings.append(Finding("note", "Sound", "no output device", "Playback runs silently on a timer."))
+    return findings
+
+
+def check_codecs() -> list[Finding]:
+    if importlib.util.find_spec("av") is None:
+        return []
+    import av.codec
+
+    wanted = {"libx264": "H.264 export", "libx265": "H.265 export", "prores_ks": "ProRes export", "png": "PNG export"}
+    lacking = [what for name, what in wanted.items() if name not in av.codec.codecs_available]
+    if lacking:
+        return [Finding("note", "Encoders", f"without {', '.join(lacking)}", "pip install --force-reinstall av")]
+    return [Finding("ok", "Encoders", "H.264, H.265, ProRes, PNG")]
+
+
+def check_torch() -> list[Finding]:
+    torch, vision = _version("torch"), _version("torchvision")
+    if torch is None:
+        return [
+            Finding(
+                "note", "torch", "not installed: built-in weight-free looks work", 'pip install "gen2studio[diffusion]"'
+            )
+        ]
+    if vision is None:
+        return [
+            Finding(
+                "note", "torchvision", "not installed beside torch", f"pip install the torchvision of torch {torch}"
+            )
+        ]
+    return [Finding("ok", "torch", f"{torch} with torchvision {vision}")]
+
+
+def check_machine() -> list[Finding]:
+    from gen2studio.core.paths import cache_dir, data_dir, resources_dir
+
+    findings: list[Finding] = []
+    try:
+        findings.append(Finding("ok", "Resources", str(resources_dir())))
+    except FileNotFoundError as error:
+        findings.append(Finding("missing", "Resources", str(error), "Reinstall Gen2 Studio."))
+    for title, folder in (("Data folder", data_dir), ("Cache folder", cache_dir)):
+        try:
+            place = folder()
+            free = shutil.disk_usage(place).free / 2**30
+            level = "ok" if free > 2 else "note"
+            findings.append(
+                Finding(level, title, f"{place}, {free:.1f} GB free", "" if free > 2 else "Free some disk space.")
+            )
+        except OSError as error:
+            findings.append(Finding("missing", title, str(error), "Set GEN2STUDIO_HOME to a folder you can write to."))
+    findings.append(Finding("ok", "Processor", f"{os.cpu_count()} cores, {platform.machine()}"))
+    gpu = shutil.which("nvidia-smi")
+    findings.append(
+        Finding("ok", "GPU", "NVIDIA driver found")
+        if gpu
+        else Finding("note", "GPU", "none found", "Not needed: the built-in generator runs on the processor.")
+    )
+    return findings
+
+
+def findings() -> list[Finding]:
+    """Every check, in the order a fix should be tried."""
+    return [check_python(), *check_packages(), *check_codecs(), *check_window(), *check_torch(), *check_machine()]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser("doctor", help="say what is there and what is missing, with the fix")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; exit code 1 when something needed is missing."""
+    found = findings()
+    if args.json:
+        print(json.dumps([{"level": f.level, "title": f.title, "fact": f.fact, "fix": f.fix} for f in found], indent=1))
+    else:
+        marks = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}
+        width = max(len(f.title) for f in found)
+        for f in found:
+            print(f"{marks[f.level]} {f.title:<{width}}  {f.fact}")
+            if f.fix:
+                print(f"{'':7} {'':<{width}}  → {f.fix}")
+    return 1 if any(f.level == "missing" for f in found) else 0

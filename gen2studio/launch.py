@@ -1,0 +1,74 @@
+"""Starting the window, in order: interpreter settings, Qt, theme, services, window, then whatever was asked to open."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Open the window on a project, a clip, or (``--sample``) the bundled sample. Returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    faulthandler.enable()
+    # Other threads must give the interpreter back quickly, or the window stutters beside Python work.
+    sys.setswitchinterval(0.0005)
+    _clear_foreign_plugins()
+
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        application = QApplication(["gen2studio"])
+    application.setApplicationName("Gen2 Studio")
+    application.setDesktopFileName("gen2studio")
+
+    from gen2studio.ui import theme
+
+    theme.apply(application)
+    application.setWindowIcon(theme.icon("app"))
+
+    from gen2studio.compose import studio
+    from gen2studio.ui.main_window import MainWindow
+
+    services = studio()
+    window = MainWindow(services)
+    window.show()
+    services.start()
+    QTimer.singleShot(0, lambda: _open(window, arguments))
+    # Ctrl-C in the terminal ends the program; Qt only looks at it when Python code runs.
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    pulse = QTimer(application)
+    pulse.timeout.connect(lambda: None)
+    pulse.start(400)
+    code = application.exec()
+    pulse.stop()
+    return code
+
+
+def _clear_foreign_plugins() -> None:
+    """opencv-python (not headless) points Qt at its own plug-ins when some other package pulled it in."""
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
+        if "cv2" in os.environ.get(name, ""):
+            del os.environ[name]
+
+
+def _open(window: object, arguments: list[str]) -> None:
+    from gen2studio.ui import window_commands
+    from gen2studio.ui.main_window import MainWindow
+
+    assert isinstance(window, MainWindow)
+    window_commands.offer_recovery(window)
+    if "--sample" in arguments:
+        window.studio.open_sample()
+    paths = [Path(a).absolute() for a in arguments if not a.startswith("--")]
+    if paths:
+        window_commands.open_paths(window, paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

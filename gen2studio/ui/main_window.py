@@ -1,0 +1,251 @@
+"""The window: docks around the viewer, the menu bar, and what the program's own commands do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget
+
+from gen2studio.app.action_table import all_actions
+from gen2studio.app.session import Compare
+from gen2studio.app.studio import Studio
+from gen2studio.ui import theme, window_commands
+from gen2studio.ui.action_binder import ActionBinder
+from gen2studio.ui.canvas.canvas import Canvas
+from gen2studio.ui.dialogs.command_palette import CommandPalette
+from gen2studio.ui.panels.generate_panel import GeneratePanel
+from gen2studio.ui.panels.history_panel import HistoryPanel
+from gen2studio.ui.panels.masks_panel import MasksPanel
+from gen2studio.ui.panels.media_pool import MediaPool
+from gen2studio.ui.panels.queue_panel import QueuePanel
+from gen2studio.ui.panels.takes_panel import TakesPanel
+from gen2studio.ui.pool_thumbnails import PoolThumbnails
+from gen2studio.ui.timeline.panel import TimelinePanel
+from gen2studio.ui.tools.tool_bar import CanvasToolBar
+from gen2studio.ui.viewer_panel import ViewerPanel
+from gen2studio.ui.widgets.message_bar import MessageBar
+
+LAYOUT_VERSION = 1
+
+
+class MainWindow(QMainWindow):
+    """Binds widgets to a :class:`~gen2studio.app.studio.Studio`; holds no state of its own but the dock layout."""
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.studio = studio
+        session = studio.session
+        self.binder = ActionBinder(all_actions(), self)
+        actions = {name: self.binder.action(name) for name in self.binder.rows}
+
+        self.canvas = Canvas(session, studio.masks, self)
+        self.tool_bar = CanvasToolBar(session, self)
+        self.viewer = ViewerPanel(session, studio.player, self.canvas, self.tool_bar, actions, self)
+        self.setCentralWidget(self.viewer)
+        self.thumbnails = PoolThumbnails(self)
+        self.pool = MediaPool(studio.store, self.thumbnails.request, self)
+        self.history = HistoryPanel(studio.store.undo_stack, self)
+        self.generate = GeneratePanel(session, studio.generation, studio.preferences, actions, self)
+        self.masks = MasksPanel(session, studio.masks, self)
+        self.timeline = TimelinePanel(session, studio.editing, self)
+        self.takes = TakesPanel(session, studio.generation, studio.take_folder, studio.is_stale, actions, self)
+        self.queue = QueuePanel(studio.board, actions["queue.pause"], self)
+
+        self._docks: dict[str, QDockWidget] = {}
+        self._fresh = False
+        self._build_docks()
+        self.messages = MessageBar(self)
+        self.statusBar().addWidget(self.messages, 1)
+        self._busy = QLabel(self)
+        self._busy.setObjectName("status.jobs")
+        self.statusBar().addPermanentWidget(self._busy)
+        self.statusBar().setSizeGripEnabled(False)
+        self.menus = self.binder.fill(self.menuBar())
+        self.menus["View"].addSeparator()
+        for dock in self._docks.values():
+            self.menus["View"].addAction(dock.toggleViewAction())
+        self.palette_dialog = CommandPalette(self.binder, self)
+
+        self.setAcceptDrops(True)
+        self.setMinimumSize(1024, 640)
+        self._wire()
+        window_commands.bind(self)
+        self._restore_layout()
+        self._show_title()
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _build_docks(self) -> None:
+        self.setDockNestingEnabled(True)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+        for name, title, widget, area in (
+            ("media", "Media", self.pool, left),
+            ("history", "History", self.history, left),
+            ("generate", "Generate", self.generate, right),
+            ("masks", "Masks", self.masks, right),
+            ("timeline", "Timeline", self.timeline, bottom),
+            ("takes", "Takes", self.takes, bottom),
+            ("queue", "Queue", self.queue, bottom),
+        ):
+            dock = QDockWidget(title, self)
+            dock.setObjectName(f"dock.{name}")
+            dock.setWidget(widget)
+            dock.toggleViewAction().setObjectName(f"dock.{name}.toggle")
+            self.addDockWidget(area, dock)
+            self._docks[name] = dock
+        self.setCorner(Qt.Corner.BottomRightCorner, right)
+        self._default_layout()
+
+    def _default_layout(self) -> None:
+        docks = self._docks
+        for dock in docks.values():
+            dock.setFloating(False)
+            dock.show()
+        for name, area in (
+            ("media", Qt.DockWidgetArea.LeftDockWidgetArea),
+            ("generate", Qt.DockWidgetArea.RightDockWidgetArea),
+            ("timeline", Qt.DockWidgetArea.BottomDockWidgetArea),
+        ):
+            self.addDockWidget(area, docks[name])
+        self.tabifyDockWidget(docks["media"], docks["history"])
+        self.tabifyDockWidget(docks["generate"], docks["masks"])
+        self.splitDockWidget(docks["timeline"], docks["takes"], Qt.Orientation.Horizontal)
+        self.tabifyDockWidget(docks["takes"], docks["queue"])
+        for name in ("media", "generate", "takes"):
+            docks[name].raise_()
+        width, height = max(self.width(), 1024), max(self.height(), 640)
+        side, right = min(290, width // 6), min(380, width // 3)
+        self.resizeDocks([docks["media"], docks["generate"]], [side, right], Qt.Orientation.Horizontal)
+        self.resizeDocks([docks["timeline"]], [round(height * 0.34)], Qt.Orientation.Vertical)
+        strip = max(300, (width - right) // 4)
+        self.resizeDocks([docks["timeline"], docks["takes"]], [width - right - strip, strip], Qt.Orientation.Horizontal)
+
+    def _wire(self) -> None:
+        studio, session = self.studio, self.studio.session
+        studio.feed.picture_changed.connect(self.canvas.show_picture)
+        session.message.connect(self.messages.show_message)
+        studio.project_changed.connect(self._show_title)
+        studio.saved.connect(self._show_title)
+        studio.store.undo_stack.cleanChanged.connect(lambda _clean: self._show_title())
+        studio.offline_changed.connect(self._on_offline_changed)
+        studio.board.busy_changed.connect(self._on_busy_changed)
+        studio.board.row_changed.connect(lambda _i, _row: self.timeline.refresh_bands())
+        self.pool.import_requested.connect(lambda: self.binder.action("file.import").trigger())
+        self.pool.files_dropped.connect(studio.import_files)
+        self.pool.insert_requested.connect(studio.editing.insert_media)
+        self.pool.append_requested.connect(studio.editing.append_media)
+        self.pool.remove_requested.connect(lambda ids: window_commands.remove_media(self, ids))
+        self.pool.relink_requested.connect(lambda ids: window_commands.relink(self, ids))
+        self.timeline.set_stale(self._clip_is_stale)
+        window_commands.wire_timeline(self)
+        self._on_offline_changed(studio.offline)
+        self._on_busy_changed(studio.board.busy)
+
+    def _clip_is_stale(self, clip: object) -> bool:
+        take = self.studio.store.document.takes.get(clip.active_take)  # pyright: ignore[reportAttributeAccessIssue]
+        return take is not None and self.studio.is_stale(clip, take)  # pyright: ignore[reportArgumentType]
+
+    # -- layout -------------------------------------------------------------------------------------------------------
+
+    def _restore_layout(self) -> None:
+        preferences = self.studio.preferences
+        geometry, state = preferences.get("window_geometry"), preferences.get("window_state")
+        if geometry and self.restoreGeometry(QByteArray.fromBase64(geometry.encode())):
+            self.restoreState(QByteArray.fromBase64(state.encode()), LAYOUT_VERSION)
+            return
+        area = self.screen().availableGeometry().size()
+        self.resize(QSize(1680, 980).boundedTo(area))
+        if area.width() <= 1440:
+            self.setWindowState(Qt.WindowState.WindowMaximized)
+            self.resize(area)
+        self._fresh = True
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._fresh:
+            # Dock sizes only hold once the window has its real size.
+            self._fresh = False
+            self._default_layout()
+
+    def _save_layout(self) -> None:
+        self.studio.preferences.set("window_geometry", bytes(self.saveGeometry().toBase64().data()).decode())
+        self.studio.preferences.set("window_state", bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode())
+
+    def reset_layout(self) -> None:
+        self._default_layout()
+
+    def raise_dock(self, name: str) -> None:
+        self._docks[name].show()
+        self._docks[name].raise_()
+
+    # -- showing ------------------------------------------------------------------------------------------------------
+
+    def _show_title(self) -> None:
+        self.setWindowTitle(f"{self.studio.title}[*] — Gen2 Studio")
+        self.setWindowModified(self.studio.modified)
+
+    def _on_offline_changed(self, offline: frozenset[str]) -> None:
+        self.pool.model.set_offline(offline)
+        self.binder.action("file.relink").setEnabled(bool(offline))
+        if offline:
+            count = len(offline)
+            what = "1 media file is" if count == 1 else f"{count} media files are"
+            self.studio.session.tell(
+                f"{what} not where they were. File ▸ Relink missing media finds them again.", "warning"
+            )
+
+    def _on_busy_changed(self, busy: int) -> None:
+        self._busy.setText("" if not busy else "1 job" if busy == 1 else f"{busy} jobs")
+
+    def show_compare(self, compare: Compare) -> None:
+        self.studio.session.set_compare(compare)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            window_commands.open_paths(self, paths)
+
+    def ask_to_keep(self) -> bool:
+        """Ask what to do with unsaved changes; False = stay."""
+        if not self.studio.modified:
+            return True
+        box = QMessageBox(self)
+        box.setObjectName("unsavedChanges")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(f"Save the changes to “{self.studio.title}”?")
+        box.setInformativeText("Without saving they are lost.")
+        box.setStandardButtons(
+            QMessageBox.StandardButton.Save | QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel
+        )
+        box.setDefaultButton(QMessageBox.StandardButton.Save)
+        answer = box.exec()
+        if answer == QMessageBox.StandardButton.Save:
+            return window_commands.save(self)
+        return answer == QMessageBox.StandardButton.Discard
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.ask_to_keep():
+            event.ignore()
+            return
+        self._save_layout()
+        self.palette_dialog.close()
+        self.shutdown()
+        event.accept()
+
+    def shutdown(self) -> None:
+        """Stop every thread of window and studio. Called once, on closing."""
+        self.timeline.shutdown()
+        self.thumbnails.shutdown()
+        self.studio.shutdown(discard=True)
