@@ -185,7 +185,11 @@ class TimelineEditing(QObject):
         done = self.perform_on_document(label, change)
         if done:
             self.session.set_selection(frozenset(new))
-            if frame is None and (end := max((c.end for c in self.selected_clips()), default=None)) is not None:
+            if (
+                frame is None
+                and collision is not None
+                and (end := max((c.end for c in self.selected_clips()), default=None)) is not None
+            ):
                 self.session.set_playhead(end)
         return done
 

@@ -172,7 +172,7 @@ class BandPainter:
     def _stripes(self, painter: QPainter, rect: QRect, ink: QColor, phase: int, alpha: int = 170) -> None:
         brush = QBrush(QColor(ink.red(), ink.green(), ink.blue(), alpha), Qt.BrushStyle.BDiagPattern)
         painter.save()
-        painter.setBrushOrigin(phase, 0)
+        painter.setBrushOrigin(rect.left() + phase, rect.top())
         painter.fillRect(rect, brush)
         painter.restore()
 

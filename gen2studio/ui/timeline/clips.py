@@ -264,10 +264,11 @@ class ClipPainter:
         line = top + 1 + (min(strip, STRIP) - self._metrics.height()) // 2
         if strip > STRIP:
             line = top + (strip - self._metrics.height()) // 2
+        speeds = row.facts.speed[i : i + len(x0)].tolist()
         for k in np.flatnonzero(x1 - x0 >= MIN_TEXT).tolist():
             clip = row.clips[i + k]
             a, b = int(x0[k]), int(x1[k]) - 1
-            start = max(a, -4) + 6
+            start = a + 6
             end = b - 5
             if start >= right or end <= left:
                 continue
@@ -275,7 +276,7 @@ class ClipPainter:
             if badge:
                 end = b - EDGE - BADGE - 4
                 self._paint_badge(painter, clip, b - EDGE - BADGE, top)
-            if clip.speed != 1 and end - start > 60:
+            if speeds[k] != 1.0 and end - start > 60:
                 end = self._paint_speed(painter, clip, end, top)
             if clip.link and self._link is not None and end - start > 40:
                 painter.drawPixmap(start, top + 4, self._link)

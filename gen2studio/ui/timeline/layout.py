@@ -345,8 +345,8 @@ def runs_on_clip(
     offset = clip.start - float(clip.source_in) / float(clip.speed) * sequence_rate
     shown: list[tuple[int, int]] = []
     for start, stop in runs:
-        a = max(clip.start, round(start * factor + offset))
-        b = min(clip.end, max(round(stop * factor + offset), a + 1))
+        first = round(start * factor + offset)
+        a, b = max(clip.start, first), min(clip.end, max(round(stop * factor + offset), first + 1))
         if a < b:
             shown.append((a, b))
     return tuple(shown)

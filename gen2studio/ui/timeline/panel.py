@@ -164,6 +164,7 @@ class TimelinePanel(QWidget):
         for bar, name in ((self.across, "Timeline scroll bar"), (self.along, "Track scroll bar")):
             bar.setAccessibleName(name)
             bar.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            bar.setSingleStep(40)
         self.across.setObjectName("timeline_scroll_x")
         self.along.setObjectName("timeline_scroll_y")
         corner = QWidget(self)
@@ -219,8 +220,7 @@ class TimelinePanel(QWidget):
         view.clip_activated.connect(self.clip_activated)
         view.files_dropped.connect(self.files_dropped)
         self.viewport.ranged.connect(self._on_ranged)
-        self.viewport.zoomed.connect(self._on_ranged)
-        self.viewport.scrolled.connect(lambda _dx, _dy: self._on_ranged())
+        self.viewport.scrolled.connect(self._on_scrolled)
         self.across.valueChanged.connect(lambda x: self.viewport.scroll_to(x, self.viewport.scroll_y))
         self.along.valueChanged.connect(lambda y: self.viewport.scroll_to(self.viewport.scroll_x, y))
         self.slider.valueChanged.connect(self._on_slider_moved)
@@ -328,12 +328,18 @@ class TimelinePanel(QWidget):
             blocked = bar.blockSignals(True)
             bar.setRange(0, top)
             bar.setPageStep(page)
-            bar.setSingleStep(40)
             bar.setValue(value)
             bar.blockSignals(blocked)
         blocked = self.slider.blockSignals(True)
         self.slider.setValue(_slider_of(view.ppf))
         self.slider.blockSignals(blocked)
+
+    def _on_scrolled(self, dx: int, dy: int) -> None:
+        for bar, moved, value in ((self.across, dx, self.viewport.scroll_x), (self.along, dy, self.viewport.scroll_y)):
+            if moved and bar.value() != value:
+                blocked = bar.blockSignals(True)
+                bar.setValue(value)
+                bar.blockSignals(blocked)
 
     def _on_slider_moved(self, value: int) -> None:
         self.zoom(_ppf_of(value) / self.viewport.ppf)
