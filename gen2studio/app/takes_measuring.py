@@ -115,26 +115,20 @@ def flicker_and_drift(
 ) -> tuple[float | None, float | None]:
     """Warp error of the take relative to the source's own, and how far its mean colour wanders beyond the source's.
 
-    Flicker: mean absolute difference of each frame and its successor warped back along the source's flow, where the
-    flow is visible both ways, divided by the same of the source (Lai et al., "Learning Blind Video Temporal
-    Consistency", ECCV 2018). Drift: ΔE (CIE 1976) between the mean colours of the first and last quarter of the take,
-    minus that of the source, never below 0.
+    Flicker: :func:`gen2studio.raster.measures.warp_error` over the pairs (motion held out from what generators use),
+    divided by the same of the source; 1 = as steady as the footage. Drift: ΔE (CIE 1976) between the mean colours of
+    the first and the last quarter of the take, minus that of the source, never below 0.
     """
-    import numpy as np
-
-    from gen2studio.raster.flow import dis_flow, grey, visible, warp
+    from gen2studio.raster.measures import held_out_motion, warp_error
 
     if not pictures:
         return None, None
     own = other = 0.0
-    for (a, b), (x, y) in zip(sources, pictures, strict=True):
-        forward = dis_flow(grey(a), grey(b), "fast")
-        seen = visible(forward, dis_flow(grey(b), grey(a), "fast"))
-        if not seen.any():
-            continue
-        own += float(np.abs(a.astype(np.float32) - warp(b, forward)).mean(-1)[seen].mean())
-        other += float(np.abs(x.astype(np.float32) - warp(y, forward)).mean(-1)[seen].mean())
-    flicker = other / own if own > 1e-3 else None
+    for source, picture in zip(sources, pictures, strict=True):
+        motion = held_out_motion(source)
+        own += warp_error(source, motion)
+        other += warp_error(picture, motion)
+    flicker = other / own if own > 1e-6 else None
     return flicker, max(0.0, _wander(pictures) - _wander(sources))
 
 
