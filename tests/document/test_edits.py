@@ -250,7 +250,7 @@ def test_neighbour_and_gap_lookups() -> None:
 
 
 def test_problems_names_broken_rules() -> None:
-    sequence, ids = with_pairs(2, DOG)
+    sequence, _ = with_pairs(2, DOG)
     track = sequence.tracks[0]
     broken = replace(track, clips=(track.clips[0], replace(track.clips[1], start=49)))
     found = lookup.problems(replace(sequence, tracks=(broken, *sequence.tracks[1:])), MEDIA)
