@@ -160,7 +160,8 @@ class EngineHost(QObject):
     def shutdown(self, seconds: float = 3.0) -> bool:
         """Cancel what runs and end the thread. Returns False when it did not end within ``seconds``.
 
-        Unfinished renders with a journal go on at the next start.
+        Unfinished renders with a journal go on at the next start. When it returns False the engine is stuck inside
+        a library call: leave the process with ``os._exit`` then, because Qt aborts when a running thread is destroyed.
         """
         self._queue.shutdown()
         ended = True

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gen2studio.core.errors import GenerationError
+from gen2studio.engine.budget import with_frames
+from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import Abilities, Generator
+from gen2studio.engine.requests import GenerateRequest
 
 MODE_TITLES = {
     "text": "Text to Video",
@@ -65,6 +68,14 @@ class GeneratorRegistry:
             return ""
         title = MODE_TITLES.get(mode, mode)
         return f"{title} needs {_NEEDS.get(mode, 'a generator that serves it')}, and none is installed here."
+
+    def estimate(self, request: GenerateRequest) -> Estimate:
+        """What a run of ``request`` as a take will need, for showing it before the start. Raises GenerationError.
+
+        Cheap arithmetic; :func:`gen2studio.engine.budget.check` says whether it fits.
+        """
+        made = self.generator(request.generator, request.mode).estimate(request)
+        return with_frames(made, request, len(request.wanted))
 
     def generator(self, generator_id: str, mode: str) -> Generator:
         """Load the generator of a request. Raises GenerationError when it is missing or does not serve ``mode``."""

@@ -22,7 +22,6 @@ from gen2studio.engine.pace import Pace
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.region import region_mask
 from gen2studio.engine.requests import BlobRef, GenerateRequest, SourceRef
-from gen2studio.raster.compositing import blend
 
 _PROGRESS_GAP = 0.04
 """Seconds between two Progress events of a stage: 25 a second is more than an eye needs."""
@@ -139,6 +138,9 @@ class GenerateContext(JobContext):
             raise GenerationError(f"The generator sent frame {frame}, which nobody asked for.")
         if picture.dtype != np.uint8 or picture.shape != (self._size.height, self._size.width, 3):
             raise GenerationError(f"The generator sent a frame of {picture.shape} {picture.dtype} for {self._size}.")
+        # Here, not above: the window's start passes this module and must not pay for OpenCV.
+        from gen2studio.raster.compositing import blend
+
         source = self._frames.frame(self.request.source, frame, self._size)
         # A cancel that came in between must not lose a finished frame: nothing here polls the token.
         whole = blend(source, picture, self._region(frame))

@@ -210,7 +210,10 @@ class JobQueue:
         with self._changed:
             self._running.remove(ticket)
             if self._closed or ticket.token.cancelled:
+                if not self._closed and ticket.workspace.journal is not None:
+                    ticket.workspace.journal.ended(ticket.job.id)
                 self._set(ticket, JobState.CANCELLED)
+                self._changed.notify_all()
                 return
             key = self._key(ticket)
             position = next((i for i, t in enumerate(self._waiting) if self._key(t) >= key), len(self._waiting))

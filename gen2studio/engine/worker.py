@@ -7,6 +7,7 @@ and is taken up again later, a render from its first missing frame.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any
 
 from gen2studio.core import paths
 from gen2studio.core.cancel import Cancelled
-from gen2studio.core.errors import GenerationError, sentence_of
+from gen2studio.core.errors import GenerationError, StudioError, sentence_of
 from gen2studio.core.log import topic
 from gen2studio.engine import budget
 from gen2studio.engine.abilities import GeneratorRegistry
@@ -109,7 +110,9 @@ class EngineWorker:
         except Cancelled:
             self.queue.finish(ticket, JobState.CANCELLED, self._kept(ticket))
         except BaseException as error:
-            _log.warning("job %s failed", ticket.job.id, exc_info=True)
+            # What has a sentence of its own is told in the queue; anything else is a fault of the program.
+            level = logging.INFO if isinstance(error, StudioError) else logging.WARNING
+            _log.log(level, "job %s failed", ticket.job.id, exc_info=True)
             self.queue.finish(ticket, JobState.FAILED, sentence_of(error))
             if not isinstance(error, Exception):
                 raise

@@ -1,0 +1,83 @@
+"""Who serves which mode, what a run needs, and the real generators behind the contracts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gen2studio import compose
+from gen2studio.core.errors import GenerationError, OutOfBudget
+from gen2studio.engine import budget
+from gen2studio.engine.abilities import MODE_TITLES, GeneratorEntry, GeneratorRegistry
+from gen2studio.engine.catalog import EmptyCatalog, PromptWord
+from gen2studio.engine.events import Estimate
+
+from tests.fakes.fake_engine import FAKE_ABILITIES, FakeGenerator, generate_request
+
+
+def test_generators_are_loaded_once_and_only_when_used() -> None:
+    loads: list[int] = []
+
+    def load() -> FakeGenerator:
+        loads.append(1)
+        return FakeGenerator()
+
+    registry = GeneratorRegistry([GeneratorEntry(FAKE_ABILITIES, load)])
+    assert registry.serving("stylize") == (FAKE_ABILITIES,) and not loads
+    assert registry.generator("fake", "stylize") is registry.generator("fake", "mask") and len(loads) == 1
+    with pytest.raises(GenerationError, match="does not serve Text to Video"):
+        registry.generator("fake", "text")
+    with pytest.raises(GenerationError, match="not installed"):
+        registry.generator("wan", "stylize")
+
+
+def test_every_mode_is_served_or_says_which_generator_it_needs() -> None:
+    registry = compose.generator_registry()
+    for mode in MODE_TITLES:
+        served = bool(registry.serving(mode))
+        assert served is (mode in ("stylize", "mask", "render"))
+        assert (registry.why_not(mode) == "") is served
+        assert served or registry.why_not(mode).startswith(MODE_TITLES[mode])
+
+
+def test_the_estimate_before_the_start_counts_the_frames_on_disk() -> None:
+    registry = compose.generator_registry()
+    request = generate_request(generator="example", stop=100, width=1920, height=1080)
+    need = registry.estimate(request)
+    assert need.memory_bytes > 100 << 20 and need.disk_bytes > 100 * 1920 * 1080 and need.seconds
+    budget.check(need, budget.Room(64 << 30, 64 << 30))
+    with pytest.raises(OutOfBudget, match="of memory and only"):
+        budget.check(need, budget.Room(300 << 20, 64 << 30))
+    with pytest.raises(OutOfBudget, match="on disk"):
+        budget.check(need, budget.Room(64 << 30, 500 << 20))
+
+
+def test_what_is_free_is_known_here(tmp_path: Path) -> None:
+    found = budget.room(tmp_path / "not" / "there" / "yet")
+    assert found.disk is not None and found.disk > 0
+    if sys.platform.startswith("linux"):
+        assert found.memory is not None and 1 << 20 < found.memory < 1 << 46
+    assert budget.size_text(740_000_000) == "740 MB" and budget.size_text(3_210_000_000) == "3.2 GB"
+    budget.check(Estimate(memory_bytes=1 << 50, disk_bytes=1 << 50), budget.Room(None, None))
+
+
+def test_catalogs() -> None:
+    catalog = compose.look_catalog()
+    presets = catalog.presets()
+    assert len(presets) >= 12 and len({p.id for p in presets}) == len(presets)
+    assert all(p.title and p.swatch for p in presets)
+    marks = {word.word: word.known for word in catalog.words("watercolour zeppelin")}
+    assert marks.get("watercolour") is True and marks.get("zeppelin") is False
+    assert EmptyCatalog().words("a b") == (PromptWord("a", False), PromptWord("b", False))
+
+
+def test_composing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom gen2studio import compose\ncompose.generator_registry(); compose.look_catalog().presets()\n"
+        "print([m for m in ('cv2', 'av', 'numba', 'torch') if m in sys.modules])"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
