@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
 from gen2studio.document import edits
 from gen2studio.document.model import Clip, Sequence
 from gen2studio.ui.timeline.layout import (

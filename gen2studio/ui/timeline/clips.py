@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,11 @@ from gen2studio.ui.timeline.thumbs import Thumbnails, grain
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import Waveforms, WavePainter, rgb32
 
+EDGE_NAMES = 320
+"""Pixels at the left edge where the names of clips that begin outside the view are held."""
 FEW = 6
 """Up to so many clips are drawn one by one."""
-MIN_TEXT = 40
+MIN_TEXT = 56
 """Clips narrower than this show no name."""
 MIN_THUMB = 20
 """Clips narrower than this show no picture."""
@@ -120,18 +122,32 @@ class ClipPainter:
             return
         if row.lane:
             painter.fillRect(left, top + row.body, right - left, row.lane, ground)
-        x0 = np.rint(row.starts[i:j] * view.ppf).astype(np.int64) - view.scroll_x
-        x1 = np.rint(row.ends[i:j] * view.ppf).astype(np.int64) - view.scroll_x
         strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
-        if j - i <= FEW and (row.is_video or strip == row.body):
-            painter.fillRect(left, top, right - left, row.body, ground)
-            self._fill_few(painter, row, i, x0.tolist(), x1.tolist(), top, strip, left, right)
+        few = j - i <= FEW
+        if few:
+            lefts = [round(start * view.ppf) - view.scroll_x for start in row.starts[i:j].tolist()]
+            rights = [round(end * view.ppf) - view.scroll_x for end in row.ends[i:j].tolist()]
+            named = [k for k in range(j - i) if rights[k] - lefts[k] >= MIN_TEXT]
+            pictured = range(j - i)
         else:
+            x0 = np.rint(row.starts[i:j] * view.ppf).astype(np.int64) - view.scroll_x
+            x1 = np.rint(row.ends[i:j] * view.ppf).astype(np.int64) - view.scroll_x
+            lefts, rights = x0.tolist(), x1.tolist()
+            named = np.flatnonzero(x1 - x0 >= MIN_TEXT).tolist()
+            pictured = np.flatnonzero(x1 - x0 >= MIN_THUMB).tolist()
+        if few and (row.is_video or strip == row.body):
+            painter.fillRect(left, top, right - left, row.body, ground)
+            self._fill_few(painter, row, i, lefts, rights, top, strip, left, right)
+        else:
+            x0, x1 = np.array(lefts, np.int64), np.array(rights, np.int64)
             image = self._row_image(layout, row, i, x0, x1, strip, left, right, ratio)
             painter.drawImage(QPoint(left, top), image)
         if row.is_video and strip < row.body:
-            self._paint_thumbs(painter, layout, row, i, x0, x1, top + strip, row.body - strip, left, right, ratio)
-        self._paint_texts(painter, layout, row, i, x0, x1, top, strip, left, right)
+            inner = top + strip, row.body - strip
+            self._paint_thumbs(painter, layout, row, i, pictured, lefts, rights, *inner, left, right, ratio)
+        self._paint_texts(painter, row, i, named, lefts, rights, top, strip, left, right)
+        if row.is_video:
+            self._paint_states(painter, layout, row, i, lefts, rights, top)
         if row.track.muted or row.track.locked:
             painter.fillRect(left, top, right - left, row.height, self._dim)
             if row.track.locked:
@@ -187,7 +203,7 @@ class ClipPainter:
         pixels[: max(1, round(ratio))] = edge[kinds].repeat(lengths)
         if not row.is_video and strip < row.body and layout.sequence is not None:
             view = self._viewport
-            frames = (np.arange(wide) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
+            frames = (np.arange(wide, dtype=np.float64) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
             rate = float(layout.sequence.rate)
             inside = kinds.astype(bool).repeat(lengths)
             self._waves.draw(pixels[seam:], row, self._paths, frames, inside, 1.0 / (view.ppf * rate * ratio), rate)
@@ -203,8 +219,9 @@ class ClipPainter:
         layout: Layout,
         row: Row,
         i: int,
-        x0: Ints,
-        x1: Ints,
+        chosen: Iterable[int],
+        x0: list[int],
+        x1: list[int],
         top: int,
         high: int,
         left: int,
@@ -217,9 +234,9 @@ class ClipPainter:
         facts = row.facts
         reels: dict[int, _Reel | None] = {}
         get = self._thumbnails.get
-        for k in np.flatnonzero(x1 - x0 >= MIN_THUMB).tolist():
-            a, b = int(x0[k]), int(x1[k]) - 1
-            if b <= left or a >= right:
+        for k in chosen:
+            a, b = x0[k], x1[k] - 1
+            if b <= left or a >= right or b - a < MIN_THUMB - 1:
                 continue
             code = int(facts.media[i + k])
             if code not in reels:
@@ -247,27 +264,27 @@ class ClipPainter:
     def _paint_texts(
         self,
         painter: QPainter,
-        layout: Layout,
         row: Row,
         i: int,
-        x0: Ints,
-        x1: Ints,
+        chosen: list[int],
+        x0: list[int],
+        x1: list[int],
         top: int,
         strip: int,
         left: int,
         right: int,
     ) -> None:
+        if not chosen:
+            return
         assert self._font is not None and self._metrics is not None
         media = self._document().media
         painter.setFont(self._font)
         painter.setPen(self._text)
-        line = top + 1 + (min(strip, STRIP) - self._metrics.height()) // 2
-        if strip > STRIP:
-            line = top + (strip - self._metrics.height()) // 2
-        speeds = row.facts.speed[i : i + len(x0)].tolist()
-        for k in np.flatnonzero(x1 - x0 >= MIN_TEXT).tolist():
+        line = top + self._text_drop(strip)
+        speeds = row.facts.speed
+        for k in chosen:
             clip = row.clips[i + k]
-            a, b = int(x0[k]), int(x1[k]) - 1
+            a, b = x0[k], x1[k] - 1
             start = a + 6
             end = b - 5
             if start >= right or end <= left:
@@ -276,7 +293,7 @@ class ClipPainter:
             if badge:
                 end = b - EDGE - BADGE - 4
                 self._paint_badge(painter, clip, b - EDGE - BADGE, top)
-            if speeds[k] != 1.0 and end - start > 60:
+            if speeds[i + k] != 1.0 and end - start > 60:
                 end = self._paint_speed(painter, clip, end, top)
             if clip.link and self._link is not None and end - start > 40:
                 painter.drawPixmap(start, top + 4, self._link)
@@ -293,7 +310,37 @@ class ClipPainter:
                 painter.drawStaticText(start, line, text[0])
             if not plain:
                 painter.setPen(self._text)
-        self._paint_states(painter, layout, row, i, x0, x1, top)
+
+    def _text_drop(self, strip: int) -> int:
+        """Pixels from a clip's top to the top of its name."""
+        assert self._metrics is not None
+        return (strip - self._metrics.height()) // 2 + (1 if strip <= STRIP else 0)
+
+    def paint_names_at_edge(self, painter: QPainter, layout: Layout) -> None:
+        """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
+        assert self._font is not None and self._metrics is not None
+        view = self._viewport
+        painter.setFont(self._font)
+        painter.setPen(self._text)
+        first = view.frame(0)
+        for row in layout.rows:
+            top = row.top - view.scroll_y
+            if top > view.height or top + row.height <= 0:
+                continue
+            k = row.at(first)
+            if k < 0 or view.x(row.clips[k].start) >= 0:
+                continue
+            clip = row.clips[k]
+            room = view.x(clip.end) - 12 - (BADGE + 24 if clip.takes or clip.speed != 1 else 0)
+            text = self._elided(clip.name, min(room, EDGE_NAMES - 12)) if room >= MIN_TEXT // 2 else None
+            if text is None:
+                continue
+            strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
+            fill = self._fills[row.is_video] if clip.enabled else self._off_fills
+            ground = fill[1] if strip < row.body else fill[2]
+            drop = 1 + (BAND if clip.takes or self._bands.job_states is not None else 0)
+            painter.fillRect(0, top + drop, min(text[1] + 28, room + 10), strip - drop, ground)
+            painter.drawStaticText(6, top + self._text_drop(strip), text[0])
 
     def _paint_speed(self, painter: QPainter, clip: Clip, end: int, top: int) -> int:
         text = f"{float(clip.speed) * 100:g} %"
@@ -321,10 +368,13 @@ class ClipPainter:
         painter.setPen(theme.colour("accent_text") if shown else self._text)
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{shown or 'S'}/{len(clip.takes)}")
         painter.setFont(self._font)
+        painter.setPen(self._text)
 
-    def _paint_states(self, painter: QPainter, layout: Layout, row: Row, i: int, x0: Ints, x1: Ints, top: int) -> None:
+    def _paint_states(
+        self, painter: QPainter, layout: Layout, row: Row, i: int, x0: list[int], x1: list[int], top: int
+    ) -> None:
         """Bands and mask lanes of the clips that have any."""
-        if not row.is_video:
+        if not (row.lane or row.facts.any_special or self._bands.job_states is not None):
             return
         sequence = layout.sequence
         assert sequence is not None

@@ -78,7 +78,7 @@ class Hit:
 class Facts:
     """Columns of clip facts beside the positions of a :class:`Row`."""
 
-    __slots__ = ("enabled", "gain", "media", "media_ids", "source_in", "special", "speed")
+    __slots__ = ("any_special", "enabled", "gain", "media", "media_ids", "source_in", "special", "speed")
 
     def __init__(self, clips: tuple[Clip, ...]) -> None:
         count = len(clips)
@@ -92,6 +92,7 @@ class Facts:
         self.enabled = np.fromiter((c.enabled for c in clips), bool, count)
         self.special = np.fromiter((bool(c.takes) for c in clips), bool, count)
         """Clips with takes: the few that may carry bands and a badge."""
+        self.any_special = bool(self.special.any())
 
 
 class Row:

@@ -33,7 +33,7 @@ from gen2studio.document.model import Clip, Document, Sequence, Track, TrackKind
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import gestures
 from gen2studio.ui.timeline.bands import BandBook
-from gen2studio.ui.timeline.clips import ClipPainter
+from gen2studio.ui.timeline.clips import EDGE_NAMES, ClipPainter
 from gen2studio.ui.timeline.drops import Dropping
 from gen2studio.ui.timeline.gestures import Gesture, Phase, Pointer
 from gen2studio.ui.timeline.layout import Hit, Layout, Zone, snap_targets
@@ -245,26 +245,23 @@ class TimelineView(QWidget):
     def _on_scrolled(self, dx: int, dy: int) -> None:
         ratio = self.devicePixelRatioF()
         sx, sy = dx * ratio, dy * ratio
-        if (
-            self._backing.isNull()
-            or not (sx.is_integer() and sy.is_integer())
-            or abs(dx) >= self.width()
-            or abs(dy) >= self.height()
-        ):
+        far = abs(dx) >= self.width() or abs(dy) >= self.height()
+        if self._backing.isNull() or far or not (sx.is_integer() and sy.is_integer()):
             self._repaint_all()
             return
+        wide, high = self.width(), self.height()
         self._backing.scroll(-int(sx), -int(sy), self._backing.rect())
         self._dirty.translate(-dx, -dy)
-        whole = self.rect()
         if dx:
-            self._dirty += (
-                QRect(whole.width() - dx, 0, dx, whole.height()) if dx > 0 else QRect(0, 0, -dx, whole.height())
-            )
+            self._dirty += QRect(wide - dx, 0, dx, high) if dx > 0 else QRect(0, 0, -dx, high)
         if dy:
-            self._dirty += (
-                QRect(0, whole.height() - dy, whole.width(), dy) if dy > 0 else QRect(0, 0, whole.width(), -dy)
-            )
-        self.update()
+            self._dirty += QRect(0, high - dy, wide, dy) if dy > 0 else QRect(0, 0, wide, -dy)
+        if dy or self.overlay.active or not self._layout.duration:
+            self.update()
+        else:
+            # What lies over the tracks scrolls with them, except for the names held at the left edge.
+            self.scroll(-dx, 0)
+            self.update(0, 0, EDGE_NAMES + abs(dx), high)
 
     def _on_zoomed(self) -> None:
         self.thumbnails.forget_wishes()
@@ -290,6 +287,8 @@ class TimelineView(QWidget):
         self._overlay_painter.paint_range(painter, self.sequence, area)
         if self._preview is None or not self.overlay.refused:
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
+        if area.left() < EDGE_NAMES:
+            self.painter.paint_names_at_edge(painter, self._layout)
         self._overlay_painter.paint_gesture(painter, self._layout, self.overlay)
         self._overlay_painter.paint_playhead(painter, self._playhead)
         self._overlay_painter.paint_hint(painter, self.overlay)

@@ -12,6 +12,9 @@ from PySide6.QtGui import QColor
 from gen2studio.ui.timeline.feeds import Feed
 from gen2studio.ui.timeline.layout import Row
 
+LOUDNESS = np.float32(0.6)
+"""Exponent of the drawn amplitude: quiet speech is seen beside loud music (Stevens' power law of loudness)."""
+
 
 class WavePyramid:
     """Minima and maxima of one file, halved again and again: any zoom reads one entry a column."""
@@ -123,10 +126,11 @@ class WavePainter:
                 known |= here
         if not known.any():
             return
-        gain = (10.0 ** (facts.gain[clip] / 20.0) * ((high - 2) / 256.0)).astype(np.float32)
+        gain = (10.0 ** (facts.gain[clip] / 20.0) / 128.0).astype(np.float32)
         middle = np.float32((high - 1) / 2)
-        upper = middle - np.minimum(top * gain, middle) - np.float32(0.5)
-        lower = middle - np.maximum(low * gain, -middle) + np.float32(0.5)
+        room = middle - np.float32(1)
+        upper = middle - np.minimum(np.abs(top * gain) ** LOUDNESS, 1) * room - np.float32(0.5)
+        lower = middle + np.minimum(np.abs(low * gain) ** LOUDNESS, 1) * room + np.float32(0.5)
         y = np.arange(high, dtype=np.float32)[:, None]
         ink = np.where(facts.enabled[clip], self._ink, self._faint)
         np.copyto(pixels, ink[None, :], where=(y >= upper) & (y <= lower) & known)
