@@ -74,8 +74,8 @@ def test_moving_project_and_film_together_keeps_the_link(tmp_path: Path, film: P
     project.close()
     moved = tmp_path / "elsewhere"
     moved.mkdir()
-    os.rename(tmp_path / "dog.g2s", moved / "dog.g2s")
-    os.rename(film, moved / "dog.mp4")
+    (tmp_path / "dog.g2s").rename(moved / "dog.g2s")
+    film.rename(moved / "dog.mp4")
     again, opened = Project.open(moved / "dog.g2s")
     assert [item.path for item in opened.media.values()] == [(moved / "dog.mp4").as_posix()]
     again.close()
