@@ -200,14 +200,12 @@ class AudioSource:
         self._stream = stream
 
     def _check_end(self, wanted: int) -> None:
-        if self._next is None:
-            return
-        end = self._next
+        # Nothing at all after a seek: the sound ended somewhere before the place that was asked for.
+        end, word = (self._next, "after") if self._next is not None else (wanted, "before")
         promised = self.declared_samples
-        if promised - end > self.rate // 10 and wanted < promised:
-            text = f"The sound of “{self.path.name}” ends early, after {end / self.rate:.1f} s; silence follows."
-            if text not in self.warnings:
-                self.warnings.append(text)
+        if promised - end > self.rate // 10 and wanted < promised and not any("ends early" in w for w in self.warnings):
+            text = f"The sound of “{self.path.name}” ends early, {word} {end / self.rate:.1f} s; silence follows."
+            self.warnings.append(text)
 
 
 def best_audio(container: InputContainer) -> AudioStream | None:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.codec.context import CodecContext
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
@@ -142,8 +143,10 @@ class FrameSeeker:
         # Dropping one field of a pair would break the other: field-coded streams are decoded whole.
         fields = codec.field_order > 1
         self._skips = self._sound and not fields and codec.codec.name in _SKIPS_SAFELY
-        # MPEG streams are searched by decoding time and by packet, not by key frame.
-        self._seek_lead = self.clock.key_lead if container.format.name in ("mpegts", "mpeg") else 0
+        # MPEG streams are searched by decoding time and by packet, not by key frame; a program stream may give the
+        # first packets after a jump the times of their neighbours, so there the search begins a second earlier.
+        lead = {"mpegts": 0, "mpeg": self._ticks(Fraction(1))}.get(container.format.name)
+        self._seek_lead = 0 if lead is None else self.clock.key_lead + lead
         self._restart()
 
     def _restart(self) -> None:
@@ -153,6 +156,7 @@ class FrameSeeker:
         self._last: VideoFrame | None = None
         self._ended = False
         self._must_seek = False
+        self._await_key = False
         self._counted = 0
 
     def _reopen(self) -> None:
@@ -171,6 +175,7 @@ class FrameSeeker:
         if self._own_codec:
             self._codec.flush_buffers()
         self._restart()
+        self._await_key = True
 
     def _can_decode_on(self, target: int) -> bool:
         if self._position is None:
@@ -216,6 +221,10 @@ class FrameSeeker:
                 self._ended = True
                 self._ready.extend(self._decode(None))
                 continue
+            if self._await_key:
+                if not self._is_listed_key(packet):
+                    continue
+                self._await_key = False
             if self._skips:
                 before = visit is None and packet.pts is not None and packet.pts < target
                 self._codec.skip_frame = "NONREF" if before and not self.clock.ordinal else "DEFAULT"
@@ -248,6 +257,14 @@ class FrameSeeker:
             self._damaged = self._sound
             self._sound = False
             return []
+
+    def _is_listed_key(self, packet: Packet) -> bool:
+        """Whether decoding can start here: a key frame, at a time at which the clock knows one."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None or not packet.is_keyframe:
+            return False
+        found = int(np.searchsorted(self.clock.keys, stamp))
+        return found < len(self.clock.keys) and int(self.clock.keys[found]) == stamp
 
     def _ticks(self, seconds: Fraction) -> int:
         return round(seconds / self.clock.time_base)

@@ -54,8 +54,8 @@ class Peaks:
             return out
         per_column = (stop_s - start_s) * RATE / columns
         level = 0
-        # Two bins a column or more: the level below would only be read to be thrown away.
-        while per_column / 2 ** (level + 1) >= 2 and level + 1 < len(self._levels):
+        # A column ends inside a bin: with 16 bins a column that blurs it by a sixteenth at most.
+        while per_column / 2 ** (level + 1) >= 16 and level + 1 < len(self._levels):
             level += 1
         data = self._levels[level]
         edges = (start_s * RATE + per_column * np.arange(columns + 1)) / 2**level

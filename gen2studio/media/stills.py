@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -97,7 +98,10 @@ def _with_ffmpeg(path: Path, kind: str) -> NDArray[np.uint8] | None:
             if frame is None:
                 return None
             alpha = any(part.is_alpha for part in frame.format.components) or _palette_alpha(frame)
-            return np.ascontiguousarray(frame.reformat(format="rgba" if alpha else "rgb24").to_ndarray())
+            deep = kind != "exr" and any(part.bits > 8 for part in frame.format.components)
+            if deep:
+                return _rounded(frame.reformat(format="rgba64le" if alpha else "rgb48le").to_ndarray())
+            return np.ascontiguousarray(frame.reformat(format="rgba" if alpha else "rgb24").to_ndarray(), np.uint8)
     except (av.error.FFmpegError, ValueError, MemoryError):
         return None
 
@@ -116,12 +120,17 @@ def _with_opencv(data: bytes) -> NDArray[np.uint8] | None:
     if pixels is None or not pixels.size:
         return None
     if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
+        pixels = _rounded(pixels)
     elif pixels.dtype != np.uint8:
         pixels = _encoded_srgb(pixels.astype(np.float32))
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def _rounded(deep: NDArray[Any]) -> NDArray[np.uint8]:
+    """16-bit samples to the nearest 8-bit ones: value / 257."""
+    return ((deep.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
 
 
 def _encoded_srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
