@@ -272,12 +272,16 @@ class Encoder:
         if not self.accepts(frame):
             raise ExportError("A frame of another format can't be passed through.")
         # The decoder may show the frame again: it gets its own tags and time back.
-        kept = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc, frame.pts, frame.time_base)
+        kept = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
+        pts, time_base = frame.pts, frame.time_base
         try:
             self._encode(frame)
         finally:
-            frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = kept[:4]
-            frame.pts, frame.time_base = kept[4:]
+            frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = kept
+            frame.pts = pts
+            # Frames straight from a decoder may have no time base, and it can't be unset.
+            if time_base:
+                frame.time_base = time_base
 
     def _encode(self, frame: VideoFrame) -> None:
         frame.color_range = _VIDEO_LEVELS

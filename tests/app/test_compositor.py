@@ -15,7 +15,7 @@ from gen2studio.document.look import Look
 from gen2studio.document.model import Clip, Document, MediaItem, Take
 from numpy.typing import NDArray
 
-from tests.export.sequences import clip_of, document_with, plain, sequence_with
+from tests.export.sequences import SEQ, clip_of, document_with, plain, sequence_with
 
 
 def item(media_id: str, width: int = 64, height: int = 32, *, alpha: bool = False) -> MediaItem:
@@ -60,12 +60,12 @@ def test_the_topmost_visible_enabled_clip_wins() -> None:
     one, two = item("m1"), item("m2")
     document = stacked(clip_of(two, "c2", start=2, duration=3), clip_of(one, "c1"), one, two)
     assert [int(renderer(document).picture(f)[0, 0, 0]) for f in (1, 2, 4, 5)] == [50, 100, 100, 50]
-    sequence = document.sequences["seq"]
+    sequence = document.sequences[SEQ]
     hidden = replace(sequence, tracks=(sequence.tracks[0], replace(sequence.tracks[1], muted=True)))
-    assert renderer(replace(document, sequences={"seq": hidden})).picture(3)[0, 0, 0] == 50
+    assert renderer(replace(document, sequences={SEQ: hidden})).picture(3)[0, 0, 0] == 50
     off = replace(sequence.tracks[1], clips=(replace(sequence.tracks[1].clips[0], enabled=False),))
     disabled = replace(sequence, tracks=(sequence.tracks[0], off))
-    assert renderer(replace(document, sequences={"seq": disabled})).picture(3)[0, 0, 0] == 50
+    assert renderer(replace(document, sequences={SEQ: disabled})).picture(3)[0, 0, 0] == 50
 
 
 def test_hidden_pictures_are_not_even_decoded() -> None:

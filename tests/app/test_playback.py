@@ -20,7 +20,7 @@ from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Document, MediaItem
 from pytestqt.qtbot import QtBot
 
-from tests.export.sequences import clip_of, document_with, sequence_with
+from tests.export.sequences import SEQ, clip_of, document_with, sequence_with
 
 
 def document(frames: int = 20, rate: Fraction = Fraction(100)) -> Document:
@@ -110,8 +110,8 @@ def test_stepping_stays_inside(session: Session, player: Player) -> None:
 
 def test_loop_repeats_between_in_and_out(qtbot: QtBot, session: Session, player: Player) -> None:
     now = session.document
-    sequence = replace(now.sequences["seq"], in_point=5, out_point=9)
-    session.store.apply("in and out", replace(now, sequences={"seq": sequence}))
+    sequence = replace(now.sequences[SEQ], in_point=5, out_point=9)
+    session.store.apply("in and out", replace(now, sequences={SEQ: sequence}))
     player.set_loop(True)
     seen: list[int] = []
     session.playhead_changed.connect(seen.append)

@@ -13,7 +13,7 @@ from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Document, MediaItem
 from numpy.typing import NDArray
 
-from tests.export.sequences import clip_of, document_with, sequence_with
+from tests.export.sequences import SEQ, clip_of, document_with, sequence_with
 
 RATE = 48000
 
@@ -93,9 +93,9 @@ def test_gain_mute_and_disabled_clips() -> None:
     assert np.allclose(mix(document(gain_db=-6.0), Fraction(1, 2), 4800), plain * 10 ** (-6 / 20), atol=1e-6)
     assert not mix(document(enabled=False), Fraction(1, 2), 4800).any()
     muted = document()
-    sequence = muted.sequences["seq"]
+    sequence = muted.sequences[SEQ]
     track = replace(sequence.tracks[0], muted=True)
-    muted = replace(muted, sequences={"seq": replace(sequence, tracks=(track,))})
+    muted = replace(muted, sequences={SEQ: replace(sequence, tracks=(track,))})
     assert not mix(muted, Fraction(1, 2), 4800).any()
     assert not AudioMixer(muted).audible
 

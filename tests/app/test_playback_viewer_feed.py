@@ -21,7 +21,7 @@ from gen2studio.document.model import Document, MediaItem, Take
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
-from tests.export.sequences import clip_of, document_with, plain, sequence_with
+from tests.export.sequences import SEQ, clip_of, document_with, plain, sequence_with
 
 Deliver = Callable[[str, int, NDArray[np.uint8] | None, str], None]
 
@@ -98,10 +98,10 @@ def document() -> Document:
 
 
 def with_take(now: Document, take_id: str = "t1") -> Document:
-    sequence = now.sequences["seq"]
+    sequence = now.sequences[SEQ]
     track = sequence.tracks[0]
     track = replace(track, clips=(replace(track.clips[0], active_take=take_id),))
-    return replace(now, sequences={"seq": replace(sequence, tracks=(track,))})
+    return replace(now, sequences={SEQ: replace(sequence, tracks=(track,))})
 
 
 @pytest.fixture

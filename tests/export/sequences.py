@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 DOG = "clips/golden_retriever_512_3.2s.mp4"
 BUNNY = "clips/bbb_640x360_10s_audio.mp4"
+SEQ = "seq-000000000001"
 
 
 def item_of(path: Path, media_id: str = "media-000000000001") -> MediaItem:
@@ -35,14 +36,17 @@ def sequence_with(
     rate: Fraction = Fraction(10),
     size: tuple[int, int] = (512, 512),
 ) -> Sequence:
-    tracks = [Track(id=f"v{n}", kind=TrackKind.VIDEO, name=f"V{n}", clips=clips) for n, clips in enumerate(video)]
-    tracks += [Track(id=f"a{n}", kind=TrackKind.AUDIO, name=f"A{n}", clips=clips) for n, clips in enumerate(audio)]
-    return Sequence(id="seq", name="Timeline", rate=rate, width=size[0], height=size[1], tracks=tuple(tracks))
+    tracks: list[Track] = []
+    for kind, letter, rows in ((TrackKind.VIDEO, "V", video), (TrackKind.AUDIO, "A", audio)):
+        for number, clips in enumerate(rows):
+            track_id = f"track-{len(tracks):012x}"
+            tracks.append(Track(id=track_id, kind=kind, name=f"{letter}{number}", clips=clips))
+    return Sequence(id=SEQ, name="Timeline", rate=rate, width=size[0], height=size[1], tracks=tuple(tracks))
 
 
 def document_with(sequence: Sequence, *items: MediaItem, takes: tuple[Take, ...] = ()) -> Document:
     return Document(
-        id="doc",
+        id="doc-000000000001",
         name="Test",
         media=frozen_map({item.id: item for item in items}),
         sequences=frozen_map({sequence.id: sequence}),

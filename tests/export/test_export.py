@@ -24,6 +24,7 @@ from gen2studio.media.probe import probe
 from tests.export.sequences import (
     BUNNY,
     DOG,
+    SEQ,
     accurate_pictures,
     clip_of,
     document_with,
@@ -148,10 +149,10 @@ def test_sound_is_passed_through_when_untouched_and_mixed_when_not(tmp_path: Pat
     assert 80 < len(packets[1]) < len(packets[0])
     assert packets[1] == packets[0][: len(packets[1])]
 
-    sequence = document.sequences["seq"]
+    sequence = document.sequences[SEQ]
     audio = sequence.tracks[-1]
     quieter = replace(audio, clips=(replace(audio.clips[0], gain_db=-6.0),))
-    changed = replace(document, sequences={"seq": replace(sequence, tracks=(*sequence.tracks[:-1], quieter))})
+    changed = replace(document, sequences={SEQ: replace(sequence, tracks=(*sequence.tracks[:-1], quieter))})
     for preset, codec in (("h264", "aac"), ("prores_422_hq", "pcm_s24le")):
         mixed = export(changed, tmp_path / f"mixed_{codec}", preset, stop=15)
         assert mixed.audio == "encoded"
@@ -314,14 +315,14 @@ def test_a_folder_with_other_files_is_not_replaced_but_an_older_sequence_is(tmp_
     ],
 )
 def test_ranges(media_root: Path, settings: dict[str, int], expected: tuple[int, int]) -> None:
-    sequence = replace(simple(media_root / DOG).sequences["seq"], in_point=2, out_point=6)
+    sequence = replace(simple(media_root / DOG).sequences[SEQ], in_point=2, out_point=6)
     assert export_range(sequence, ExportSettings(path=Path("x"), **settings)) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("settings", [{"start": 5, "stop": 5}, {"start": -1}, {"stop": 11}])
 def test_impossible_ranges_are_refused(media_root: Path, settings: dict[str, int]) -> None:
     with pytest.raises(ExportError, match="not a range"):
-        export_range(simple(media_root / DOG).sequences["seq"], ExportSettings(path=Path("x"), **settings))  # type: ignore[arg-type]
+        export_range(simple(media_root / DOG).sequences[SEQ], ExportSettings(path=Path("x"), **settings))  # type: ignore[arg-type]
 
 
 def test_only_the_range_is_exported(tmp_path: Path, media_root: Path) -> None:
