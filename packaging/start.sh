@@ -10,4 +10,4 @@ setup .
 if [ "$(uname -s)" = Linux ] && [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   exec .venv/bin/python -m gen2studio sample --out "${1:-out/sample.mp4}"
 fi
-exec .venv/bin/python -m gen2studio open --sample
+exec .venv/bin/python -m gen2studio --sample

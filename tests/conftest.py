@@ -76,3 +76,26 @@ def _check_widgets(request: pytest.FixtureRequest) -> None:
                 raise AssertionError(f"timer left running: {item.objectName() or 'QTimer'}")
         except (RuntimeError, ReferenceError):
             continue
+
+
+@pytest.fixture
+def window(qtbot: object) -> Iterator[object]:
+    """The real window on an untitled project with the real engine, without a sound device."""
+    from gen2studio.compose import studio
+    from gen2studio.ui import theme
+    from gen2studio.ui.main_window import MainWindow
+    from PySide6.QtWidgets import QApplication
+
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    theme.apply(application)
+    services = studio(sound=False)
+    made = MainWindow(services)
+    made.resize(1440, 860)
+    made.show()
+    qtbot.waitExposed(made)  # type: ignore[attr-defined]
+    yield made
+    made.shutdown()
+    made.hide()
+    made.deleteLater()
+    services.deleteLater()

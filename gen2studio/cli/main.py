@@ -25,6 +25,7 @@ VERBS = {
     "propagate": "carry painted mattes through a clip",
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",
+    "sample": "render the bundled sample project to a film",
     "doctor": "say what is installed, what is missing and how to fix it",
 }
 DONE, FAILED, WRONG_USAGE, STOPPED = 0, 1, 2, 130

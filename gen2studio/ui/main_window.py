@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
 
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.session import Compare
@@ -79,7 +79,14 @@ class MainWindow(QMainWindow):
     # -- building -----------------------------------------------------------------------------------------------------
 
     def _build_docks(self) -> None:
-        self.setDockNestingEnabled(True)
+        self._titles = QTimer(self)
+        self._titles.setSingleShot(True)
+        self._titles.timeout.connect(self._show_dock_titles)
+        self.setDockOptions(
+            self.dockOptions()
+            | QMainWindow.DockOption.AllowNestedDocks
+            | QMainWindow.DockOption.GroupedDragging
+        )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         bottom = Qt.DockWidgetArea.BottomDockWidgetArea
@@ -98,6 +105,9 @@ class MainWindow(QMainWindow):
             dock.toggleViewAction().setObjectName(f"dock.{name}.toggle")
             self.addDockWidget(area, dock)
             self._docks[name] = dock
+            dock.dockLocationChanged.connect(lambda _area: self._titles.start())
+            dock.topLevelChanged.connect(lambda _floating: self._titles.start())
+            dock.visibilityChanged.connect(lambda _visible: self._titles.start())
         self.setCorner(Qt.Corner.BottomRightCorner, right)
         self._default_layout()
 
@@ -124,6 +134,17 @@ class MainWindow(QMainWindow):
         self.resizeDocks([docks["timeline"]], [round(height * 0.34)], Qt.Orientation.Vertical)
         strip = max(300, (width - right) // 4)
         self.resizeDocks([docks["timeline"], docks["takes"]], [width - right - strip, strip], Qt.Orientation.Horizontal)
+
+    def _show_dock_titles(self) -> None:
+        """A dock in a group is named by its tab, which can be dragged; its title bar would only say it again."""
+        for dock in self._docks.values():
+            grouped = bool(self.tabifiedDockWidgets(dock)) and not dock.isFloating()
+            bare = dock.titleBarWidget()
+            if grouped and bare is None:
+                dock.setTitleBarWidget(QWidget(dock))
+            elif not grouped and bare is not None:
+                dock.setTitleBarWidget(None)  # pyright: ignore[reportArgumentType]
+                bare.deleteLater()
 
     def _wire(self) -> None:
         studio, session = self.studio, self.studio.session
