@@ -4,11 +4,9 @@ on a thread of their own. Results come back to the UI thread and become undo ste
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -315,14 +313,13 @@ class MaskJobs(QObject):
 
     def go_to(self, frame: int) -> None:
         """Move the playhead to where the clip being worked on shows media ``frame``."""
+        from gen2studio.app import planning
+
         session = self._masks.session
         clip, sequence = self._clip(), session.sequence
-        item = self._masks.document.media.get(self._masks.media_id)
-        if clip is None or sequence is None or item is None:
+        if clip is None or sequence is None:
             return
-        rate = item.info.rate or Fraction(25)
-        seconds = Fraction(frame) / rate - clip.source_in
-        place = clip.start + math.ceil(seconds / clip.speed * sequence.rate)
+        place = planning.sequence_frame(self._masks.document, clip, frame)
         session.set_playhead(min(max(place, clip.start), clip.end - 1))
 
     # -- events of the engine --------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class MatteCache:
 
 
 class MatteEdit:
-    """One gesture on one matte: change ``mask`` in place, call :meth:`changed`, then :meth:`commit` or :meth:`cancel`."""
+    """One gesture on one matte: change ``mask`` in place and tell :meth:`changed`; :meth:`commit` or :meth:`cancel` ends."""
 
     def __init__(
         self,

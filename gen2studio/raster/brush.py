@@ -67,7 +67,7 @@ def stamp(radius: float, hardness: float, shift_x: int = 0, shift_y: int = 0) ->
 
 @lru_cache(maxsize=64)
 def _thinned(radius: float, hardness: float, shift_x: int, shift_y: int, level: int) -> Mask:
-    tip = np.asarray(cv2.multiply(stamp(radius, hardness, shift_x, shift_y), float(level) / 255.0), np.uint8)
+    tip = np.asarray(cv2.convertScaleAbs(stamp(radius, hardness, shift_x, shift_y), alpha=level / 255.0), np.uint8)
     tip.setflags(write=False)
     return tip
 

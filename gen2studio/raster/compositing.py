@@ -31,7 +31,7 @@ def blend(source: Pixels, changed: Pixels, mask: Mask | None) -> Pixels:
         return out
     window = np.s_[area.y : area.bottom, area.x : area.right]
     part = np.ascontiguousarray(mask[window])
-    solid = np.asarray(cv2.compare(part, 255.0, cv2.CMP_EQ), np.uint8)
+    solid = np.asarray(cv2.threshold(part, 254, 255, cv2.THRESH_BINARY)[1], np.uint8)
     target = np.ascontiguousarray(out[window])
     cv2.copyTo(np.ascontiguousarray(changed[window]), solid, target)
     soft = (part > 0) & (part < 255)

@@ -10,6 +10,7 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gen2studio.core.geometry import Rect
 from gen2studio.raster.tiles import Mask
@@ -59,7 +60,7 @@ def _pass(block: Mask, radius: int, outward: bool) -> Mask:
 
 
 def feather(mask: Mask, pixels: float) -> Mask:
-    """The edge softened over about ``pixels`` to either side: a Gaussian of sigma ``pixels``/2, one half stays in place."""
+    """The edge softened over about ``pixels`` to either side: a Gaussian of sigma ``pixels``/2."""
     if pixels <= 0 or not mask.any():
         return mask.copy()
     sigma = pixels / 2
@@ -82,7 +83,7 @@ def invert(mask: Mask) -> Mask:
 def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
     """Paint the unpainted regions that do not touch the picture's border, of at most ``largest`` pixels each."""
     empty = (mask < 128).view(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(empty, connectivity=4)
+    count, labels, areas = _components(empty, 4)
     if count <= 1:
         return mask.copy()
     outside = np.zeros(count, bool)
@@ -91,16 +92,22 @@ def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
     hole = ~outside
     hole[0] = False
     if largest is not None:
-        hole &= stats[:, cv2.CC_STAT_AREA] <= largest
+        hole &= areas <= largest
     return np.where(hole[labels], np.uint8(255), mask).astype(np.uint8)
+
+
+def _components(region: Mask, connectivity: int) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
+    """(count, (H, W) labels, pixels per label) of the connected parts of a 0/1 region; label 0 is what is 0."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(region, connectivity=connectivity)
+    return count, np.asarray(labels, np.int32), np.asarray(stats, np.int32)[:, cv2.CC_STAT_AREA]
 
 
 def despeckle(mask: Mask, smallest: int = 64) -> Mask:
     """Painted islands of fewer than ``smallest`` pixels are removed, with their soft edges."""
     painted = (mask > 0).view(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(painted, connectivity=8)
+    count, labels, areas = _components(painted, 8)
     if count <= 1:
         return mask.copy()
-    speck = stats[:, cv2.CC_STAT_AREA] < smallest
+    speck = areas < smallest
     speck[0] = False
     return np.where(speck[labels], np.uint8(0), mask).astype(np.uint8)

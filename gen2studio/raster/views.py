@@ -82,7 +82,7 @@ def outline(sampled: Mask, colour: tuple[int, int, int], width: int = 2) -> Bgra
 
     ``sampled`` must hold OUTLINE_MARGIN more pixels on every side than the result.
     """
-    solid = np.asarray(cv2.compare(sampled, 127.0, cv2.CMP_GT), np.uint8)
+    solid = np.asarray(cv2.threshold(sampled, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
     line = np.asarray(cv2.morphologyEx(solid, cv2.MORPH_GRADIENT, _disc(1 if width < 3 else 2)), np.uint8)
     if width == 2:
         line = np.asarray(cv2.blur(line, (2, 2)), np.uint8)

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QEnterEvent,
     QFocusEvent,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
@@ -33,7 +34,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gen2studio.app.mask_editing import MaskEditing
-from gen2studio.app.session import Compare, MaskView, Session
+from gen2studio.app.session import Compare, Session
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.time import timecode
@@ -259,7 +260,7 @@ class Canvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         region = event.region().intersected(self.view_area)
-        parts = [event.rect()] if region.rectCount() > 6 else list(region)
+        parts = [event.rect()] if region.rectCount() > 6 else [QRect(part) for part in region]  # type: ignore[attr-defined]
         for part in parts:
             painter.setClipRect(part)
             self._paint_part(painter, part.intersected(self.view_area))
@@ -703,7 +704,7 @@ class Canvas(QWidget):
             self._refit()
         super().resizeEvent(event)
 
-    def hideEvent(self, event: QEvent) -> None:
+    def hideEvent(self, event: QHideEvent) -> None:
         self.cancel_gesture()
         super().hideEvent(event)
 

@@ -1,4 +1,4 @@
-"""Gestures as generators: the code before the first ``yield`` is the press, the loop the move, what follows the release.
+"""Gestures as generators: before the first ``yield`` is the press, the loop is the move, what follows the release.
 
 A tool is a function ``tool(stage, press) -> Gesture``. Each ``yield`` hands back the next :class:`Pointer`. Esc (or the
 picture going away) closes the generator: it leaves through GeneratorExit, and ``with`` blocks put things back.

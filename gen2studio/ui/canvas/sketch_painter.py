@@ -86,7 +86,7 @@ def _paint_size(painter: QPainter, centre: QPointF, sketch: Sketch, transform: V
 
 
 def paint_ring(painter: QPainter, centre: QPointF, radius: float, hardness: float) -> None:
-    """The brush as a light ring on a dark one (seen on any picture), and a fainter one where its edge starts to fall."""
+    """The brush as a light ring on a dark one, seen on any picture; a fainter one where its edge starts to fall."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -70,7 +70,7 @@ class Stage:
         self._canvas.show_area(area)
 
     @contextmanager
-    def edit(self, label: str) -> Iterator[MatteEdit]:
+    def edit(self, label: str) -> Generator[MatteEdit]:
         """A working matte that becomes one undo step at the end, or is put back when the gesture is cancelled."""
         edit = self.masks.begin()
         try:
@@ -81,7 +81,7 @@ class Stage:
         edit.commit(label)
 
     @contextmanager
-    def drawing(self, kind: str, *, subtract: bool = False) -> Iterator[Sketch]:
+    def drawing(self, kind: str, *, subtract: bool = False) -> Generator[Sketch]:
         """A sketch shown over the picture until the block is left."""
         self.sketch = Sketch(kind=kind, subtract=subtract)
         try:

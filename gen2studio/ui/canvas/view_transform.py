@@ -53,7 +53,7 @@ class ViewTransform:
 
 
 def letterbox(media: Extent, stage: Extent | None) -> QRectF:
-    """The sequence frame in media pixels when the media is fitted into the middle of it; the media itself without one."""
+    """The sequence frame in media pixels, with the media fitted into its middle; without one, the media itself."""
     if stage is None:
         return QRectF(0, 0, media.width, media.height)
     scale = min(stage.width / media.width, stage.height / media.height)

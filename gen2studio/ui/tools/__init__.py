@@ -1,1 +1,1 @@
-"""Canvas tools. Each gesture is a generator: code before the first yield is the press, the loop the move, after it the release."""
+"""Canvas tools as generators: before the first yield is the press, the loop is the move, what follows the release."""

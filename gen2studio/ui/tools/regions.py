@@ -82,9 +82,7 @@ def _boxed(stage: Stage, press: Pointer, kind: str, name: str) -> Gesture:
                 break
             sketch.points = corners(press, pointer)
             stage.redraw()
-        ends = list(sketch.points)
-    if len(ends) != 2:
-        return
+        ends = corners(press, pointer)
     (x0, y0), (x1, y1) = ends
     draw = shapes.rectangle if kind == "rectangle" else shapes.ellipse
     area, coverage = draw(stage.extent, x0, y0, x1, y1)

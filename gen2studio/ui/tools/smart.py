@@ -22,9 +22,7 @@ def select_box(stage: Stage, press: Pointer) -> Gesture:
                 break
             sketch.points = corners(press, pointer)
             stage.redraw()
-        ends = list(sketch.points)
-    if len(ends) != 2:
-        return
+        ends = corners(press, pointer)
     x0, x1 = sorted((ends[0][0], ends[1][0]))
     y0, y1 = sorted((ends[0][1], ends[1][1]))
     left, top = math.floor(x0), math.floor(y0)
