@@ -17,6 +17,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from gen2studio.core.errors import MediaError
@@ -76,7 +77,7 @@ class AudioSource:
         return max(0, round((end - self._origin) * self.rate))
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """(count, 2) samples from sample ``start`` (0 = position 0, negative before it); silence where there is none."""
+        """(count, 2) samples from sample ``start`` (0 = position 0, negative before it); silence where none is."""
         out = np.zeros((count, 2), np.float32)
         if start + count <= 0 or count <= 0:
             return out
@@ -103,7 +104,7 @@ class AudioSource:
         time = max(Fraction(0), Fraction(sample, self.rate) - _PREROLL) + self._origin
         try:
             self._container.seek((time / self._base).__floor__(), stream=self._stream, backward=True)
-        except av.error.FFmpegError:
+        except FFmpegError:
             self._container.close()
             self._container = open_container(self.path)
             stream = best_audio(self._container)
@@ -211,7 +212,7 @@ class AudioSource:
 def best_audio(container: InputContainer) -> AudioStream | None:
     """FFmpeg's choice of audio stream, None where there is none it can decode."""
     stream = container.streams.best("audio")
-    if isinstance(stream, AudioStream) and stream.codec_context is not None and stream.rate:
+    if isinstance(stream, AudioStream) and stream.rate:
         return stream
     return None
 
@@ -223,14 +224,14 @@ def decoded(container: InputContainer, stream: AudioStream, warnings: list[str],
     while not ended:
         try:
             packet = next(packets, None)
-        except av.error.FFmpegError:
+        except FFmpegError:
             packet = None
         if packet is not None and packet.size == 0 and packet.dts is None:
             packet = None
         ended = packet is None
         try:
             frames = stream.decode(packet)
-        except av.error.FFmpegError:
+        except FFmpegError:
             text = f"Part of the sound of “{path.name}” is damaged; it is silent there."
             if text not in warnings:
                 warnings.append(text)
@@ -264,9 +265,9 @@ def _as_float(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T
     if data.dtype == np.uint8:
-        return (data.astype(np.float32) - 128) / 128
+        return (data.astype(np.float32) - np.float32(128)) / np.float32(128)
     if data.dtype == np.int16:
-        return data.astype(np.float32) / 32768
+        return data.astype(np.float32) / np.float32(32768)
     if data.dtype == np.int32:
         return (data.astype(np.float64) / 2147483648).astype(np.float32)
     return data.astype(np.float32)

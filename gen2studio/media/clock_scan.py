@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -30,7 +30,7 @@ def scan(path: Path) -> FrameClock:
             raise no_picture(path)
         try:
             listing = _Listing(container, stream)
-        except av.error.FFmpegError as error:
+        except FFmpegError as error:
             raise in_words(path, error) from error
         nominal = Fraction(stream.average_rate or stream.guessed_rate or 0)
         base = Fraction(stream.time_base)
@@ -106,7 +106,7 @@ def packets_of(container: InputContainer, stream: VideoStream):
             if is_flush(packet):
                 return
             yield packet
-    except av.error.FFmpegError:
+    except FFmpegError:
         return
 
 
@@ -139,7 +139,7 @@ def _one_packet_a_frame(path: Path) -> bool:
                 if packets == _SAMPLE:
                     break
             frames += len(stream.decode(None))
-        except av.error.FFmpegError:
+        except FFmpegError:
             return False
         return packets == frames
 
@@ -159,7 +159,7 @@ def _scan_by_decoding(path: Path, listing: _Listing, base: Fraction, nominal: Fr
             ended = packet is None
             try:
                 frames = stream.decode(packet)
-            except av.error.FFmpegError:
+            except FFmpegError:
                 continue
             for frame in frames:
                 count += 1

@@ -33,8 +33,11 @@ class Decoder(Protocol):
 
     info: MediaInfo
     clock: FrameClock
-    warnings: list[str]
-    """Damage met so far, in plain sentences (a picture that had to be replaced by its nearest good neighbour)."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Damage met so far, in plain sentences (a picture that had to be replaced by its nearest good neighbour)."""
+        ...
 
     def picture(self, index: int) -> Picture:
         """The frame in its compact form: convert it later, on any thread, to any size."""
@@ -102,14 +105,13 @@ class VideoDecoder:
         if self._deinterlacer is not None:
             self._abandon = abandon
             return self._wrapped(self._deinterlacer.frame(index))
-        passing = None
-        if visit is not None:
 
-            def passing(number: int, frame: VideoFrame) -> None:
-                settle_tags(frame)
+        def passing(number: int, frame: VideoFrame) -> None:
+            settle_tags(frame)
+            if visit is not None:
                 visit(number, self._wrapped(frame))
 
-        frame = self._seeker.frame(index, abandon, passing)
+        frame = self._seeker.frame(index, abandon, passing if visit is not None else None)
         settle_tags(frame)
         return self._wrapped(frame)
 

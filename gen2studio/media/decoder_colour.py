@@ -162,7 +162,7 @@ def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
     spread = cv2.cvtColor(np.ascontiguousarray(alpha), cv2.COLOR_GRAY2BGRA)
     spread[..., 3] = 255
-    return cv2.multiply(pixels, spread, scale=1 / 255)
+    return np.asarray(cv2.multiply(pixels, spread, scale=1 / 255), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +189,7 @@ class ArrayPicture:
         import cv2
 
         if not self.has_alpha:
-            return cv2.cvtColor(_scaled(self.pixels, size or self.extent), cv2.COLOR_RGB2RGBA)
+            return np.asarray(cv2.cvtColor(_scaled(self.pixels, size or self.extent), cv2.COLOR_RGB2RGBA), np.uint8)
         if size is None or size == self.extent:
             return self.pixels.copy()
         # Averages must weigh colour by coverage: scale premultiplied, then divide the alpha out again.
@@ -199,8 +199,10 @@ class ArrayPicture:
         import cv2
 
         if not self.has_alpha:
-            return cv2.cvtColor(_scaled(self.pixels, size or self.extent), cv2.COLOR_RGB2BGRA)
-        return cv2.cvtColor(_scaled(premultiplied(self.pixels), size or self.extent), cv2.COLOR_RGBA2BGRA)
+            return np.asarray(cv2.cvtColor(_scaled(self.pixels, size or self.extent), cv2.COLOR_RGB2BGRA), np.uint8)
+        return np.asarray(
+            cv2.cvtColor(_scaled(premultiplied(self.pixels), size or self.extent), cv2.COLOR_RGBA2BGRA), np.uint8
+        )
 
 
 def unpremultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -219,4 +221,4 @@ def _scaled(pixels: NDArray[np.uint8], size: Extent) -> NDArray[np.uint8]:
     if (width, height) == (size.width, size.height):
         return pixels
     method = cv2.INTER_AREA if size.pixels < width * height else cv2.INTER_CUBIC
-    return cv2.resize(pixels, (size.width, size.height), interpolation=method)
+    return np.asarray(cv2.resize(pixels, (size.width, size.height), interpolation=method), np.uint8)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from av.codec.context import CodecContext
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -169,7 +169,7 @@ class FrameSeeker:
             return
         try:
             self._container.seek(pts - self._seek_lead, stream=self._stream, backward=True)
-        except av.error.FFmpegError:
+        except FFmpegError:
             self._reopen()
             return
         if self._own_codec:
@@ -235,22 +235,22 @@ class FrameSeeker:
     def _stamp(self, frame: VideoFrame) -> int | None:
         if not self.clock.ordinal:
             return frame.pts
-        if frame.opaque is None:
+        if not isinstance(frame.opaque, int):
             frame.opaque = self._counted
             self._counted += 1
-        return int(frame.opaque)
+        return frame.opaque
 
     def _next_packet(self) -> Packet | None:
         try:
             packet = next(self._packets, None)
-        except av.error.FFmpegError:
+        except FFmpegError:
             return None
         return None if packet is None or is_flush(packet) else packet
 
     def _decode(self, packet: Packet | None) -> list[VideoFrame]:
         try:
             return self._codec.decode(packet)
-        except av.error.FFmpegError:
+        except FFmpegError:
             # A damaged packet: go on, the frames around it may be whole. What error concealment makes of the rest of
             # the group depends on every frame before, and frame threads report an error with a later packet (which is
             # lost with it): from now on nothing is skipped and there are no frame threads.

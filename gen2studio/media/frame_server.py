@@ -382,7 +382,6 @@ class FrameServer:
                 surplus.append(fresh)
             else:
                 self._open[path] = fresh
-                self._infos.setdefault(path, fresh.decoder.info) if info is not None else None
                 idle = [key for key, one in self._open.items() if one.users == 0]
                 while len(self._open) > _OPEN_DECODERS and idle:
                     one = self._open.pop(idle.pop(0))

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -59,7 +60,7 @@ def probe(path: Path | str, *, as_sequence: bool = False) -> MediaInfo:
             )
         try:
             frame = _first_frame(container, stream)
-        except av.error.FFmpegError as error:
+        except FFmpegError as error:
             raise in_words(path, error) from error
         if frame is None:
             raise no_picture(path)
@@ -79,7 +80,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
     for tried, packet in enumerate(packets_of(container, stream)):
         try:
             frames = stream.decode(packet)
-        except av.error.FFmpegError:
+        except FFmpegError:
             frames = []
         if frames:
             return frames[0]
@@ -87,7 +88,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
             break
     try:
         frames = stream.decode(None)
-    except av.error.FFmpegError:
+    except FFmpegError:
         return None
     return frames[0] if frames else None
 
@@ -131,7 +132,7 @@ def _video_info(
 
 def _audio_info(container: InputContainer) -> AudioInfo | None:
     stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream) or stream.codec_context is None or not stream.rate:
+    if not isinstance(stream, AudioStream) or not stream.rate:
         return None
     duration = Fraction(0)
     if stream.duration and stream.time_base:

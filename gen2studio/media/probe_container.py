@@ -12,6 +12,8 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.error import DecoderNotFoundError, FFmpegError, PatchWelcomeError
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -36,7 +38,7 @@ def open_container(path: Path) -> InputContainer:
             options={"protocol_whitelist": "file"},
             metadata_errors="replace",
         )
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise in_words(path, error) from error
     if _PLAYLISTS & set(container.format.name.split(",")):
         container.close()
@@ -68,7 +70,7 @@ def in_words(path: Path, error: BaseException) -> MediaError:
         return error
     if isinstance(error, MemoryError):
         return MediaError(f"“{path.name}” needs more memory than is free.", "Close other programs and try again.")
-    if isinstance(error, (av.error.DecoderNotFoundError, av.error.PatchWelcomeError)):
+    if isinstance(error, (DecoderNotFoundError, PatchWelcomeError)):
         return MediaError(f"“{path.name}” uses a format that can't be decoded here.", _CONVERT)
     if _is_cut_short(path):
         return MediaError(
@@ -95,7 +97,7 @@ def best_video(container: InputContainer) -> VideoStream | None:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    return bool(int(stream.disposition) & int(av.stream.Disposition.attached_pic))
+    return bool(int(stream.disposition) & int(Disposition.attached_pic))
 
 
 def has_alpha_layer(stream: VideoStream) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from gen2studio.core.errors import MediaError
@@ -102,14 +103,14 @@ def _with_ffmpeg(path: Path, kind: str) -> NDArray[np.uint8] | None:
             if deep:
                 return _rounded(frame.reformat(format="rgba64le" if alpha else "rgb48le").to_ndarray())
             return np.ascontiguousarray(frame.reformat(format="rgba" if alpha else "rgb24").to_ndarray(), np.uint8)
-    except (av.error.FFmpegError, ValueError, MemoryError):
+    except (FFmpegError, ValueError, MemoryError):
         return None
 
 
 def _palette_alpha(frame: av.VideoFrame) -> bool:
     if frame.format.name != "pal8":
         return False
-    palette = np.frombuffer(frame.planes[1], np.uint8).reshape(-1, 4) if len(frame.planes) > 1 else None
+    palette = np.frombuffer(memoryview(frame.planes[1]), np.uint8).reshape(-1, 4) if len(frame.planes) > 1 else None
     return palette is None or int(palette[:, 3].min()) < 255
 
 
@@ -124,8 +125,10 @@ def _with_opencv(data: bytes) -> NDArray[np.uint8] | None:
     elif pixels.dtype != np.uint8:
         pixels = _encoded_srgb(pixels.astype(np.float32))
     if pixels.ndim == 2 or pixels.shape[2] == 1:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
+    return np.asarray(
+        cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB), np.uint8
+    )
 
 
 def _rounded(deep: NDArray[Any]) -> NDArray[np.uint8]:

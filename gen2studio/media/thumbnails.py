@@ -55,9 +55,7 @@ class _Readers:
 _readers = _Readers()
 
 
-def thumbnail(
-    path: Path | str, seconds: Fraction, height: int, info: MediaInfo | None = None
-) -> NDArray[np.uint8]:
+def thumbnail(path: Path | str, seconds: Fraction, height: int, info: MediaInfo | None = None) -> NDArray[np.uint8]:
     """(height, W, 4) BGRA premultiplied: the key frame at or before ``seconds`` (0 = first frame).
 
     Any thread but the UI's; calls take turns. Raises MediaError.

@@ -8,12 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaKind
 from gen2studio.media.decoder import open_decoder
-from gen2studio.media.decoder_hdr import HLG, PQ, hdr_to_sdr, light_to_pq, pq_to_light
 from gen2studio.media.decoder_colour import meant_matrix
+from gen2studio.media.decoder_hdr import HLG, PQ, hdr_to_sdr, light_to_pq, pq_to_light
 from gen2studio.media.probe import probe
 
 KR_KB = {"709": (0.2126, 0.0722), "601": (0.299, 0.114)}
@@ -104,7 +103,7 @@ def test_square_pixels(hard: Path) -> None:
 def test_odd_sizes(hard: Path, name: str, shape: tuple[int, int]) -> None:
     decoder = open_decoder(hard / name)
     for picture in (decoder.rgb(3), decoder.bgra(3), decoder.rgba(3, Extent(77, 33))):
-        assert picture.flags.c_contiguous and picture.flags.owndata or picture.base is not None
+        assert (picture.flags.c_contiguous and picture.flags.owndata) or picture.base is not None
     assert decoder.rgb(3).shape == (*shape, 3)
     assert decoder.bgra(3, Extent(77, 33)).shape == (33, 77, 4)
     assert int(decoder.bgra(3)[..., 3].min()) == 255
