@@ -379,6 +379,20 @@ def test_thumbnails_arrive_on_their_own(bench: Bench, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not coloured(), timeout=8000)
 
 
+def test_waveforms_arrive_on_their_own(bench: Bench, qtbot: QtBot) -> None:
+    from gen2studio.ui import theme
+
+    ink = theme.colour("waveform").rgb()
+
+    def drawn() -> None:
+        image = picture_of(bench)
+        top = bench.point(0, 2, 0).y()
+        heights = [sum(image.pixel(x, top + y) == ink for y in range(18, 63)) for x in range(10, 700, 5)]
+        assert max(heights) > 6 > min(heights), "loud and quiet places differ"
+
+    qtbot.waitUntil(lambda: not drawn(), timeout=8000)
+
+
 def test_bands_show_what_jobs_do(bench: Bench) -> None:
     dog = bench.lane(0)[1]
     states = {dog.id: [("rendering", dog.start, dog.start + 20), ("queued", dog.start + 20, dog.end)]}

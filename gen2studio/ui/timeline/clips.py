@@ -80,6 +80,7 @@ class ClipPainter:
         self._accent = colour("accent")
         self._badge = colour("background", 190)
         self._hatch = colour("text_faint", 70)
+        self._widths: dict[str, int] = {}
         self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
         self._font: QFont | None = None
         self._metrics: QFontMetrics | None = None
@@ -97,6 +98,7 @@ class ClipPainter:
         self._small.setBold(True)
         self._metrics = QFontMetrics(self._font)
         self._names.clear()
+        self._widths.clear()
         self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
 
     def paint(self, painter: QPainter, layout: Layout, area: QRect, ratio: float) -> None:
@@ -401,20 +403,23 @@ class ClipPainter:
                     painter.restore()
 
     def _elided(self, name: str, width: int) -> tuple[QStaticText, int] | None:
-        """``name`` cut to ``width`` pixels, laid out, with its width; remembered in steps of 8 pixels."""
+        """``name`` cut to ``width`` pixels, laid out, with its width; remembered in steps of 16 pixels."""
         if width < 14:
             return None
-        step = min(width // 8, 64)
+        assert self._metrics is not None and self._font is not None
+        whole = self._widths.get(name)
+        if whole is None:
+            whole = self._widths[name] = self._metrics.horizontalAdvance(name)
+        step = -1 if whole <= width else width // 16
         known = self._names.get((name, step))
         if known is None:
-            assert self._metrics is not None and self._font is not None
             if len(self._names) > 20_000:
                 self._names.clear()
-            text = QStaticText(self._metrics.elidedText(name, Qt.TextElideMode.ElideRight, step * 8))
+            shown = name if step < 0 else self._metrics.elidedText(name, Qt.TextElideMode.ElideRight, step * 16)
+            text = QStaticText(shown)
             text.setTextFormat(Qt.TextFormat.PlainText)
             text.prepare(font=self._font)
-            known = text, math.ceil(text.size().width())
-            self._names[name, step] = known
+            known = self._names[name, step] = text, math.ceil(text.size().width())
         return known
 
 

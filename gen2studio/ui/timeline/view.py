@@ -280,15 +280,15 @@ class TimelineView(QWidget):
             self._refresh_backing(ratio)
         painter = QPainter(self)
         area = event.rect()
-        source = QRect(
-            round(area.x() * ratio), round(area.y() * ratio), round(area.width() * ratio), round(area.height() * ratio)
-        )
-        painter.drawPixmap(area, self._backing, source)
+        region = event.region()
+        for part in [area] if region.rectCount() > 6 else [*region]:  # pyright: ignore[reportGeneralTypeIssues]
+            # One blit a rectangle: a blit of the bounding rectangle under a clip of several is far slower.
+            painter.drawPixmap(part, self._backing, _scaled(part, ratio))
+        if area.left() < EDGE_NAMES:
+            self.painter.paint_names_at_edge(painter, self._layout)
         self._overlay_painter.paint_range(painter, self.sequence, area)
         if self._preview is None or not self.overlay.refused:
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
-        if area.left() < EDGE_NAMES:
-            self.painter.paint_names_at_edge(painter, self._layout)
         self._overlay_painter.paint_gesture(painter, self._layout, self.overlay)
         self._overlay_painter.paint_playhead(painter, self._playhead)
         self._overlay_painter.paint_hint(painter, self.overlay)
@@ -682,3 +682,8 @@ class TimelineView(QWidget):
             timer.stop()
         self.thumbnails.stop()
         self.waveforms.stop()
+
+
+def _scaled(rect: QRect, ratio: float) -> QRect:
+    """``rect`` in device pixels."""
+    return QRect(*(round(side * ratio) for side in (rect.x(), rect.y(), rect.width(), rect.height())))
