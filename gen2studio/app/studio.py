@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -12,7 +13,7 @@ from gen2studio.app import planning
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.generation import Generation
 from gen2studio.app.importing import Importer
-from gen2studio.app.jobs import JobBoard
+from gen2studio.app.jobs import EngineSignals, JobBoard
 from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
 from gen2studio.app.mask_editing import MaskEditing
@@ -73,11 +74,13 @@ class Studio(QObject):
         self.session = Session(self.store, self)
         self.host = host
         host.setParent(self)
+        # Signals of a class and of an instance are of different types to a checker.
+        engine = cast(EngineSignals, host)
         self.frames = FrameServer(int(preferences.get("frame_cache_mb")) << 20)
-        self.board = JobBoard(host, self)
+        self.board = JobBoard(engine, self)
         self.measuring = TakeMeasuring(parent=self)
         self.takes = TakeKeeper(
-            self.store, host, lambda: self._take_store, planning.look_of_recipe, self.measuring, self
+            self.store, engine, lambda: self._take_store, planning.look_of_recipe, self.measuring, self
         )
         self.generation = Generation(
             self.session, host, registry, catalog, preferences,
@@ -87,7 +90,7 @@ class Studio(QObject):
         self.editing = TimelineEditing(self.session, self)
         self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
         self.player = Player(self.session, self, sound=sound)
-        self.live = LivePreview(self.session, host, self._plan_preview, self)
+        self.live = LivePreview(self.session, engine, self._plan_preview, self)
         self.importer = Importer(self.store, self)
         self.offline: frozenset[str] = frozenset()
         self._take_store: TakeStore | None = None
@@ -156,22 +159,16 @@ class Studio(QObject):
         self._take_store = TakeStore(self.project.takes_dir)
         self._renders = RenderJournal(self.project.folder / "renders.jsonl")
         tiles = self.store.tiles
-        self.host.set_workspace(
-            Workspace(takes=self._take_store, matte=tiles.unpack, blob=self._blob_reader(), journal=self._renders)
-        )
+        self.host.set_workspace(Workspace(takes=self._take_store, matte=tiles.unpack, journal=self._renders))
         self._journal = Journal(self.project, self.store, self)
         self._journal.failed.connect(lambda sentence: self.session.tell(sentence, "error"))
         for item in self.store.document.media.values():
             self.frames.describe(item.path, item.info)
         self._look_for_offline()
+        self.feed.start()
         self.project_changed.emit()
         for job in self._renders.compact():
             self.host.submit(job)
-
-    def _blob_reader(self) -> Callable[..., object]:
-        from gen2studio.engine.frames import blob_picture
-
-        return blob_picture
 
     def _leave(self, *, discard: bool) -> None:
         """Let go of the open project; ``discard`` when the artist chose not to keep unsaved changes."""
@@ -191,11 +188,8 @@ class Studio(QObject):
 
     def _switch(self, opened: tuple[Project, Document], *, dirty: bool = False) -> None:
         # Whoever switches projects was asked about unsaved changes before.
-        empty = self.project.untitled
         self._leave(discard=True)
-        left, (self.project, document) = self.project, opened
-        if empty:
-            left.delete_files()
+        self.project, document = opened
         self.store.replace(document, self.project.tiles)
         if dirty:
             self.store.undo_stack.resetClean()
@@ -252,9 +246,11 @@ class Studio(QObject):
             return False
         return self._saving(lambda: self.project.save(self.store.document))
 
-    def save_as(self, path: Path) -> bool:
+    def save_as(self, path: Path, *, packed: bool | None = None) -> bool:
+        """Save to another place and go on there; ``packed`` = as one file (None = as now)."""
+
         def write() -> None:
-            document = self.project.save_as(self.store.document, path)
+            document = self.project.save_as(self.store.document, path, packed=packed)
             if document is not self.store.document:
                 self.store.amend(lambda _old: document)
 

@@ -54,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
         bar.end()
     finally:
         project.close()
-        project.delete_files()
     print(f"The film is ready: {result.path.resolve()}")
     return DONE
 

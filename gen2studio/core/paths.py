@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import platformdirs
 
 _APP = "gen2studio"
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 
 
 def _home(kind: str) -> Path | None:
@@ -62,6 +64,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
+            if hasattr(os, "fchmod"):
+                # mkstemp makes private files; what we write is as readable as any other file of the user's.
+                os.fchmod(handle, 0o666 & ~_UMASK)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -73,7 +78,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def part_file(path: Path) -> Iterator[Path]:
+def part_file(path: Path) -> Generator[Path]:
     """Yield ``path`` with ``.part`` before the suffix; rename it over ``path`` on success, delete it on any error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part{path.suffix}")

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMessageBox, QTa
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.session import Compare
 from gen2studio.app.studio import Studio
-from gen2studio.ui import theme, window_commands
+from gen2studio.ui import window_commands
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.dialogs.command_palette import CommandPalette
@@ -83,9 +83,7 @@ class MainWindow(QMainWindow):
         self._titles.setSingleShot(True)
         self._titles.timeout.connect(self._show_dock_titles)
         self.setDockOptions(
-            self.dockOptions()
-            | QMainWindow.DockOption.AllowNestedDocks
-            | QMainWindow.DockOption.GroupedDragging
+            self.dockOptions() | QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.GroupedDragging
         )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
@@ -139,10 +137,11 @@ class MainWindow(QMainWindow):
         """A dock in a group is named by its tab, which can be dragged; its title bar would only say it again."""
         for dock in self._docks.values():
             grouped = bool(self.tabifiedDockWidgets(dock)) and not dock.isFloating()
-            bare = dock.titleBarWidget()
-            if grouped and bare is None:
+            # Qt returns null where no title bar was set, which its type hints leave out.
+            bare: QWidget | None = dock.titleBarWidget()
+            if grouped and not bare:
                 dock.setTitleBarWidget(QWidget(dock))
-            elif not grouped and bare is not None:
+            elif bare and not grouped:
                 dock.setTitleBarWidget(None)  # pyright: ignore[reportArgumentType]
                 bare.deleteLater()
 

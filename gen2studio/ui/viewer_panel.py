@@ -78,8 +78,8 @@ class ViewerPanel(QWidget):
         session.store.changed.connect(lambda _old, _new: self._show_clock())
         session.store.replaced.connect(lambda _new: self._show_clock())
         player.dropped_changed.connect(self._on_dropped_changed)
-        player.playing_changed.connect(lambda on: self._play.setIcon(theme.icon("pause" if on else "play")))
-        self._play = self.findChild(QToolButton, "viewer.playback.play")
+        play = actions["playback.play"]
+        player.playing_changed.connect(lambda on: play.setIcon(theme.icon("pause" if on else "play")))
         self._show_clock()
 
     def _button(self, action: QAction, parent: QWidget) -> QToolButton:

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
-from pytestqt.qtbot import QtBot
-
 from gen2studio.app.session import Compare
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.metadata import read_recipe
 from gen2studio.ui.dialogs.export_dialog import ExportDialog
 from gen2studio.ui.main_window import MainWindow
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
 
 FRAMES = 6
 LEFT = Qt.MouseButton.LeftButton
@@ -69,7 +68,9 @@ def test_main_job_on_the_retriever(window: MainWindow, qtbot: QtBot, media_root:
     window.binder.action("timeline.trim_tail").trigger()
     session.set_playhead(0)
     assert session.sequence.duration == FRAMES
-    qtbot.waitUntil(lambda: studio.feed.picture.media_frame == 0 and studio.feed.picture.shows == "source", timeout=15000)
+    qtbot.waitUntil(
+        lambda: studio.feed.picture.media_frame == 0 and studio.feed.picture.shows == "source", timeout=15000
+    )
 
     # A mask painted by hand, then carried through the clip.
     session.set_tool("brush")

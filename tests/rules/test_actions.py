@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 
 import pytest
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QPlainTextEdit, QWidget
-from pytestqt.qtbot import QtBot
-
 from gen2studio.app.action_table import all_actions, clashes
 from gen2studio.app.actions import Action
 from gen2studio.ui.main_window import MainWindow
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
 
 
 def test_ids_are_stable_names() -> None:
@@ -52,7 +58,7 @@ def test_every_control_has_a_name_for_people_and_for_machines(window: MainWindow
         if not isinstance(widget, kinds) or _inner(widget):
             continue
         name = widget.objectName()
-        if not name or not widget.accessibleName() and not (isinstance(widget, QAbstractButton) and widget.text()):
+        if not name or (not widget.accessibleName() and not (isinstance(widget, QAbstractButton) and widget.text())):
             lacking.append(f"{type(widget).__name__} {name or '?'} in {widget.parent().objectName()}: no name")
         elif not widget.toolTip():
             lacking.append(f"{name}: no tool tip")
