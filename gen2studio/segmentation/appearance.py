@@ -124,9 +124,7 @@ class PatchMemory:
         place = np.stack([columns * STRIDE - origin.x, rows * STRIDE - origin.y], -1) * (self.PLACE / origin.size)
         return np.concatenate([local, place], -1).astype(np.float32)
 
-    def _sampled(
-        self, frame: WorkFrame, matte: Soft, distance: NDArray[np.float32], origin: ObjectFrame
-    ) -> _Samples:
+    def _sampled(self, frame: WorkFrame, matte: Soft, distance: NDArray[np.float32], origin: ObjectFrame) -> _Samples:
         coarse, far = matte[::STRIDE, ::STRIDE], distance[::STRIDE, ::STRIDE]
         sets = []
         for chosen in ((coarse > 0.8) & (far < 32), (coarse < 0.2) & (far > -32)):

@@ -25,7 +25,7 @@ class Signs:
     edge: float
     """Share of the pixels beside the edge that were decided clearly."""
     area: float
-    """Smaller over larger of the areas now and expected."""
+    """From the smaller over the larger of the areas now and five frames ago: halving or doubling is suspect."""
     looks: float
     """How well the subject separates from its surroundings by the remembered appearance."""
 
@@ -51,11 +51,13 @@ def signs_of(
     area = float((matte > 0.5).sum())
     decided = 1 - float((np.abs(matte[band] - 0.5) < 0.2).mean())
     inside, outside = band & (distance > 1), band & (distance < -1)
-    gap = (float(looks[inside].mean()) if inside.any() else 0.0) - (float(looks[outside].mean()) if outside.any() else 0.0)
+    gap = (float(looks[inside].mean()) if inside.any() else 0.0) - (
+        float(looks[outside].mean()) if outside.any() else 0.0
+    )
     ratio = min(area, expected) / max(area, expected, 1.0)
     return Signs(
         float(trust[near].mean()),
         float(np.clip(decided * 1.25, 0, 1)),
-        float(np.clip(ratio * 1.25, 0, 1)),
+        float(np.clip(1.5 * ratio * ratio, 0, 1)),
         float(np.clip(gap / 4, 0, 1)),
     )

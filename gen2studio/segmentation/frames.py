@@ -40,7 +40,9 @@ class WorkFrame:
         if picture.shape[1] == extent.width and picture.shape[0] == extent.height:
             small = np.ascontiguousarray(picture)
         else:
-            small = np.asarray(cv2.resize(picture, (extent.width, extent.height), interpolation=cv2.INTER_AREA), np.uint8)
+            small = np.asarray(
+                cv2.resize(picture, (extent.width, extent.height), interpolation=cv2.INTER_AREA), np.uint8
+            )
         return WorkFrame(index, small)
 
     def prepared(self) -> WorkFrame:
@@ -95,7 +97,5 @@ def _blur(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
         wide = cv2.GaussianBlur(values, (0, 0), sigma)
         return np.asarray(wide[::STRIDE, ::STRIDE], np.float32)
     height, width = values.shape[:2]
-    small = cv2.resize(
-        values, (-(-width // STRIDE), -(-height // STRIDE)), interpolation=cv2.INTER_AREA
-    )
+    small = cv2.resize(values, (-(-width // STRIDE), -(-height // STRIDE)), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma / STRIDE), np.float32)

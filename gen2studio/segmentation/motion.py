@@ -98,7 +98,9 @@ def against_camera(frame: WorkFrame, link: Link, subject: NDArray[np.float32]) -
     camera, agreed = cv2.findHomography(here, there, cv2.RANSAC, 1.0, maxIters=300)
     if camera is None or agreed is None or agreed.mean() < 0.5:
         return None
-    body, _ = cv2.estimateAffine2D(points[inside], points[inside] + link.back[inside], ransacReprojThreshold=1.5, maxIters=300)
+    body, _ = cv2.estimateAffine2D(
+        points[inside], points[inside] + link.back[inside], ransacReprojThreshold=1.5, maxIters=300
+    )
     if body is None:
         return None
     every = np.ascontiguousarray(points.reshape(-1, 1, 2))

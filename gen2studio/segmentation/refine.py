@@ -52,7 +52,9 @@ class ColourGuide:
         cross = _box(self._guide * matte[..., None], self._radius) - self._mean * mean[..., None]
         cr, cg, cb = (cross[..., i] for i in range(3))
         irr, irg, irb, igg, igb, ibb = self._inverse
-        slope = np.dstack([irr * cr + irg * cg + irb * cb, irg * cr + igg * cg + igb * cb, irb * cr + igb * cg + ibb * cb])
+        slope = np.dstack(
+            [irr * cr + irg * cg + irb * cb, irg * cr + igg * cg + igb * cb, irb * cr + igb * cg + ibb * cb]
+        )
         offset = mean - (slope * self._mean).sum(-1)
         smooth = (_box(slope, self._radius) * self._guide).sum(-1) + _box(offset, self._radius)
         return np.clip(smooth, 0.0, 1.0)

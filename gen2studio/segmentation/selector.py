@@ -161,7 +161,7 @@ def _cut(
     labels = np.full(small.shape[:2], cv2.GC_PR_BGD, np.uint8)
     lab = np.asarray(cv2.cvtColor(np.asarray(small, np.float32) / 255, cv2.COLOR_RGB2Lab), np.float32)
     if drawn is not None:
-        _start_from_matte(labels, drawn, include, exclude)
+        _start_from_matte(labels, drawn, lab, include, exclude)
     if box is not None:
         within = np.zeros(small.shape[:2], bool)
         x0, y0 = round((box.x - crop.x) * scale), round((box.y - crop.y) * scale)
@@ -185,19 +185,29 @@ def _reduced(marks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool
 
 
 def _start_from_matte(
-    labels: NDArray[np.uint8], drawn: NDArray[np.bool_], include: NDArray[np.bool_], exclude: NDArray[np.bool_]
+    labels: NDArray[np.uint8],
+    drawn: NDArray[np.bool_],
+    lab: NDArray[np.float32],
+    include: NDArray[np.bool_],
+    exclude: NDArray[np.bool_],
 ) -> None:
-    """The matte is settled except within reach of marks that contradict it, and along its edge there."""
+    """The matte is settled except within geodesic reach of marks that contradict it; close to them it is turned over.
+
+    Geodesic reach runs along like colours, so a click in a wrongly taken wall frees that wall and not the subject.
+    """
     labels[drawn] = cv2.GC_PR_FGD
-    reach = max(12.0, 0.35 * float(np.sqrt(drawn.sum())))
-    contradicted = (include & ~drawn) | (exclude & drawn)
-    if not contradicted.any():
-        contradicted = include | exclude
-    far = np.ones(drawn.shape, bool)
-    if contradicted.any():
-        far = cv2.distanceTransform((~contradicted).astype(np.uint8), cv2.DIST_L2, 3) > reach
-    labels[far & drawn] = cv2.GC_FGD
-    labels[far & ~drawn] = cv2.GC_BGD
+    reach = max(16.0, 0.8 * float(np.sqrt(drawn.sum())))
+    smooth = _smoothed(lab)
+    for wrong, guess in ((include & ~drawn, cv2.GC_PR_FGD), (exclude & drawn, cv2.GC_PR_BGD)):
+        settled, turned = (cv2.GC_BGD, ~drawn) if guess == cv2.GC_PR_FGD else (cv2.GC_FGD, drawn)
+        distance = geodesic_distance(smooth, wrong, colour=1.0)
+        labels[turned & (distance < 0.5 * reach)] = guess
+        labels[turned & (distance >= reach)] = settled
+
+
+def _smoothed(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Texture evened out, edges kept: what geodesic paths are measured on."""
+    return np.asarray(cv2.bilateralFilter(lab, 5, 12, 3), np.float32)
 
 
 def _start_from_clicks(
@@ -207,7 +217,7 @@ def _start_from_clicks(
     border = np.zeros(include.shape, bool)
     border[0], border[-1], border[:, 0], border[:, -1] = True, True, True, True
     clear = cv2.distanceTransform((~include).astype(np.uint8), cv2.DIST_L2, 3) > 0.1 * max(include.shape)
-    smooth = np.asarray(cv2.bilateralFilter(lab, 5, 12, 3), np.float32)
+    smooth = _smoothed(lab)
     to_subject = geodesic_distance(smooth, include)
     to_background = geodesic_distance(smooth, exclude | (border & clear))
     labels[to_subject < to_background] = cv2.GC_PR_FGD

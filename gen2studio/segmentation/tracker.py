@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Extent
@@ -15,7 +14,7 @@ from gen2studio.engine.events import Estimate
 from gen2studio.engine.mask_tools import MaskContext
 from gen2studio.engine.requests import AnchorTrack, PropagateRequest
 from gen2studio.segmentation.carrier import Carrier, Evidence, weighed
-from gen2studio.segmentation.confidence import LOST, SUSPECT
+from gen2studio.segmentation.confidence import SUSPECT
 from gen2studio.segmentation.frames import work_extent
 from gen2studio.segmentation.plan import BACKWARD, FORWARD, Direction, Span, blend_share, spans_of, wanted_range
 from gen2studio.segmentation.refine import Soft, full_size
@@ -91,6 +90,8 @@ class _Propagation:
         self._kept: dict[tuple[str, int], _Carried] = {}
         self._spans: list[Span] = []
         self._exclusive = True
+        self._states: dict[tuple[str, int, int], str] = {}
+        """(object, anchor, direction) → lost, suspect or sure, on the last frame told about."""
         self._done = 0
         self._total = 0
 
@@ -187,9 +188,9 @@ class _Propagation:
         evidence = [e for _, _, e in active]
         odds = weighed(evidence) if self._exclusive else [weighed([e])[0] for e in evidence]
         for (span, carrier, gathered), share in zip(active, odds, strict=True):
-            found = carrier.found, carrier.lost
             carrier.settle(step.frame, link, gathered, share)
-            self._tell(span, step.frame.index, carrier, found)
+            if step.frame.index in self._wanted:
+                self._tell(span, step.frame.index, carrier)
             self._hand_on(span, step, carrier)
 
     def _hand_on(self, span: Span, step: Step, carrier: Carrier) -> None:
@@ -220,8 +221,20 @@ class _Propagation:
         mask.setflags(write=False)
         self._context.emit(object_id, step.frame.index, mask, round(float(confidence), 4), FlowTracker().title)
 
-    def _tell(self, span: Span, index: int, carrier: Carrier, before: tuple[bool, bool]) -> None:
-        """Notes for the artist, once per event and only about frames that get a matte."""
+    def _tell(self, span: Span, index: int, carrier: Carrier) -> None:
+        """Notes for the artist, once per event."""
+        if carrier.empty:
+            return
+        name = f"“{span.object_id}” " if len(self._tracks) > 1 else "The subject "
+        state = "lost" if carrier.lost else "suspect" if carrier.confidence < SUSPECT else "sure"
+        before = self._states.get((span.object_id, span.anchor, span.direction), "sure")
+        self._states[(span.object_id, span.anchor, span.direction)] = state
+        if carrier.found_again:
+            self._context.note(f"{name}seems to be back on frame {index}: check it there.", index)
+        elif state == "lost" and before != "lost":
+            self._context.note(f"{name}was lost: draw a correction at frame {index} if it is still in view.", index)
+        elif state == "suspect" and before == "sure":
+            self._context.note(f"{name}is uncertain from here: draw a correction at frame {index}.", index)
 
 
 def _blended(
@@ -232,9 +245,7 @@ def _blended(
     earlier = (1 - share) * (ahead_confidence + 0.02)
     weight = np.float32(later / (later + earlier))
     matte = (1 - weight) * ahead + weight * back
-    return matte.astype(np.float32), float((1 - weight) * ahead_confidence + weight * back_confidence)
-
-
-def _agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    both, either = np.minimum(a, b).sum(), np.maximum(a, b).sum()
-    return float(both / either) if either > 0 else 1.0
+    both, either = float(np.minimum(ahead, back).sum()), float(np.maximum(ahead, back).sum())
+    agreement = both / either if either > 0 else 1.0
+    confidence = float((1 - weight) * ahead_confidence + weight * back_confidence)
+    return matte.astype(np.float32), confidence * (0.5 + 0.5 * agreement)
