@@ -1,6 +1,5 @@
 """The rows of the action table that cut: editing, navigating and playing the timeline."""
 
-
 # One row, one line: the table is read across, so lines may be long here.
 # ruff: noqa: E501
 from __future__ import annotations

@@ -341,8 +341,11 @@ class ClipPainter:
             fill = self._fills[row.is_video] if clip.enabled else self._off_fills
             ground = fill[1] if strip < row.body else fill[2]
             drop = 1 + (BAND if clip.takes or self._bands.job_states is not None else 0)
-            painter.fillRect(0, top + drop, min(text[1] + 28, room + 10), strip - drop, ground)
+            chip = QRect(0, top + drop, min(text[1] + 28, room + 10), strip - drop)
+            painter.fillRect(chip, ground)
             painter.drawStaticText(6, top + self._text_drop(strip), text[0])
+            if row.track.muted or row.track.locked:
+                painter.fillRect(chip, self._dim)
 
     def _paint_speed(self, painter: QPainter, clip: Clip, end: int, top: int) -> int:
         text = f"{float(clip.speed) * 100:g} %"

@@ -330,6 +330,7 @@ class TimelinePanel(QWidget):
             bar.setPageStep(page)
             bar.setValue(value)
             bar.blockSignals(blocked)
+        self.along.setVisible(view.max_y > 0)
         blocked = self.slider.blockSignals(True)
         self.slider.setValue(_slider_of(view.ppf))
         self.slider.blockSignals(blocked)
