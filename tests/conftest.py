@@ -37,7 +37,7 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves threads, windows or running timers behind. The qapp is only looked at where Qt is in use."""
+    """Fail a test that leaves threads, windows or running timers behind; Qt is only looked at where it is in use."""
     before = set(threading.enumerate())
     yield
     _check_widgets(request)

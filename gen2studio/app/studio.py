@@ -116,7 +116,7 @@ class Studio(QObject):
         wanted = bool(self.preferences.get("live_preview"))
         self.live.set_enabled(wanted and self.generation.has_style and self.generation.ability() is not None)
 
-    # -- engine glue --------------------------------------------------------------------------------------------------
+    # -- engine glue -----------------------------------------------------------------------------------------------
 
     def take_folder(self, take_id: str) -> Path:
         assert self._take_store is not None
@@ -143,7 +143,7 @@ class Studio(QObject):
         except StudioError:
             return True
 
-    # -- projects -------------------------------------------------------------------------------------------------------
+    # -- projects --------------------------------------------------------------------------------------------------
 
     @property
     def modified(self) -> bool:
@@ -276,7 +276,7 @@ class Studio(QObject):
         self.saved.emit()
         return True
 
-    # -- recovery -------------------------------------------------------------------------------------------------------
+    # -- recovery --------------------------------------------------------------------------------------------------
 
     def recoverable(self) -> tuple[Candidate, ...]:
         """Work that an earlier run did not save."""
@@ -295,10 +295,10 @@ class Studio(QObject):
     def forget(self, candidate: Candidate) -> None:
         discard(candidate)
 
-    # -- media ----------------------------------------------------------------------------------------------------------
+    # -- media -----------------------------------------------------------------------------------------------------
 
     def import_files(self, paths: Sequence[Path]) -> None:
-        """Add files to the pool. The very first import also goes to the timeline, so that there is something to work on."""
+        """Add files to the pool. The very first import also goes to the timeline: there is something to work on."""
         if self.store.document.sequence is None or self.store.document.sequence.duration == 0:
             self.importer.import_and_place(paths)
         else:
@@ -334,7 +334,7 @@ class Studio(QObject):
             self.session.tell(f"{missing} of {len(media_ids)} files were not found in {folder}.", "warning")
 
     def frame_png(self, *, shown: bool) -> bytes | None:
-        """The picture in the viewer as PNG bytes: what is shown, or the source at full size. None when there is none."""
+        """The viewer's picture as PNG bytes: what is shown, or the source at full size. None when there is none."""
         picture = self.feed.picture
         item = self.store.document.media.get(picture.media_id)
         try:
@@ -371,7 +371,7 @@ class Studio(QObject):
             self.offline = offline
             self.offline_changed.emit(offline)
 
-    # -- ending ---------------------------------------------------------------------------------------------------------
+    # -- ending ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the engine thread once the window is up."""

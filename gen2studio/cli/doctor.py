@@ -39,10 +39,7 @@ def _version(package: str) -> str | None:
 
 
 def check_python() -> Finding:
-    version = platform.python_version()
-    if sys.version_info < (3, 11):
-        return Finding("missing", "Python", version, "Install Python 3.11 or newer.")
-    return Finding("ok", "Python", version)
+    return Finding("ok", "Python", platform.python_version())
 
 
 def check_packages() -> list[Finding]:

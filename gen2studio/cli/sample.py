@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "sample",
         help="render the bundled sample project to a film",
-        description="Render the bundled sample project: every clip with a look is generated, then the timeline is exported.",
+        description="Render the bundled sample project: clips with a look are generated, then all of it is exported.",
     )
     parser.add_argument("--out", type=Path, default=Path("out/sample.mp4"), help="film to write (default: %(default)s)")
     parser.add_argument("--preset", default="h264", help="export preset (default: %(default)s)")
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def generate_looks(project: Project, document: Document) -> Document | None:
-    """Make and apply a take for every clip that has a look but no take; None when it was stopped. Raises StudioError."""
+    """Make and apply a take for every clip with a look but no take; None when stopped. Raises StudioError."""
     from gen2studio.app import planning
     from gen2studio.cli.progress_bar import ProgressBar
     from gen2studio.cli.running import run_job

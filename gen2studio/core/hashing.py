@@ -38,7 +38,7 @@ def _plain(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    """One JSON text per value: sorted keys, exact floats, fractions as n/d. Fields with ``compare=False`` are left out."""
+    """One JSON text per value: sorted keys, exact floats, fractions n/d; without fields that don't compare."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 

@@ -1,7 +1,8 @@
-"""The main job through the real window: open a clip, mask by painting, propagate, preview, run, compare, apply, export."""
+"""The main job through the real window: open, paint a mask, propagate, preview, run, compare, apply, export."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def stroke(window: MainWindow, points: list[tuple[float, float]]) -> None:
     canvas = window.canvas
     places = [canvas.transform.to_view(x, y).toPoint() for x, y in points]
     QTest.mousePress(canvas, LEFT, Qt.KeyboardModifier.NoModifier, places[0])
-    for a, b in zip(places, places[1:], strict=False):
+    for a, b in pairwise(places):
         for step in range(1, 9):
             QTest.mouseMove(canvas, QPoint(a.x() + (b.x() - a.x()) * step // 8, a.y() + (b.y() - a.y()) * step // 8))
     QTest.mouseRelease(canvas, LEFT, Qt.KeyboardModifier.NoModifier, places[-1])

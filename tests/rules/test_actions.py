@@ -75,6 +75,6 @@ def _inner(widget: QWidget) -> bool:
 def _own_parent(widget: QWidget) -> bool:
     parent = widget.parent()
     return isinstance(parent, (QAbstractSpinBox, QComboBox)) or type(parent).__name__ in (
-        "QMenuBar", "QToolBar", "QTabBar", "QDockWidget", "QMainWindow", "MainWindow", "QAbstractScrollArea", "QScrollArea",
-        "QListView", "QWidget", "QUndoView", "QPlainTextEdit", "QListWidget",
+        "QMenuBar", "QToolBar", "QTabBar", "QDockWidget", "QMainWindow", "MainWindow", "QAbstractScrollArea",
+        "QScrollArea", "QListView", "QWidget", "QUndoView", "QPlainTextEdit", "QListWidget",
     )  # fmt: skip
