@@ -260,7 +260,11 @@ class Canvas(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         region = event.region().intersected(self.view_area)
-        parts = [event.rect()] if region.rectCount() > 6 else [QRect(part) for part in region]  # type: ignore[attr-defined]
+        bounds = region.boundingRect()
+        parts = [QRect(part) for part in region]  # type: ignore[attr-defined]
+        # Every part costs a round of set-up: many or crowded ones are painted in one go.
+        if len(parts) > 4 or 2 * _area(bounds) < 3 * sum(map(_area, parts)):
+            parts = [bounds]
         for part in parts:
             painter.setClipRect(part)
             self._paint_part(painter, part.intersected(self.view_area))
@@ -556,7 +560,8 @@ class Canvas(QWidget):
                 self.update(self.view_area)
             self._update_cursor()
         self._update_ring()
-        self._tell_colour()
+        if not self._gestures.active:
+            self._tell_colour()
 
     def _release(self, point: QPointF, event: QMouseEvent | QTabletEvent) -> None:
         if self._wiping:
@@ -718,6 +723,10 @@ class Canvas(QWidget):
             event.acceptProposedAction()
             # Importing may open a dialog: let the drag finish first.
             QTimer.singleShot(0, self, lambda: self.files_dropped.emit(paths))
+
+
+def _area(rect: QRect) -> int:
+    return rect.width() * rect.height()
 
 
 _NOTHING = Extent(1, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ _GAIN = 4.0
 """Differences are shown this many times brighter: a change of 16 levels is plain to see."""
 
 
+_MOST = 4_000_000
+"""Screen pixels up to which a resampled picture is kept."""
+
+
 @dataclass(slots=True)
 class Pair:
     """The two pictures as QImages, and their difference once somebody asks for it."""
@@ -26,7 +30,25 @@ class Pair:
     result: QImage
     reference: QImage | None
     arrays: tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
+    opaque: bool = True
     _difference: QImage | None = None
+    _scaled: dict[tuple[str, int, int], QImage] = field(default_factory=dict)
+
+    def scaled(self, which: str, width: int, height: int) -> QImage | None:
+        """``result`` or ``reference`` resampled to screen pixels, kept until the next size: half the work of scaling
+        while painting, and what lies under a brush dab is copied. None when that would not pay."""
+        source = self.arrays[0] if which == "result" else self.arrays[1]
+        if source is None or width * height > _MOST or width >= 4 * source.shape[1]:
+            return None
+        key = (which, width, height)
+        if key not in self._scaled:
+            import cv2
+
+            for old in [k for k in self._scaled if k[0] == which]:
+                del self._scaled[old]
+            pixels = np.asarray(cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+            self._scaled[key] = image_of(pixels, self.opaque)
+        return self._scaled[key]
 
     def difference(self) -> QImage:
         if self._difference is None:
@@ -41,33 +63,47 @@ class Pair:
 def pair_of(image: NDArray[np.uint8], reference: NDArray[np.uint8] | None, opaque: bool) -> Pair:
     image = np.ascontiguousarray(image)
     other = np.ascontiguousarray(reference) if reference is not None else None
-    return Pair(image_of(image, opaque), image_of(other, opaque) if other is not None else None, (image, other))
+    return Pair(image_of(image, opaque), image_of(other, opaque) if other is not None else None, (image, other), opaque)
 
 
 def paint_pair(painter: QPainter, frame: QRectF, pair: Pair, mode: Compare, split: float, left_pane: bool) -> None:
     """Paint the pair into ``frame`` (widget pixels). ``left_pane`` tells the two halves of side by side apart."""
-    reference = pair.reference
-    if reference is None or mode is Compare.OFF:
-        _draw(painter, frame, pair.result)
+    if pair.reference is None or mode is Compare.OFF:
+        _draw(painter, frame, pair, "result")
     elif mode is Compare.TOGGLE or (mode is Compare.SIDE_BY_SIDE and left_pane):
-        _draw(painter, frame, reference)
+        _draw(painter, frame, pair, "reference")
     elif mode is Compare.SIDE_BY_SIDE:
-        _draw(painter, frame, pair.result)
+        _draw(painter, frame, pair, "result")
     elif mode is Compare.DIFFERENCE:
-        _draw(painter, frame, pair.difference())
+        _draw_image(painter, frame, pair.difference())
     else:
         line = wipe_line(frame, split)
         left, right = QRectF(frame), QRectF(frame)
         left.setRight(line)
         right.setLeft(line)
-        for part, image in ((left, reference), (right, pair.result)):
+        for part, which in ((left, "reference"), (right, "result")):
             painter.save()
             painter.setClipRect(part, Qt.ClipOperation.IntersectClip)
-            _draw(painter, frame, image)
+            _draw(painter, frame, pair, which)
             painter.restore()
 
 
-def _draw(painter: QPainter, frame: QRectF, image: QImage) -> None:
+def _draw(painter: QPainter, frame: QRectF, pair: Pair, which: str) -> None:
+    image = pair.reference if which == "reference" and pair.reference is not None else pair.result
+    ratio = painter.device().devicePixelRatio()
+    width, height = round(frame.width() * ratio), round(frame.height() * ratio)
+    whole = abs(frame.x() - round(frame.x())) + abs(frame.y() - round(frame.y())) < 1e-6
+    scaled = None
+    if whole and (width, height) != (image.width(), image.height()):
+        scaled = pair.scaled(which, width, height)
+    if scaled is None:
+        _draw_image(painter, frame, image)
+    else:
+        scaled.setDevicePixelRatio(ratio)
+        painter.drawImage(frame.topLeft(), scaled)
+
+
+def _draw_image(painter: QPainter, frame: QRectF, image: QImage) -> None:
     scale = frame.width() / max(1, image.width()) * painter.device().devicePixelRatio()
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 4.0 and abs(scale - 1.0) > 1e-9)
     painter.drawImage(frame, image)

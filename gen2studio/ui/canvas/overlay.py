@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import weakref
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter
 
 from gen2studio.app.session import MaskView
+from gen2studio.core.geometry import Rect
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
@@ -43,37 +46,40 @@ def paint_mattes(
     ratio = painter.device().devicePixelRatio()
     painter.save()
     painter.setClipRect(frame, Qt.ClipOperation.IntersectClip)
-    corner = QPointF(visible.topLeft())
-    for pixels in _rendered(visible, transform, layers, view, opacity, ratio):
-        image = image_of(pixels)
+    for spot, image in _rendered(visible, transform, layers, view, opacity, ratio):
         image.setDevicePixelRatio(ratio)
-        painter.drawImage(corner, image)
+        painter.drawImage(QPointF(spot), image)
     painter.restore()
 
 
 def _rendered(
     visible: QRect, transform: ViewTransform, layers: Sequence[Layer], view: MaskView, opacity: float, ratio: float
-) -> list[NDArray[np.uint8]]:
+) -> Iterator[tuple[QPoint, QImage]]:
+    """Images and where they go."""
     from gen2studio.raster import compositing, views
 
-    scale = transform.zoom * ratio
-    origin = transform.to_media(QPointF(visible.topLeft()))
-    width, height = round(visible.width() * ratio), round(visible.height() * ratio)
-
-    def sampled(matte: NDArray[np.uint8], margin: int = 0) -> NDArray[np.uint8]:
-        left, top = origin.x() - margin / scale, origin.y() - margin / scale
-        return views.sample(matte, scale, left, top, width + 2 * margin, height + 2 * margin)
-
     if view is MaskView.OVERLAY:
-        return [views.overlay(sampled(matte), tint, opacity) for tint, matte in layers]
+        for tint, matte in layers:
+            part = visible.intersected(_painted(matte, transform, visible))
+            if not part.isEmpty():
+                yield part.topLeft(), _tinted(_sampled(matte, part, transform, ratio), tint, opacity)
+        return
     if view is MaskView.OUTLINE:
         margin = views.OUTLINE_MARGIN
-        return [views.outline(sampled(matte, margin), tint, 2 if ratio < 2 else 3) for tint, matte in layers]
+        for tint, matte in layers:
+            part = visible.intersected(_painted(matte, transform, visible).adjusted(-4, -4, 4, 4))
+            if not part.isEmpty():
+                line = views.outline(_sampled(matte, part, transform, ratio, margin), tint, 2 if ratio < 2 else 3)
+                yield part.topLeft(), image_of(line)
+        return
+
+    width, height = round(visible.width() * ratio), round(visible.height() * ratio)
     union = np.zeros((height, width), np.uint8)
     for _, matte in layers:
-        np.maximum(union, sampled(matte), out=union)
+        np.maximum(union, _sampled(matte, visible, transform, ratio), out=union)
     if view is MaskView.MATTE:
-        return [views.matte(union)]
+        yield visible.topLeft(), image_of(views.matte(union), opaque=True)
+        return
     dark, light = theme.colour("checker_dark"), theme.colour("checker_light")
     board = compositing.checkerboard(
         width,
@@ -84,4 +90,52 @@ def _rendered(
         round(visible.x() * ratio),
         round(visible.y() * ratio),
     )
-    return [views.checker(union, board)]
+    yield visible.topLeft(), image_of(views.checker(union, board))
+
+
+def _sampled(
+    matte: NDArray[np.uint8], part: QRect, transform: ViewTransform, ratio: float, margin: int = 0
+) -> NDArray[np.uint8]:
+    """The matte under ``part`` (widget pixels) in screen pixels, with ``margin`` more on every side."""
+    from gen2studio.raster import views
+
+    scale = transform.zoom * ratio
+    origin = transform.to_media(QPointF(part.topLeft()))
+    left, top = origin.x() - margin / scale, origin.y() - margin / scale
+    width, height = round(part.width() * ratio) + 2 * margin, round(part.height() * ratio) + 2 * margin
+    return views.sample(matte, scale, left, top, width, height)
+
+
+def _tinted(sampled: NDArray[np.uint8], tint: tuple[int, int, int], opacity: float) -> QImage:
+    """The tint as an indexed image: Qt blends it by its colour table, which spares building four channels."""
+    height, width = sampled.shape
+    image = QImage(sampled.data, width, height, width, QImage.Format.Format_Indexed8)
+    image.setColorTable(_table(tint, round(opacity, 3)))
+    return image
+
+
+@functools.lru_cache(maxsize=64)
+def _table(tint: tuple[int, int, int], opacity: float) -> list[int]:
+    from gen2studio.raster import views
+
+    return views.tint_table(tint, opacity)
+
+
+def _painted(matte: NDArray[np.uint8], transform: ViewTransform, visible: QRect) -> QRect:
+    """Widget pixels that the matte may tint. Looked up for finished mattes and large areas only: it costs a scan."""
+    if matte.flags.writeable or visible.width() * visible.height() < _SCAN:
+        return visible
+    box = _bounds.get(id(matte))
+    if box is None or box[0]() is not matte:
+        from gen2studio.raster import morphology
+
+        if len(_bounds) > 512:
+            _bounds.clear()
+        box = _bounds[id(matte)] = (weakref.ref(matte), morphology.bounds(matte))
+    area = box[1]
+    return transform.rect_to_view(area.x, area.y, area.width, area.height).adjusted(-2, -2, 2, 2).toAlignedRect()
+
+
+_bounds: dict[int, tuple[weakref.ref[NDArray[np.uint8]], Rect]] = {}
+_SCAN = 200_000
+"""Widget pixels from which on knowing the bounds of a matte pays."""
