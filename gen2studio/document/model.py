@@ -53,7 +53,7 @@ class MaskObject:
     """sRGB tint of the overlay."""
     visible: bool = True
     locked: bool = False
-    frames: Mapping[int, MaskFrame] = field(default_factory=frozen_map)
+    frames: Mapping[int, MaskFrame] = field(default_factory=lambda: frozen_map({}))
 
     @property
     def anchors(self) -> tuple[int, ...]:
@@ -186,11 +186,11 @@ class Document:
 
     id: str
     name: str = "Untitled"
-    media: Mapping[str, MediaItem] = field(default_factory=frozen_map)
-    sequences: Mapping[str, Sequence] = field(default_factory=frozen_map)
+    media: Mapping[str, MediaItem] = field(default_factory=lambda: frozen_map({}))
+    sequences: Mapping[str, Sequence] = field(default_factory=lambda: frozen_map({}))
     active_sequence: str = ""
-    masks: Mapping[str, MaskObject] = field(default_factory=frozen_map)
-    takes: Mapping[str, Take] = field(default_factory=frozen_map)
+    masks: Mapping[str, MaskObject] = field(default_factory=lambda: frozen_map({}))
+    takes: Mapping[str, Take] = field(default_factory=lambda: frozen_map({}))
     default_look: Look = Look()
 
     @property
