@@ -60,6 +60,12 @@ def overlay(matte: Mask, colour: tuple[int, int, int], opacity: float) -> Bgra:
     return np.asarray(cv2.merge([blue, green, red, _scaled(matte, opacity)]), np.uint8)
 
 
+def tint_table(colour: tuple[int, int, int], opacity: float) -> list[int]:
+    """256 unpremultiplied ARGB words: the tint of :func:`overlay` as a colour table, for screens that blend by table."""
+    base = colour[0] << 16 | colour[1] << 8 | colour[2]
+    return [round(level * opacity) << 24 | base for level in range(256)]
+
+
 def matte(sampled: Mask, opacity: float = 1.0) -> Bgra:
     """White on black, laid over the picture with ``opacity``."""
     grey = _scaled(sampled, opacity)
