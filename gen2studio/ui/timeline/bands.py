@@ -69,6 +69,10 @@ class BandBook:
         self._lanes: dict[str, tuple[Clip, MaskLane | None]] = {}
         self._frames: dict[str, LaneFrames] = {}
 
+    def known(self) -> dict[str, tuple[Band, ...]]:
+        """Bands by clip id, as last shown."""
+        return {clip_id: bands for clip_id, (_, bands) in self._bands.items()}
+
     def forget(self, clip_ids: Iterable[str] | None = None) -> None:
         """Ask again for the bands of some clips, or all."""
         if clip_ids is None:

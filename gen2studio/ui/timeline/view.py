@@ -173,20 +173,18 @@ class TimelineView(QWidget):
         self.update()
 
     def refresh_bands(self, clip_ids: frozenset[str] | None = None) -> None:
-        """Jobs moved on or takes changed."""
-        self.bands.forget(clip_ids)
-        if clip_ids is None:
-            self._repaint_all()
-        else:
-            for row in self._layout.rows:
-                for clip in row.clips:
-                    if clip.id in clip_ids:
-                        self._repaint_clip(row.index, clip)
+        """Jobs moved on or takes changed: only clips whose bands are other than before are painted again."""
         sequence = self.session.sequence
-        if self.bands.job_states is not None and sequence is not None:
-            wanted = [c for t in sequence.video_tracks for c in t.clips if clip_ids is None or c.id in clip_ids]
-            for clip in wanted:
-                self.bands.bands(clip, sequence)
+        before = self.bands.known()
+        self.bands.forget(clip_ids)
+        if sequence is None:
+            return
+        for row in self._layout.rows:
+            for clip in row.clips if row.is_video else ():
+                if clip_ids is not None and clip.id not in clip_ids:
+                    continue
+                if before.get(clip.id, ()) != self.bands.bands(clip, sequence):
+                    self._repaint_clip(row.index, clip)
         self._animate()
 
     def refresh_lanes(self, media_id: str = "") -> None:
