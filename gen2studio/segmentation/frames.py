@@ -52,7 +52,7 @@ class WorkFrame:
 
     @cached_property
     def luma(self) -> NDArray[np.uint8]:
-        """(h, w) uint8 luma, with a mild local contrast so that flow also holds in the dark."""
+        """(h, w) uint8 luma."""
         return grey(self.picture)
 
     @cached_property
@@ -73,7 +73,7 @@ class WorkFrame:
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """(h/2, w/2, 20) local appearance: Lab at three blurs, oriented gradient energy at two, local contrast at three."""
+        """(h/2, w/2, 20) local appearance: Lab and contrast at three blurs, oriented gradient energy at two."""
         lab = self.lab
         lightness = np.ascontiguousarray(lab[..., 0])
         dx = cv2.Sobel(lightness, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)

@@ -75,7 +75,7 @@ class LongLink:
 
 def texture(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(h, w) 0…1: 1 where structure in two directions pins the flow (smaller eigenvalue of the structure tensor)."""
-    least = cv2.cornerMinEigenVal(luma, 7, 3)
+    least = cv2.cornerMinEigenVal(luma, 7, ksize=3)
     return np.asarray(1 - np.exp(-np.maximum(least, 0) / 4e-4), np.float32)
 
 
@@ -96,12 +96,13 @@ def against_camera(frame: WorkFrame, link: Link, subject: NDArray[np.float32]) -
         return None
     here, there = points[outside], points[outside] + link.back[outside]
     camera, agreed = cv2.findHomography(here, there, cv2.RANSAC, 1.0, maxIters=300)
-    if camera is None or agreed is None or agreed.mean() < 0.5:
+    # OpenCV answers None when no model fits; its type stubs do not say so.
+    if camera is None or agreed is None or agreed.mean() < 0.5:  # pyright: ignore[reportUnnecessaryComparison]
         return None
     body, _ = cv2.estimateAffine2D(
         points[inside], points[inside] + link.back[inside], ransacReprojThreshold=1.5, maxIters=300
     )
-    if body is None:
+    if body is None:  # pyright: ignore[reportUnnecessaryComparison]
         return None
     every = np.ascontiguousarray(points.reshape(-1, 1, 2))
     by_camera = cv2.perspectiveTransform(every, camera).reshape(height, width, 2) - points

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from gen2studio.core.errors import StudioError
@@ -54,7 +55,7 @@ def spans_of(object_id: str, anchors: list[int], wanted: range) -> list[Span]:
     spans: list[Span] = []
     if first < anchors[0]:
         spans.append(Span(object_id, anchors[0], first, BACKWARD))
-    for before, after in zip(anchors, anchors[1:], strict=False):
+    for before, after in pairwise(anchors):
         low, high = max(before + 1, first), min(after - 1, last)
         if low <= high:
             spans.append(Span(object_id, before, high, FORWARD))

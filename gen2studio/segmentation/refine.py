@@ -6,6 +6,8 @@ the matte is an affine function of the picture's three channels, so its edge sna
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ Soft = NDArray[np.float32]
 """(H, W) float32 coverage 0…1."""
 
 
-def _box(values: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+def _box(values: NDArray[np.floating], radius: int) -> NDArray[np.float32]:
     side = 2 * radius + 1
     return np.asarray(cv2.boxFilter(values, -1, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 
@@ -65,6 +67,14 @@ def sharpened(matte: Soft, gain: float = 1.6) -> Soft:
     return np.clip((matte - 0.5) * gain + 0.5, 0.0, 1.0).astype(np.float32)
 
 
+def parts(inside: NDArray, connectivity: Literal[4, 8] = 8) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray]:
+    """Connected parts: (H, W) names (0 = outside), the area of each name (0 for outside) and OpenCV's statistics."""
+    _, names, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=connectivity)
+    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    areas[0] = 0
+    return np.asarray(names, np.int32), areas, stats
+
+
 def signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """(H, W) distance to the edge in pixels, positive inside. All-in and all-out give a constant of ±(H + W)."""
     height, width = inside.shape
@@ -84,28 +94,20 @@ def without_strays(matte: Soft, expected: Soft, overlap: float = 0.15, smallest:
     A connected part stays when at least ``overlap`` of it lies on ``expected`` > 0.5 and it has at least ``smallest``
     of the largest part's area. Holes smaller than ``smallest`` / 4 of the subject are filled.
     """
-    inside = (matte > 0.5).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    if count <= 1:
+    names, areas, _ = parts(matte > 0.5)
+    if len(areas) <= 1:
         return matte
-    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-    areas[0] = 0
-    on = np.bincount(labels.ravel(), weights=(expected > 0.5).ravel(), minlength=count)
+    on = np.bincount(names.ravel(), weights=(expected > 0.5).ravel(), minlength=len(areas))
     keep = (on >= overlap * areas) & (areas >= smallest * areas.max())
     keep[0] = True
-    result = matte
-    if not keep.all():
-        result = np.where(keep[labels], matte, np.minimum(matte, 0.25))
-        inside = (result > 0.5).astype(np.uint8)
-    total = int(inside.sum())
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - inside, connectivity=4)
-    holes = [
-        i
-        for i in range(1, count)
-        if stats[i, cv2.CC_STAT_AREA] <= smallest / 4 * total and not _touches_border(stats[i], inside.shape)
-    ]
-    if holes:
-        result = np.where(np.isin(labels, holes), np.maximum(result, 0.75), result)
+    result = matte if keep.all() else np.where(keep[names], matte, np.minimum(matte, 0.25))
+    inside = result > 0.5
+    gaps, sizes, stats = parts(~inside, 4)
+    holes = (sizes > 0) & (sizes <= smallest / 4 * inside.sum())
+    for name in np.flatnonzero(holes):
+        holes[name] = not _touches_border(stats[name], inside.shape)
+    if holes.any():
+        result = np.where(holes[gaps], np.maximum(result, 0.75), result)
     return np.asarray(result, np.float32)
 
 
@@ -116,7 +118,7 @@ def _touches_border(stat: NDArray, shape: tuple[int, ...]) -> bool:
 
 
 def bounds(matte: NDArray, threshold: float, margin: int) -> Rect | None:
-    """The rectangle of pixels above ``threshold`` grown by ``margin`` and kept in the picture; None when there are none."""
+    """The rectangle around pixels above ``threshold``, grown by ``margin`` within the picture; None without any."""
     inside = matte > threshold
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     if not len(rows):

@@ -14,7 +14,7 @@ from gen2studio.engine.events import Picture
 from gen2studio.engine.mask_tools import MaskContext
 from gen2studio.engine.requests import SegmentRequest
 from gen2studio.segmentation.geodesic import geodesic_distance
-from gen2studio.segmentation.refine import Soft, bounds, full_size, signed_distance
+from gen2studio.segmentation.refine import Soft, bounds, full_size, parts, signed_distance
 
 CUT_SIDE = 256
 """Long side in pixels at which the cut is made; the edge is decided at full size."""
@@ -94,7 +94,8 @@ def select(
     else:
         # The artist's own edge stays wherever the cut agrees with it.
         large = cv2.resize(soft, (crop.width, crop.height), interpolation=cv2.INTER_LINEAR)
-        changed = cv2.dilate(((large > 0.5) != (mask[window] > 127)).astype(np.uint8), _disk(5))
+        differs = ((large > 0.5) != (mask[window] > 127)).astype(np.uint8)
+        changed = np.asarray(cv2.dilate(differs, _disk(5)), np.uint8)
         changed = _without_slivers(changed, inside[window] | outside[window])
         mask[window] = np.where(changed > 0, edge, mask[window])
     mask[inside] = 255
@@ -230,35 +231,32 @@ def _grab_cut(small: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np
     if subject.sum() < 10 or (~subject).sum() < 10:
         return labels
     cv2.setRNGSeed(1)
-    result, _, _ = cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    background, subject_model = np.zeros((1, 65)), np.zeros((1, 65))
+    result, _, _ = cv2.grabCut(small, labels, (0, 0, 1, 1), background, subject_model, ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.asarray(result, np.uint8)
 
 
 def _kept_parts(chosen: NDArray[np.bool_], include: NDArray[np.bool_], bare_clicks: bool) -> Soft:
     """Drop specks (and for bare clicks whatever no click touches), close pinholes, soften to coverage."""
-    count, names, stats, _ = cv2.connectedComponentsWithStats(chosen.astype(np.uint8), connectivity=8)
-    if count > 1:
-        areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-        areas[0] = 0
-        keep = areas >= (np.inf if bare_clicks else 0.05 * areas.max())
-        keep[np.unique(names[include & chosen])] = True
-        keep[0] = False
-        chosen = keep[names]
-    gaps, names, stats, _ = cv2.connectedComponentsWithStats((~chosen).astype(np.uint8), connectivity=4)
-    for part in range(1, gaps):
-        if stats[part, cv2.CC_STAT_AREA] <= 0.002 * chosen.size:
-            chosen = chosen | (names == part)
+    names, areas, _ = parts(chosen)
+    keep = areas >= (np.inf if bare_clicks else 0.05 * areas.max())
+    keep[np.unique(names[include & chosen])] = True
+    keep[0] = False
+    chosen = keep[names]
+    names, areas, _ = parts(~chosen, 4)
+    small = (areas > 0) & (areas <= 0.002 * chosen.size)
+    chosen = chosen | small[names]
     return np.asarray(cv2.GaussianBlur((chosen | include).astype(np.float32), (0, 0), 0.7), np.float32)
 
 
 def _without_slivers(changed: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Keep only changed parts that a mark touches."""
-    count, names = cv2.connectedComponents(changed, connectivity=8)
-    keep = np.zeros(count, bool)
+    if not marks.any():
+        return changed
+    names, areas, _ = parts(changed)
+    keep = np.zeros(len(areas), bool)
     keep[np.unique(names[marks & (changed > 0)])] = True
     keep[0] = False
-    if not marks.any():
-        keep[1:] = True
     return keep[names].astype(np.uint8)
 
 

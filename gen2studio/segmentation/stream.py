@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ class _Preparation:
 
 def steps(
     context: MaskContext, order: Sequence[int], extent: Extent, anchors_at: Mapping[int, frozenset[int]]
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Walk ``order``, a run of frames; ``anchors_at`` names the anchors whose long-range motion each frame needs.
 
     Frames are fetched on the caller's thread; everything else about the next :data:`AHEAD` frames is computed on
