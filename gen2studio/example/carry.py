@@ -1,7 +1,9 @@
 """Carrying painted layers from key frames to the frames between them along composed optical flow.
 
-"Layer" is (h, w, C≤4) float32 at working size (short side at most :data:`WORK_SHORT`): brush relief, hatching, grain. A frame
-between two keys gets both keys' layers, each warped once (flows are composed, pictures never resampled twice), weighted by
+"Layer" is (h, w, C≤4) float32 at working size (short side at most :data:`WORK_SHORT`): brush relief, hatching, grain.
+A frame
+between two keys gets both keys' layers, each warped once (flows are composed, pictures never resampled twice),
+weighted by
 time and visibility, and brought back to the local contrast the keys had.
 """
 

@@ -1,7 +1,9 @@
 """Colour maps: 33³ lookup tables, fitted once per clip to a painting or built from grading values.
 
-Fit: sliced optimal transport (Pitié, Kokaram, Dahyot 2007; Rabin et al. 2011) between colour samples in CIE Lab. A grid of
-all colours is carried through the same maps, and its displacement is smoothed where the footage has few colours, so that
+Fit: sliced optimal transport (Pitié, Kokaram, Dahyot 2007; Rabin et al. 2011) between colour samples in CIE Lab. A
+grid of
+all colours is carried through the same maps, and its displacement is smoothed where the footage has few colours, so
+that
 skies stay smooth. Applying it per frame costs a table lookup and can't flicker by itself.
 """
 
@@ -53,7 +55,7 @@ def samples_of(pictures: Sequence[Picture], count: int, seed: int, weights: Sequ
     for picture, share in zip(pictures, shares, strict=True):
         flat = picture.reshape(-1, 3)
         number = max(1, round(count * float(share)))
-        drawn.append(to_lab(flat[random.integers(0, len(flat), number)].astype(np.float32) / 255))
+        drawn.append(to_lab(flat[random.integers(0, len(flat), number)].astype(np.float32) / np.float32(255)))
     return np.concatenate(drawn)[:count]
 
 
@@ -71,10 +73,10 @@ def fit(source: F32, style: F32, *, seed: int = 1, directions: int = 24, step: f
         turn = rotation.astype(np.float32)
         here, there, lines = moved @ turn, goal @ turn, grid @ turn
         for c in range(3):
-            a = np.quantile(here[:, c], quantiles)
-            b = np.quantile(there[:, c], quantiles)
-            here[:, c] += step * _moved(here[:, c], a, b)
-            lines[:, c] += step * _moved(lines[:, c], a, b)
+            a = np.sort(here[:, c])[(quantiles * len(here)).astype(np.int64)]
+            b = np.sort(there[:, c])[(quantiles * len(there)).astype(np.int64)]
+            here[:, c] += np.float32(step) * _moved(here[:, c], a, b)
+            lines[:, c] += np.float32(step) * _moved(lines[:, c], a, b)
         moved, grid = here @ turn.T, lines @ turn.T
     displacement = (grid - axis.reshape(-1, 3)).reshape(axis.shape)
     return _baked(displacement, start, smooth)
@@ -86,7 +88,7 @@ def _axis() -> F32:
     return np.stack(np.meshgrid(light, chroma, chroma, indexing="ij"), -1)
 
 
-def _moved(values: F32, a: NDArray[np.float64], b: NDArray[np.float64]) -> F32:
+def _moved(values: NDArray, a: NDArray, b: NDArray) -> F32:
     return np.interp(values, a, b - a).astype(np.float32)
 
 
@@ -98,7 +100,7 @@ def _baked(displacement: F32, start: F32, smooth: float) -> F32:
     where = np.clip(np.rint(cells).astype(np.int64), 0, SIZE - 1)
     density = np.zeros((SIZE, SIZE, SIZE), np.float32)
     np.add.at(density, (where[:, 0], where[:, 1], where[:, 2]), 1.0)
-    weight = _blurred3(density / density.max(), 1.0) + 1e-4
+    weight = _blurred3(density / np.float32(density.max()), 1.0) + 1e-4
     total = _blurred3(weight, smooth)
     smoothed = np.stack([_blurred3(displacement[..., c] * weight, smooth) / total for c in range(3)], -1)
     colours = to_lab(lattice())
@@ -123,7 +125,7 @@ def _tone_limit(light: F32, moved: F32) -> F32:
     return np.interp(light, place, limited - moved[steps, steps, steps, 0]).astype(np.float32)
 
 
-def _blurred3(volume: F32, sigma: float) -> F32:
+def _blurred3(volume: NDArray, sigma: float) -> F32:
     out = volume
     radius = max(1, int(3 * sigma + 0.5))
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
@@ -147,10 +149,11 @@ def _sampled(volume: F32, lab: F32) -> F32:
     return result.reshape(lab.shape)
 
 
-def apply(table: F32, picture: F32, team: Team) -> F32:
+def apply(table: F32, picture: NDArray, team: Team) -> F32:
     """The table's colours for an (H, W, 3) float picture 0…1."""
-    result = np.empty_like(picture)
-    team.over(picture.shape[0], lambda a, b: look_up(picture, table, result, a, b))
+    colours = np.ascontiguousarray(picture, np.float32)
+    result = np.empty_like(colours)
+    team.over(picture.shape[0], lambda a, b: look_up(colours, table, result, a, b))
     return result
 
 

@@ -10,6 +10,7 @@ from several Python threads at once, and the result can't depend on how many thr
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 
 import numba
 import platformdirs
+from numba.core import config
 
 from gen2studio.core import paths
 
@@ -38,7 +40,7 @@ def kernel_cache() -> Path:
     return folder
 
 
-numba.config.CACHE_DIR = str(kernel_cache())  # pyright: ignore[reportAttributeAccessIssue]
+config.CACHE_DIR = str(kernel_cache())  # pyright: ignore[reportAttributeAccessIssue]
 
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 """Faster sums; NaN and infinity keep their meaning."""
@@ -46,7 +48,8 @@ _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 def compiled(function: F) -> F:
     """numba's ``njit`` without the GIL, cached on disk."""
-    return numba.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")(function)
+    return dispatcher
 
 
 class Team:
@@ -80,6 +83,6 @@ class Team:
         blocks = -(-count // grain)
         pieces = min(blocks, self.threads * 3)
         cuts = [min(count, blocks * i // pieces * grain) for i in range(pieces + 1)]
-        waiting = [self._pool.submit(work, a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+        waiting = [self._pool.submit(work, a, b) for a, b in itertools.pairwise(cuts) if b > a]
         for future in waiting:
             future.result()

@@ -1,7 +1,9 @@
 """Runs a painter over the wanted frames: stills one by one, video in segments between key frames, resumable.
 
-A segment goes from one key frame to the next (or to the end of a shot). Keys hold a painted layer; the frames between carry it
-(:mod:`gen2studio.example.carry`) over a base that is painted anew on every frame. Keys and the plan of segments are kept in the
+A segment goes from one key frame to the next (or to the end of a shot). Keys hold a painted layer; the frames between
+carry it
+(:mod:`gen2studio.example.carry`) over a base that is painted anew on every frame. Keys and the plan of segments are
+kept in the
 job's scratch folder, so that a resumed job gives the very frames an uninterrupted one gives.
 """
 
@@ -11,7 +13,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -209,7 +211,8 @@ class _Run:
         return segment, last
 
     def _gather(self, start: int) -> tuple[list[Picture], list[carry.Step], bool]:
-        """Frames from ``start`` to the next key: spacing reached, too much new, the shot or the clip ends (True = cut)."""
+        """Frames from ``start`` to the next key: spacing reached, too much new, the shot or the clip ends (True =
+        cut)."""
         frames = [self.footage.source(start)]
         steps: list[carry.Step] = []
         small = carry.shrunk(frames[0], self.footage.work)
@@ -246,7 +249,7 @@ class _Run:
         small = as_float(carry.shrunk(picture, self.footage.work))
         made = _rounded(self.painter.key(small, carried, self.team, self.context.cancel))
         memory = io.BytesIO()
-        arrays = {"layer": made.layer.astype(np.float16)}
+        arrays: dict[str, NDArray[Any]] = {"layer": made.layer.astype(np.float16)}
         if made.field is not None:
             arrays["field"] = made.field.astype(np.int16)
         np.savez(memory, allow_pickle=False, **arrays)

@@ -10,7 +10,8 @@ from gen2studio.example.kernels import F32
 
 
 def gaussian(picture: NDArray, sigma: float) -> F32:
-    """Gaussian blur of an (H, W[, C≤4]) float picture; wide ones are taken at reduced size, which can't be told apart."""
+    """Gaussian blur of an (H, W[, C≤4]) float picture; wide ones are taken at reduced size, which can't be told
+    apart."""
     if sigma > 8 and min(picture.shape[:2]) > 64:
         factor = 2 if sigma < 16 else 4
         height, width = picture.shape[:2]

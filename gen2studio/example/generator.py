@@ -1,4 +1,5 @@
-"""The example-based generator: weight-free, any resolution. Says what it can do and sends a request to the right engine."""
+"""The example-based generator: weight-free, any resolution. Says what it can do and sends a request to the right
+engine."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ _NO_NEGATIVE = (
 
 
 class ExampleGenerator:
-    """Implements :class:`gen2studio.engine.generators.Generator`. Holds no state; one instance serves any number of runs."""
+    """Implements :class:`gen2studio.engine.generators.Generator`. Holds no state; one instance serves any number of
+    runs."""
 
     @property
     def abilities(self) -> Abilities:

@@ -1,4 +1,5 @@
-"""Colour grades as lookup tables: what light words of a prompt and the presets do to colour before anything is painted."""
+"""Colour grades as lookup tables: what light words of a prompt and the presets do to colour before anything is
+painted."""
 
 from __future__ import annotations
 
@@ -47,26 +48,98 @@ class Grade:
         for name in values:
             if name not in known:
                 raise KeyError(f"grade has no {name}")
-        return cls(**{k: tuple(v) if isinstance(v, (list, tuple)) else float(v) for k, v in values.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, (list, tuple)) else float(v) for k, v in values.items()}
+        return cls(**given)
 
 
 NAMED: dict[str, Grade] = {
-    "sunset": Grade(contrast=0.12, warmth=0.55, saturation=1.25, shadows=(62, 24, 84), highlights=(255, 186, 92), split=0.42),
-    "sunrise": Grade(exposure=0.1, warmth=0.35, saturation=1.12, shadows=(86, 70, 130), highlights=(255, 214, 170), split=0.35, lift=0.03),
-    "golden": Grade(exposure=0.08, warmth=0.5, saturation=1.15, contrast=0.06, shadows=(70, 40, 30), highlights=(255, 222, 150), split=0.28),
-    "dusk": Grade(exposure=-0.55, warmth=-0.1, saturation=1.05, shadows=(26, 24, 74), highlights=(222, 150, 170), split=0.45),
-    "night": Grade(exposure=-1.25, contrast=0.15, saturation=0.7, warmth=-0.45, shadows=(4, 10, 34), highlights=(150, 186, 240), split=0.5),
-    "winter": Grade(exposure=0.25, saturation=0.6, warmth=-0.4, lift=0.05, shadows=(50, 70, 104), highlights=(236, 244, 255), split=0.3),
-    "autumn": Grade(warmth=0.4, saturation=1.18, contrast=0.08, tint=0.06, shadows=(64, 30, 16), highlights=(255, 206, 128), split=0.3),
+    "sunset": Grade(
+        contrast=0.12, warmth=0.55, saturation=1.25, shadows=(62, 24, 84), highlights=(255, 186, 92), split=0.42
+    ),
+    "sunrise": Grade(
+        exposure=0.1,
+        warmth=0.35,
+        saturation=1.12,
+        shadows=(86, 70, 130),
+        highlights=(255, 214, 170),
+        split=0.35,
+        lift=0.03,
+    ),
+    "golden": Grade(
+        exposure=0.08,
+        warmth=0.5,
+        saturation=1.15,
+        contrast=0.06,
+        shadows=(70, 40, 30),
+        highlights=(255, 222, 150),
+        split=0.28,
+    ),
+    "dusk": Grade(
+        exposure=-0.55, warmth=-0.1, saturation=1.05, shadows=(26, 24, 74), highlights=(222, 150, 170), split=0.45
+    ),
+    "night": Grade(
+        exposure=-1.7,
+        contrast=0.15,
+        saturation=0.7,
+        warmth=-0.45,
+        shadows=(4, 10, 34),
+        highlights=(120, 156, 220),
+        split=0.5,
+    ),
+    "winter": Grade(
+        exposure=0.25,
+        saturation=0.6,
+        warmth=-0.4,
+        lift=0.05,
+        shadows=(50, 70, 104),
+        highlights=(236, 244, 255),
+        split=0.3,
+    ),
+    "autumn": Grade(
+        warmth=0.4,
+        saturation=1.18,
+        contrast=0.08,
+        tint=0.06,
+        shadows=(64, 30, 16),
+        highlights=(255, 206, 128),
+        split=0.3,
+    ),
     "summer": Grade(exposure=0.18, saturation=1.3, warmth=0.15, contrast=0.1),
-    "spring": Grade(exposure=0.22, saturation=1.15, vibrance=0.3, warmth=0.05, lift=0.04, highlights=(255, 240, 246), split=0.1),
-    "fog": Grade(exposure=0.15, contrast=-0.45, saturation=0.5, lift=0.22, shadows=(120, 128, 138), highlights=(232, 236, 240), split=0.3),
-    "storm": Grade(exposure=-0.4, contrast=0.22, saturation=0.55, warmth=-0.25, shadows=(16, 26, 36), highlights=(196, 210, 218), split=0.3),
+    "spring": Grade(
+        exposure=0.22, saturation=1.15, vibrance=0.3, warmth=0.05, lift=0.04, highlights=(255, 240, 246), split=0.1
+    ),
+    "fog": Grade(
+        exposure=0.15,
+        contrast=-0.45,
+        saturation=0.5,
+        lift=0.22,
+        shadows=(120, 128, 138),
+        highlights=(232, 236, 240),
+        split=0.3,
+    ),
+    "storm": Grade(
+        exposure=-0.4,
+        contrast=0.22,
+        saturation=0.55,
+        warmth=-0.25,
+        shadows=(16, 26, 36),
+        highlights=(196, 210, 218),
+        split=0.3,
+    ),
     "warm": Grade(warmth=0.4, saturation=1.05),
     "cool": Grade(warmth=-0.4, saturation=1.02),
     "vivid": Grade(saturation=1.4, vibrance=0.5, contrast=0.15),
     "muted": Grade(saturation=0.55, contrast=-0.08),
-    "faded": Grade(saturation=0.7, contrast=-0.15, lift=0.1, ceiling=0.94, warmth=0.15, shadows=(60, 60, 80), highlights=(252, 240, 214), split=0.2),
+    "faded": Grade(
+        saturation=0.7,
+        contrast=-0.15,
+        lift=0.1,
+        ceiling=0.94,
+        warmth=0.15,
+        shadows=(60, 60, 80),
+        highlights=(252, 240, 214),
+        split=0.2,
+    ),
     "sepia": Grade(saturation=0.0, shadows=(38, 22, 12), highlights=(250, 232, 200), split=0.95, contrast=0.05),
     "mono": Grade(saturation=0.0, contrast=0.1),
     "dark": Grade(exposure=-0.8, contrast=0.1),
@@ -74,7 +147,7 @@ NAMED: dict[str, Grade] = {
     "soft": Grade(exposure=0.3, contrast=-0.2, saturation=0.85, lift=0.08, highlights=(255, 244, 246), split=0.12),
     "dramatic": Grade(contrast=0.4, saturation=1.1, exposure=-0.1),
     "cinematic": Grade(contrast=0.18, saturation=1.05, shadows=(10, 50, 64), highlights=(255, 208, 160), split=0.35),
-}  # fmt: skip
+}
 
 
 def table_of(grade: Grade) -> F32:
@@ -107,7 +180,8 @@ def table_of(grade: Grade) -> F32:
 
 
 def toward(colours: Iterable[tuple[int, int, int]]) -> F32:
-    """A table that turns the picture towards one colour, or its shadows and highlights towards the darkest and lightest of several."""
+    """A table that turns the picture towards one colour, or its shadows and highlights towards the darkest and
+    lightest of several."""
     wanted = sorted(colours, key=lambda c: 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2])
     dark, bright = np.array(wanted[0], np.float32), np.array(wanted[-1], np.float32)
     if len(wanted) == 1:

@@ -1,11 +1,16 @@
 """Guided PatchMatch kernels (Barnes et al., SIGGRAPH 2009; guides as in Image Analogies, Hertzmann et al. 2001).
 
-Pictures are packed interleaved: (H, W·C) float32, every channel already multiplied by the root of its weight, so that the
-patch distance is one sum of squares over contiguous memory. Targets are padded by the patch radius on every side, sources
-are not: their patch centres stay inside. The nearest-neighbour field (NNF) is (H, W, 2) int32, (x, y) of a source centre.
+Pictures are packed interleaved: (H, W·C) float32, every channel already multiplied by the root of its weight, so that
+the
+patch distance is one sum of squares over contiguous memory. Targets are padded by the patch radius on every side,
+sources
+are not: their patch centres stay inside. The nearest-neighbour field (NNF) is (H, W, 2) int32, (x, y) of a source
+centre.
 
-Rows are worked in strips of :data:`STRIP`; scan-line propagation never crosses a strip inside one sweep and the strips are
-shifted by half on odd sweeps. Random numbers are an integer hash of (seed, level, sweep, y, x, try): there is no state, so
+Rows are worked in strips of :data:`STRIP`; scan-line propagation never crosses a strip inside one sweep and the
+strips are
+shifted by half on odd sweeps. Random numbers are an integer hash of (seed, level, sweep, y, x, try): there is no
+state, so
 the field is bit-identical for any number of threads.
 """
 
@@ -35,9 +40,10 @@ def _hash(a: int, b: int, c: int, d: int) -> int:
 
 @compiled
 def _distance(
-    target: F32, source: F32, x: int, y: int, sx: int, sy: int, patch: int, channels: int, bound: float
+    target: F32, source: F32, x: int, y: int, sx: int, sy: int, patch: int, channels: int, bound: float | F32
 ) -> float:
-    """Sum of squares between the target patch at (x, y) and the source patch at centre (sx, sy), given up above ``bound``."""
+    """Sum of squares between the target patch at (x, y) and the source patch at centre (sx, sy), given up above
+    ``bound``."""
     radius = patch // 2
     span = patch * channels
     t0 = x * channels
@@ -52,8 +58,8 @@ def _distance(
             part += gap * gap
         total += part
         if total >= bound:
-            return total
-    return total
+            return total  # pyright: ignore[reportReturnType]
+    return total  # pyright: ignore[reportReturnType]
 
 
 @compiled
@@ -85,7 +91,8 @@ def sweep(
 ) -> None:
     """One sweep over strips first…last: propagation (right/down on even numbers, left/up on odd), then random search.
 
-    ``reach`` is the first search radius in pixels, halved down to 1. ``penalty`` (source H, W) is added to a match's cost.
+    ``reach`` is the first search radius in pixels, halved down to 1. ``penalty`` (source H, W) is added to a match's
+    cost.
     """
     height, width = field.shape[0], field.shape[1]
     radius = patch // 2
@@ -152,7 +159,8 @@ def scatter(field: I32, seed: int, patch: int, source_height: int, source_width:
 
 @compiled
 def vote(picture: F32, field: I32, cost: F32, patch: int, sharpness: float, result: F32, y0: int, y1: int) -> None:
-    """Rows y0…y1 of ``result`` (H, W, C): mean of the overlapping patches of ``picture``, weight 1/(1 + cost·sharpness/p²)."""
+    """Rows y0…y1 of ``result`` (H, W, C): mean of the overlapping patches of ``picture``, weight 1/(1 +
+    cost·sharpness/p²)."""
     height, width = field.shape[0], field.shape[1]
     channels = picture.shape[2]
     sh, sw = picture.shape[0], picture.shape[1]

@@ -1,7 +1,9 @@
 """Kuwahara abstraction: smooths inside regions, keeps and sharpens their borders.
 
-The eight-sector Gaussian Kuwahara filter (Kyprianidis, Kang, Döllner 2009) with every sector as a shifted Gaussian window, so
-that one blur serves all eight; windows are stretched along the smoothed structure tensor. Cost does not grow with radius.
+The eight-sector Gaussian Kuwahara filter (Kyprianidis, Kang, Döllner 2009) with every sector as a shifted Gaussian
+window, so
+that one blur serves all eight; windows are stretched along the smoothed structure tensor. Cost does not grow with
+radius.
 """
 
 from __future__ import annotations

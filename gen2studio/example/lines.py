@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gen2studio.example.compiled import Team
 from gen2studio.example.filters import gaussian
@@ -12,7 +13,7 @@ from gen2studio.example.kuwahara import tangent_field
 from gen2studio.example.pixel_kernels import smear
 
 
-def smoothstep(low: float, high: float, value: F32) -> F32:
+def smoothstep(low: float, high: float, value: NDArray) -> F32:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
@@ -30,7 +31,8 @@ def along_flow(values: F32, tangent: F32, length: float, team: Team) -> F32:
 def line_response(
     light: F32, sigma: float, team: Team, *, tangent: F32 | None = None, length: float | None = None
 ) -> F32:
-    """(H, W) how much a pixel lies on the dark side of an edge or on a thin dark line, about 0…0.2, made coherent along edges."""
+    """(H, W) how much a pixel lies on the dark side of an edge or on a thin dark line, about 0…0.2, made coherent
+    along edges."""
     gap = gaussian(light, sigma * 1.6) - gaussian(light, sigma)
     field = tangent if tangent is not None else tangent_field(light, max(1.5, 2.2 * sigma))
     return along_flow(np.asarray(gap, np.float32), field, length if length is not None else 3.5 * sigma, team)
@@ -56,7 +58,7 @@ def without_specks(lines: F32, area: float) -> F32:
     size = statistics[:, cv2.CC_STAT_AREA].astype(np.float32)
     keep = np.clip((size - 0.6 * area) / (0.8 * area), 0, 1)
     keep[0] = 1.0
-    return np.asarray(lines * keep[labels], np.float32)
+    return np.asarray(lines * keep[np.asarray(labels, np.int64)], np.float32)
 
 
 def xdog(

@@ -14,7 +14,7 @@ from gen2studio.engine.requests import GenerateRequest
 from gen2studio.example import colour_map, grades, patchmatch
 from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
-from gen2studio.example.film import Carried, Footage, KeyLayer, as_float, run_film, sample_frames
+from gen2studio.example.film import Carried, Footage, KeyLayer, Painter, as_float, run_film, sample_frames
 from gen2studio.example.filters import gaussian, luma
 from gen2studio.example.kernels import F32
 from gen2studio.example.kuwahara import kuwahara, tangent_field
@@ -48,13 +48,14 @@ def run_look(request: GenerateRequest, look: LookPreset | None, intent: Intent, 
 def clip_table(
     footage: Footage, look: LookPreset | None, styles: Sequence[tuple[Picture, float]], intent: Intent
 ) -> F32:
-    """The one colour table of the clip: fitted to the style images, or the preset's grade; then the words' light and colours."""
+    """The one colour table of the clip: fitted to the style images, or the preset's grade; then the words' light and
+    colours."""
     request = footage.request
     table = colour_map.lattice()
     if styles:
         frames = [footage.source(f) for f in sample_frames(request)]
-        source = colour_map.samples_of(frames, 20_000, request.seed)
-        goal = colour_map.samples_of([p for p, _ in styles], 20_000, request.seed + 1, [w for _, w in styles])
+        source = colour_map.samples_of(frames, 12_000, request.seed)
+        goal = colour_map.samples_of([p for p, _ in styles], 12_000, request.seed + 1, [w for _, w in styles])
         table = colour_map.fit(source, goal, seed=request.seed)
     elif look is not None and look.grade:
         table = grades.table_of(grades.Grade.of(look.grade))
@@ -71,7 +72,7 @@ def clip_table(
 class Finished:
     """A painter with the last touches: skin protection and strength."""
 
-    def __init__(self, inner: object, brushwork: Brushwork) -> None:
+    def __init__(self, inner: Painter, brushwork: Brushwork) -> None:
         self.inner, self.brushwork = inner, brushwork
 
     @property
@@ -123,14 +124,14 @@ class PaintingLook:
             scale = height / picture.shape[0]
             size = (max(48, min(round(picture.shape[1] * scale), 4 * height)), height)
             way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-            pages.append(as_float(np.clip(cv2.resize(picture, size, interpolation=way), 0, 255)))
+            pages.append(as_float(np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)))
             cost = np.full(size[::-1], 0.6 * (1 - weight / heaviest), np.float32)
             if pages[1:] or len(styles) > 1:
                 cost[:, :4] = cost[:, -4:] = 50.0
             costs.append(cost)
         page = np.concatenate(pages, axis=1)
         levels = patchmatch.levels_for(work_height, work_height, self.settings.coarsest, self.settings.patch)
-        levels = min(levels, patchmatch.levels_for(*page.shape[:2], 10, self.settings.patch))
+        levels = min(levels, patchmatch.levels_for(page.shape[0], page.shape[1], 10, self.settings.patch))
         lab = colour_map.to_lab(page)
         detail = lab - gaussian(lab, 5 * self.work_unit * max(1.0, self.brush.stroke**0.5))
         return patchmatch.exemplar(
@@ -138,7 +139,8 @@ class PaintingLook:
         )
 
     def _guides(self, lab: F32, blur: float) -> F32:
-        """(H, W, 5): blurred Lab and orientation (cos 2t, sin 2t by coherence), scaled by the roots of their weights."""
+        """(H, W, 5): blurred Lab and orientation (cos 2t, sin 2t by coherence), scaled by the roots of their
+        weights."""
         colour = gaussian(lab, blur * self.work_unit)
         along = tangent_field(np.ascontiguousarray(lab[..., 0]), 2.5 * self.work_unit)
         double = np.dstack(

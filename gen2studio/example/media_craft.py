@@ -75,7 +75,8 @@ _BAYER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]
 
 
 class PaperCut(Medium):
-    """Stacked sheets of coloured paper, one per tone, with cut edges and drop shadows. Carried: the wobble of the scissors."""
+    """Stacked sheets of coloured paper, one per tone, with cut edges and drop shadows. Carried: the wobble of the
+    scissors."""
 
     keyed = True
 

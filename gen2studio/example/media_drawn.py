@@ -16,7 +16,8 @@ from gen2studio.example.medium import Medium, mixed, stepped
 
 
 class Ink(Medium):
-    """Brush and ink: filled blacks, thick and thin lines, two or three grey washes on warm paper. Carried: the wash's bloom."""
+    """Brush and ink: filled blacks, thick and thin lines, two or three grey washes on warm paper. Carried: the wash's
+    bloom."""
 
     keyed = True
 
@@ -188,7 +189,8 @@ class Neon(Medium):
         )
 
     def _hues(self, form: F32, along: F32) -> F32:
-        """(H, W, 3) tube colours: the footage's hue where it has one, else between cyan and magenta by the line's direction."""
+        """(H, W, 3) tube colours: the footage's hue where it has one, else between cyan and magenta by the line's
+        direction."""
         lab = colour_map.to_lab(gaussian(form, 3 * self.unit))
         chroma = np.hypot(lab[..., 1], lab[..., 2])
         turn = np.clip(0.5 + 0.5 * (along[..., 0] * along[..., 1]) * 2, 0, 1)[..., None]
@@ -202,7 +204,8 @@ class Neon(Medium):
 
 
 class Engraving(Medium):
-    """Copper-plate engraving: lines whose width carries the tone, a second set crossing in the shadows, two inks on cream."""
+    """Copper-plate engraving: lines whose width carries the tone, a second set crossing in the shadows, two inks on
+    cream."""
 
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         unit = self.unit

@@ -108,9 +108,20 @@ class Oil(Medium):
             error = gaussian(gap, size * 0.6) if i else np.ones((height, width), np.float32)
             order = _scattered(height, width, size * self.get("spacing", 0.9), random)
             paint_strokes(
-                canvas, relief, reference, error, along, order, size, round(size * self.get("length", 7.0)), round(size * 2.2),
-                0.07 if i else 0.0, self.get("opacity", 0.92), self.get("jitter", 0.13) * min(1.6, self.weight), self.brush.seed + i,
-            )  # fmt: skip
+                canvas,
+                relief,
+                reference,
+                error,
+                along,
+                order,
+                size,
+                round(size * self.get("length", 7.0)),
+                round(size * 2.2),
+                0.07 if i else 0.0,
+                self.get("opacity", 0.92),
+                self.get("jitter", 0.13) * min(1.6, self.weight),
+                self.brush.seed + i,
+            )
         relief = gaussian(relief, 0.5 * height / 288)
         layer = np.dstack([canvas - base, relief])
         if carried is not None:
@@ -173,7 +184,8 @@ class Anime(Medium):
 
 
 class Clay(Medium):
-    """Modelling clay: rounded forms with soft light, finger marks and a matt shine. The carried layer is the finger marks."""
+    """Modelling clay: rounded forms with soft light, finger marks and a matt shine. The carried layer is the finger
+    marks."""
 
     keyed = True
 

@@ -22,7 +22,8 @@ Picture = NDArray[np.uint8]
 
 
 class Medium:
-    """A preset painter: one instance paints one clip. ``table`` is the clip's colour table, ``samples`` a few of its frames."""
+    """A preset painter: one instance paints one clip. ``table`` is the clip's colour table, ``samples`` a few of its
+    frames."""
 
     keyed = False
 
@@ -85,7 +86,8 @@ class Medium:
         return gaussian(light, sigma)
 
     def features(self, picture: F32) -> F32:
-        """(H, W) 0…1 small dark marks such as eyes, brows and mouths, which abstraction would swallow (morphological black hat)."""
+        """(H, W) 0…1 small dark marks such as eyes, brows and mouths, which abstraction would swallow (morphological
+        black hat)."""
         unit = self.unit
         light = gaussian(luma(picture), 0.6 * unit)
         side = max(3, 2 * round(3.2 * unit) + 1)
@@ -128,7 +130,7 @@ def with_light(picture: F32, light: F32) -> F32:
     return colour_map.to_rgb(lab)
 
 
-def stepped(values: F32, steps: float, softness: float) -> F32:
+def stepped(values: NDArray, steps: float, softness: float) -> F32:
     """Values 0…1 in ``steps`` flat levels with soft borders; ``softness`` is the share of a step they take."""
     level = values * steps
     part = level - np.floor(level)
@@ -142,6 +144,6 @@ def saturated(picture: F32, factor: float) -> F32:
     return np.asarray(np.clip(grey + (picture - grey) * factor, 0, 1), np.float32)
 
 
-def mixed(a: F32, b: F32, amount: float | F32) -> F32:
+def mixed(a: NDArray, b: NDArray, amount: float | NDArray) -> F32:
     """a + (b − a)·amount."""
     return np.asarray(a + (b - a) * amount, np.float32)

@@ -1,7 +1,9 @@
 """Engine (b): painted key frames carried over the clip (after Jamriška et al., Stylizing Video by Example, 2019).
 
-Around every painted key the clip is walked frame by frame, outwards in both directions. Each frame is synthesised from the key's
-painting by guided PatchMatch; the guides are the footage's colours and edges, and where in the key every pixel came from along
+Around every painted key the clip is walked frame by frame, outwards in both directions. Each frame is synthesised
+from the key's
+painting by guided PatchMatch; the guides are the footage's colours and edges, and where in the key every pixel came
+from along
 the chained flow. Between two keys both results are blended by time and visibility.
 """
 
@@ -158,7 +160,8 @@ class _Painted:
             self._finish(frame, left, right, a, b)
 
     def _walk(self, key: _Key, goal: int, way: int, needed: set[int]) -> set[int]:
-        """Synthesise frame by frame from ``key`` towards ``goal``, keeping results on disk; ends at a cut. Returns frames done."""
+        """Synthesise frame by frame from ``key`` towards ``goal``, keeping results on disk; ends at a cut. Returns
+        frames done."""
         state = _Walk(key.frame, key.source, _identity(self.height, self.width), key.painting)
         reached: set[int] = set()
         if key.frame in needed:

@@ -5,7 +5,7 @@ Image Analogies (Hertzmann et al. 2001) as a patch-voting EM (Kwatra et al. 2005
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -57,7 +57,8 @@ class Synthesis:
     """(H, W, C) the voted picture."""
     field: I32
     """(H, W, 2) the matches on the finest level."""
-    cost: F32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    cost: F32
+    """(H, W) what each match costs."""
 
 
 def halved(picture: F32) -> F32:
@@ -72,7 +73,7 @@ def halved(picture: F32) -> F32:
         cv2.resize(np.ascontiguousarray(picture[..., i : i + 4]), size, interpolation=cv2.INTER_AREA)
         for i in range(0, picture.shape[2], 4)
     ]
-    return np.concatenate([p.reshape(size[1], size[0], -1) for p in parts], axis=2)
+    return np.asarray(np.concatenate([p.reshape(size[1], size[0], -1) for p in parts], axis=2), np.float32)
 
 
 def levels_for(height: int, width: int, coarsest: int, patch: int) -> int:
@@ -114,7 +115,8 @@ def synthesise(
     """Paint the target described by ``guides`` (H, W, G) with patches of ``example``.
 
     ``start`` is a full-resolution field to begin from on level ``start_level`` (0 = finest) instead of noise on the
-    coarsest one. ``anchor`` (H, W, C) is a picture the result is pulled towards with ``anchor_weight`` (H, W) ≥ 0: after
+    coarsest one. ``anchor`` (H, W, C) is a picture the result is pulled towards with ``anchor_weight`` (H, W) ≥ 0:
+    after
     every vote the estimate becomes (vote + w·anchor) / (1 + w). Raises Cancelled between sweeps.
     """
     height, width = guides.shape[:2]
@@ -258,7 +260,8 @@ def local_deviation(picture: F32, sigma: float = 4.0) -> F32:
 
 
 def with_contrast_of(picture: F32, wanted: F32, limit: float, sigma: float = 4.0) -> F32:
-    """Raise the local contrast of ``picture`` around its local mean to ``wanted`` (H, W, C deviations), at most ``limit``-fold."""
+    """Raise the local contrast of ``picture`` around its local mean to ``wanted`` (H, W, C deviations), at most
+    ``limit``-fold."""
     mean = gaussian(picture, sigma).reshape(picture.shape)
     gain = np.clip(wanted / np.maximum(local_deviation(picture, sigma), 1e-4), 1.0, limit)
     return np.asarray(mean + (picture - mean) * gain, np.float32)

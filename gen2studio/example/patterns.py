@@ -1,6 +1,7 @@
 """Pattern carriers for region edits: spots as particles, everything else as a re-anchored texture coordinate field.
 
-A texture coordinate advected by flow smears after a dozen frames; spots carried as particles stay round. Stripes, plaid and
+A texture coordinate advected by flow smears after a dozen frames; spots carried as particles stay round. Stripes,
+plaid and
 swatches keep two generations of coordinates that are reborn when they get distorted and are cross-faded meanwhile.
 """
 
@@ -22,7 +23,8 @@ Mask = NDArray[np.uint8]
 
 
 def within(motion: F32, mask: Mask, sigma: float) -> F32:
-    """``motion`` (h, w, 2) smoothed over the masked subject only and continued a little outside: background motion doesn't leak in."""
+    """``motion`` (h, w, 2) smoothed over the masked subject only and continued a little outside: background motion
+    doesn't leak in."""
     weight = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)) > 127, np.float32)
     if weight.sum() < 16:
         weight = np.ones_like(weight)
@@ -100,10 +102,10 @@ class Spots:
                 -1,
             )
             cv2.fillPoly(
-                out, [np.rint(points * 16).astype(np.int32)], int(round(255 * float(self.alpha[i]))), cv2.LINE_AA, 4
+                out, [np.rint(points * 16).astype(np.int32)], round(255 * float(self.alpha[i])), cv2.LINE_AA, 4
             )
         soft = gaussian(out, max(0.5, 0.55 * scale))
-        return soft.astype(np.float32) / 255
+        return np.asarray(soft / np.float32(255), np.float32)
 
     def _inside(self, mask: Mask) -> NDArray[np.bool_]:
         height, width = mask.shape

@@ -1,4 +1,5 @@
-"""Per-pixel kernels: colour lookup, Kuwahara blend, line integrals, brush strokes. All work on row ranges or whole pictures."""
+"""Per-pixel kernels: colour lookup, Kuwahara blend, line integrals, brush strokes. All work on row ranges or whole
+pictures."""
 
 from __future__ import annotations
 
@@ -39,8 +40,10 @@ def sector_blend(
 ) -> None:
     """Kuwahara blend of eight windows around every pixel, steadier windows weighing more.
 
-    ``mean`` (H, W, 3) is the Gaussian-blurred picture, ``square`` (H, W) the blurred sum of squares, ``tangent`` (H, W, 3)
-    the local direction (cos, sin) and its coherence 0…1; windows lie on an ellipse of ``offset`` px that is stretched along it.
+    ``mean`` (H, W, 3) is the Gaussian-blurred picture, ``square`` (H, W) the blurred sum of squares, ``tangent`` (H,
+    W, 3)
+    the local direction (cos, sin) and its coherence 0…1; windows lie on an ellipse of ``offset`` px that is stretched
+    along it.
     """
     height, width = square.shape
     for y in range(y0, y1):
@@ -72,7 +75,8 @@ _SIN = np.sin(np.arange(8) * np.pi / 4).astype(np.float32)
 
 @compiled
 def smear(picture: F32, tangent: F32, length: int, result: F32, y0: int, y1: int) -> None:
-    """Line integral convolution (Cabral, Leedom 1993): mean of (H, W) ``picture`` along the tangent, ``length`` px each way."""
+    """Line integral convolution (Cabral, Leedom 1993): mean of (H, W) ``picture`` along the tangent, ``length`` px
+    each way."""
     height, width = picture.shape
     for y in range(y0, y1):
         for x in range(width):
@@ -103,7 +107,8 @@ def smear(picture: F32, tangent: F32, length: int, result: F32, y0: int, y1: int
 def nearest_cells(points: F32, columns: int, rows: int, cell: float, label: I32, edge: F32, y0: int, y1: int) -> None:
     """Voronoi cells of a jittered grid: ``points`` (rows·columns, 2) in pixels, one a grid cell of side ``cell``.
 
-    ``label`` (H, W) gets the nearest point's number, ``edge`` (H, W) the distance in pixels to the border with the next cell.
+    ``label`` (H, W) gets the nearest point's number, ``edge`` (H, W) the distance in pixels to the border with the
+    next cell.
     """
     for y in range(y0, y1):
         for x in range(label.shape[1]):
@@ -144,8 +149,10 @@ def paint_strokes(
 ) -> None:
     """Curved brush strokes in one size (Hertzmann, SIGGRAPH 1998), with bristles: each leaves colour and a relief.
 
-    ``canvas`` (H, W, 3) and ``height_map`` (H, W) are painted in place; a stroke starts at every (x, y) of ``order`` whose
-    ``error`` (H, W) is above ``tolerance``, takes its colour from ``reference`` (H, W, 3), follows ``tangent`` (H, W, 2+)
+    ``canvas`` (H, W, 3) and ``height_map`` (H, W) are painted in place; a stroke starts at every (x, y) of ``order``
+    whose
+    ``error`` (H, W) is above ``tolerance``, takes its colour from ``reference`` (H, W, 3), follows ``tangent`` (H, W,
+    2+)
     and stops when the reference differs more from its colour than the canvas does.
     """
     rows, columns = height_map.shape

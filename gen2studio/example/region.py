@@ -53,7 +53,7 @@ class _Region:
             else None
         )
         self.coordinates = Coordinates() if self.cloth is not None else None
-        self.middle = self._middle_light()
+        self.middle, self.brightest = self._lights()
         self.base, self.ink = self._colours()
 
     def _mask(self, frame: int) -> Mask:
@@ -63,14 +63,18 @@ class _Region:
             return np.full((box.height, box.width), 255, np.uint8)
         return np.ascontiguousarray(mask[box.y : box.bottom, box.x : box.right])
 
-    def _middle_light(self) -> float:
-        """Median Lab lightness 0…1 of the subject over sample frames: the reference that shading is relative to."""
+    def _lights(self) -> tuple[float, float]:
+        """(median Lab lightness of the subject 0…1, its 97th percentile relative to that) over sample frames."""
         values: list[F32] = []
         for frame in sample_frames(self.request):
             inside = self._mask(frame) > 127
             if inside.any():
                 values.append(colour_map.to_lab(as_float(self.footage.source(frame)))[..., 0][inside])
-        return max(0.06, float(np.median(np.concatenate(values)))) if values else 0.5
+        if not values:
+            return 0.5, 1.25
+        lights = np.concatenate(values)
+        middle = max(0.06, float(np.median(lights)))
+        return middle, min(2.2, max(1.05, float(np.quantile(lights, 0.97)) / middle))
 
     def _colours(self) -> tuple[F32 | None, F32]:
         """Lab of the base (None = the subject's own) and of the ink (contrasting when not said)."""
@@ -81,7 +85,8 @@ class _Region:
         return (None if base is None else _lab(base)), _lab(ink)
 
     def go(self) -> None:
-        """Walk the range in order (carriers depend on the frames before); stills start their carrier on the very frame."""
+        """Walk the range in order (carriers depend on the frames before); stills start their carrier on the very
+        frame."""
         request, context = self.request, self.context
         wanted = request.wanted
         alone = request.frames is not None
@@ -135,11 +140,15 @@ class _Region:
         shade = 1 + (shade - 1) * keep
         fine = (own[..., 0] - gaussian(own[..., 0], 2 * unit)) * keep
         shift = own[..., 1:] - np.median(own[mask > 127][:, 1:], axis=0) if (mask > 127).any() else own[..., 1:] * 0
-        painted = own.copy() if self.base is None else _coat(self.base, shade, fine, np.asarray(shift, np.float32))
+        painted = (
+            own.copy()
+            if self.base is None
+            else _coat(self.base, shade, fine, np.asarray(shift, np.float32), self.brightest)
+        )
         height, width = mask.shape
         if self.spots is not None:
             cover = self.spots.coverage(height, width, self.scale)
-            painted = _over(painted, _coat(self.ink, shade, fine, np.asarray(shift, np.float32)), cover)
+            painted = _over(painted, _coat(self.ink, shade, fine, np.asarray(shift, np.float32), self.brightest), cover)
         elif self.cloth is not None and self.coordinates is not None:
             painted = self._clothed(painted, shade, fine, np.asarray(shift, np.float32))
         painted = own + (painted - own) * np.float32(min(1.0, controls.style_weight))
@@ -159,34 +168,35 @@ class _Region:
                 (self.cloth.colours(place) * np.float32(weight) for place, weight in layers),
                 np.zeros((height, width, 3), np.float32),
             )
-            return _coat(colour_map.to_lab(np.asarray(colour, np.float32)), shade, fine, shift)
+            return _coat(colour_map.to_lab(np.asarray(colour, np.float32)), shade, fine, shift, self.brightest)
         cover = sum(
             (self.cloth.coverage(place) * np.float32(weight) for place, weight in layers),
             np.zeros((height, width), np.float32),
         )
-        return _over(painted, _coat(self.ink, shade, fine, shift), np.asarray(cover, np.float32))
+        return _over(painted, _coat(self.ink, shade, fine, shift, self.brightest), np.asarray(cover, np.float32))
 
 
 def _lab(colour: Colour) -> F32:
-    return colour_map.to_lab(np.array(colour, np.float32)[None, None] / 255)[0, 0]
+    return colour_map.to_lab(np.array(colour, np.float32)[None, None] / np.float32(255))[0, 0]
 
 
-def _coat(paint: F32, shade: F32, fine: F32, shift: F32) -> F32:
+def _coat(paint: F32, shade: F32, fine: F32, shift: F32, brightest: float = 1.25) -> F32:
     """A coat of ``paint`` (Lab, (3,) or (H, W, 3)) under the subject's ``shade`` (H, W; 1 = its middle tone).
 
-    Highlights roll off instead of clipping; dark paint keeps a sheen and the fine relief of folds and fur.
+    Lightness stays linear in the shade, placed and sloped so that the subject's ``brightest`` shade still has room
+    below
+    white and its middle stays near the paint; only the ends roll off. Dark paint keeps a sheen and the fine relief of
+    folds and fur.
     """
     light = paint[..., 0]
-    rolled = np.where(shade < 1, np.maximum(shade, 0.02), 1 + np.tanh((np.maximum(shade, 1) - 1) * 1.6) / 1.6)
-    lit = (
-        light * rolled**0.9
-        + (1 - light) * (0.40 * np.maximum(shade - 1, 0) + 0.06 * (np.minimum(shade, 1) - 1))
-        + 0.5 * (1 - light) * fine
-    )
-    lit = np.where(lit > 0.86, 0.86 + 0.14 * np.tanh((lit - 0.86) / 0.14), lit)
+    slope = min(0.62, 0.26 / max(brightest - 1, 0.05))
+    placed = np.maximum(1.0, brightest - (0.985 / np.maximum(light, 0.05) - 1) / slope)
+    lit = light * (1 + slope * (shade - placed)) + (1 - light) * (0.05 + 0.24 * (shade - 1) + 0.5 * fine)
+    lit = np.where(lit > 0.93, 0.93 + 0.07 * np.tanh((lit - 0.93) / 0.07), lit)
+    lit = np.where(lit < 0.06, 0.06 * np.exp(np.minimum(lit / 0.06 - 1, 0)), lit)
     out = np.empty((*shade.shape, 3), np.float32)
-    out[..., 0] = np.clip(lit, 0.015, 1)
-    out[..., 1:] = paint[..., 1:] * np.clip(rolled, 0.35, 1.1)[..., None] ** 0.5 + 0.13 * shift
+    out[..., 0] = lit
+    out[..., 1:] = paint[..., 1:] * np.clip(0.55 + 0.45 * shade, 0.5, 1.1)[..., None] + 0.13 * shift
     return out
 
 

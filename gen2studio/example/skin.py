@@ -10,7 +10,8 @@ from gen2studio.example.kernels import F32
 
 
 def skin_map(picture: F32, unit: float) -> F32:
-    """(H, W) 0…1 likelihood of skin in an (H, W, 3) float sRGB picture: a Gaussian in chroma, in plausible lightness, smoothed.
+    """(H, W) 0…1 likelihood of skin in an (H, W, 3) float sRGB picture: a Gaussian in chroma, in plausible lightness,
+    smoothed.
 
     Chroma of skin lies close together for all complexions (Jones, Rehg 2002); sand, wood and blond fur lie near it too,
     which is why protection is a choice and not always on. ``unit`` = frame height / 288.
@@ -26,7 +27,8 @@ def skin_map(picture: F32, unit: float) -> F32:
 
 
 def protected(painted: F32, source: F32, amount: float, unit: float) -> F32:
-    """``painted`` with the source's own chroma, most of its lightness and fine features back on skin, by ``amount`` 0…1."""
+    """``painted`` with the source's own chroma, most of its lightness and fine features back on skin, by ``amount``
+    0…1."""
     if amount <= 0:
         return painted
     where = skin_map(source, unit)[..., None] * np.float32(amount)

@@ -44,7 +44,8 @@ def canvas(height: int, width: int, unit: float, seed: int) -> F32:
 
 
 def hatching(height: int, width: int, unit: float, seed: int, angle: float, period: float) -> F32:
-    """(H, W) 0…1 pencil strokes side by side at ``angle`` degrees: a height field whose thresholds give lines of any width."""
+    """(H, W) 0…1 pencil strokes side by side at ``angle`` degrees: a height field whose thresholds give lines of any
+    width."""
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     rad = np.deg2rad(angle)
     along, across = xs * np.cos(rad) + ys * np.sin(rad), -xs * np.sin(rad) + ys * np.cos(rad)

@@ -1,11 +1,14 @@
-"""The words the example-based generator understands: media, light, colours and patterns. Everything else is said to be unknown.
+"""The words the example-based generator understands: media, light, colours and patterns. Everything else is said to
+be unknown.
 
-This is a vocabulary, not a language model: "a white dog with black spots" is read as base white, pattern spots, ink black;
+This is a vocabulary, not a language model: "a white dog with black spots" is read as base white, pattern spots, ink
+black;
 "dog" is a word only a model with text understanding could act on.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 
@@ -15,19 +18,22 @@ COLOURS: dict[str, Colour] = {
     "white": (245, 243, 238), "black": (22, 20, 20), "grey": (128, 128, 128), "silver": (190, 194, 200),
     "red": (200, 36, 36), "crimson": (165, 20, 48), "scarlet": (222, 44, 30), "maroon": (110, 22, 30),
     "orange": (236, 122, 28), "amber": (240, 168, 40), "gold": (214, 168, 58), "yellow": (244, 208, 52),
-    "lime": (160, 210, 50), "green": (52, 140, 62), "olive": (120, 122, 48), "emerald": (20, 146, 96), "mint": (158, 222, 190),
-    "teal": (22, 128, 132), "turquoise": (56, 196, 190), "cyan": (40, 190, 222), "blue": (42, 82, 190), "navy": (24, 36, 92),
-    "azure": (70, 150, 230), "indigo": (64, 48, 148), "purple": (122, 52, 160), "violet": (140, 82, 200), "lavender": (190, 170, 230),
-    "magenta": (208, 44, 150), "pink": (240, 142, 176), "rose": (220, 96, 120), "brown": (112, 70, 42), "chocolate": (84, 48, 30),
-    "tan": (202, 166, 120), "beige": (226, 208, 178), "cream": (248, 236, 208), "ivory": (250, 244, 226), "copper": (184, 108, 62),
+    "lime": (160, 210, 50), "green": (52, 140, 62), "olive": (120, 122, 48), "emerald": (20, 146, 96),
+    "mint": (158, 222, 190), "teal": (22, 128, 132), "turquoise": (56, 196, 190), "cyan": (40, 190, 222),
+    "blue": (42, 82, 190), "navy": (24, 36, 92), "azure": (70, 150, 230), "indigo": (64, 48, 148),
+    "purple": (122, 52, 160), "violet": (140, 82, 200), "lavender": (190, 170, 230), "magenta": (208, 44, 150),
+    "pink": (240, 142, 176), "rose": (220, 96, 120), "brown": (112, 70, 42), "chocolate": (84, 48, 30),
+    "tan": (202, 166, 120), "beige": (226, 208, 178), "cream": (248, 236, 208), "ivory": (250, 244, 226),
+    "copper": (184, 108, 62),
 }  # fmt: skip
 """sRGB of every colour word."""
 
 PATTERNS: dict[str, str] = {
-    "spots": "spots", "spot": "spots", "spotted": "spots", "dots": "spots", "dot": "spots", "dotted": "spots", "polka": "spots",
-    "dalmatian": "spots", "leopard": "spots", "patches": "spots", "speckled": "spots",
-    "stripes": "stripes", "stripe": "stripes", "striped": "stripes", "zebra": "stripes", "tiger": "stripes", "banded": "stripes",
-    "plaid": "plaid", "tartan": "plaid", "checked": "plaid", "checkered": "plaid", "chequered": "plaid", "gingham": "plaid",
+    "spots": "spots", "spot": "spots", "spotted": "spots", "dots": "spots", "dot": "spots", "dotted": "spots",
+    "polka": "spots", "dalmatian": "spots", "leopard": "spots", "patches": "spots", "speckled": "spots",
+    "stripes": "stripes", "stripe": "stripes", "striped": "stripes", "zebra": "stripes", "tiger": "stripes",
+    "banded": "stripes", "plaid": "plaid", "tartan": "plaid", "checked": "plaid", "checkered": "plaid",
+    "chequered": "plaid", "gingham": "plaid",
 }  # fmt: skip
 
 _ADJECTIVES = frozenset(
@@ -53,13 +59,15 @@ _ANIMALS: dict[str, tuple[Colour, Colour]] = {
 }
 
 GRADES: dict[str, str] = {
-    "sunset": "sunset", "sunrise": "sunrise", "dawn": "sunrise", "dusk": "dusk", "twilight": "dusk", "golden hour": "golden", "golden": "golden",
-    "night": "night", "moonlight": "night", "midnight": "night", "winter": "winter", "snowy": "winter", "cold": "winter", "icy": "winter",
-    "autumn": "autumn", "fall": "autumn", "summer": "summer", "sunny": "summer", "spring": "spring", "foggy": "fog", "fog": "fog", "misty": "fog",
-    "hazy": "fog", "stormy": "storm", "storm": "storm", "rainy": "storm", "warm": "warm", "cool": "cool", "vivid": "vivid", "vibrant": "vivid",
-    "saturated": "vivid", "muted": "muted", "faded": "faded", "vintage": "faded", "retro": "faded", "sepia": "sepia",
-    "monochrome": "mono", "black and white": "mono", "greyscale": "mono", "dark": "dark", "bright": "bright", "pastel colours": "soft",
-    "dreamy": "soft", "dramatic": "dramatic", "cinematic": "cinematic",
+    "sunset": "sunset", "sunrise": "sunrise", "dawn": "sunrise", "dusk": "dusk", "twilight": "dusk",
+    "golden hour": "golden", "golden": "golden", "night": "night", "moonlight": "night", "midnight": "night",
+    "winter": "winter", "snowy": "winter", "cold": "winter", "icy": "winter", "autumn": "autumn", "fall": "autumn",
+    "summer": "summer", "sunny": "summer", "spring": "spring", "foggy": "fog", "fog": "fog", "misty": "fog",
+    "hazy": "fog", "stormy": "storm", "storm": "storm", "rainy": "storm", "warm": "warm", "cool": "cool",
+    "vivid": "vivid", "vibrant": "vivid", "saturated": "vivid", "muted": "muted", "faded": "faded",
+    "vintage": "faded", "retro": "faded", "sepia": "sepia", "monochrome": "mono", "black and white": "mono",
+    "greyscale": "mono", "dark": "dark", "bright": "bright", "pastel colours": "soft", "dreamy": "soft",
+    "dramatic": "dramatic", "cinematic": "cinematic",
 }  # fmt: skip
 """Light, weather and time words to grade names (see :mod:`gen2studio.example.grades`)."""
 
@@ -76,9 +84,14 @@ _SIZES = {
     "huge": 2.4,
 }
 _SHADES = {"dark": 0.55, "deep": 0.7, "light": 1.35, "pale": 1.5, "bright": 1.15}
-_GLUE = frozenset(
-    ["a", "an", "the", "of", "in", "on", "with", "and", "or", "as", "like", "into", "to", "its", "his", "her", "their", "my", "at", "by", "for", "from", "make", "made", "look", "looks", "looking", "turn", "turned", "style", "styled", "painting", "painted", "paint", "drawing", "drawn", "picture", "image", "illustration", "art", "artistic", "print", "effect", "version", "scene", "video", "film", "colour", "color", "colours", "colors", "coloured", "colored", "coat", "pattern", "patterned", "light", "lighting", "time", "day", "season", "mood", "tone", "tones"]
-)  # fmt: skip
+_GLUE = frozenset({
+    "a", "an", "the", "of", "in", "on", "with", "and", "or", "as", "like", "into", "to", "its", "his", "her",
+    "their", "my", "at", "by", "for", "from", "make", "made", "look", "looks", "looking", "turn", "turned", "style",
+    "styled", "painting", "painted", "paint", "drawing", "drawn", "picture", "image", "illustration", "art",
+    "artistic", "print", "effect", "version", "scene", "video", "film", "colour", "color", "colours", "colors",
+    "coloured", "colored", "coat", "pattern", "patterned", "light", "lighting", "time", "day", "season", "mood",
+    "tone", "tones",
+})  # fmt: skip
 _SPELLING = {"gray": "grey", "watercolor": "watercolour", "grayscale": "greyscale", "golden-hour": "golden hour"}
 _TOKEN = re.compile(r"[\w'’-]+", re.UNICODE)
 
@@ -118,7 +131,8 @@ class _Token:
 
 
 def understood(prompt: str) -> list[tuple[str, bool]]:
-    """Every word of ``prompt`` in order, as typed, and whether it is understood (small connecting words count as such)."""
+    """Every word of ``prompt`` in order, as typed, and whether it is understood (small connecting words count as
+    such)."""
     return [(t.typed, bool(t.meaning)) for t in _read(prompt)]
 
 
@@ -180,8 +194,9 @@ def _meaning(text: str, presets: dict[str, str]) -> tuple[str, str]:
 
 
 def _settle_shades(tokens: list[_Token]) -> None:
-    """ "dark" and "bright" before a colour are shades of it, else light words; "black and white" with a pattern is two colours."""
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    """ "dark" and "bright" before a colour are shades of it, else light words; "black and white" with a pattern is
+    two colours."""
+    for token, following in itertools.pairwise(tokens):
         if token.text in _SHADES and following.meaning == "colour":
             token.meaning, token.value = "shade", token.text
     if any(t.meaning == "pattern" for t in tokens):
