@@ -154,7 +154,6 @@ class MainWindow(QMainWindow):
         studio.store.undo_stack.cleanChanged.connect(lambda _clean: self._show_title())
         studio.offline_changed.connect(self._on_offline_changed)
         studio.board.busy_changed.connect(self._on_busy_changed)
-        studio.board.row_changed.connect(lambda _i, _row: self.timeline.refresh_bands())
         self.pool.import_requested.connect(lambda: self.binder.action("file.import").trigger())
         self.pool.files_dropped.connect(studio.import_files)
         self.pool.insert_requested.connect(studio.editing.insert_media)

@@ -14,6 +14,7 @@ from gen2studio.document import media_edits
 from gen2studio.ui.tools import bindings
 
 if TYPE_CHECKING:
+    from gen2studio.app.jobs import JobRow
     from gen2studio.ui.main_window import MainWindow
 
 PROJECT_FILTER = "Gen2 Studio projects (*.g2s);;All files (*)"
@@ -116,20 +117,27 @@ def wire_timeline(window: MainWindow) -> None:
     studio.masks.lane_changed.connect(window.timeline.refresh_lanes)
 
     def job_spans(clip_id: str) -> list[tuple[str, int, int]]:
-        clip = studio.session.find_clip(clip_id)
+        rows = [row for row in studio.board.rows if row.owner == clip_id and row.take_id and not row.state.ended]
+        clip = studio.session.find_clip(clip_id) if rows else None
         if clip is None:
             return []
         spans: list[tuple[str, int, int]] = []
-        for row in studio.board.rows:
-            if row.owner == clip_id and row.take_id and not row.state.ended:
-                done = clip.start + round(clip.duration * row.progress)
-                waiting = row.state.value == "queued"
-                spans.append(("queued" if waiting else "rendering", clip.start if waiting else done, clip.end))
-                if not waiting and done > clip.start:
-                    spans.append(("rendered", clip.start, done))
+        for row in rows:
+            done = clip.start + round(clip.duration * row.progress)
+            waiting = row.state.value == "queued"
+            spans.append(("queued" if waiting else "rendering", clip.start if waiting else done, clip.end))
+            if not waiting and done > clip.start:
+                spans.append(("rendered", clip.start, done))
         return spans
 
+    def refresh(row: JobRow) -> None:
+        if row.owner and row.take_id:
+            window.timeline.refresh_bands(frozenset({row.owner}))
+
     window.timeline.set_job_states(job_spans)
+    window.timeline.set_mask_lane(studio.masks.confidence_lane)
+    studio.board.row_added.connect(lambda _index, row: refresh(row))
+    studio.board.row_changed.connect(lambda _index, row: refresh(row))
 
 
 def _second(window: MainWindow) -> int:
