@@ -24,6 +24,8 @@ def sample(mask: Mask, scale: float, left: float, top: float, width: int, height
     ``scale`` = screen pixels per media pixel; (left, top) = the first screen pixel's corner in media pixels.
     """
     step = 1.0 / scale
+    if scale == 1.0 and left == int(left) and top == int(top):
+        return _cut(mask, int(left), int(top), width, height)
     near = scale >= _NEAREST_FROM
     if step >= 2.0:
         mask, left, top, step = _shrunk(mask, left, top, step, width, height)
@@ -31,6 +33,16 @@ def sample(mask: Mask, scale: float, left: float, top: float, width: int, height
     matrix = np.array([[step, 0.0, left + 0.5 * step - 0.5], [0.0, step, top + 0.5 * step - 0.5]])
     flags = (cv2.INTER_NEAREST if near else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(mask, matrix, (width, height), flags=flags), np.uint8)
+
+
+def _cut(mask: Mask, left: int, top: int, width: int, height: int) -> Mask:
+    """Whole pixels, copied; 0 outside the media."""
+    out = np.zeros((height, width), np.uint8)
+    x0, y0 = max(0, left), max(0, top)
+    x1, y1 = min(mask.shape[1], left + width), min(mask.shape[0], top + height)
+    if x1 > x0 and y1 > y0:
+        out[y0 - top : y1 - top, x0 - left : x1 - left] = mask[y0:y1, x0:x1]
+    return out
 
 
 def _shrunk(
@@ -58,12 +70,6 @@ def overlay(matte: Mask, colour: tuple[int, int, int], opacity: float) -> Bgra:
     """A tint of RGB ``colour`` where the sampled ``matte`` is painted."""
     red, green, blue = (_scaled(matte, level / 255.0 * opacity) for level in colour)
     return np.asarray(cv2.merge([blue, green, red, _scaled(matte, opacity)]), np.uint8)
-
-
-def tint_table(colour: tuple[int, int, int], opacity: float) -> list[int]:
-    """256 unpremultiplied ARGB words: the tint of :func:`overlay` as a colour table, for screens that blend by table."""
-    base = colour[0] << 16 | colour[1] << 8 | colour[2]
-    return [round(level * opacity) << 24 | base for level in range(256)]
 
 
 def matte(sampled: Mask, opacity: float = 1.0) -> Bgra:

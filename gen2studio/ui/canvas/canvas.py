@@ -188,7 +188,9 @@ class Canvas(QWidget):
 
     def one_to_one(self) -> None:
         """One media pixel is one screen pixel, around the middle of the view."""
-        self.set_transform(self._transform.zoomed(1.0 / self.devicePixelRatioF(), QPointF(self._pane_area(1).center())))
+        view = self._transform.zoomed(1.0 / self.devicePixelRatioF(), QPointF(self._pane_area(1).center()))
+        # On whole pixels nothing needs resampling.
+        self.set_transform(ViewTransform(view.zoom, float(round(view.x)), float(round(view.y))))
 
     def zoom_in(self) -> None:
         self.set_transform(self._transform.stepped(1, QPointF(self._pane_area(1).center())))

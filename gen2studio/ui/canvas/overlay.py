@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import weakref
 from collections.abc import Iterator, Sequence
 
@@ -62,7 +61,7 @@ def _rendered(
         for tint, matte in layers:
             part = visible.intersected(_painted(matte, transform, visible))
             if not part.isEmpty():
-                yield part.topLeft(), _tinted(_sampled(matte, part, transform, ratio), tint, opacity)
+                yield part.topLeft(), image_of(views.overlay(_sampled(matte, part, transform, ratio), tint, opacity))
         return
     if view is MaskView.OUTLINE:
         margin = views.OUTLINE_MARGIN
@@ -104,21 +103,6 @@ def _sampled(
     left, top = origin.x() - margin / scale, origin.y() - margin / scale
     width, height = round(part.width() * ratio) + 2 * margin, round(part.height() * ratio) + 2 * margin
     return views.sample(matte, scale, left, top, width, height)
-
-
-def _tinted(sampled: NDArray[np.uint8], tint: tuple[int, int, int], opacity: float) -> QImage:
-    """The tint as an indexed image: Qt blends it by its colour table, which spares building four channels."""
-    height, width = sampled.shape
-    image = QImage(sampled.data, width, height, width, QImage.Format.Format_Indexed8)
-    image.setColorTable(_table(tint, round(opacity, 3)))
-    return image
-
-
-@functools.lru_cache(maxsize=64)
-def _table(tint: tuple[int, int, int], opacity: float) -> list[int]:
-    from gen2studio.raster import views
-
-    return views.tint_table(tint, opacity)
 
 
 def _painted(matte: NDArray[np.uint8], transform: ViewTransform, visible: QRect) -> QRect:
