@@ -47,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     pulse.start(400)
     code = application.exec()
     pulse.stop()
+    if services.stuck:
+        # Qt aborts when a running thread is destroyed.
+        os._exit(code)
     return code
 
 

@@ -19,13 +19,13 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.document import looks, takes
 from gen2studio.document.look import Controls, Look, PaintedKey, StyleImage
+from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
 from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged
 from gen2studio.engine.generators import Abilities, ModeAbility
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
-
 
 _CONTROLS = frozenset(f.name for f in fields(Controls))
 
@@ -54,6 +54,17 @@ class RunState:
     @property
     def active(self) -> bool:
         return self.state is not None and not self.state.ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A run whose frames the playhead follows."""
+
+    job_id: str
+    origin: int
+    """Where the artist left the playhead."""
+    playhead: int
+    """Where the last frame put it; the artist moved it when it is anywhere else."""
 
 
 class Generation(QObject):
@@ -92,15 +103,15 @@ class Generation(QObject):
         self.find_blob = find_blob
         self._target_id = ""
         self._look: Look = session.document.default_look
-        self._stills: list[Still] = []
-        self._stills_job = ""
-        self._stills_owner = ""
-        self._runs: dict[str, RunState] = {}
-        self._owner: dict[str, str] = {}
+        self._stills: dict[str, list[Still]] = {}
+        self._runs: dict[tuple[str, Lane], RunState] = {}
+        self._jobs: dict[str, Job] = {}
+        self._arrival: _Arrival | None = None
         session.playhead_changed.connect(self._retarget)
         session.selection_changed.connect(self._retarget)
         session.store.changed.connect(self._on_document_changed)
         session.store.replaced.connect(self._on_document_replaced)
+        host.submitted.connect(self._on_submitted)
         host.state_changed.connect(self._on_state_changed)
         host.progressed.connect(self._on_progressed)
         host.frame_ready.connect(self._on_frame_ready)
@@ -123,7 +134,6 @@ class Generation(QObject):
         identity = clip.id if clip else ""
         if identity != self._target_id:
             self._target_id = identity
-            self._stills = []
             self.target_changed.emit(clip)
             self.stills_changed.emit()
             self.run_changed.emit(self.run_state)
@@ -141,25 +151,40 @@ class Generation(QObject):
 
     def _on_document_replaced(self, _new: Document) -> None:
         self._target_id = "-"
+        self._stills.clear()
         self._runs.clear()
-        self._owner.clear()
+        self._jobs.clear()
+        self._arrival = None
         self._retarget()
 
     def set_look(self, label: str, look: Look, merge_key: str = "") -> None:
-        """One undo step: the look of the target clip and of the other selected clips, and the default for new ones."""
+        """One undo step: the look of the target clip and of the other selected clips, and the default for new ones.
+
+        Painted keys and the choice of mask objects belong to footage: clips of other media keep their own.
+        """
         document = self._session.document
         clip = self.target
-        ids = {clip.id} if clip else set[str]()
-        if clip and clip.id in self._session.selection:
-            ids |= set(self._session.selection)
         try:
-            changed = looks.set_look(document, ids, look) if ids else document
+            changed = looks.set_look(document, {clip.id}, look) if clip else document
+            for other in self._selected_beside(clip):
+                own = looks.look_of(document, other)
+                same = clip is not None and other.media_id == clip.media_id
+                shared = look if same else replace(look, keys=own.keys, mask_objects=own.mask_objects)
+                changed = looks.set_look(changed, {other.id}, shared)
         except StudioError as error:
             self._session.tell(str(error), "warning")
             self.look_changed.emit(self._look)
             return
-        changed = replace(changed, default_look=replace(look, keys=(), mask_objects=()))
+        changed = looks.set_default_look(changed, replace(look, keys=(), mask_objects=()))
         self._session.store.apply(label, changed, merge_key)
+
+    def _selected_beside(self, clip: Clip | None) -> list[Clip]:
+        """The other selected clips with a picture, when the target is one of the selection."""
+        sequence = self._session.sequence
+        if clip is None or sequence is None or clip.id not in self._session.selection:
+            return []
+        chosen = (c for track in sequence.video_tracks for c in track.clips if c.id in self._session.selection)
+        return [c for c in chosen if c.id != clip.id]
 
     def change(self, label: str, merge_key: str = "", **changes: Any) -> None:
         """Change fields of the look; names of :class:`Controls` fields change the sliders."""
@@ -241,11 +266,20 @@ class Generation(QObject):
 
     @property
     def stills(self) -> tuple[Still, ...]:
-        return tuple(self._stills)
+        """The stills made last for the target clip."""
+        return tuple(self._stills.get(self._target_id, ()))
 
     @property
     def run_state(self) -> RunState:
-        return self._runs.get(self._target_id, RunState())
+        """What is going on for the target clip: its run while there is one, else its stills."""
+        render = self._runs.get((self._target_id, Lane.RENDER), RunState())
+        stills = self._runs.get((self._target_id, Lane.STILLS), RunState())
+        return render if render.active or not stills.active else stills
+
+    @property
+    def follows_arrivals(self) -> bool:
+        """The playhead goes along with the frames of a run, because nobody has moved it since the run was queued."""
+        return self._arrival is not None and self._arrival.playhead == self._session.playhead
 
     def _planned(self, plan: Callable[[Clip], GenerateRequest]) -> tuple[Clip, GenerateRequest] | None:
         clip = self.target
@@ -286,35 +320,45 @@ class Generation(QObject):
         if planned is None:
             return
         clip, request = planned
-        self._stills = [Still(frame) for frame in request.wanted]
-        self._stills_owner = clip.id
+        self._stills[clip.id] = [Still(frame) for frame in request.wanted]
         job = Job(id=new_id("job"), lane=Lane.STILLS, request=request, label=f"Stills of {clip.name}", owner=clip.id)
-        self._stills_job = job.id
-        self._follow(job, len(request.wanted))
-        self.stills_changed.emit()
         self._host.submit(job)
+        self.stills_changed.emit()
 
     def show_still(self, still: Still) -> None:
         """Go to a still's frame and show it in the viewer."""
-        clip, sequence = self.target, self._session.sequence
-        if clip is None or sequence is None or still.picture is None:
-            return
-        frame = planning.sequence_frame(self._session.document, clip, still.frame)
-        self._session.set_playhead(frame)
-        self.still_shown.emit(clip.media_id, still.frame, still.picture)
+        clip = self.target
+        if clip is not None and still.picture is not None:
+            self._show_at(clip, still.frame, still.picture)
+
+    def _show_at(self, clip: Clip, frame: int, picture: NDArray[np.uint8]) -> None:
+        """Move the playhead to a media frame and show ``picture`` there."""
+        document = self._session.document
+        self._session.set_playhead(planning.sequence_frame(document, clip, frame))
+        # A timeline slower than the footage does not stop at every frame of it.
+        here = planning.media_frame(document, clip, self._session.playhead)
+        self.still_shown.emit(clip.media_id, here, picture)
 
     def run(self) -> str:
-        """Queue the whole clip; returns the job id (empty when it could not be planned)."""
-        if not self._look.seed_locked:
-            self.new_seed()
+        """Queue the whole clip; returns the job id (empty when it could not be planned).
+
+        Without a kept seed every run gets a new one. While the playhead rests, it follows the frames as they arrive.
+        """
+        look = self.effective_look()
+        if not look.seed_locked:
+            look = replace(look, seed=_fresh_seed())
         planned = self._planned(
             lambda clip: planning.plan_generate(
-                self._session.document, clip, self.effective_look(), blobs=self.find_blob, revision=self._revision()
+                self._session.document, clip, look, blobs=self.find_blob, revision=self._revision()
             )
         )
         if planned is None:
             return ""
         clip, request = planned
+        if look.seed != self._look.seed:
+            self.change("New seed", seed=look.seed)
+        else:
+            self._pin(clip)
         job = Job(
             id=new_id("job"),
             lane=Lane.RENDER,
@@ -323,19 +367,28 @@ class Generation(QObject):
             owner=clip.id,
             take_id=new_id("take"),
         )
-        self._follow(job, len(request.wanted))
+        here = self._session.playhead
+        self._arrival = _Arrival(job.id, here, here) if clip.start <= here < clip.end else None
         self._host.submit(job)
         return job.id
+
+    def _pin(self, clip: Clip) -> None:
+        """A clip that was run keeps the look it was run with, whatever becomes the default later."""
+        look = self._look
+
+        def pinned(document: Document) -> Document:
+            sequence = document.sequence
+            there = any(c.id == clip.id and c.look is None for _, c in each_clip(sequence)) if sequence else False
+            return looks.set_look(document, {clip.id}, look) if there else document
+
+        if clip.look is None:
+            self._session.store.amend(pinned, carried=True)
 
     def _run_label(self, clip: Clip) -> str:
         look = self._look
         titles = {p.id: p.title for p in self.catalog.presets()}
         what = titles.get(look.preset) or (look.styles[0].name if look.styles else "") or look.prompt or look.mode.value
         return f"{clip.name}: {what}"[:80]
-
-    def _follow(self, job: Job, total: int) -> None:
-        self._owner[job.id] = job.owner
-        self._set_run(job.owner, RunState(job_id=job.id, lane=job.lane, state=JobState.QUEUED, total=total))
 
     def cancel(self) -> bool:
         """Stop what runs for the target clip; False when nothing did."""
@@ -346,7 +399,7 @@ class Generation(QObject):
         return True
 
     def new_seed(self) -> None:
-        self.change("New seed", seed=int(np.random.default_rng().integers(1, 2**31 - 1)))
+        self.change("New seed", seed=_fresh_seed())
 
     # -- takes ------------------------------------------------------------------------------------------------------
 
@@ -386,45 +439,96 @@ class Generation(QObject):
 
     # -- events -------------------------------------------------------------------------------------------------------
 
-    def _set_run(self, owner: str, state: RunState) -> None:
-        self._runs[owner] = state
-        if owner == self._target_id:
-            self.run_changed.emit(state)
+    def _state_of(self, job: Job) -> RunState:
+        return self._runs.get((job.owner, job.lane), RunState())
+
+    def _set_run(self, job: Job, state: RunState) -> None:
+        self._runs[job.owner, job.lane] = state
+        if job.owner == self._target_id:
+            self.run_changed.emit(self.run_state)
+
+    def _on_submitted(self, job: Job) -> None:
+        """Also jobs of an earlier session that go on now."""
+        if job.lane not in (Lane.STILLS, Lane.RENDER) or not isinstance(job.request, GenerateRequest):
+            return
+        self._jobs[job.id] = job
+        total = len(job.request.wanted)
+        self._set_run(job, RunState(job_id=job.id, lane=job.lane, state=JobState.QUEUED, total=total))
 
     def _on_state_changed(self, event: StateChanged) -> None:
-        owner = self._owner.get(event.job_id)
-        if owner is None:
+        job = self._jobs.get(event.job_id)
+        if job is None:
             return
-        state = self._runs.get(owner, RunState())
+        state = self._state_of(job)
+        if event.state.ended:
+            self._jobs.pop(event.job_id)
+            self._end_arrival(event)
         if state.job_id == event.job_id:
-            self._set_run(owner, replace(state, state=event.state))
+            self._set_run(job, replace(state, state=event.state))
+            if event.state.ended and job.lane is Lane.STILLS:
+                self._stills[job.owner] = [s for s in self._stills.get(job.owner, ()) if s.picture is not None]
+                if job.owner == self._target_id:
+                    self.stills_changed.emit()
         if event.state is JobState.FAILED:
             self._session.tell(event.reason, "error")
         elif event.state is JobState.CANCELLED and event.reason:
             self._session.tell(event.reason, "info")
-        if event.state.ended:
-            self._owner.pop(event.job_id, None)
 
     def _on_progressed(self, event: Progress) -> None:
-        owner = self._owner.get(event.job_id)
-        if owner is None:
+        job = self._jobs.get(event.job_id)
+        if job is None:
             return
-        state = self._runs.get(owner, RunState())
+        state = self._state_of(job)
         if state.job_id == event.job_id:
-            self._set_run(
-                owner,
-                replace(state, done=event.done, total=event.total, stage=event.stage, eta_seconds=event.eta_seconds),
+            progress = replace(
+                state, done=event.done, total=event.total, stage=event.stage, eta_seconds=event.eta_seconds
             )
+            self._set_run(job, progress)
 
     def _on_frame_ready(self, event: FrameReady) -> None:
-        if event.job_id != self._stills_job or self._stills_owner != self._target_id:
+        job = self._jobs.get(event.job_id)
+        if job is None:
             return
-        for index, still in enumerate(self._stills):
+        if job.lane is Lane.RENDER:
+            self._on_frame_arrived(job, event)
+            return
+        if self._state_of(job).job_id != job.id:
+            return
+        stills = self._stills.get(job.owner, [])
+        for index, still in enumerate(stills):
             if still.frame == event.frame:
-                self._stills[index] = Still(event.frame, event.picture)
-        self.stills_changed.emit()
+                stills[index] = Still(event.frame, event.picture)
+        if job.owner == self._target_id:
+            self.stills_changed.emit()
+
+    def _on_frame_arrived(self, job: Job, event: FrameReady) -> None:
+        """Show a frame of the target clip's run: at its place while the playhead rests, else only where it stands."""
+        clip = self.target
+        if clip is None or clip.id != job.owner or self._session.shuttle:
+            return
+        arrival = self._arrival
+        if arrival is not None and arrival.job_id == job.id and self.follows_arrivals:
+            start = planning.sequence_frame(self._session.document, clip, event.frame)
+            self._arrival = replace(arrival, playhead=start)
+            self._show_at(clip, event.frame, event.picture)
+        elif planning.media_frame(self._session.document, clip, self._session.playhead) == event.frame:
+            self.still_shown.emit(clip.media_id, event.frame, event.picture)
+
+    def _end_arrival(self, event: StateChanged) -> None:
+        """The playhead goes back to where the artist left it."""
+        arrival = self._arrival
+        if arrival is None or arrival.job_id != event.job_id:
+            return
+        back = self.follows_arrivals
+        self._arrival = None
+        if back:
+            self._session.set_playhead(arrival.origin)
 
     def _on_noted(self, event: Noted) -> None:
-        if event.job_id in self._owner:
+        if event.job_id in self._jobs:
             self.noted.emit(event.text)
             self._session.tell(event.text, "warning")
+
+
+def _fresh_seed() -> int:
+    return int(np.random.default_rng().integers(1, 2**31 - 1))

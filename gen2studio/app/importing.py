@@ -144,8 +144,11 @@ def place_on_timeline(
     *,
     track: str = "",
     collision: edits.Collision = edits.Collision.OVERWRITE,
+    still_seconds: Fraction = edits.STILL_SECONDS,
 ) -> PlacedItems:
     """Lay media items (added already) one behind the other from ``frame`` on; None = behind everything.
+
+    Stills last ``still_seconds``.
 
     A document without a timeline gets one of the first item's size and rate. Raises EditRefused.
     """
@@ -159,10 +162,11 @@ def place_on_timeline(
     at = frame
     placed: list[str] = []
     for item in items:
+        source = (Fraction(0), still_seconds) if item.info.kind is MediaKind.STILL else None
         if at is None:
-            result = edits.append_media(sequence, item, video_track=track)
+            result = edits.append_media(sequence, item, video_track=track, source=source)
         else:
-            result = edits.place_media(sequence, item, at, collision=collision, video_track=track)
+            result = edits.place_media(sequence, item, at, collision=collision, video_track=track, source=source)
         sequence = result.sequence
         placed.extend(result.clip_ids)
         if at is not None:
@@ -194,6 +198,8 @@ class Importer(QObject):
         self._store = store
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
         self._generation = 0
+        self.still_seconds = edits.STILL_SECONDS
+        """How long a still becomes on the timeline."""
         self._probed.connect(self._on_probed)
         store.replaced.connect(self._on_replaced)
 
@@ -263,7 +269,12 @@ class Importer(QObject):
             if request.place:
                 try:
                     placed = place_on_timeline(
-                        changed, used, request.frame, track=request.track, collision=request.collision
+                        changed,
+                        used,
+                        request.frame,
+                        track=request.track,
+                        collision=request.collision,
+                        still_seconds=self.still_seconds,
                     )
                     changed = placed.document
                 except EditRefused as refused:

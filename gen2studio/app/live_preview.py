@@ -14,8 +14,8 @@ from gen2studio.document.model import Clip, Document
 from gen2studio.engine.events import FrameReady, JobState, Picture, StateChanged
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
 
-Plan = Callable[[Document, Clip, int], GenerateRequest]
-"""(document, clip, sequence frame) → a request for exactly one frame. Raises GenerationError."""
+Plan = Callable[[Document, Clip, int], GenerateRequest | None]
+"""(document, clip, sequence frame) → a request for exactly one frame, None for none. Raises GenerationError."""
 
 QUIET_MS = 180
 """How long the artist's hand must be still: shorter would compute in the middle of a drag."""
@@ -111,6 +111,9 @@ class LivePreview(QObject):
         except StudioError as error:
             self._drop_job()
             self.refused.emit(str(error))
+            return
+        if request is None:
+            self._drop_job()
             return
         if self._shown is not None and self._shown[0] == request:
             self._drop_job()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +18,7 @@ from gen2studio.app.importing import Importer
 from gen2studio.app.jobs import EngineSignals, JobBoard
 from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
-from gen2studio.app.mask_editing import MaskEditing
+from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.playback import Player
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.project_files import Project
@@ -29,6 +31,7 @@ from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.app.viewer_feed import ViewerFeed
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.hashing import file_fingerprint
+from gen2studio.core.ids import new_id
 from gen2studio.core.log import topic
 from gen2studio.core.paths import resources_dir
 from gen2studio.document import media_edits
@@ -36,7 +39,7 @@ from gen2studio.document.model import Clip, Document, Take
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
 from gen2studio.engine.journal import RenderJournal
-from gen2studio.engine.requests import GenerateRequest
+from gen2studio.engine.requests import GenerateRequest, Job, Lane
 from gen2studio.engine.take_store import TakeStore, encode_png
 from gen2studio.engine.workspace import Workspace
 from gen2studio.media.frame_server import FrameServer
@@ -52,6 +55,8 @@ class Studio(QObject):
     project_changed = Signal()
     """Another project is open, or it was saved under another name."""
     saved = Signal()
+    modified_changed = Signal()
+    """There is something to save now, or no longer."""
     offline_changed = Signal(object)
     """frozenset of media ids whose file is missing."""
 
@@ -93,6 +98,9 @@ class Studio(QObject):
         self.live = LivePreview(self.session, engine, self._plan_preview, self)
         self.importer = Importer(self.store, self)
         self.offline: frozenset[str] = frozenset()
+        self.stuck = False
+        """After :meth:`shutdown`: the engine sits inside a library call; leave the process with ``os._exit``."""
+        self._fresh_takes = False
         self._take_store: TakeStore | None = None
         self._journal: Journal | None = None
         self._renders: RenderJournal | None = None
@@ -103,18 +111,35 @@ class Studio(QObject):
         self.live.picture_ready.connect(self.feed.show_preview)
         self.live.cleared.connect(self.feed.clear_preview)
         self.live.refused.connect(lambda sentence: self.session.tell(sentence, "info"))
-        self.generation.look_changed.connect(lambda _look: self._follow_live())
+        self.generation.look_changed.connect(self._on_look_changed)
         self.preferences.watch("live_preview", lambda _on: self._follow_live())
         self.generation.still_shown.connect(self.feed.show_preview)
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
         self.host.failed.connect(lambda sentence: self.session.tell(sentence, "error"))
         self.store.changed.connect(self._on_document_changed)
+        self.store.undo_stack.cleanChanged.connect(lambda _clean: self.modified_changed.emit())
         self.preferences.watch("audio_offset_ms", self.player.set_audio_offset)
+        self.preferences.watch("frame_cache_mb", lambda size: self.frames.set_budget(int(size) << 20))
+        self.preferences.watch("still_seconds", self._set_still_length)
+        self.preferences.watch("pen_pressure", lambda on: self.masks.set_brush(pressure_size=bool(on)))
+        self.masks.brush_changed.connect(self._on_brush_changed)
 
     def _follow_live(self) -> None:
         """Live preview runs while it is wanted and the look holds something to paint with."""
         wanted = bool(self.preferences.get("live_preview"))
         self.live.set_enabled(wanted and self.generation.has_style and self.generation.ability() is not None)
+
+    def _on_look_changed(self, _look: object) -> None:
+        self._follow_live()
+        if not self.live.enabled:
+            # A still in the viewer shows the look as it was.
+            self.feed.clear_preview()
+
+    def _on_brush_changed(self, brush: BrushSettings) -> None:
+        self.preferences.set("pen_pressure", brush.pressure_size)
+
+    def _set_still_length(self, seconds: float) -> None:
+        self.importer.still_seconds = self.editing.still_seconds = Fraction(seconds).limit_denominator(1000)
 
     # -- engine glue -----------------------------------------------------------------------------------------------
 
@@ -122,12 +147,19 @@ class Studio(QObject):
         assert self._take_store is not None
         return self._take_store.path(take_id)
 
-    def _plan_preview(self, document: Document, clip: Clip, frame: int) -> GenerateRequest:
+    def _plan_preview(self, document: Document, clip: Clip, frame: int) -> GenerateRequest | None:
+        """The preview of a frame; None where the real thing is in the viewer already."""
+        if self.generation.follows_arrivals:
+            return None
         found = self.generation.abilities()
-        return planning.plan_preview(
+        request = planning.plan_preview(
             document, clip, frame, self.generation.effective_look(), blobs=self.project.find_blob,
             revision=found.revision if found else "", max_side=int(self.preferences.get("preview_max_side")),
         )  # fmt: skip
+        take = document.takes.get(clip.active_take)
+        if take is not None and take.has(request.wanted[0]) and not self.is_stale(clip, take):
+            return None
+        return request
 
     def is_stale(self, clip: Clip, take: Take) -> bool:
         """Whether the clip as it stands would give another result than ``take``."""
@@ -147,8 +179,8 @@ class Studio(QObject):
 
     @property
     def modified(self) -> bool:
-        """Something was changed since the last save."""
-        return not self.store.undo_stack.isClean()
+        """Something was changed since the last save, or a job brought something that is not saved."""
+        return not self.store.undo_stack.isClean() or self._fresh_takes
 
     @property
     def title(self) -> str:
@@ -172,13 +204,17 @@ class Studio(QObject):
 
     def _leave(self, *, discard: bool) -> None:
         """Let go of the open project; ``discard`` when the artist chose not to keep unsaved changes."""
+        self._let_go(discard=discard)
+        self.project.close()
+
+    def _let_go(self, *, discard: bool) -> None:
+        """Stop what works on the open project."""
         self.player.stop()
-        for row in self.board.rows:
-            self.board.cancel(row.job_id)
+        self.board.cancel_all()
+        self.board.clear_ended()
         self._close_journal(discard=discard)
         if self._renders is not None:
             self._renders.close()
-        self.project.close()
 
     def _close_journal(self, *, discard: bool) -> None:
         if self._journal is not None:
@@ -191,6 +227,7 @@ class Studio(QObject):
         self._leave(discard=True)
         self.project, document = opened
         self.store.replace(document, self.project.tiles)
+        self._fresh_takes = False
         if dirty:
             self.store.undo_stack.resetClean()
         self._adopt()
@@ -222,13 +259,19 @@ class Studio(QObject):
         return True
 
     def revert(self) -> bool:
-        """Go back to what was saved last."""
-        path = self.project.path
-        if path is None:
+        """Go back to what was saved last. What was done since is gone, and the undo history with it."""
+        if self.project.path is None:
             return False
-        self._close_journal(discard=True)
-        self.project.close()
-        return self.open_project(path)
+        try:
+            document = self.project.read()
+        except (StudioError, OSError) as error:
+            self.session.tell(sentence_of(error), "error")
+            return False
+        self._let_go(discard=True)
+        self.project.recovered = False
+        self.store.replace(document, self.project.tiles)
+        self._adopt()
+        return True
 
     def open_sample(self) -> bool:
         """Open a private copy of the bundled sample, so that trying things out changes nothing."""
@@ -254,14 +297,26 @@ class Studio(QObject):
             if document is not self.store.document:
                 self.store.amend(lambda _old: document)
 
-        if not self._saving(write):
-            return False
-        self._close_journal(discard=True)
-        if self._renders is not None:
-            self._renders.close()
-        self._adopt()
-        self.preferences.add_recent(str(path))
-        return True
+        waiting = self._interrupt_renders()
+        done = self._saving(write)
+        if done:
+            self._close_journal(discard=True)
+            if self._renders is not None:
+                self._renders.close()
+            self._adopt()
+            self.preferences.add_recent(str(path))
+        for job in waiting:
+            self.host.submit(job)
+        return done
+
+    def _interrupt_renders(self) -> list[Job]:
+        """Stop renders between two frames, because their folder is about to move; returns jobs that go on with them."""
+        jobs = [status.job for status in self.host.jobs() if status.job.lane is Lane.RENDER]
+        for job in jobs:
+            self.host.cancel(job.id)
+        if jobs and not self.host.wait_until_idle(20.0):
+            _log.warning("a render did not stop before the project moved")
+        return [replace(job, id=new_id("job")) for job in jobs]
 
     def _saving(self, write: Callable[[], None]) -> bool:
         try:
@@ -270,6 +325,7 @@ class Studio(QObject):
             self.session.tell(sentence_of(error), "error")
             return False
         self.store.undo_stack.setClean()
+        self._set_fresh_takes(False)
         if self._journal is not None:
             self._journal.compact()
         self.session.tell(f"Saved {self.project.name}.")
@@ -364,6 +420,13 @@ class Studio(QObject):
                 if old.media.get(key) is not item:
                     self.frames.describe(item.path, item.info)
             self._look_for_offline()
+        if old.takes is not new.takes:
+            self._set_fresh_takes(True)
+
+    def _set_fresh_takes(self, fresh: bool) -> None:
+        if fresh != self._fresh_takes:
+            self._fresh_takes = fresh
+            self.modified_changed.emit()
 
     def _look_for_offline(self) -> None:
         offline = frozenset(self.project.offline(self.store.document))
@@ -387,7 +450,7 @@ class Studio(QObject):
         self.feed.shutdown()
         self.importer.shutdown()
         self.masks.shutdown()
-        self.host.shutdown()
+        self.stuck = not self.host.shutdown()
         self.takes.shutdown()
         self.measuring.shutdown()
         self.frames.shutdown()

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_clipboard import ClipboardClips, copied, placements
 from gen2studio.core.errors import EditRefused
+from gen2studio.core.media_info import MediaKind
 from gen2studio.core.time import timecode
 from gen2studio.document import edits, lookup, sequences, takes
 from gen2studio.document.model import Clip, Document, Marker, MediaItem, Sequence, Track, TrackKind
@@ -38,6 +39,8 @@ class TimelineEditing(QObject):
         super().__init__(parent)
         self.session = session
         self._clipboard: ClipboardClips | None = None
+        self.still_seconds = edits.STILL_SECONDS
+        """How long a still becomes on the timeline."""
 
     # -- applying ----------------------------------------------------------------------------------------------------
 
@@ -145,11 +148,12 @@ class TimelineEditing(QObject):
             audio = track.id if track is not None and track.kind is TrackKind.AUDIO else ""
             at, new = frame, []
             for item in items:
+                source = (Fraction(0), self.still_seconds) if item.info.kind is MediaKind.STILL else None
                 if collision is None:
-                    placed = edits.append_media(sequence, item, video_track=video, audio_track=audio)
+                    placed = edits.append_media(sequence, item, video_track=video, audio_track=audio, source=source)
                 else:
                     placed = edits.place_media(
-                        sequence, item, at, collision=collision, video_track=video, audio_track=audio
+                        sequence, item, at, collision=collision, video_track=video, audio_track=audio, source=source
                     )
                 sequence = placed.sequence
                 new += placed.clip_ids

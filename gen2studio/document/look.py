@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class Mode(enum.Enum):
@@ -99,6 +99,6 @@ class Look:
     region: Region = Region.ALL
     mask_objects: tuple[str, ...] = ()
     """Ids of the mask objects that count as foreground; empty = all objects of the media."""
-    controls: Controls = Controls()
+    controls: Controls = field(default_factory=Controls)
     seed: int = 1
     seed_locked: bool = True

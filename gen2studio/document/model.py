@@ -1,4 +1,7 @@
-"""The document: one frozen value that holds a whole project. Every edit makes a new one that shares the unchanged parts."""
+"""The document: one frozen value that holds a whole project.
+
+Every edit makes a new one that shares the unchanged parts.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +194,7 @@ class Document:
     active_sequence: str = ""
     masks: Mapping[str, MaskObject] = field(default_factory=lambda: frozen_map({}))
     takes: Mapping[str, Take] = field(default_factory=lambda: frozen_map({}))
-    default_look: Look = Look()
+    default_look: Look = field(default_factory=Look)
 
     @property
     def sequence(self) -> Sequence | None:

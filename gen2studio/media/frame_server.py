@@ -81,6 +81,12 @@ class FrameServer:
         for thread in self._threads:
             thread.start()
 
+    def set_budget(self, budget_bytes: int) -> None:
+        """Change how much memory cached frames may hold; the longest unused ones go at once."""
+        with self._state:
+            self._budget = budget_bytes
+            self._trim()
+
     @property
     def cached_bytes(self) -> int:
         """Memory the cached frames hold now; never above the budget by more than the newest frame."""
@@ -335,8 +341,11 @@ class FrameServer:
             old = self._cache.pop((path, index), None)
             self._bytes += picture.nbytes - (old.nbytes if old is not None else 0)
             self._cache[(path, index)] = picture
-            while self._bytes > self._budget and len(self._cache) > 1:
-                self._bytes -= self._cache.popitem(last=False)[1].nbytes
+            self._trim()
+
+    def _trim(self) -> None:
+        while self._bytes > self._budget and len(self._cache) > 1:
+            self._bytes -= self._cache.popitem(last=False)[1].nbytes
 
     @contextmanager
     def _decoder(self, path: str, index: int):

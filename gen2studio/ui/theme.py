@@ -140,6 +140,10 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
     border-color: {t["accent"]}; }}
 QLineEdit:disabled, QPlainTextEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{
     color: {t["text_faint"]}; border-color: {t["line"]}; }}
+QAbstractSpinBox QLineEdit {{ background: transparent; border: none; border-radius: 0; padding: 0; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ background: transparent; border: none; width: 18px; }}
+QAbstractSpinBox::up-arrow {{ image: url("{marks}/mark-up.svg"); width: 9px; height: 9px; }}
+QAbstractSpinBox::down-arrow {{ image: url("{marks}/mark-down.svg"); width: 9px; height: 9px; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url("{marks}/mark-down.svg"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {t["raised"]}; border: 1px solid {t["line_strong"]}; padding: 3px; }}
@@ -152,10 +156,11 @@ QHeaderView::section {{ background: {t["panel"]}; color: {t["text_muted"]}; bord
 QScrollBar {{ background: transparent; margin: 0; }}
 QScrollBar:vertical {{ width: 11px; }}
 QScrollBar:horizontal {{ height: 11px; }}
-QScrollBar::handle {{ background: {t["line_strong"]}; border-radius: 4px; margin: 2px; min-height: 28px; min-width: 28px; }}
+QScrollBar::handle {{ background: {t["line_strong"]}; border-radius: 4px; margin: 2px; min-height: 28px;
+    min-width: 28px; }}
 QScrollBar::handle:hover {{ background: {t["text_faint"]}; }}
-QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ background: none; border: none;
-    width: 0; height: 0; }}
+QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ background: none;
+    border: none; width: 0; height: 0; }}
 QScrollArea {{ border: none; background: transparent; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
 QSlider::groove:horizontal {{ height: 4px; background: {t["line_strong"]}; border-radius: 2px; }}

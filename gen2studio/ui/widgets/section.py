@@ -31,7 +31,8 @@ class Section(QWidget):
         font.setBold(True)
         self.heading.setFont(font)
         self.heading.setStyleSheet(
-            f"QToolButton {{ border: none; background: transparent; padding: 4px 0; color: {theme.tokens()['text_muted']}; }}"
+            "QToolButton { border: none; background: transparent; padding: 4px 0; "
+            f"color: {theme.tokens()['text_muted']}; }}"
             f"QToolButton:hover {{ color: {theme.tokens()['text']}; }}"
         )
         self.heading.clicked.connect(lambda: self.set_open(not self.is_open))

@@ -12,7 +12,9 @@ from gen2studio.ui import theme
 
 
 class ValueSlider(QWidget):
-    """``value_changed`` follows every move; ``value_committed`` comes once when a gesture ends (release, Enter, wheel, reset).
+    """``value_changed`` follows every move; ``value_committed`` comes once when a gesture ends.
+
+    A gesture ends with the release of the mouse, a key, a turn of the wheel, Enter in the field, or reset.
 
     With ``logarithmic`` the slider moves in equal ratios (low must be > 0). Double click on the name resets.
     """
