@@ -204,6 +204,14 @@ def _start_from_matte(
         distance = geodesic_distance(smooth, wrong, colour=1.0)
         labels[turned & (distance < 0.5 * reach)] = guess
         labels[turned & (distance >= reach)] = settled
+    names, areas, _ = parts(drawn)
+    refused = np.zeros(len(areas), bool)
+    refused[np.unique(names[exclude & drawn])] = True
+    refused[np.unique(names[include & drawn])] = False
+    refused[0] = False
+    if (areas > 0).sum() > refused.sum():
+        # A part of its own that an exclude touches goes as a whole, even when its colours are the subject's.
+        labels[refused[names]] = cv2.GC_BGD
 
 
 def _smoothed(lab: NDArray[np.float32]) -> NDArray[np.float32]:
