@@ -80,8 +80,12 @@ def media_frame(document: Document, clip: Clip, sequence_frame: int) -> int:
 def sequence_frame(document: Document, clip: Clip, media_frame: int) -> int:
     """The first sequence frame at which a clip shows (or is past) a media frame, clamped to the clip."""
     rate = _rate(document, clip)
-    seconds = frame_clock(_item(document, clip.media_id)).time_of(media_frame) - clip.source_in
+    clock = frame_clock(_item(document, clip.media_id))
+    seconds = clock.time_of(media_frame) - clip.source_in
     frame = clip.start - seconds_to_frames(-seconds / clip.speed, rate)  # rounded up
+    # A variable-rate timestamp may have been rounded past the frame boundary it stands for.
+    if clock.index_at(clip.source_time(frame - 1, rate)) >= media_frame:
+        frame -= 1
     return min(max(frame, clip.start), clip.end - 1)
 
 

@@ -5,13 +5,17 @@ sorted, they are the frames: frame n begins at ``pts[n]`` and lasts until ``pts[
 rates, B-frames, non-zero starts and edit lists (packets an edit list discards are decoded but never shown).
 Where packets and frames do not match one to one (field-coded H.264, hidden VP9 reference frames, damaged packets,
 missing timestamps) the timestamps are taken from a decode instead. The result is kept in a sidecar.
+
+Containers round timestamps: Matroska and WebM to milliseconds, QuickTime often to 1/600 s. Where every frame of a
+constant-rate file stays within half a frame of its slot n / rate, the slots are the truth and the timestamps their
+rounding: such a clock is ``steady`` and counts by slots. True variable rates go by their timestamps.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,9 +25,9 @@ from numpy.typing import NDArray
 from gen2studio.core import paths
 from gen2studio.core.hashing import bytes_digest
 from gen2studio.core.media_info import MediaInfo, MediaKind
-from gen2studio.core.time import snap_rate
+from gen2studio.core.time import COMMON_RATES, snap_rate
 
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +48,17 @@ class FrameClock:
     """The most that a key frame's decoding time lies before its presentation time."""
     ordinal: bool = False
     """True for a stream without usable timestamps: ``pts`` then counts frames in decoding order."""
+    steady: bool = field(init=False)
+    """True when frame n is the one of the slot [n / rate, (n + 1) / rate), whatever its timestamp was rounded to."""
+    _round: bool = field(init=False)
+    """Whether ticks are fine enough beside the frames to be taken for rounded times."""
+
+    def __post_init__(self) -> None:
+        count = len(self.pts)
+        drift = _slot_offsets(self.pts, self.time_base, self.rate)
+        steady = bool(count and self.rate and not self.variable_rate and np.abs(drift).max() <= 0.5)
+        object.__setattr__(self, "steady", steady)
+        object.__setattr__(self, "_round", bool(count > 1 and np.diff(self.pts).min() >= 4))
 
     @property
     def frame_count(self) -> int:
@@ -57,13 +72,21 @@ class FrameClock:
     @property
     def duration(self) -> Fraction:
         """Seconds from the first frame to the end of the last."""
-        return (self.end - int(self.pts[0])) * self.time_base if len(self.pts) else Fraction(0)
+        if not len(self.pts):
+            return Fraction(0)
+        last = (self.end - int(self.pts[-1])) * self.time_base
+        if self.steady and last * self.rate < Fraction(3, 2):
+            return len(self.pts) / self.rate
+        return self.time_of(len(self.pts) - 1) + last
 
     def index_at(self, seconds: Fraction) -> int:
         """The frame on screen at ``seconds`` (0 = first frame), clamped to the file."""
         if not len(self.pts):
             return 0
-        ticks = (seconds / self.time_base).__floor__() + int(self.pts[0])
+        if self.steady:
+            return self.clamp((seconds * self.rate).__floor__())
+        # The time of a frame at 1/3 s is written as 333 ms: half a tick early is not yet the frame before.
+        ticks = (seconds / self.time_base + Fraction(int(self._round), 2)).__floor__() + int(self.pts[0])
         index = int(np.searchsorted(self.pts, min(max(ticks, -(2**62)), 2**62), side="right")) - 1
         return self.clamp(index)
 
@@ -73,6 +96,8 @@ class FrameClock:
             return Fraction(0)
         if index >= len(self.pts):
             return self.duration
+        if self.steady:
+            return max(0, index) / self.rate
         return (int(self.pts[max(0, index)]) - int(self.pts[0])) * self.time_base
 
     def clamp(self, index: int) -> int:
@@ -128,10 +153,7 @@ def measured_clock(
     if last_duration <= 0 or last_duration > 20 * usual:
         last_duration = usual
     if len(steps):
-        rate = Fraction(len(steps)) / (int(pts[-1] - pts[0]) * time_base)
-        # Timestamps rounded to milliseconds miss 30 by 1e-3: the stream's own figure is exact where it agrees.
-        if nominal_rate and abs(float(rate / nominal_rate) - 1) < 0.005:
-            rate = nominal_rate
+        rate = _constant_rate(pts, time_base, nominal_rate)
         tolerance = max(2, usual // 10)
         variable = bool(np.abs(steps - usual).max() > tolerance)
     else:
@@ -147,6 +169,28 @@ def measured_clock(
         key_lead=key_lead,
         ordinal=ordinal,
     )
+
+
+def _slot_offsets(pts: NDArray[np.int64], time_base: Fraction, rate: Fraction) -> NDArray[np.float64]:
+    """How far each frame lies after its slot n / rate, in frames; the first frame is the anchor."""
+    if not len(pts) or not rate:
+        return np.zeros(len(pts))
+    return (pts - pts[0]) * float(time_base * rate) - np.arange(len(pts))
+
+
+def _constant_rate(pts: NDArray[np.int64], time_base: Fraction, nominal: Fraction) -> Fraction:
+    """Frames a second of two timestamps or more: the exact rate whose rounding they are, else their mean."""
+    measured = Fraction(len(pts) - 1) / (int(pts[-1] - pts[0]) * time_base)
+    common = sorted(COMMON_RATES, key=lambda rate: abs(rate - measured))
+    for rate in (nominal, *common):
+        # Times rounded to milliseconds miss 30 by 1e-3; rounding moves no frame by more than half a tick.
+        if rate and abs(float(rate / measured) - 1) < 0.005:
+            spread = float(np.ptp(_slot_offsets(pts, time_base, rate)))
+            if spread <= 1.001 * float(time_base * rate):
+                return rate
+    if nominal and np.abs(_slot_offsets(pts, time_base, nominal)).max() <= 0.5:
+        return nominal
+    return measured
 
 
 def clock_of(path: Path | str, info: MediaInfo | None = None) -> FrameClock:

@@ -16,6 +16,7 @@ from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Clip, Document, MaskFrame, Take
 from gen2studio.document.sequences import add_sequence
 from gen2studio.engine.requests import request_digest, request_recipe
+from gen2studio.media.probe import probe
 
 from tests.document.builders import still, video
 
@@ -50,6 +51,34 @@ def test_frames_are_media_frames() -> None:
     for frame in range(50, 150):
         shown = planning.sequence_frame(document, clip, frame)
         assert planning.media_frame(document, clip, shown) == frame
+
+
+@pytest.mark.parametrize("name", ["numbered_frames_30fps_2.5s.mkv", "hard/vp9_10bit_426x240_3s.webm"])
+@pytest.mark.parametrize("trimmed", [0, 7])
+def test_a_sequence_at_the_clips_rate_counts_like_the_clip(media_root: Path, name: str, trimmed: int) -> None:
+    path = media_root / "clips" / name
+    info = probe(path)
+    item = replace(video(), path=str(path), info=info)
+    document = add_media(Document(id="doc-0123456789ab"), item)
+    span = (trimmed / info.rate, info.duration)
+    placed = edits.place_media(edits.new_sequence("One", info.rate, 640, 360), item, 5, source=span)
+    document, clip = add_sequence(document, placed.sequence), placed.sequence.tracks[0].clips[0]
+    assert clip.duration == info.frame_count - trimmed
+    for index in range(trimmed, info.frame_count):
+        assert planning.media_frame(document, clip, 5 + index - trimmed) == index
+        assert planning.sequence_frame(document, clip, index) == 5 + index - trimmed
+
+
+def test_every_frame_of_a_variable_rate_is_found_where_it_first_shows(media_root: Path) -> None:
+    path = media_root / "clips" / "hard" / "derived_vfr_dropped_frames.mkv"
+    item = replace(video(), path=str(path), info=probe(path))
+    document = add_media(Document(id="doc-0123456789ab"), item)
+    placed = edits.place_media(edits.new_sequence("One", Fraction(30), 640, 360), item, 0)
+    document, clip = add_sequence(document, placed.sequence), placed.sequence.tracks[0].clips[0]
+    for index in range(item.info.frame_count):
+        at = planning.sequence_frame(document, clip, index)
+        assert planning.media_frame(document, clip, at) == index
+        assert at == 0 or planning.media_frame(document, clip, at - 1) < index
 
 
 def test_stills_are_spread_evenly_inside_the_clip() -> None:

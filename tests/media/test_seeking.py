@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-from gen2studio.media.clock import clock_of
+from gen2studio.media.clock import clock_of, measured_clock
 from gen2studio.media.clock_keys import is_random_access
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.decoder_deinterlace import Deinterlacer
@@ -98,6 +99,42 @@ def test_times_and_indices_agree(hard: Path) -> None:
     assert clock.time_of(0) == 0
     assert clock.index_at(clock.duration * 9) == clock.frame_count - 1
     assert clock.index_at(-clock.duration) == 0
+
+
+VARIABLE = {
+    *("android_slowmo_vfr.mp4", "cursed_vfr_3026x1386.mp4", "derived_vfr_dropped_frames.mkv"),
+    *("phone_rot180_vfr_shaky_dog_2.4s.mp4", "screenrec_vfr_2750x1834.mov"),
+}
+
+
+@pytest.mark.parametrize("path", clip_paths(), ids=lambda p: p.name)
+def test_slot_n_of_a_constant_rate_shows_frame_n(path: Path) -> None:
+    """Containers round times to milliseconds or 1/600 s; counting frames at the file's own rate must not notice."""
+    clock = clock_of(path)
+    assert clock.steady == (path.name not in VARIABLE)
+    assert all(clock.index_at(clock.time_of(n)) == n for n in range(clock.frame_count))
+    if clock.steady:
+        assert [clock.index_at(n / clock.rate) for n in range(clock.frame_count)] == list(range(clock.frame_count))
+        # Rounding is all that lies between slots and timestamps.
+        late = (clock.pts - clock.pts[0]) * float(clock.time_base) - np.arange(clock.frame_count) / float(clock.rate)
+        assert np.abs(late).max() < 0.05 / float(clock.rate)
+
+
+def test_rates_behind_rounded_times_are_found(media_root: Path) -> None:
+    clips = media_root / "clips"
+    assert clock_of(clips / "hard" / "hevc10_hlg_rot-90_editlist_1080p.mp4").rate == Fraction(30000, 1001)
+    assert clock_of(clips / "hard" / "vp9_10bit_426x240_3s.webm").rate == Fraction(24000, 1001)
+    assert clock_of(clips / "bottles_table_640x360_40s.mp4").rate == Fraction(179, 6)
+
+
+def test_variable_rates_go_by_their_timestamps() -> None:
+    """Frames at thirtieths with gaps, written as milliseconds: each shows in the slot of its time, not of its count."""
+    slots = [0, 1, 2, 7, 8, 12, 13, 14, 20]
+    pts = np.array([round(slot * 1000 / 30) for slot in slots], np.int64)
+    clock = measured_clock(pts, pts[:1], Fraction(1, 1000), last_duration=33, nominal_rate=Fraction(30))
+    assert clock.variable_rate and not clock.steady
+    shown = [clock.index_at(Fraction(slot, 30)) for slot in range(21)]
+    assert shown == [max(i for i, begin in enumerate(slots) if begin <= slot) for slot in range(21)]
 
 
 def test_burnt_in_numbers_are_in_order_and_distinct(media_root: Path) -> None:
