@@ -17,8 +17,8 @@ from pathlib import Path
 from gen2studio.app import planning
 from gen2studio.app.importing import media_item, place_on_timeline
 from gen2studio.app.project_files import Project
-from gen2studio.cli.running import run_job
 from gen2studio.cli.progress_bar import ProgressBar
+from gen2studio.cli.running import run_job
 from gen2studio.core.frozen import with_item
 from gen2studio.core.geometry import Rect
 from gen2studio.core.ids import new_id

@@ -9,12 +9,12 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
 
 from gen2studio.app.action_table import all_actions
-from gen2studio.app.session import Compare
 from gen2studio.app.studio import Studio
 from gen2studio.ui import window_commands
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.dialogs.command_palette import CommandPalette
+from gen2studio.ui.dialogs.export_dialog import ExportDialog
 from gen2studio.ui.panels.generate_panel import GeneratePanel
 from gen2studio.ui.panels.history_panel import HistoryPanel
 from gen2studio.ui.panels.masks_panel import MasksPanel
@@ -23,6 +23,7 @@ from gen2studio.ui.panels.queue_panel import QueuePanel
 from gen2studio.ui.panels.takes_panel import TakesPanel
 from gen2studio.ui.pool_thumbnails import PoolThumbnails
 from gen2studio.ui.timeline.panel import TimelinePanel
+from gen2studio.ui.tools import bindings
 from gen2studio.ui.tools.tool_bar import CanvasToolBar
 from gen2studio.ui.viewer_panel import ViewerPanel
 from gen2studio.ui.widgets.message_bar import MessageBar
@@ -49,7 +50,9 @@ class MainWindow(QMainWindow):
         self.pool = MediaPool(studio.store, self.thumbnails.request, self)
         self.history = HistoryPanel(studio.store.undo_stack, self)
         self.generate = GeneratePanel(session, studio.generation, studio.preferences, actions, self)
-        self.masks = MasksPanel(session, studio.masks, self)
+        self.masks = MasksPanel(
+            session, studio.masks, self, export=lambda: bindings.export_mattes(studio.masks, self.canvas)
+        )
         self.timeline = TimelinePanel(session, studio.editing, self)
         self.takes = TakesPanel(session, studio.generation, studio.take_folder, studio.is_stale, actions, self)
         self.queue = QueuePanel(studio.board, actions["queue.pause"], self)
@@ -148,10 +151,13 @@ class MainWindow(QMainWindow):
     def _wire(self) -> None:
         studio, session = self.studio, self.studio.session
         studio.feed.picture_changed.connect(self.canvas.show_picture)
+        self.canvas.files_dropped.connect(lambda paths: window_commands.open_paths(self, list(paths)))
+        self.canvas.gesture_started.connect(studio.live.begin_gesture)
+        self.canvas.gesture_ended.connect(studio.live.end_gesture)
         session.message.connect(self.messages.show_message)
         studio.project_changed.connect(self._show_title)
         studio.saved.connect(self._show_title)
-        studio.store.undo_stack.cleanChanged.connect(lambda _clean: self._show_title())
+        studio.modified_changed.connect(self._show_title)
         studio.offline_changed.connect(self._on_offline_changed)
         studio.board.busy_changed.connect(self._on_busy_changed)
         self.pool.import_requested.connect(lambda: self.binder.action("file.import").trigger())
@@ -221,9 +227,6 @@ class MainWindow(QMainWindow):
     def _on_busy_changed(self, busy: int) -> None:
         self._busy.setText("" if not busy else "1 job" if busy == 1 else f"{busy} jobs")
 
-    def show_compare(self, compare: Compare) -> None:
-        self.studio.session.set_compare(compare)
-
     # -- files --------------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -254,8 +257,41 @@ class MainWindow(QMainWindow):
             return window_commands.save(self)
         return answer == QMessageBox.StandardButton.Discard
 
+    def ask_to_revert(self) -> bool:
+        """Ask before everything since the last save is dropped; False = keep it."""
+        box = QMessageBox(self)
+        box.setObjectName("revertProject")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(f"Go back to “{self.studio.title}” as it was saved?")
+        box.setInformativeText("Everything since then is dropped, and can't be brought back by Undo.")
+        revert = box.addButton("Revert", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        return box.clickedButton() is revert
+
+    def _ask_to_stop_export(self) -> bool:
+        """A running export ends with the window; False = stay."""
+        running = [dialog for dialog in self.findChildren(ExportDialog) if dialog.running]
+        if not running:
+            return True
+        box = QMessageBox(self)
+        box.setObjectName("exportRunning")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText("An export is still running.")
+        box.setInformativeText("Closing stops it, and nothing of it is kept.")
+        stop = box.addButton("Stop export and close", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        if box.clickedButton() is not stop:
+            return False
+        for dialog in running:
+            dialog.stop()
+        return True
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.ask_to_keep():
+        if not self._ask_to_stop_export() or not self.ask_to_keep():
             event.ignore()
             return
         self._save_layout()
