@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gen2studio.app.session import Compare
+from gen2studio.engine.take_store import read_png
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.metadata import read_recipe
 from gen2studio.ui.dialogs.export_dialog import ExportDialog
@@ -134,11 +135,7 @@ def test_main_job_on_the_retriever(window: MainWindow, qtbot: QtBot, media_root:
         truth = decoder.rgb(3)
     finally:
         decoder.close()
-    result = open_decoder(studio.take_folder(take.id) / "frame_000000.png")
-    try:
-        made = result.rgb(3)
-    finally:
-        result.close()
+    made = read_png(studio.take_folder(take.id) / "frame_000003.png")
     matte = studio.store.tiles.unpack(carried.frames[3].raster)
     assert np.array_equal(made[matte == 0], truth[matte == 0])
     assert np.abs(made[matte == 255].astype(int) - truth[matte == 255]).mean() > 4
