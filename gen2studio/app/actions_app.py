@@ -1,5 +1,7 @@
 """Commands of the program itself: files, editing history, views, playback display, help."""
 
+# One row, one line: the table is read across, so lines may be long here.
+# ruff: noqa: E501
 from __future__ import annotations
 
 from gen2studio.app.actions import Action
@@ -22,11 +24,11 @@ ROWS: tuple[Action, ...] = (
     Action(id="view.shortcuts", text="Keyboard shortcuts…", tip="See every key.", key="Ctrl+/", icon="keyboard", menu="Help", group="help"),
     Action(id="view.reset_layout", text="Reset layout", tip="Put all panels back where they came from.", icon="layout-dashboard", menu="View", group="layout"),
     Action(id="view.fullscreen", text="Full screen", tip="Use the whole screen.", key="F11", icon="fullscreen", menu="View", group="layout", checkable=True),
-    Action(id="compare.off", text="Result only", tip="Show the result alone.", icon="image", menu="View/Compare", group="compare"),
-    Action(id="compare.wipe", text="Wipe", tip="Source on the left, result on the right of a line you can drag.", key="Ctrl+1", icon="square-split-horizontal", menu="View/Compare", group="compare"),
-    Action(id="compare.side", text="Side by side", tip="Source and result next to each other.", key="Ctrl+2", icon="columns-2", menu="View/Compare", group="compare"),
-    Action(id="compare.difference", text="Difference", tip="What changed, brighter where more.", key="Ctrl+3", icon="contrast", menu="View/Compare", group="compare"),
-    Action(id="compare.toggle", text="Show source", tip="Flip between source and result.", key="\\", icon="flip-horizontal", menu="View/Compare", group="compare"),
+    Action(id="compare.off", text="Result only", tip="Show the result alone.", icon="image", menu="View/Compare", group="compare", checkable=True),
+    Action(id="compare.wipe", text="Wipe", tip="Source on the left, result on the right of a line you can drag.", key="Ctrl+1", icon="square-split-horizontal", menu="View/Compare", group="compare", checkable=True),
+    Action(id="compare.side", text="Side by side", tip="Source and result next to each other.", key="Ctrl+2", icon="columns-2", menu="View/Compare", group="compare", checkable=True),
+    Action(id="compare.difference", text="Difference", tip="What changed, brighter where more.", key="Ctrl+3", icon="contrast", menu="View/Compare", group="compare", checkable=True),
+    Action(id="compare.toggle", text="Show source", tip="Flip between source and result.", key="\\", icon="flip-horizontal", menu="View/Compare", group="compare", checkable=True),
     Action(id="help.doctor", text="Check this machine…", tip="See what is installed and what is missing, with the fix.", icon="cpu", menu="Help", group="help"),
     Action(id="help.about", text="About Gen2 Studio", tip="Version, licence and credits.", icon="info", menu="Help", group="about"),
 )  # fmt: skip

@@ -23,6 +23,7 @@ from gen2studio.app.playback import Player
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.project_files import Project
 from gen2studio.app.recovery import Candidate, candidate_for, candidates, discard, recover
+from gen2studio.app.relinking import Relinker
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.takes import TakeKeeper
@@ -30,11 +31,9 @@ from gen2studio.app.takes_measuring import TakeMeasuring
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.app.viewer_feed import ViewerFeed
 from gen2studio.core.errors import StudioError, sentence_of
-from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.ids import new_id
 from gen2studio.core.log import topic
 from gen2studio.core.paths import resources_dir
-from gen2studio.document import media_edits
 from gen2studio.document.model import Clip, Document, Take
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
@@ -44,7 +43,6 @@ from gen2studio.engine.take_store import TakeStore, encode_png
 from gen2studio.engine.workspace import Workspace
 from gen2studio.media.frame_server import FrameServer
 from gen2studio.media.metadata import read_recipe
-from gen2studio.media.probe import probe
 
 _log = topic("studio")
 
@@ -97,6 +95,7 @@ class Studio(QObject):
         self.player = Player(self.session, self, sound=sound)
         self.live = LivePreview(self.session, engine, self._plan_preview, self)
         self.importer = Importer(self.store, self)
+        self.relinker = Relinker(self.store, self)
         self.offline: frozenset[str] = frozenset()
         self.stuck = False
         """After :meth:`shutdown`: the engine sits inside a library call; leave the process with ``os._exit``."""
@@ -115,6 +114,8 @@ class Studio(QObject):
         self.preferences.watch("live_preview", lambda _on: self._follow_live())
         self.generation.still_shown.connect(self.feed.show_preview)
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
+        self.relinker.told.connect(self.session.tell)
+        self.relinker.relinked.connect(lambda found, _missing: self.feed.refresh() if found else None)
         self.host.failed.connect(lambda sentence: self.session.tell(sentence, "error"))
         self.store.changed.connect(self._on_document_changed)
         self.store.undo_stack.cleanChanged.connect(lambda _clean: self.modified_changed.emit())
@@ -361,33 +362,8 @@ class Studio(QObject):
             self.importer.import_paths(paths)
 
     def relink(self, media_ids: Sequence[str], folder: Path) -> None:
-        """Look for missing media in ``folder`` and below, by name and then by fingerprint; one undo step."""
-        document = self.store.document
-        by_name: dict[str, list[Path]] = {}
-        for path in sorted(p for p in folder.rglob("*") if p.is_file())[:20000]:
-            by_name.setdefault(path.name.casefold(), []).append(path)
-        found = 0
-        for media_id in media_ids:
-            item = document.media.get(media_id)
-            if item is None:
-                continue
-            options = by_name.get(Path(item.path).name.casefold(), [])
-            same = next((p for p in options if file_fingerprint(p) == item.fingerprint), None)
-            chosen = same or (options[0] if options else None)
-            if chosen is None:
-                continue
-            try:
-                info = None if same else probe(chosen)
-                document = media_edits.relink(document, media_id, chosen.as_posix(), file_fingerprint(chosen), info)
-                found += 1
-            except StudioError as error:
-                self.session.tell(str(error), "warning")
-        if found:
-            self.store.apply("Relink media", document)
-            self.feed.refresh()
-        missing = len(media_ids) - found
-        if missing:
-            self.session.tell(f"{missing} of {len(media_ids)} files were not found in {folder}.", "warning")
+        """Look for media in ``folder`` and below, by name and fingerprint; one undo step when they are found."""
+        self.relinker.relink(media_ids, folder)
 
     def frame_png(self, *, shown: bool) -> bytes | None:
         """The viewer's picture as PNG bytes: what is shown, or the source at full size. None when there is none."""
@@ -449,6 +425,7 @@ class Studio(QObject):
         self.player.shutdown()
         self.feed.shutdown()
         self.importer.shutdown()
+        self.relinker.shutdown()
         self.masks.shutdown()
         self.stuck = not self.host.shutdown()
         self.takes.shutdown()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
+from PySide6.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
 
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.studio import Studio
@@ -14,7 +14,6 @@ from gen2studio.ui import window_commands
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.dialogs.command_palette import CommandPalette
-from gen2studio.ui.dialogs.export_dialog import ExportDialog
 from gen2studio.ui.panels.generate_panel import GeneratePanel
 from gen2studio.ui.panels.history_panel import HistoryPanel
 from gen2studio.ui.panels.masks_panel import MasksPanel
@@ -272,6 +271,10 @@ class MainWindow(QMainWindow):
 
     def _ask_to_stop_export(self) -> bool:
         """A running export ends with the window; False = stay."""
+        if self.findChild(QDialog, "exportDialog") is None:
+            return True
+        from gen2studio.ui.dialogs.export_dialog import ExportDialog
+
         running = [dialog for dialog in self.findChildren(ExportDialog) if dialog.running]
         if not running:
             return True

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from gen2studio.app.jobs import JobRow
     from gen2studio.ui.main_window import MainWindow
 
+_COMPARE = {
+    "compare.off": Compare.OFF,
+    "compare.wipe": Compare.WIPE,
+    "compare.side": Compare.SIDE_BY_SIDE,
+    "compare.difference": Compare.DIFFERENCE,
+    "compare.toggle": Compare.TOGGLE,
+}
 PROJECT_FILTER = "Gen2 Studio projects (*.g2s);;All files (*)"
 MEDIA_FILTER = (
     "Media (*.mp4 *.mov *.mkv *.webm *.avi *.mts *.m2ts *.ts *.3gp *.mpg *.mxf *.wav *.mp3 *.flac *.aac *.m4a *.ogg "
@@ -34,7 +41,7 @@ def bind(window: MainWindow) -> None:
         "file.sample": lambda: window.ask_to_keep() and studio.open_sample(),
         "file.save": lambda: save(window),
         "file.save_as": lambda: save_as(window),
-        "file.revert": lambda: window.ask_to_keep() and studio.revert(),
+        "file.revert": lambda: window.ask_to_revert() and studio.revert(),
         "file.import": lambda: import_media(window),
         "file.relink": lambda: relink(window, tuple(studio.offline)),
         "file.export": lambda: export(window),
@@ -46,11 +53,6 @@ def bind(window: MainWindow) -> None:
         "view.shortcuts": lambda: shortcuts(window),
         "view.reset_layout": window.reset_layout,
         "view.fullscreen": lambda on: window.showFullScreen() if on else window.showNormal(),
-        "compare.off": lambda: session.set_compare(Compare.OFF),
-        "compare.wipe": lambda: compare(window, Compare.WIPE),
-        "compare.side": lambda: compare(window, Compare.SIDE_BY_SIDE),
-        "compare.difference": lambda: compare(window, Compare.DIFFERENCE),
-        "compare.toggle": lambda: compare(window, Compare.TOGGLE),
         "help.doctor": lambda: doctor(window),
         "help.about": lambda: about(window),
         "generate.stills": generation.make_stills,
@@ -79,6 +81,11 @@ def bind(window: MainWindow) -> None:
     handlers |= studio.editing.handlers()
     handlers |= window.timeline.handlers()
     handlers |= bindings.handlers(session, studio.masks, window.canvas)
+    for action_id, mode in _COMPARE.items():
+        handlers[action_id] = lambda on, mode=mode: compare(window, mode, on)
+    # Checkable commands say what is wanted; the rooms' own handlers flip.
+    handlers["timeline.toggle_follow"] = window.timeline.set_following
+    handlers["timeline.toggle_snapping"] = session.set_snapping
     for name, handler in handlers.items():
         binder.bind(name, handler)
     binder.scope("timeline", window.timeline)
@@ -100,17 +107,32 @@ def _follow(window: MainWindow) -> None:
         binder.action("file.revert").setEnabled(studio.project.path is not None and studio.modified)
 
     stack.indexChanged.connect(lambda _index: show_undo())
-    stack.cleanChanged.connect(lambda _clean: show_undo())
+    studio.modified_changed.connect(show_undo)
     studio.project_changed.connect(show_undo)
     studio.board.held_changed.connect(binder.action("queue.pause").setChecked)
-    live = binder.action("generate.live_preview")
-    live.setChecked(bool(studio.preferences.get("live_preview")))
+    studio.preferences.watch("live_preview", binder.action("generate.live_preview").setChecked)
+    studio.preferences.watch("follow_playhead", window.timeline.set_following)
+    window.timeline.following_changed.connect(lambda on: studio.preferences.set("follow_playhead", on))
+    follow, snapping = binder.action("timeline.toggle_follow"), binder.action("timeline.toggle_snapping")
+    follow.setChecked(window.timeline.following)
+    window.timeline.following_changed.connect(follow.setChecked)
+    snapping.setChecked(studio.session.snapping)
+    studio.session.snapping_changed.connect(snapping.setChecked)
+    studio.session.compare_changed.connect(lambda _mode: _show_compare(window))
+    _show_compare(window)
     show_undo()
+
+
+def _show_compare(window: MainWindow) -> None:
+    for action_id, mode in _COMPARE.items():
+        window.binder.action(action_id).setChecked(window.studio.session.compare is mode)
 
 
 def wire_timeline(window: MainWindow) -> None:
     """Give the timeline what it shows of masks and jobs."""
     studio = window.studio
+    window.takes.take_chosen.connect(lambda take_id: follow_chosen_take(window, take_id))
+    window.timeline.clip_activated.connect(lambda _clip: window.raise_dock("generate"))
     window.timeline.files_dropped.connect(
         lambda paths, track, frame: studio.importer.import_and_place([Path(p) for p in paths], frame, track=track)
     )
@@ -225,6 +247,11 @@ def export(window: MainWindow) -> None:
     from gen2studio.ui.dialogs.export_dialog import ExportDialog
 
     studio = window.studio
+    there = window.findChild(ExportDialog)
+    if there is not None and there.isVisible():
+        there.raise_()
+        there.activateWindow()
+        return
     dialog = ExportDialog(
         lambda: studio.store.document,
         studio.preferences,
@@ -269,14 +296,26 @@ def about(window: MainWindow) -> None:
     dialog.open()
 
 
-# -- compare and generate -----------------------------------------------------------------------------------------------
+# -- compare and generate ---------------------------------------------------------------------------------------------
 
 
-def compare(window: MainWindow, mode: Compare) -> None:
-    """Switch a comparison on, or off again when it is on already. The chosen take stands on the right."""
+def compare(window: MainWindow, mode: Compare, on: bool) -> None:
+    """Switch a comparison on, or off again. The chosen take stands on the right."""
     session = window.studio.session
-    session.set_compare_takes("", window.takes.chosen)
-    session.set_compare(Compare.OFF if session.compare is mode else mode)
+    if on:
+        session.set_compare_takes("", window.takes.chosen)
+        session.set_compare(mode)
+    elif session.compare is mode:
+        session.set_compare(Compare.OFF)
+    # Compare off can't be switched off by itself.
+    _show_compare(window)
+
+
+def follow_chosen_take(window: MainWindow, take_id: str) -> None:
+    """While comparing, the take chosen in the strip is the one compared."""
+    session = window.studio.session
+    if session.compare is not Compare.OFF:
+        session.set_compare_takes("", take_id)
 
 
 def run(window: MainWindow) -> None:

@@ -25,8 +25,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.export import ExportJob, ExportProgress, ExportResult, ExportSettings
+from gen2studio.app.export import ExportJob, ExportProgress, ExportResult, ExportSettings, target_path
 from gen2studio.app.preferences import Preferences
+from gen2studio.core.errors import StudioError
 from gen2studio.core.time import timecode
 from gen2studio.document.model import Document
 from gen2studio.media.encoder_presets import load_presets, preset_of
@@ -59,6 +60,8 @@ class ExportDialog(QDialog):
         self._project_folder = project_folder
         self._job: ExportJob | None = None
         self._result: ExportResult | None = None
+        self._replacing: Path | None = None
+        """A file the artist was asked about."""
 
         self.preset = QComboBox(self)
         self.preset.setObjectName("export.preset")
@@ -150,6 +153,8 @@ class ExportDialog(QDialog):
         layout.addWidget(self.status)
         layout.addLayout(buttons)
         self.preset.currentIndexChanged.connect(lambda _i: self._show_facts())
+        self.preset.currentIndexChanged.connect(lambda _i: self._forget_replacing())
+        self.path.textChanged.connect(lambda _text: self._forget_replacing())
         self._show_facts()
         self._show_range()
 
@@ -202,6 +207,16 @@ class ExportDialog(QDialog):
             path=path, preset=self.preset.currentData(), whole=self.whole.isChecked(), audio=self.audio.isChecked(),
             sidecar=self.sidecar.isChecked(),
         )  # fmt: skip
+        try:
+            target = target_path(self._document(), settings, self._project_folder)
+        except StudioError as error:
+            self._say(str(error), "error")
+            return
+        if target != self._replacing and _holds_something(target):
+            self._replacing = target
+            self._say(f"“{target.name}” is there already. Press Replace to write over it.", "warning")
+            self.start.setText("Replace")
+            return
         self._preferences.set("export_preset", settings.preset)
         self._preferences.set("export_folder", str(path.parent))
         job = ExportJob(
@@ -220,6 +235,19 @@ class ExportDialog(QDialog):
         self.start.setText("Cancel export")
         self._enable(False)
         job.start()
+
+    def _forget_replacing(self) -> None:
+        """Another place was chosen: what was said about the one before no longer counts."""
+        if self._replacing is not None and self._job is None:
+            self._replacing = None
+            self.start.setText("Export")
+            self._say("", "muted")
+
+    def stop(self) -> None:
+        """Cancel a running export and wait for its end."""
+        if self._job is not None:
+            self._job.cancel()
+            self._ended("Cancelled; nothing was written.", "muted")
 
     def _enable(self, on: bool) -> None:
         for widget in (self.preset, self.path, self.audio, self.sidecar, self.whole, self.close_button):
@@ -258,6 +286,7 @@ class ExportDialog(QDialog):
             self._job = None
         self.progress.hide()
         self._say(text, role)
+        self._replacing = None
         self.start.setText("Export")
         self._enable(True)
 
@@ -274,3 +303,8 @@ class ExportDialog(QDialog):
             event.ignore()
         else:
             super().closeEvent(event)
+
+
+def _holds_something(target: Path) -> bool:
+    """A file of that name is there, or a folder with something in it."""
+    return target.is_file() or (target.is_dir() and any(target.iterdir()))

@@ -94,6 +94,8 @@ class TimelinePanel(QWidget):
 
     files_dropped = Signal(list, str, int)
     """(paths, track id or "", sequence frame): files from the desktop; the owner imports and places them."""
+    following_changed = Signal(bool)
+    """Whether the timeline scrolls with the playhead while playing."""
     clip_activated = Signal(str)
     """A clip was double-clicked: show its look."""
 
@@ -278,8 +280,14 @@ class TimelinePanel(QWidget):
         self.viewport.zoom_by(factor, x if 0 <= x <= self.viewport.width else self.viewport.width / 2)
 
     def toggle_follow(self) -> None:
-        self.view.following = not self.view.following
-        self._show_states()
+        self.set_following(not self.view.following)
+
+    def set_following(self, on: bool) -> None:
+        """Scroll with the playhead while playing, or stay."""
+        if on != self.view.following:
+            self.view.following = on
+            self._show_states()
+            self.following_changed.emit(on)
 
     def set_tool(self, tool: str) -> None:
         """``select`` or ``razor``."""

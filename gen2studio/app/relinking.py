@@ -1,0 +1,133 @@
+"""Finding missing media again: searched by name and fingerprint on a thread of its own, relinked in one undo step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from gen2studio.app.store import DocumentStore
+from gen2studio.core.errors import StudioError, sentence_of
+from gen2studio.core.hashing import file_fingerprint
+from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.document import media_edits
+from gen2studio.document.model import Document, MediaItem
+
+MOST_FILES = 200_000
+"""Where a search ends: somebody chose the root of a disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a missing file is now. ``info`` is None when it is the very same file, else what the other one holds."""
+
+    media_id: str
+    path: Path
+    fingerprint: str
+    info: MediaInfo | None
+
+
+def search(items: Sequence[MediaItem], folder: Path) -> tuple[list[Match], list[str]]:
+    """Look for ``items`` in ``folder`` and below; returns matches and sentences about files that did not fit.
+
+    A file of the same fingerprint wins over one that only has the same name.
+    """
+    from gen2studio.media.probe import probe
+
+    names = {Path(item.path).name.casefold() for item in items}
+    places: dict[str, list[Path]] = {}
+    seen = 0
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.casefold() in names:
+                places.setdefault(name.casefold(), []).append(Path(root) / name)
+        seen += len(files)
+        if seen > MOST_FILES:
+            break
+    matches: list[Match] = []
+    complaints: list[str] = []
+    for item in items:
+        options = [(path, file_fingerprint(path)) for path in places.get(Path(item.path).name.casefold(), ())]
+        same = next((option for option in options if option[1] == item.fingerprint), None)
+        if same is not None:
+            matches.append(Match(item.id, *same, None))
+        elif options:
+            path, fingerprint = options[0]
+            try:
+                matches.append(
+                    Match(item.id, path, fingerprint, probe(path, as_sequence=item.info.kind is MediaKind.SEQUENCE))
+                )
+            except (StudioError, OSError) as error:
+                complaints.append(sentence_of(error))
+    return matches, complaints
+
+
+class Relinker(QObject):
+    """Searches in the background. UI thread only."""
+
+    relinked = Signal(int, int)
+    """(found, still missing)"""
+    told = Signal(str, str)
+    """(sentence, severity)"""
+    _searched = Signal(object, object, object)
+
+    def __init__(self, store: DocumentStore, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="relink")
+        self._generation = 0
+        self._searched.connect(self._on_searched)
+        store.replaced.connect(self._on_replaced)
+
+    def relink(self, media_ids: Sequence[str], folder: Path) -> None:
+        """Look for media in ``folder``; ``relinked`` follows."""
+        media = self._store.document.media
+        items = tuple(media[i] for i in media_ids if i in media)
+        generation = self._generation
+
+        def work() -> None:
+            try:
+                matches, complaints = search(items, folder)
+            except OSError as error:
+                matches, complaints = [], [sentence_of(error)]
+            self._searched.emit(matches, complaints, (generation, len(items), folder))
+
+        self._pool.submit(work)
+
+    def shutdown(self) -> None:
+        """Forget what is waiting and end the thread."""
+        self._generation += 1
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _on_searched(self, matches: list[Match], complaints: list[str], asked: tuple[int, int, Path]) -> None:
+        generation, wanted, folder = asked
+        if generation != self._generation:
+            return
+        document = self._store.document
+        found = 0
+        for match in matches:
+            try:
+                document = media_edits.relink(
+                    document, match.media_id, match.path.as_posix(), match.fingerprint, match.info
+                )
+                found += 1
+            except StudioError as error:
+                complaints.append(str(error))
+        if found:
+            self._store.apply("Relink media", document)
+        for complaint in complaints:
+            self.told.emit(complaint, "warning")
+        missing = wanted - found
+        if missing:
+            self.told.emit(f"{missing} of {wanted} files were not found in {folder}.", "warning")
+        elif found:
+            self.told.emit("1 file was relinked." if found == 1 else f"{found} files were relinked.", "info")
+        self.relinked.emit(found, missing)
+
+    def _on_replaced(self, _document: Document) -> None:
+        self._generation += 1
