@@ -13,7 +13,7 @@ def gaussian(picture: NDArray, sigma: float) -> F32:
     """Gaussian blur of an (H, W[, C≤4]) float picture; wide ones are taken at reduced size, which can't be told
     apart."""
     if sigma > 8 and min(picture.shape[:2]) > 64:
-        factor = 2 if sigma < 16 else 4
+        factor = 2 if sigma < 12 else 4
         height, width = picture.shape[:2]
         small = cv2.resize(picture, (-(-width // factor), -(-height // factor)), interpolation=cv2.INTER_AREA)
         soft = cv2.GaussianBlur(small, (0, 0), sigma / factor)

@@ -100,7 +100,7 @@ class PaintingLook:
     ) -> None:
         self.brush, self.table = brushwork, table
         self.work_unit = work_height / 288
-        self.gain = 1.15 * brushwork.style_weight
+        self.gain = 1.0 * brushwork.style_weight
         self.guide = float(np.interp(brushwork.structure, [0, 2, 7], [1.7, 1.0, 0.45]))
         self.settings = patchmatch.Settings(seed=brushwork.seed)
         self.example = self._exemplar(styles, work_height)
@@ -171,7 +171,7 @@ class PaintingLook:
             anchor=carried.layer,
             anchor_weight=carried.weight,
         )
-        hold = (0.7 * np.minimum(1.0, carried.weight / 3))[..., None]
+        hold = (0.85 * np.minimum(1.0, carried.weight / 3))[..., None]
         mixed = made.result + (carried.layer - made.result) * hold
         wanted = patchmatch.local_deviation(made.result)
         return KeyLayer(patchmatch.with_contrast_of(np.asarray(mixed, np.float32), wanted, 1.5), made.field)
@@ -180,7 +180,7 @@ class PaintingLook:
         assert layer is not None
         lab = colour_map.to_lab(self.base(picture, team, self.brush.unit))
         lab = lab + layer * np.float32(self.gain)
-        crisp = float(np.interp(self.brush.structure, [0, 1, 2, 4], [1.1, 0.85, 0.6, 0.0]))
+        crisp = float(np.interp(self.brush.structure, [0, 1, 2, 4], [1.1, 0.75, 0.38, 0.0]))
         if crisp:
             light = luma(picture)
             fine = gaussian(light, 0.5 * self.brush.unit) - gaussian(light, 2.4 * self.brush.unit)

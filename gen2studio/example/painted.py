@@ -42,6 +42,10 @@ class _Key:
     source: Picture
     """(h, w, 3) the footage's frame at working size."""
     example: patchmatch.Exemplar
+    light: F32
+    """(h, w, 1) Lab lightness of ``source``."""
+    tone: float
+    """How much lighter the painting gets where the footage does (regression slope, −1…1.2)."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,9 @@ class _Walk:
     source: Picture
     track: carry.Track
     result: F32
+    """(h, w, 3) the painted frame, Lab."""
+    lift: F32
+    """(h, w) lightness of the footage that no patch of the key explains, to be added to the finished frame."""
 
 
 def run_painted(request: GenerateRequest, context: RunContext) -> None:
@@ -75,7 +82,7 @@ class _Painted:
             uniformity=0.0,
             sharpness=2000.0,
             style_weight=0.6,
-            reach=48,
+            reach=16,
             restore=True,
         )
         self.keys = [
@@ -108,7 +115,10 @@ class _Painted:
         source = carry.shrunk(self.footage.source(frame), self.footage.work)
         lab = colour_map.to_lab(as_float(carry.shrunk(part, self.footage.work)))
         guides = self._guides(source, flow.grid(self.height, self.width))
-        return _Key(frame, lab, source, patchmatch.exemplar(lab, guides, 3))
+        light = colour_map.to_lab(as_float(source))[..., :1]
+        spread = light[..., 0] - light.mean()
+        tone = float((spread * lab[..., 0]).mean() / max(float((spread * spread).mean()), 1e-5))
+        return _Key(frame, lab, source, patchmatch.exemplar(lab, guides, 3), light.copy(), min(1.2, max(-1.0, tone)))
 
     def _guides(self, source: Picture, place: F32) -> F32:
         """(h, w, 6): footage Lab, edge strength, and the position in the key; scaled by the roots of their weights."""
@@ -120,7 +130,7 @@ class _Painted:
         edges = np.minimum(np.hypot(gx, gy) / 8, 1.0)[..., None]
         where = place / np.array([self.width, self.height], np.float32)
         g = self.guide
-        weights = np.sqrt(np.array([2 * g, 1.5 * g, 1.5 * g, 0.4 * g, 3.0, 3.0], np.float32))
+        weights = np.sqrt(np.array([2 * g, 1.5 * g, 1.5 * g, 0.6 * g, 3.0, 3.0], np.float32))
         return np.asarray(np.concatenate([lab, edges, where], axis=2) * weights, np.float32)
 
     # -- the plan ------------------------------------------------------------------------------------------------------
@@ -162,10 +172,10 @@ class _Painted:
     def _walk(self, key: _Key, goal: int, way: int, needed: set[int]) -> set[int]:
         """Synthesise frame by frame from ``key`` towards ``goal``, keeping results on disk; ends at a cut. Returns
         frames done."""
-        state = _Walk(key.frame, key.source, _identity(self.height, self.width), key.painting)
+        state = _Walk(key.frame, key.source, _identity(self.height, self.width), key.painting, self._nothing())
         reached: set[int] = set()
         if key.frame in needed:
-            self._keep(key, key.frame, key.painting, np.ones((self.height, self.width), np.float32))
+            self._keep(key, key.frame, key.painting, np.ones((self.height, self.width), np.float32), self._nothing())
             reached.add(key.frame)
         signature = cuts.signature(key.source)
         while state.frame != goal and (goal - state.frame) * way > 0:
@@ -179,7 +189,7 @@ class _Painted:
             signature = following
             state = self._step(key, state, frame, source)
             if frame in needed:
-                self._keep(key, frame, state.result, state.track.seen)
+                self._keep(key, frame, state.result, state.track.seen, state.lift)
                 reached.add(frame)
         return reached
 
@@ -204,14 +214,30 @@ class _Painted:
         result = np.asarray(made.result + (before - made.result) * mix, np.float32)
         result = patchmatch.with_contrast_of(result, patchmatch.local_deviation(made.result), 1.25)
         result = result.astype(np.float16).astype(np.float32)
-        return _Walk(frame, source, track, result)
+        return _Walk(frame, source, track, result, self._unexplained(key, source, made.field, made.cost))
+
+    def _nothing(self) -> F32:
+        return np.zeros((self.height, self.width), np.float32)
+
+    def _unexplained(self, key: _Key, source: Picture, field: I32, cost: F32) -> F32:
+        """Lightness of the footage minus that of the key's footage under the chosen patches, in the painting's tone.
+
+        Shading, outlines and features that the key doesn't hold would otherwise be painted over.
+        """
+        amount = float(np.interp(self.request.controls.structure, [0, 2, 7], [1.0, 0.65, 0.0])) * key.tone
+        if amount == 0:
+            return self._nothing()
+        found = patchmatch.voted(key.light, field, cost, self.settings, self.team)[..., 0]
+        gap = colour_map.to_lab(as_float(source))[..., 0] - found
+        return np.asarray(amount * np.clip(gap, -0.35, 0.35), np.float32)
 
     # -- results -------------------------------------------------------------------------------------------------------
 
     def _path(self, key: _Key, frame: int) -> str:
         return f"walk_{key.frame:06d}_{frame:06d}.npz"
 
-    def _keep(self, key: _Key, frame: int, result: F32, seen: F32) -> None:
+    def _keep(self, key: _Key, frame: int, result: F32, seen: F32, lift: F32) -> None:
+        result = np.concatenate([result[..., :1] + lift[..., None], result[..., 1:]], axis=2)
         memory = io.BytesIO()
         np.savez(
             memory, allow_pickle=False, result=result.astype(np.float16), seen=np.rint(seen * 255).astype(np.uint8)

@@ -134,7 +134,7 @@ def synthesise(
         passes = settings.passes[min(top - level, len(settings.passes) - 1)]
         pull = (anchors[level], weights[level]) if anchors is not None and weights is not None else None
         if level < top or start is not None:
-            estimate = _pulled(_voted(example.results[level], matches, None, settings, team), pull)
+            estimate = _pulled(voted(example.results[level], matches, None, settings, team), pull)
         cost = np.zeros(matches.shape[:2], np.float32)
         for _ in range(passes):
             if cancel is not None:
@@ -159,7 +159,7 @@ def synthesise(
                 team=team,
             )
             number += settings.first_sweeps if first else settings.sweeps
-            estimate = _pulled(_voted(example.results[level], matches, cost, settings, team), pull)
+            estimate = _pulled(voted(example.results[level], matches, cost, settings, team), pull)
         if level == 0 and estimate is not None:
             if settings.restore:
                 estimate = _restored(estimate, example.results[0], matches, team)
@@ -230,7 +230,8 @@ def _usage_penalty(field: I32, fixed: F32, settings: Settings, level: int) -> F3
     return np.asarray(fixed + uses * np.float32(settings.uniformity * settings.patch**2), np.float32)
 
 
-def _voted(picture: F32, field: I32, cost: F32 | None, settings: Settings, team: Team) -> F32:
+def voted(picture: F32, field: I32, cost: F32 | None, settings: Settings, team: Team) -> F32:
+    """(H, W, C) mean of the overlapping patches of ``picture`` that ``field`` chose; without ``cost`` (H, W) all count alike."""
     result = np.empty((*field.shape[:2], picture.shape[2]), np.float32)
     used = np.zeros(field.shape[:2], np.float32) if cost is None else cost
     team.over(

@@ -189,8 +189,8 @@ def _coat(paint: F32, shade: F32, fine: F32, shift: F32, brightest: float = 1.25
     folds and fur.
     """
     light = paint[..., 0]
-    slope = min(0.62, 0.26 / max(brightest - 1, 0.05))
-    placed = np.maximum(1.0, brightest - (0.985 / np.maximum(light, 0.05) - 1) / slope)
+    slope = min(0.62, 0.24 / max(brightest - 1, 0.05))
+    placed = np.maximum(1.0, brightest - (0.945 / np.maximum(light, 0.05) - 1) / slope)
     lit = light * (1 + slope * (shade - placed)) + (1 - light) * (0.05 + 0.24 * (shade - 1) + 0.5 * fine)
     lit = np.where(lit > 0.93, 0.93 + 0.07 * np.tanh((lit - 0.93) / 0.07), lit)
     lit = np.where(lit < 0.06, 0.06 * np.exp(np.minimum(lit / 0.06 - 1, 0)), lit)

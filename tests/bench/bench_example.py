@@ -1,13 +1,15 @@
 """The example-based generator against its bars: ``python -m tests.bench.bench_example [--frames N] [--only PART,…]``.
 
-CPU seconds count every thread of the process, one worker thread; 512×288 pixels (square clips: 384×384, the same number).
-The flow of the measures (Farnebäck) is another family than that of the synthesis (DIS). Beside it: the colour map alone, a run
-without keys (must be worse, else the measure is broken), plain warping of a painted key, and a fast-style network.
+CPU seconds count every thread of the process, one worker thread; 512×288 pixels (square clips: 384×384, the same
+number). The flow of the measures (Farnebäck) is another family than that of the synthesis (DIS). Beside it: the colour
+map alone, a run without keys (must be worse, else the measure is broken), plain warping of a
+painted key, and a fast-style network.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Sequence
@@ -42,13 +44,17 @@ def show(what: str, case: str, value: float, bar: str, good: bool) -> None:
 
 
 def timed(
-    frames: Sequence[Picture], blobs: dict[str, Picture], masks: Sequence[Picture] | None = None, **wanted: object
+    clip_frames: Sequence[Picture],
+    blobs: dict[str, Picture],
+    masks: Sequence[Picture] | None = None,
+    /,
+    **wanted: object,
 ) -> tuple[dict[int, Picture], float]:
     """Frames of a run and its CPU seconds."""
     with tempfile.TemporaryDirectory() as scratch:
-        context = ClipContext(frames, Path(scratch), blobs=blobs, masks=masks)
+        context = ClipContext(clip_frames, Path(scratch), blobs=blobs, masks=masks)
         start = time.process_time()
-        run(context, request(frames, **wanted))
+        run(context, request(clip_frames, **wanted))
         return context.out, time.process_time() - start
 
 
@@ -97,7 +103,7 @@ def looks(count: int) -> None:
         rest = [i for i in range(count - 1) if i not in at]
         jump = float(relative[at].mean() / relative[rest].mean())
         show("error at keys / others", name, jump, "<= 1.5", jump <= 1.5)
-        middle = [(a + b) // 2 for a, b in zip(keys[:-1], keys[1:], strict=True)]
+        middle = [(a + b) // 2 for a, b in itertools.pairwise(keys)]
         kept = float(
             np.mean([measures.detail(keyed[m]) for m in middle]) / np.mean([measures.detail(keyed[k]) for k in keys])
         )
@@ -118,7 +124,7 @@ def paired(count: int) -> None:
         show("paired, CPU s/frame", name, spent / count, "<= 1.0", spent / count <= 1.0)
         chained = np.zeros((height, width, 2), np.float32)
         warped: list[Picture] = [key[0]]
-        for a, b in zip(frames[:-1], frames[1:], strict=True):
+        for a, b in itertools.pairwise(frames):
             chained = flow.compose(flow.dis_flow(flow.grey(b), flow.grey(a)), chained)
             warped.append(np.asarray(flow.warp(key[0], chained), np.uint8))
         late = range(count // 2, count)
@@ -135,7 +141,7 @@ def region(count: int) -> None:
     mask = np.zeros((384, 384), np.uint8)
     cv2.ellipse(mask, (185, 285), (70, 70), 0, 0, 360, 255, -1)
     masks = [mask]
-    for a, b in zip(frames[:-1], frames[1:], strict=True):
+    for a, b in itertools.pairwise(frames):
         moved = flow.warp(masks[-1], flow.dis_flow(flow.grey(b), flow.grey(a)))
         masks.append(np.where(cv2.GaussianBlur(moved, (0, 0), 1.5) > 127, 255, 0).astype(np.uint8))
     for kind in ("none", "spots", "stripes"):

@@ -1,4 +1,4 @@
-"""Forward pass of a fast-style network (Johnson et al. 2016, instance norm) in NumPy: the quality reference of the example bench.
+"""Forward pass of a fast-style network (Johnson et al. 2016, instance norm) in NumPy: the bench's quality reference.
 
 Reads the raw float32 tensors of ``weights/ml5_wave`` (trained on Hokusai's wave). For measuring only.
 """
