@@ -4,7 +4,10 @@ Rules
 - The stream's tags (ITU-T H.273) decide matrix and range. Without a matrix tag pictures of 720 lines and more, or
   1280 columns and more, are BT.709, smaller ones BT.601: what encoders that omit the tag mean.
 - Conversion is done by swscale, which honours range and matrix; the picture is scaled to the display size in the
-  same step (area averaging downwards, bicubic upwards).
+  same step (area averaging downwards, bicubic upwards and for chroma).
+- swscale's quick converters truncate: pictures come out one code value too dark (1080p: mean error 0.96), and
+  darker again with every generation. Its accurate ones are used instead, into planar RGB, where they are twice as
+  fast as into packed: about 10 ms for 1080p, and luma survives a round trip through 8-bit RGB exactly.
 - HDR (PQ, HLG) is tone-mapped to SDR BT.709, see :mod:`gen2studio.media.decoder_hdr`.
 - Alpha in video files is straight.
 """
@@ -26,6 +29,7 @@ from gen2studio.media.decoder_hdr import HDR_TRANSFERS, to_sdr
 _KNOWN_MATRICES = frozenset({0, 1, 4, 5, 6, 7, 9, 10})
 _RGB, _BT709, _BT601 = 0, 1, 6
 _FULL_RANGE = 2
+_ACCURATE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class Picture(Protocol):
@@ -77,7 +81,7 @@ class PlanarPicture:
     def rgb(self, size: Extent | None = None) -> NDArray[np.uint8]:
         if self.has_alpha:
             return np.ascontiguousarray(self.bgra(size)[..., 2::-1])
-        return self._pixels("rgb24", size)
+        return self._pixels("rgb", size)
 
     def rgba(self, size: Extent | None = None) -> NDArray[np.uint8]:
         return self._pixels("rgba", size)
@@ -86,31 +90,39 @@ class PlanarPicture:
         pixels = self._pixels("bgra", size)
         return premultiplied(pixels) if self.has_alpha else pixels
 
-    def _pixels(self, layout: str, size: Extent | None) -> NDArray[np.uint8]:
+    def _pixels(self, order: str, size: Extent | None) -> NDArray[np.uint8]:
         extent = size or self.extent
         turned = self.orientation >= 5
         width, height = (extent.height, extent.width) if turned else (extent.width, extent.height)
         frame = self.frame
         if frame.color_trc in HDR_TRANSFERS:
             frame = to_sdr(frame, Extent(width, height), _reformat)
-        converted = _reformat(frame, width, height, layout)
-        return upright(converted.to_ndarray(), self.orientation)
+        planar = _reformat(frame, width, height, "gbrap" if self.has_alpha else "gbrp")
+        return upright(_packed(planar, order), self.orientation)
+
+
+def _packed(planar: VideoFrame, order: str) -> NDArray[np.uint8]:
+    """(H, W, len(order)) uint8 with the planes of a ``gbrp`` or ``gbrap`` frame in ``order``; no alpha plane is 255."""
+    import cv2
+
+    planes: dict[str, NDArray[np.uint8]] = {}
+    for name, plane in zip("gbra", planar.planes, strict=False):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        planes[name] = rows[: planar.height, : planar.width]
+    if "a" in order and "a" not in planes:
+        planes["a"] = np.full((planar.height, planar.width), 255, np.uint8)
+    return np.asarray(cv2.merge([planes[name] for name in order]), np.uint8)
 
 
 def _reformat(frame: VideoFrame, width: int, height: int, layout: str) -> VideoFrame:
     """swscale with this thread's context: any format to a full-range ``layout`` of another size."""
-    if (width, height) == (frame.width, frame.height):
-        interpolation = Interpolation.BILINEAR
-    elif width * height < frame.width * frame.height:
-        interpolation = Interpolation.AREA
-    else:
-        interpolation = Interpolation.BICUBIC
+    shrinks = (width, height) != (frame.width, frame.height) and width * height < frame.width * frame.height
     return _per_thread.reformatter.reformat(
         frame,
         width=width,
         height=height,
         format=layout,
-        interpolation=interpolation,
+        interpolation=_ACCURATE | (Interpolation.AREA if shrinks else Interpolation.BICUBIC),
         dst_color_range=ColorRange.JPEG,
         threads=1,
     )

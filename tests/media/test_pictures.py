@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaKind
 from gen2studio.media.decoder import open_decoder
-from gen2studio.media.decoder_colour import meant_matrix
+from gen2studio.media.decoder_colour import PlanarPicture, meant_matrix
 from gen2studio.media.decoder_hdr import HLG, PQ, hdr_to_sdr, light_to_pq, pq_to_light
 from gen2studio.media.probe import probe
 
@@ -59,6 +61,24 @@ def test_the_right_matrix_and_range(media_root: Path, clip: str, matrix: str, fu
     other = float(np.abs(picture - from_planes(path, "601" if matrix == "709" else "709", full=full)).mean())
     assert error < 1.5
     assert error < other
+    assert abs(float((picture - from_planes(path, matrix, full=full)).mean())) < 0.5
+
+
+def test_brightness_survives_generations(media_root: Path) -> None:
+    """Decoded to 8-bit RGB and back twice: not one level darker, which swscale's quick conversion would make it."""
+    decoder = open_decoder(media_root / "clips" / "sam2_dog_fetch_1280x720_10s.mp4")
+    first = decoder.picture(5)
+    decoder.close()
+    assert isinstance(first, PlanarPicture)
+    again = first
+    for _ in range(2):
+        rgb = av.VideoFrame.from_ndarray(again.rgb(), format="rgb24")
+        exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+        frame = rgb.reformat(format="yuv420p", dst_colorspace="itu709", interpolation=exact)
+        frame.colorspace, frame.color_range = 1, 1
+        again = replace(first, frame=frame)
+    before, after = (np.frombuffer(memoryview(p.frame.planes[0]), np.uint8).astype(int) for p in (first, again))
+    assert np.abs(before - after).mean() < 0.02
 
 
 def test_untagged_video_is_hd_or_sd_by_size() -> None:
@@ -74,7 +94,8 @@ def test_turned_phone_clips_show_the_same_scene_upright(hard: Path, turn: int, d
     picture = decoder.rgb(0)
     decoder.close()
     with av.open(str(hard / f"decord_rot_{turn}.mov")) as container:
-        stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+        stored = next(container.decode(video=0)).reformat(format="rgb24", interpolation=exact).to_ndarray()
     # FFmpeg states the counter-clockwise angle; numpy turns counter-clockwise too.
     expected = np.rot90(stored, -degrees // 90)
     assert np.abs(picture.astype(int) - expected).mean() < 1
