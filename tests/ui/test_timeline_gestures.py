@@ -15,8 +15,9 @@ from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.core.ids import new_id
 from gen2studio.document import edits, lookup, media_edits, sequences
 from gen2studio.document.look import Look
-from gen2studio.document.model import Clip, Document, MediaItem, Take
+from gen2studio.document.model import Clip, Document, MediaItem, Take, TrackKind
 from gen2studio.media.probe import probe
+from gen2studio.ui.timeline.backing import Backing
 from gen2studio.ui.timeline.drops import MEDIA_MIME
 from gen2studio.ui.timeline.panel import TimelinePanel
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -424,6 +425,16 @@ def test_wheel_zooms_at_the_cursor_and_scrolls(bench: Bench) -> None:
     assert viewport.frame(400) == pytest.approx(before, abs=0.5)
 
 
+def painted_anew(bench: Bench) -> QImage:
+    """What the view would show had it kept nothing."""
+    view = bench.view
+    kept, view._backing = view._backing, Backing(bench.panel.viewport, view._paint_tracks)
+    try:
+        return picture_of(bench)
+    finally:
+        view._backing = kept
+
+
 @pytest.mark.parametrize("dx", [13, -13, 200])
 def test_a_scrolled_picture_is_the_same_as_one_painted_anew(bench: Bench, dx: int) -> None:
     viewport = bench.panel.viewport
@@ -432,8 +443,31 @@ def test_a_scrolled_picture_is_the_same_as_one_painted_anew(bench: Bench, dx: in
     picture_of(bench)
     viewport.scroll_to(300 + dx, 0)
     scrolled = picture_of(bench)
-    bench.view._repaint_all()
-    assert scrolled == picture_of(bench)
+    assert scrolled == painted_anew(bench)
+
+
+def test_what_was_painted_ahead_is_the_same_as_painted_anew(bench: Bench) -> None:
+    """Far and back, over the seam of the ring, with tracks locked and too many to see, after edits outside the view."""
+    viewport, view = bench.panel.viewport, bench.view
+    for _ in range(5):
+        bench.editing.add_track(TrackKind.VIDEO)
+    sequence = bench.session.sequence
+    assert sequence is not None
+    bench.editing.set_locked(sequence.tracks[0].id, True)
+    viewport.zoom_to(21.0, 0)
+    viewport.scroll_to(0, viewport.max_y)
+    picture_of(bench)
+    for step in (90, 250, 40, 380, 380, 350, -500, -500, -500, 2500, -77):
+        while view.paint_ahead():
+            pass
+        viewport.scroll_to(viewport.scroll_x + step, viewport.scroll_y - (step == 40) * 21)
+        assert picture_of(bench) == painted_anew(bench), f"after {step} pixels to {viewport.scroll_x}"
+    bench.editing.set_locked(sequence.tracks[0].id, False)
+    picture_of(bench)
+    while view.paint_ahead():
+        pass
+    viewport.scroll_to(viewport.scroll_x - 300, viewport.scroll_y)
+    assert picture_of(bench) == painted_anew(bench), "a row that changed is painted again outside the view as well"
 
 
 def test_headers_lock_and_mute(bench: Bench) -> None:

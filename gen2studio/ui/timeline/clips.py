@@ -88,6 +88,8 @@ class ClipPainter:
         self._link: QPixmap | None = None
         self._paths: dict[str, str] = {}
         self._paths_of: object = None
+        self._reels: dict[int, dict[str, _Reel | None]] = {}
+        self._reels_for: tuple[float, object] = (0.0, None)
 
     def set_font(self, font: QFont, ratio: float) -> None:
         """Names are drawn in ``font``."""
@@ -234,34 +236,50 @@ class ClipPainter:
         second = self._viewport.ppf * float(layout.sequence.rate)
         made_in = self._thumbnails.height_for(high * ratio)
         facts = row.facts
-        reels: dict[int, _Reel | None] = {}
-        get = self._thumbnails.get
+        stop = i + len(x0)
+        codes = facts.media[i:stop].tolist()
+        sources = (facts.source_in[i:stop] * 1000.0).tolist()
+        speeds = (facts.speed[i:stop] * (1000.0 / second)).tolist()
+        reels = self._reels_of(high, second)
+        media = self._document().media
+        get, draw = self._thumbnails.get, painter.drawPixmap
         for k in chosen:
             a, b = x0[k], x1[k] - 1
             if b <= left or a >= right or b - a < MIN_THUMB - 1:
                 continue
-            code = int(facts.media[i + k])
-            if code not in reels:
-                reels[code] = _reel(self._document().media.get(facts.media_ids[code]), high, second)
-            reel = reels[code]
+            media_id = facts.media_ids[codes[k]]
+            if media_id not in reels:
+                reels[media_id] = _reel(media.get(media_id), high, second)
+            reel = reels[media_id]
             if reel is None:
                 continue
-            source, speed = float(facts.source_in[i + k]) * 1000, float(facts.speed[i + k]) * 1000 / second
-            cell = reel.cell
-            for x in range(a + max(0, (left - a) // cell) * cell, min(b, right), cell):
-                moment = min(int(source + (x - a) * speed), reel.last)
-                picture = get(reel.path, moment - moment % reel.step, made_in)
+            path, cell, step, last = reel.path, reel.cell, reel.step, reel.last
+            source, speed = sources[k], speeds[k]
+            first = a if a >= left else a + (left - a) // cell * cell
+            for x in range(first, b if b < right else right, cell):
+                moment = int(source + (x - a) * speed)
+                if moment > last:
+                    moment = last
+                picture = get(path, moment - moment % step, made_in)
                 if picture is None:
                     continue
-                wide = min(cell, b - x)
+                wide = cell if x + cell <= b else b - x
                 if ratio == 1 and 0 <= picture.height - high <= 3 and picture.width >= wide:
                     # As good as the right size: cut instead of scaled, which is several times quicker.
-                    painter.drawPixmap(x, top, picture.pixmap, picture.x, picture.y, wide, high)
+                    draw(x, top, picture.pixmap, picture.x, picture.y, wide, high)
                 else:
                     part = max(1, picture.width * wide // cell)
-                    painter.drawPixmap(x, top, wide, high, picture.pixmap, picture.x, picture.y, part, picture.height)
+                    draw(x, top, wide, high, picture.pixmap, picture.x, picture.y, part, picture.height)
             if not facts.enabled[i + k]:
                 painter.fillRect(a, top, b - a, high, self._dim)
+
+    def _reels_of(self, high: int, second: float) -> dict[str, _Reel | None]:
+        """Reels by media id at this zoom, kept while zoom and media stay the same."""
+        media = self._document().media
+        if self._reels_for[0] != second or self._reels_for[1] is not media:
+            self._reels.clear()
+            self._reels_for = (second, media)
+        return self._reels.setdefault(high, {})
 
     def _paint_texts(
         self,
@@ -283,19 +301,17 @@ class ClipPainter:
         painter.setFont(self._font)
         painter.setPen(self._text)
         line = top + self._text_drop(strip)
-        speeds = row.facts.speed
+        clips, elided, draw = row.clips, self._elided, painter.drawStaticText
+        speeds = row.facts.speed[i : i + len(x0)].tolist()
         for k in chosen:
-            clip = row.clips[i + k]
-            a, b = x0[k], x1[k] - 1
-            start = a + 6
-            end = b - 5
+            start, end = x0[k] + 6, x1[k] - 6
             if start >= right or end <= left:
                 continue
-            badge = bool(clip.takes) and b - a >= BADGE_ROOM
-            if badge:
-                end = b - EDGE - BADGE - 4
-                self._paint_badge(painter, clip, b - EDGE - BADGE, top)
-            if speeds[i + k] != 1.0 and end - start > 60:
+            clip = clips[i + k]
+            if clip.takes and end + 5 - x0[k] >= BADGE_ROOM:
+                end -= EDGE + BADGE - 1
+                self._paint_badge(painter, clip, end + 4, top)
+            if speeds[k] != 1.0 and end - start > 60:
                 end = self._paint_speed(painter, clip, end, top)
             if clip.link and self._link is not None and end - start > 40:
                 painter.drawPixmap(start, top + 4, self._link)
@@ -307,9 +323,9 @@ class ClipPainter:
                 painter.setPen(self._offline)
             elif not plain:
                 painter.setPen(self._muted)
-            text = self._elided(name, end - start)
+            text = elided(name, end - start)
             if text is not None and start + text[1] > left:
-                painter.drawStaticText(start, line, text[0])
+                draw(start, line, text[0])
             if not plain:
                 painter.setPen(self._text)
 

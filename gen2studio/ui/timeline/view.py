@@ -1,13 +1,13 @@
 """The painted part of the timeline.
 
-Tracks are painted into a backing picture; scrolling moves that picture and paints the strip that came into view,
-zooming paints it anew, an edit paints the rows whose track changed. Selection, playhead and gestures lie over it and
-cost only the rectangles they touch.
+Tracks are painted into a backing picture that is wider than the view and filled ahead while idle: scrolling only shows
+another part of it, zooming paints it anew, an edit paints the rows whose track changed. Selection, playhead and
+gestures lie over it and cost only the rectangles they touch.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -19,8 +19,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPixmap,
-    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -32,7 +30,8 @@ from gen2studio.document import edits
 from gen2studio.document.model import Clip, Document, Sequence, Track, TrackKind
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import gestures
-from gen2studio.ui.timeline.bands import BandBook
+from gen2studio.ui.timeline.backing import Backing
+from gen2studio.ui.timeline.bands import BAND, BandBook
 from gen2studio.ui.timeline.clips import EDGE_NAMES, ClipPainter
 from gen2studio.ui.timeline.drops import Dropping
 from gen2studio.ui.timeline.gestures import Gesture, Phase, Pointer
@@ -51,6 +50,8 @@ _CURSORS = {
 }
 ARRIVAL = 40
 """Milliseconds over which arriving thumbnails and waveforms are gathered into one repaint."""
+AHEAD, PAUSE = 40, 4
+"""Milliseconds after zooming or an edit before the view paints what lies beyond its edges; and between two slices."""
 
 
 class TimelineView(QWidget):
@@ -97,8 +98,9 @@ class TimelineView(QWidget):
         self._dropping = Dropping(self)
         self._preview: Sequence | None = None
         self._layout = Layout(session.sequence, None, self._has_lane)
-        self._backing = QPixmap()
-        self._dirty = QRegion()
+        self._backing = Backing(viewport, lambda painter, area, ratio: self._paint_tracks(painter, area, ratio))
+        self._ahead = QTimer(self)
+        self._ahead.timeout.connect(self._on_idle)
         self.paintings = 0
         """How often the view was painted: measurements make sure that it was."""
         self._playhead = session.playhead
@@ -212,76 +214,76 @@ class TimelineView(QWidget):
             return
         for row in self._layout.rows:
             if row.is_video:
-                top = row.top - self.viewport.scroll_y
                 i, j = row.visible(self.viewport.frame(0), self.viewport.frame(self.width()))
                 for clip in row.clips[i:j]:
                     if any(b.kind == "rendering" for b in self.bands.bands(clip, sequence)):
-                        x = self.viewport.x(clip.start)
-                        self._mark(QRect(x, top, self.viewport.x(clip.end) - x, 6))
+                        self._repaint_clip(row.index, clip, BAND)
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
-    def _mark(self, rect: QRect) -> None:
-        rect = rect.intersected(self.rect())
-        if not rect.isEmpty():
-            self._dirty += rect
-            self.update(rect)
-
     def _repaint_all(self) -> None:
-        self._dirty = QRegion(self.rect())
+        self._backing.forget()
         self.update()
+        self._ahead.start(AHEAD)
 
     def _repaint_row(self, index: int) -> None:
         row = self._layout.rows[index]
-        self._mark(QRect(0, row.top - self.viewport.scroll_y, self.width(), row.height))
+        top = row.top - self.viewport.scroll_y
+        self._backing.mark_rows(top, row.height)
+        self.update(0, top, self.width(), row.height)
+        self._ahead.start(AHEAD)
 
-    def _repaint_clip(self, index: int, clip: Clip) -> None:
+    def _repaint_clip(self, index: int, clip: Clip, height: int = 0) -> None:
+        """Paint a clip again, or only its topmost ``height`` pixels."""
         row = self._layout.rows[index]
-        x = self.viewport.x(clip.start)
-        self._mark(QRect(x, row.top - self.viewport.scroll_y, self.viewport.x(clip.end) - x, row.height))
+        x, stop = self.viewport.x(clip.start), self.viewport.x(clip.end)
+        top, scroll = row.top - self.viewport.scroll_y, self.viewport.scroll_x
+        height = height or row.height
+        self._backing.mark(x + scroll, stop + scroll, top, height)
+        self.update(x, top, stop - x, height)
+        self._ahead.start(AHEAD)
 
     def _on_scrolled(self, dx: int, dy: int) -> None:
-        ratio = self.devicePixelRatioF()
-        sx, sy = dx * ratio, dy * ratio
-        far = abs(dx) >= self.width() or abs(dy) >= self.height()
-        if self._backing.isNull() or far or not (sx.is_integer() and sy.is_integer()):
-            self._repaint_all()
-            return
-        wide, high = self.width(), self.height()
-        self._backing.scroll(-int(sx), -int(sy), self._backing.rect())
-        self._dirty.translate(-dx, -dy)
-        if dx:
-            self._dirty += QRect(wide - dx, 0, dx, high) if dx > 0 else QRect(0, 0, -dx, high)
-        if dy:
-            self._dirty += QRect(0, high - dy, wide, dy) if dy > 0 else QRect(0, 0, wide, -dy)
-        if dy or self.overlay.active or not self._layout.duration:
+        kept = self._backing.scrolled(dx, dy)
+        if not kept or dy or abs(dx) >= self.width() or self.overlay.active or not self._layout.duration:
             self.update()
         else:
             # What lies over the tracks scrolls with them, except for the names held at the left edge.
             self.scroll(-dx, 0)
-            self.update(0, 0, EDGE_NAMES + abs(dx), high)
+            self.update(0, 0, EDGE_NAMES + abs(dx), self.height())
+        if not self._ahead.isActive():
+            self._ahead.start(PAUSE)
 
     def _on_zoomed(self) -> None:
         self.thumbnails.forget_wishes()
         self._repaint_all()
 
+    def _on_idle(self) -> None:
+        """Paint ahead, a slice at a time, so that events and repaints come in between."""
+        if not self.isVisible() or not self.paint_ahead():
+            self._ahead.stop()
+        else:
+            self._ahead.setInterval(PAUSE)
+
+    def paint_ahead(self) -> bool:
+        """Paint one slice of what lies beyond the view's edges; False when all is there."""
+        return self._backing.paint_ahead()
+
+    def _paint_tracks(self, painter: QPainter, area: QRect, ratio: float) -> None:
+        self.painter.paint(painter, self._layout, area, ratio)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         self.paintings += 1
         ratio = self.devicePixelRatioF()
-        size = QSize(round(self.width() * ratio), round(self.height() * ratio))
-        if self._backing.size() != size:
-            self._backing = QPixmap(size)
-            self._backing.setDevicePixelRatio(ratio)
+        if self._backing.fit(self.width(), self.height(), ratio):
             self.painter.set_font(self.font(), ratio)
-            self._dirty = QRegion(self.rect())
-        if not self._dirty.isEmpty():
-            self._refresh_backing(ratio)
+        self._backing.refresh()
         painter = QPainter(self)
         area = event.rect()
         region = event.region()
         for part in [area] if region.rectCount() > 6 else [*region]:  # pyright: ignore[reportGeneralTypeIssues]
             # One blit a rectangle: a blit of the bounding rectangle under a clip of several is far slower.
-            painter.drawPixmap(part, self._backing, _scaled(part, ratio))
+            self._backing.blit(painter, part)
         if area.left() < EDGE_NAMES:
             self.painter.paint_names_at_edge(painter, self._layout)
         self._overlay_painter.paint_range(painter, self.sequence, area)
@@ -295,16 +297,6 @@ class TimelineView(QWidget):
         if self.hasFocus():
             painter.fillRect(0, self.height() - 1, self.width(), 1, theme.colour("accent"))
         painter.end()
-
-    def _refresh_backing(self, ratio: float) -> None:
-        painter = QPainter(self._backing)
-        region = self._dirty.intersected(QRegion(self.rect()))
-        pieces = [region.boundingRect()] if region.rectCount() > 8 else [*region]  # pyright: ignore[reportGeneralTypeIssues]
-        for rect in pieces:
-            painter.setClipRect(rect)
-            self.painter.paint(painter, self._layout, rect, ratio)
-        painter.end()
-        self._dirty = QRegion()
 
     def _paint_empty(self, painter: QPainter) -> None:
         painter.setPen(theme.colour("text_muted"))
@@ -676,12 +668,7 @@ class TimelineView(QWidget):
     def shutdown(self) -> None:
         """Stop timers and threads."""
         self.cancel_gesture()
-        for timer in (self._arrivals, self._autoscroll, self._stripes):
+        for timer in (self._arrivals, self._autoscroll, self._stripes, self._ahead):
             timer.stop()
         self.thumbnails.stop()
         self.waveforms.stop()
-
-
-def _scaled(rect: QRect, ratio: float) -> QRect:
-    """``rect`` in device pixels."""
-    return QRect(*(round(side * ratio) for side in (rect.x(), rect.y(), rect.width(), rect.height())))
