@@ -52,7 +52,7 @@ class MatteCache:
 
 
 class MatteEdit:
-    """One gesture on one matte: change ``mask`` in place and tell :meth:`changed`; :meth:`commit` or :meth:`cancel` ends."""
+    """One gesture on one matte: change ``mask`` in place and tell :meth:`changed`; commit or cancel ends it."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""Pixels in numpy and OpenCV: mask tiles, brushes, shapes, compositing, compare, flow, drift measures. No Qt, no torch."""
+"""Pixels in numpy and OpenCV: mask tiles, brushes, shapes, compositing, flow, measures. No Qt, no torch."""

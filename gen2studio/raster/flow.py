@@ -7,6 +7,8 @@ DIS flow: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -33,9 +35,11 @@ def dis_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], preset: str = "medium",
     solvers: dict[str, cv2.DISOpticalFlow] = _local.__dict__.setdefault("solvers", {})
     solver = solvers.get(preset)
     if solver is None:
-        solver = solvers[preset] = cv2.DISOpticalFlow_create(PRESETS[preset])
-    initial = None if start is None else np.ascontiguousarray(start, np.float32).copy()
-    return np.asarray(solver.calc(a, b, initial), np.float32)
+        solver = solvers[preset] = cv2.DISOpticalFlow.create(PRESETS[preset])
+    # OpenCV's type hints leave out that the start flow may be None.
+    calculate = cast("Callable[..., NDArray[np.float32]]", solver.calc)
+    initial = None if start is None else np.array(start, np.float32, order="C")
+    return np.asarray(calculate(a, b, initial), np.float32)
 
 
 def grid(height: int, width: int) -> NDArray[np.float32]:
@@ -51,9 +55,12 @@ def grid(height: int, width: int) -> NDArray[np.float32]:
     return found
 
 
-def warp(picture: NDArray, flow: Flow, interpolation: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_REPLICATE) -> NDArray:
+def warp(
+    picture: NDArray[Any], flow: Flow, interpolation: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_REPLICATE
+) -> NDArray[Any]:
     """Fetch ``picture`` (of frame b) at p + flow[p]: with flow a→b this brings b's content into a's place."""
-    return cv2.remap(picture, grid(*flow.shape[:2]) + flow, None, interpolation, borderMode=border)
+    remap = cast("Callable[..., NDArray[Any]]", cv2.remap)
+    return remap(picture, grid(*flow.shape[:2]) + flow, None, interpolation, borderMode=border)
 
 
 def compose(first: Flow, second: Flow) -> Flow:
@@ -68,11 +75,15 @@ def round_trip_error(forward: Flow, backward: Flow) -> NDArray[np.float32]:
 
 
 def visible(forward: Flow, backward: Flow, relative: float = 0.01, absolute: float = 0.5) -> NDArray[np.bool_]:
-    """(H, W) True where the pixel of a is also seen in b (Sundaram, Brox, Keutzer, ECCV 2010: |f+b|² < r(|f|²+|b|²)+c)."""
+    """(H, W) True where the pixel of a is also seen in b.
+
+    The test |f+b|² < r(|f|²+|b|²)+c is that of Sundaram, Brox and Keutzer, ECCV 2010.
+    """
     back = warp(backward, forward)
     gap = forward + back
     bound = relative * ((forward * forward).sum(-1) + (back * back).sum(-1)) + absolute
     target = grid(*forward.shape[:2]) + forward
     height, width = forward.shape[:2]
-    within = (target[..., 0] >= 0) & (target[..., 0] <= width - 1) & (target[..., 1] >= 0) & (target[..., 1] <= height - 1)
+    x, y = target[..., 0], target[..., 1]
+    within = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     return ((gap * gap).sum(-1) < bound) & within

@@ -83,7 +83,9 @@ class TileStore:
 
     # -- whole mattes -------------------------------------------------------------------------------------------
 
-    def pack(self, mask: Mask, base: MaskRaster | None = None, touched: Iterable[tuple[int, int]] | None = None) -> MaskRaster:
+    def pack(
+        self, mask: Mask, base: MaskRaster | None = None, touched: Iterable[tuple[int, int]] | None = None
+    ) -> MaskRaster:
         """Store a whole (H, W) uint8 matte, or only its ``touched`` (column, row) tiles over ``base``."""
         height, width = mask.shape
         tiles = base.tile_map() if base is not None and touched is not None else {}
