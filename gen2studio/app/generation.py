@@ -18,7 +18,7 @@ from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.document import looks, takes
-from gen2studio.document.look import Controls, Look, PaintedKey, StyleImage
+from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 from gen2studio.engine.abilities import GeneratorRegistry
@@ -191,6 +191,11 @@ class Generation(QObject):
         controls = {name: changes.pop(name) for name in list(changes) if name in _CONTROLS}
         look = replace(self._look, **changes)
         self.set_look(label, replace(look, controls=replace(look.controls, **controls)), merge_key)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Choose a mode. Mask mode is about the subject, so it starts inside the mask."""
+        region = Region.FOREGROUND if mode is Mode.MASK and self._look.region is Region.ALL else self._look.region
+        self.change("Change mode", mode=mode, region=region)
 
     # -- what the generator honours -------------------------------------------------------------------------------
 

@@ -241,6 +241,9 @@ class Studio(QObject):
 
         Unsaved work that a crash left in its journal is brought back at once.
         """
+        if self.project.path is not None and path.absolute() == self.project.path:
+            self.session.tell("That project is open already. File ▸ Revert goes back to what was saved.", "info")
+            return True
         found: Candidate | None = None
         try:
             project, document = Project.open(path)
@@ -406,6 +409,9 @@ class Studio(QObject):
 
     def _look_for_offline(self) -> None:
         offline = frozenset(self.project.offline(self.store.document))
+        for media_id in offline:
+            # Pictures of it may still be in memory, and would look as if nothing was wrong.
+            self.frames.forget(self.store.document.media[media_id].path)
         if offline != self.offline:
             self.offline = offline
             self.offline_changed.emit(offline)

@@ -25,6 +25,7 @@ from gen2studio.ui.timeline.panel import TimelinePanel
 from gen2studio.ui.tools import bindings
 from gen2studio.ui.tools.tool_bar import CanvasToolBar
 from gen2studio.ui.viewer_panel import ViewerPanel
+from gen2studio.ui.widgets.key_keeper import KeyKeeper
 from gen2studio.ui.widgets.message_bar import MessageBar
 
 LAYOUT_VERSION = 1
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1024, 640)
         self._wire()
         window_commands.bind(self)
+        KeyKeeper(self)
         self._restore_layout()
         self._show_title()
 

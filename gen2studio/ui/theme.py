@@ -140,10 +140,13 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
     border-color: {t["accent"]}; }}
 QLineEdit:disabled, QPlainTextEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{
     color: {t["text_faint"]}; border-color: {t["line"]}; }}
-QAbstractSpinBox QLineEdit {{ background: transparent; border: none; border-radius: 0; padding: 0; }}
+QAbstractSpinBox QLineEdit {{ background: transparent; border: none; border-radius: 0; padding: 0 5px; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ background: transparent; border: none; width: 18px; }}
 QAbstractSpinBox::up-arrow {{ image: url("{marks}/mark-up.svg"); width: 9px; height: 9px; }}
 QAbstractSpinBox::down-arrow {{ image: url("{marks}/mark-down.svg"); width: 9px; height: 9px; }}
+QAbstractSpinBox[plain="true"]::up-button, QAbstractSpinBox[plain="true"]::down-button,
+QAbstractSpinBox[plain="true"]::up-arrow, QAbstractSpinBox[plain="true"]::down-arrow {{ width: 0; height: 0;
+    image: none; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url("{marks}/mark-down.svg"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{ background: {t["raised"]}; border: 1px solid {t["line_strong"]}; padding: 3px; }}
@@ -178,6 +181,12 @@ QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_fa
     background: {t["input"]}; }}
 QCheckBox::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
     image: url("{marks}/mark-check.svg"); }}
+QRadioButton::indicator {{ width: 12px; height: 12px; border: 1px solid {t["text_faint"]}; border-radius: 7px;
+    background: {t["input"]}; }}
+QRadioButton::indicator:checked {{ border: 4px solid {t["accent"]}; width: 6px; height: 6px;
+    background: {t["accent_text"]}; }}
+QRadioButton::indicator:disabled {{ border-color: {t["line_strong"]}; }}
+QRadioButton:disabled, QCheckBox:disabled {{ color: {t["text_faint"]}; }}
 QCheckBox::indicator:disabled {{ border-color: {t["line_strong"]}; }}
 QCheckBox:focus {{ color: {t["accent"]}; }}
 QGroupBox {{ border: none; margin-top: 22px; font-weight: 600; }}

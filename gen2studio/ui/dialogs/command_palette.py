@@ -56,7 +56,8 @@ class CommandPalette(QDialog):
         layout.addWidget(self.list, 1)
         layout.addWidget(hint)
         self.setStyleSheet(
-            f"#commandPalette {{ background: {theme.tokens()['raised']}; border: 1px solid {theme.tokens()['line_strong']}; }}"
+            f"#commandPalette {{ background: {theme.tokens()['raised']}; "
+            f"border: 1px solid {theme.tokens()['line_strong']}; }}"
         )
         self.search.textChanged.connect(self._refill)
         self.list.itemClicked.connect(self._run)

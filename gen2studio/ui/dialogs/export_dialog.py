@@ -74,6 +74,9 @@ class ExportDialog(QDialog):
         self.facts = QLabel(self)
         self.facts.setProperty("role", "muted")
         self.facts.setWordWrap(True)
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # Room for two lines from the start: the dialog must not jump, and a form does not grow with its text.
+        self.facts.setMinimumHeight(2 * self.facts.fontMetrics().lineSpacing() + 2)
         folder = Path(preferences.get("export_folder") or Path.home())
         self.path = QLineEdit(str(folder / name), self)
         self.path.setObjectName("export.path")
@@ -124,6 +127,7 @@ class ExportDialog(QDialog):
         self.status = QLabel(self)
         self.status.setObjectName("export.status")
         self.status.setWordWrap(True)
+        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 2)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.reveal = QPushButton("Open folder", self)
         self.reveal.setObjectName("export.reveal")

@@ -73,8 +73,8 @@ class RecoveryDialog(QDialog):
         layout.addLayout(row)
 
     def _current(self) -> Candidate | None:
-        item = self.list.currentItem()
-        return item.data(Qt.ItemDataRole.UserRole) if item is not None else None
+        row = self.list.currentRow()
+        return self.list.item(row).data(Qt.ItemDataRole.UserRole) if row >= 0 else None
 
     def _on_recover_clicked(self) -> None:
         self.chosen = self._current()

@@ -1,12 +1,15 @@
 """The generate panel: mode, style board, words, sliders, seed, four stills, run."""
 
+# One slider, one line: the table is read across, so lines may be long here.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -41,6 +44,7 @@ from gen2studio.ui.panels.style_board import ImageBoard, PresetGrid
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.section import Section
 from gen2studio.ui.widgets.value_slider import ValueSlider
+from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.exr)"
 
@@ -121,7 +125,9 @@ class GeneratePanel(QWidget):
         outer.addWidget(self._build_footer(actions))
         self.setMinimumWidth(364)
 
-        self.mode.activated.connect(lambda row: generation.change("Change mode", mode=self.mode.itemData(row)))
+        for widget in (self.mode, self.seed):
+            WheelGuard(widget)
+        self.mode.activated.connect(lambda row: generation.set_mode(self.mode.itemData(row)))
         generation.look_changed.connect(self._on_look_changed)
         generation.target_changed.connect(self._on_target_changed)
         generation.stills_changed.connect(self._on_stills_changed)
@@ -155,7 +161,7 @@ class GeneratePanel(QWidget):
         )  # fmt: skip
         self.keys.images_dropped.connect(lambda paths: [generation.add_key(p, p.name) for p in paths[:1]])
         self.keys.add_requested.connect(
-            lambda: self._choose_images("Painted key frame", lambda paths: generation.add_key(paths[0], paths[0].name))
+            lambda: self._choose_images("Painted key frame", lambda p: generation.add_key(p[0], p[0].name), many=False)
         )
         self.keys.removed.connect(generation.remove_key)
         self.prompt = PromptField(generation.catalog.words, self.body)
@@ -214,10 +220,10 @@ class GeneratePanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         self.sliders: dict[str, ValueSlider] = {}
-        defaults = {f.name: f.default for f in fields(Controls)}
+        defaults = Controls()
         for field, title, low, high, step, decimals, unit, tip, left, right, log in _SLIDERS:
             slider = ValueSlider(
-                f"control.{field}", title, low=low, high=high, default=float(defaults[field]), step=step, decimals=decimals,
+                f"control.{field}", title, low=low, high=high, default=float(getattr(defaults, field)), step=step, decimals=decimals,
                 unit=unit, tip=tip, low_label=left, high_label=right, logarithmic=log, parent=holder,
             )  # fmt: skip
             slider.value_committed.connect(
@@ -239,6 +245,7 @@ class GeneratePanel(QWidget):
         self.seed.setToolTip("The same seed gives the same clip")
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setKeyboardTracking(False)
+        self.seed.setProperty("plain", True)
         self.seed.valueChanged.connect(lambda v: self._generation.change("Seed", merge_key="seed", seed=v))
         self.lock = QCheckBox("Keep", holder)
         self.lock.setObjectName("seed.lock")
@@ -269,8 +276,12 @@ class GeneratePanel(QWidget):
         self.stills_button = self._push("generate.stillsButton", actions["generate.stills"])
         self.run_button = self._push("generate.runButton", actions["generate.run"])
         self.run_button.setProperty("primary", True)
-        self.cancel_button = self._push("generate.cancelButton", actions["generate.cancel"])
-        self.cancel_button.setText("Cancel")
+        self.cancel_button = QPushButton(actions["generate.cancel"].icon(), "Cancel", footer)
+        self.cancel_button.setObjectName("generate.cancelButton")
+        self.cancel_button.setAccessibleName("Cancel")
+        self.cancel_button.setToolTip(actions["generate.cancel"].toolTip())
+        # Esc first ends a gesture or playback; this button only ever means the job.
+        self.cancel_button.clicked.connect(self._generation.cancel)
         buttons = QHBoxLayout()
         buttons.addWidget(self.stills_button)
         buttons.addWidget(self.run_button, 1)
@@ -294,7 +305,8 @@ class GeneratePanel(QWidget):
 
     # -- showing ------------------------------------------------------------------------------------------------------
 
-    def _on_target_changed(self, clip: Clip | None) -> None:
+    def _on_target_changed(self, _clip: Clip | None) -> None:
+        self.prompt.drop_pending()
         self._show_heading()
         self._on_stills_changed()
 
@@ -330,10 +342,9 @@ class GeneratePanel(QWidget):
         self._regions.button(list(Region).index(look.region)).setChecked(True)
         for field, slider in self.sliders.items():
             slider.set_value(float(getattr(look.controls, field)))
-        for widget, value in ((self.seed, look.seed), (self.lock, look.seed_locked)):
-            widget.blockSignals(True)
-            widget.setValue(value) if isinstance(widget, QSpinBox) else widget.setChecked(bool(value))
-            widget.blockSignals(False)
+        with QSignalBlocker(self.seed), QSignalBlocker(self.lock):
+            self.seed.setValue(look.seed)
+            self.lock.setChecked(look.seed_locked)
         self._show_buttons()
 
     @staticmethod
@@ -380,10 +391,10 @@ class GeneratePanel(QWidget):
     def _add_styles(self, paths: list[Path]) -> None:
         self._generation.add_styles(list(paths), [p.stem for p in paths])
 
-    def _choose_images(self, title: str, use: object) -> None:
+    def _choose_images(self, title: str, use: Callable[[list[Path]], object], *, many: bool = True) -> None:
         dialog = QFileDialog(self, title, self._preferences.get("import_folder"), _IMAGES)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.filesSelected.connect(lambda names: use([Path(n) for n in names]))  # pyright: ignore[reportCallIssue]
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if many else QFileDialog.FileMode.ExistingFile)
+        dialog.filesSelected.connect(lambda names: use([Path(n) for n in names]))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

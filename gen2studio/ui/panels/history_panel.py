@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QUndoView, QVBoxLayout, QWidget
 
@@ -20,6 +20,7 @@ class HistoryPanel(QWidget):
         self.view.setEmptyLabel("Project opened")
         self.view.setCleanIcon(theme.icon("save", "text_muted"))
         self.view.setIconSize(QSize(14, 14))
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.view)

@@ -337,7 +337,7 @@ class MasksPanel(QWidget):
         field.setSingleStep(1)
         field.setValue(value)
         field.setSuffix(" px")
-        field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        field.setProperty("plain", True)
         field.setAlignment(Qt.AlignmentFlag.AlignRight)
         field.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         return field

@@ -81,6 +81,9 @@ class MediaModel(QAbstractListModel):
 
     def _on_changed(self, old: Document, new: Document) -> None:
         if old.media is not new.media:
+            for key, item in old.media.items():
+                if key not in new.media or new.media[key].path != item.path:
+                    self._pictures.pop(key, None)
             self._refill(new)
 
     def _on_replaced(self, new: Document) -> None:
@@ -92,6 +95,8 @@ class MediaModel(QAbstractListModel):
         self._refill(self._store.document)
 
     def set_offline(self, media_ids: frozenset[str]) -> None:
+        for key in self.offline - media_ids:
+            self._pictures.pop(key, None)
         self.offline = media_ids
         if self._items:
             self.dataChanged.emit(self.index(0), self.index(len(self._items) - 1))

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from gen2studio.document.look import Pattern
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.value_slider import ValueSlider
+from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 KINDS = (
     ("", "From the words above"),
@@ -78,6 +79,7 @@ class PatternEditor(QWidget):
         self.kind.setObjectName("pattern.kind")
         self.kind.setAccessibleName("Pattern")
         self.kind.setToolTip("What the subject is covered with")
+        WheelGuard(self.kind)
         for value, title in KINDS:
             self.kind.addItem(title, value)
         self.base = ColourButton("pattern.base", "Base colour", self)

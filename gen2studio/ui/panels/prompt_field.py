@@ -75,6 +75,10 @@ class PromptField(QWidget):
             self.field.blockSignals(False)
         self._mark()
 
+    def drop_pending(self) -> None:
+        """Forget what was typed and not committed: it was meant for another clip."""
+        self._timer.stop()
+
     def _on_text_changed(self) -> None:
         if self.field.toPlainText() != self._committed:
             self._timer.start()
@@ -100,7 +104,8 @@ class PromptField(QWidget):
         if unknown:
             listed = ", ".join(f"“{w}”" for w in unknown[:4]) + (" …" if len(unknown) > 4 else "")
             self.note.setText(
-                f"Not understood by this generator and left out: {listed}. A text-driven model (Wan 2.1 VACE) would know them."
+                f"Not understood by this generator and left out: {listed}. "
+                "A text-driven model (Wan 2.1 VACE) would know them."
             )
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -10,6 +10,7 @@ from gen2studio.app.jobs import JobBoard, JobRow
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Lane
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
 
 _STATE = {
@@ -37,8 +38,8 @@ class _Row(QFrame):
         self._board = board
         self._job = row.job_id
         self._icon = QLabel(self)
-        self._label = QLabel(self)
-        self._detail = QLabel(self)
+        self._label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle, parent=self)
+        self._detail = ElidedLabel(parent=self)
         self._detail.setProperty("role", "muted")
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
@@ -77,7 +78,7 @@ class _Row(QFrame):
         if row.stopping:
             word = "Stopping at the next frame"
         self._icon.setPixmap(theme.icon_pixmap(icon, 14, ink, self.devicePixelRatioF()))
-        self._label.setText(self._label.fontMetrics().elidedText(row.label, Qt.TextElideMode.ElideMiddle, 220))
+        self._label.show_text(row.label)
         self.setToolTip("\n".join((row.label, row.reason, *row.notes)).strip())
         self._bar.setVisible(not row.state.ended)
         self._bar.setRange(0, 1000)
@@ -91,7 +92,7 @@ class _Row(QFrame):
                 parts.append(f"about {row.estimate.memory_bytes / 2**20:.0f} MB")
         if row.reason:
             parts.append(row.reason)
-        self._detail.setText(self._detail.fontMetrics().elidedText(" · ".join(parts), Qt.TextElideMode.ElideRight, 320))
+        self._detail.show_text(" · ".join(parts))
         for name, button in self._buttons.items():
             button.setVisible(name in row.actions)
 
@@ -133,7 +134,7 @@ class QueuePanel(QWidget):
         layout.addWidget(self.empty, 1)
         layout.addWidget(self._scroll, 1)
         board.row_added.connect(self._on_row_added)
-        board.row_changed.connect(lambda index, row: self._rows[index].show_row(row))
+        board.row_changed.connect(self._on_row_changed)
         board.row_removed.connect(self._on_row_removed)
         board.row_moved.connect(self._on_row_moved)
         for index, row in enumerate(board.rows):
@@ -144,6 +145,10 @@ class QueuePanel(QWidget):
         widget = _Row(self._board, row, self)
         self._rows.insert(index, widget)
         self._column.insertWidget(index, widget)
+        self._show_empty()
+
+    def _on_row_changed(self, index: int, row: JobRow) -> None:
+        self._rows[index].show_row(row)
         self._show_empty()
 
     def _on_row_removed(self, index: int, _row: JobRow) -> None:
@@ -162,4 +167,4 @@ class QueuePanel(QWidget):
     def _show_empty(self) -> None:
         self.empty.setVisible(not self._rows)
         self._scroll.setVisible(bool(self._rows))
-        self.clear.setEnabled(bool(self._rows))
+        self.clear.setEnabled(any(row.state.ended for row in self._board.rows))

@@ -21,7 +21,9 @@ from PySide6.QtWidgets import (
 from gen2studio.document.look import PaintedKey, StyleImage
 from gen2studio.engine.catalog import PresetInfo
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.pictures import pixmap_from_file
+from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr"}
 _TILE = QSize(74, 46)
@@ -83,8 +85,9 @@ class PresetGrid(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(_TILE)
             button.setFixedSize(_TILE.width() + 8, _TILE.height() + 26)
+            button.setStyleSheet("QToolButton { padding: 3px 0; }")
             font = button.font()
-            font.setPointSizeF(font.pointSizeF() - 2)
+            font.setPointSizeF(font.pointSizeF() - 2.4)
             button.setFont(font)
             ratio = self.devicePixelRatioF()
             picture = pixmap_from_file(preset.thumbnail, _TILE * 2, ratio) if preset.thumbnail else QPixmap()
@@ -122,8 +125,7 @@ class _ImageTile(QWidget):
         else:
             picture.setPixmap(_rounded(pixmap, _TILE, self.devicePixelRatioF()))
         picture.setToolTip(caption)
-        text = QLabel(self)
-        text.setText(text.fontMetrics().elidedText(caption, Qt.TextElideMode.ElideMiddle, 130))
+        text = ElidedLabel(caption, Qt.TextElideMode.ElideMiddle, self)
         text.setToolTip(caption)
         remove = QToolButton(self)
         remove.setObjectName(f"{name}.remove")
@@ -147,6 +149,8 @@ class _ImageTile(QWidget):
             field.setValue(weight)
             field.setKeyboardTracking(False)
             field.setFixedWidth(70)
+            field.setProperty("plain", True)
+            WheelGuard(field)
             field.valueChanged.connect(self.weighed)
             layout.addWidget(field)
         layout.addWidget(remove)

@@ -144,14 +144,15 @@ class _TakeDelegate(QStyledItemDelegate):
             painter.drawPixmap(place, picture)
         active = model.clip is not None and model.clip.active_take == (take.id if take else SOURCE)
         if active:
-            badge = QRect(frame.right() - 58, frame.y() + 4, 54, 15)
+            font = painter.font()
+            font.setPointSizeF(7.5)
+            painter.setFont(font)
+            width = painter.fontMetrics().horizontalAdvance("on timeline") + 10
+            badge = QRect(frame.right() - width - 3, frame.y() + 4, width, 15)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.colour("success"))
             painter.drawRoundedRect(badge, 4, 4)
             painter.setPen(theme.colour("accent_text"))
-            font = painter.font()
-            font.setPointSizeF(7.5)
-            painter.setFont(font)
             painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "on timeline")
         text = QRect(frame.x(), frame.bottom() + 3, frame.width(), 16)
         font = option.font  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QToolButton, QWidget
 
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 
 class ValueSlider(QWidget):
@@ -57,7 +57,6 @@ class ValueSlider(QWidget):
         self.slider.setToolTip(tip)
         self.slider.setRange(0, 1000 if logarithmic else max(1, round((high - low) / step)))
         self.slider.setMinimumWidth(70)
-        self.slider.installEventFilter(self)
         self.field = QDoubleSpinBox(self)
         self.field.setObjectName(f"{name}.field")
         self.field.setAccessibleName(f"{title} value")
@@ -66,11 +65,12 @@ class ValueSlider(QWidget):
         self.field.setDecimals(decimals)
         self.field.setSingleStep(step)
         self.field.setSuffix(f" {unit}" if unit else "")
-        self.field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.field.setProperty("plain", True)
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.field.setKeyboardTracking(False)
-        self.field.setFixedWidth(66)
-        self.field.installEventFilter(self)
+        self.field.setFixedWidth(72)
+        for widget in (self.slider, self.field):
+            WheelGuard(widget)
         self.reset_button = QToolButton(self)
         self.reset_button.setObjectName(f"{name}.reset")
         self.reset_button.setAccessibleName(f"Reset {title}")
@@ -169,15 +169,6 @@ class ValueSlider(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.label and event.type() == QEvent.Type.MouseButtonDblClick:
             self.reset()
-            return True
-        # A wheel over an unfocused slider scrolls the panel instead of changing a value by accident.
-        if (
-            isinstance(event, QWheelEvent)
-            and watched in (self.slider, self.field)
-            and isinstance(watched, QWidget)
-            and not watched.hasFocus()
-        ):
-            event.ignore()
             return True
         return super().eventFilter(watched, event)
 
