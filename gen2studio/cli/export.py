@@ -6,16 +6,20 @@ import argparse
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import Generator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import StudioError, UsageError, sentence_of
 from gen2studio.core.time import parse_timecode
+
+if TYPE_CHECKING:
+    from gen2studio.app.export import ExportProgress
 
 DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 130
 
@@ -28,8 +32,13 @@ def add_parser(subparsers: Any) -> None:
         description="Render a project's timeline. Ctrl-C stops and leaves no half file.",
     )
     parser.add_argument("project", nargs="?", type=Path, help="project folder or .g2s file")
-    parser.add_argument("output", nargs="?", type=Path, help="file to write; a folder for picture sequences")
-    parser.add_argument("--preset", default="h264", help="export preset (default: %(default)s); see --list-presets")
+    parser.add_argument("output", nargs="?", type=Path, help="the same as --out")
+    parser.add_argument(
+        "--out", dest="out", type=Path, metavar="FILE", help="file to write; a folder for picture sequences"
+    )
+    parser.add_argument(
+        "--preset", default="", help="export preset, see --list-presets (default: by the file's suffix, else h264)"
+    )
     parser.add_argument("--list-presets", action="store_true", help="print the presets and stop")
     parser.add_argument(
         "--from", dest="start", default="", metavar="TIME", help="first frame: timecode or frame number"
@@ -48,15 +57,20 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.list_presets:
             return _list_presets()
-        if args.project is None or args.output is None:
+        if args.out is not None and args.output is not None:
+            raise UsageError("Export writes one file, and two were named.", "Leave out one of them.")
+        out = args.out or args.output
+        if args.project is None or out is None:
             raise UsageError("Export needs a project and an output.", "See gen2studio export --help.")
-        return _export(args)
+        return _export(args, out)
     except (Cancelled, KeyboardInterrupt):
         print("Cancelled; nothing was kept.", file=sys.stderr)
         return CANCELLED
     except UsageError as error:
         print(error, file=sys.stderr)
         return USAGE
+    except BrokenPipeError:
+        raise
     except (StudioError, OSError, MemoryError) as error:
         print(sentence_of(error), file=sys.stderr)
         return FAILED
@@ -70,18 +84,19 @@ def _list_presets() -> int:
     return DONE
 
 
-def _export(args: argparse.Namespace) -> int:
+def _export(args: argparse.Namespace, out: Path) -> int:
     from gen2studio.app.compositor import sequence_of
     from gen2studio.app.export import ExportSettings, export_sequence, target_path
     from gen2studio.app.project_files import Project
     from gen2studio.engine.take_store import TakeStore
 
+    bar: ProgressBar | None = None
     project, document = Project.open(args.project)
     try:
         rate = sequence_of(document).rate
         settings = ExportSettings(
-            path=args.output,
-            preset=args.preset,
+            path=out,
+            preset=args.preset or _preset_for(out),
             start=_frame(args.start, rate),
             stop=_frame(args.stop, rate),
             whole=args.whole,
@@ -91,7 +106,7 @@ def _export(args: argparse.Namespace) -> int:
         target = target_path(document, settings, project.folder)
         if target.exists() and not args.force:
             raise StudioError(f"“{target}” is already there.", "Use --force to replace it.")
-        bar = ProgressBar(show=not args.quiet)
+        bar = None if args.quiet else ProgressBar()
         with cancelled_by_signals() as cancel:
             result = export_sequence(
                 document,
@@ -99,15 +114,30 @@ def _export(args: argparse.Namespace) -> int:
                 take_folder=TakeStore(project.takes_dir).path,
                 project_folder=project.folder,
                 cancel=cancel,
-                on_progress=bar.show,
+                on_progress=None if bar is None else partial(draw, bar),
             )
-        bar.end()
     finally:
+        if bar is not None:
+            bar.clear()
         project.close()
     for note in result.notes:
         print(note, file=sys.stderr)
     print(result.path)
     return DONE
+
+
+def _preset_for(out: Path) -> str:
+    """The first preset that writes files of this suffix."""
+    from gen2studio.media.encoder_presets import load_presets
+
+    suffix = out.suffix.lower()
+    if suffix == ".png":
+        return next(preset.id for preset in load_presets() if preset.is_sequence)
+    return next((preset.id for preset in load_presets() if suffix and preset.suffix == suffix), "h264")
+
+
+def draw(bar: ProgressBar, progress: ExportProgress) -> None:
+    bar.show(progress.done, progress.total, f"Exporting, {progress.frames_per_second:.1f} fps", progress.seconds_left)
 
 
 def _frame(text: str, rate: Fraction) -> int | None:
@@ -133,41 +163,3 @@ def cancelled_by_signals() -> Generator[CancelToken]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class ProgressBar:
-    """A bar on stderr while that is a terminal; elsewhere a line every five seconds."""
-
-    WIDTH = 30
-
-    def __init__(self, *, show: bool = True) -> None:
-        self._on = show
-        self._terminal = sys.stderr.isatty()
-        self._last = time.monotonic()
-        self._drawn = False
-
-    def show(self, progress: Any) -> None:
-        """Draw an :class:`~gen2studio.app.export.ExportProgress`."""
-        if not self._on:
-            return
-        share = progress.done / max(1, progress.total)
-        left = "" if progress.seconds_left is None else f", {duration_text(progress.seconds_left)} left"
-        text = f"{progress.done}/{progress.total} frames, {progress.frames_per_second:.1f} fps{left}"
-        if self._terminal:
-            filled = round(share * self.WIDTH)
-            print(f"\r\x1b[K[{'█' * filled}{'·' * (self.WIDTH - filled)}] {text}", end="", file=sys.stderr, flush=True)
-            self._drawn = True
-        elif time.monotonic() - self._last >= 5:
-            self._last = time.monotonic()
-            print(text, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._drawn:
-            print(file=sys.stderr)
-
-
-def duration_text(seconds: float) -> str:
-    """``0:42`` or ``1:02:03``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

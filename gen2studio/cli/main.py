@@ -6,7 +6,9 @@ Exit codes: 0 done, 1 it could not be done (one line on stderr says why), 2 wron
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -50,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             verbose = verbose or "-v" in arguments or "--verbose" in arguments
             # An error is one line; -v shows where it comes from.
             log.configure("INFO" if verbose else "CRITICAL")
-            return _run_verb(arguments)
+            status = _run_verb(arguments)
+            sys.stdout.flush()
+            return status
         return _open_window(arguments, verbose)
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else FAILED
@@ -58,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: stopped.", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
-        # The reader of our output (head, less) left: nothing more to say to it.
-        sys.stderr.close()
+        # The reader of our output (head, less) left: nothing more to say to it, also not when Python ends.
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return FAILED
     except Exception as error:
         if verbose:

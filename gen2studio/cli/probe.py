@@ -36,6 +36,9 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         try:
             print(_as_json(path) if args.json else _as_text(path))
+        except BrokenPipeError:
+            # Whoever read our output has had enough: not a fault of the file.
+            raise
         except (StudioError, OSError) as error:
             print(f"{path}: {sentence_of(error)}", file=sys.stderr)
             status = 1

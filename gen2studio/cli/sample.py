@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
     """Generate, export, print the film's path. Exit codes as of the other verbs."""
     from gen2studio.app.export import ExportSettings, export_sequence
     from gen2studio.app.project_files import Project
-    from gen2studio.cli.export import ProgressBar, cancelled_by_signals
+    from gen2studio.cli.export import cancelled_by_signals, draw
+    from gen2studio.cli.progress_bar import ProgressBar
     from gen2studio.engine.take_store import TakeStore
 
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
                 take_folder=TakeStore(project.takes_dir).path,
                 project_folder=project.folder,
                 cancel=cancel,
-                on_progress=bar.show,
+                on_progress=partial(draw, bar),
             )
-        bar.end()
+        bar.clear()
     finally:
         project.close()
     print(f"The film is ready: {result.path.resolve()}")

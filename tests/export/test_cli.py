@@ -58,6 +58,31 @@ def test_a_project_is_exported(project: Path, tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "out.mp4.mov").is_file()
 
 
+def test_out_names_the_file_and_its_suffix_the_preset(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("export", project, "--out", tmp_path / "dog.mov", "--to", "2", "--no-sidecar") == 0
+    assert probe(tmp_path / "dog.mov").codec == "prores"
+    assert run("export", project, "--out", tmp_path / "dog.mov", "--to", "2", "--preset", "h265", "-q") == 0
+    assert probe(tmp_path / "dog.mov.mp4").codec == "hevc"
+    capsys.readouterr()
+    assert run("export", project, tmp_path / "one.mp4", "--out", tmp_path / "two.mp4") == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("probe", "--json", *[BUNNY] * 3), ("export", "--list-presets")])
+def test_a_reader_that_leaves_early_is_no_fault(media_root: Path, words: tuple[str, ...]) -> None:
+    line = [sys.executable, "-m", "gen2studio", *words]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=media_root)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=60)
+    assert errors == ""
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [
