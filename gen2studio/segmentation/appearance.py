@@ -140,16 +140,18 @@ class PatchMemory:
         """Remember a frame whose matte is trusted; the oldest of the recent ones is forgotten."""
         self._recent.append(self._sampled(frame, matte, distance, origin))
 
-    def score(self, frame: WorkFrame, where: NDArray[np.bool_], origin: ObjectFrame) -> Logit:
-        """(h, w) log-odds clipped to ±3; zero outside ``where``."""
+    def score(self, frame: WorkFrame, where: NDArray[np.bool_], origin: ObjectFrame, use_place: bool = True) -> Logit:
+        """(h, w) log-odds clipped to ±3; zero outside ``where``. Without ``use_place`` only looks count: a proposed
+        place must not vouch for itself."""
         coarse = where[::STRIDE, ::STRIDE]
         rows, columns = np.nonzero(coarse)
         result = np.zeros(coarse.shape, np.float32)
         if len(rows):
-            asked = self._described(frame, rows, columns, origin)
+            size = frame.features.shape[-1] + (2 if use_place else 0)
+            asked = np.ascontiguousarray(self._described(frame, rows, columns, origin)[:, :size])
             recent = list(self._recent)
-            inside = self._nearness(asked, self._anchor.inside, [s.inside for s in recent])
-            outside = self._nearness(asked, self._anchor.outside, [s.outside for s in recent])
+            inside = self._nearness(asked, self._anchor.inside[:, :size], [s.inside[:, :size] for s in recent])
+            outside = self._nearness(asked, self._anchor.outside[:, :size], [s.outside[:, :size] for s in recent])
             if inside is not None and outside is not None:
                 result[rows, columns] = np.clip((outside - inside) / self.SOFTNESS, -3, 3)
         height, width = where.shape

@@ -95,14 +95,17 @@ class Carrier:
         place = proposed(frame, self._portraits)
         if place is None:
             return _nowhere(self.matte)
-        evidence = self._examined(frame, place, link, np.zeros_like(link.trust), False)
         distance = signed_distance(place > 0.5)
         inside, outside = distance > 1, (distance < -2) & (distance > -10)
-        if not inside.any() or not outside.any():
+        origin = ObjectFrame.of(place)
+        if origin is None or not inside.any() or not outside.any():
             return _nowhere(self.matte)
-        within, around = evidence.looks[inside], evidence.looks[outside]
+        looks = self._patches.score(frame, distance > -10, origin, use_place=False)
+        looks = looks + COLOUR_WEIGHT * self._colours.log_odds(frame)
+        within, around = looks[inside], looks[outside]
         if float((within > 0).mean()) < 0.75 or float((around < 0).mean()) < 0.6:
             return _nowhere(self.matte)
+        evidence = self._examined(frame, place, link, np.zeros_like(link.trust), False)
         self.lost = False
         self.found_again = True
         self._areas.clear()

@@ -194,7 +194,8 @@ def _start_from_matte(
 ) -> None:
     """The matte is settled except within geodesic reach of marks that contradict it; close to them it is turned over.
 
-    Geodesic reach runs along like colours, so a click in a wrongly taken wall frees that wall and not the subject.
+    Geodesic reach runs along like colours, so a click in a wrongly taken wall frees all of that wall; a straight
+    distance is left open as well, because texture makes geodesic ways long.
     """
     labels[drawn] = cv2.GC_PR_FGD
     reach = max(16.0, 0.8 * float(np.sqrt(drawn.sum())))
@@ -203,7 +204,7 @@ def _start_from_matte(
         settled, turned = (cv2.GC_BGD, ~drawn) if guess == cv2.GC_PR_FGD else (cv2.GC_FGD, drawn)
         distance = geodesic_distance(smooth, wrong, colour=1.0)
         labels[turned & (distance < 0.5 * reach)] = guess
-        labels[turned & (distance >= reach)] = settled
+        labels[turned & (distance >= reach) & (_distance_to(wrong) >= 0.6 * reach)] = settled
     names, areas, _ = parts(drawn)
     refused = np.zeros(len(areas), bool)
     refused[np.unique(names[exclude & drawn])] = True
@@ -212,6 +213,13 @@ def _start_from_matte(
     if (areas > 0).sum() > refused.sum():
         # A part of its own that an exclude touches goes as a whole, even when its colours are the subject's.
         labels[refused[names]] = cv2.GC_BGD
+
+
+def _distance_to(marks: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(H, W) straight distance to the nearest mark in pixels; infinite without any."""
+    if not marks.any():
+        return np.full(marks.shape, np.inf, np.float32)
+    return np.asarray(cv2.distanceTransform((~marks).astype(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 
 def _smoothed(lab: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -225,7 +233,7 @@ def _start_from_clicks(
     """First guess for bare clicks: what is nearer to an include than to an exclude or the picture's border."""
     border = np.zeros(include.shape, bool)
     border[0], border[-1], border[:, 0], border[:, -1] = True, True, True, True
-    clear = cv2.distanceTransform((~include).astype(np.uint8), cv2.DIST_L2, 3) > 0.1 * max(include.shape)
+    clear = _distance_to(include) > 0.1 * max(include.shape)
     smooth = _smoothed(lab)
     to_subject = geodesic_distance(smooth, include)
     to_background = geodesic_distance(smooth, exclude | (border & clear))
