@@ -231,7 +231,7 @@ def _usage_penalty(field: I32, fixed: F32, settings: Settings, level: int) -> F3
 
 
 def voted(picture: F32, field: I32, cost: F32 | None, settings: Settings, team: Team) -> F32:
-    """(H, W, C) mean of the overlapping patches of ``picture`` that ``field`` chose; without ``cost`` all count alike."""
+    """(H, W, C) mean of the overlapping patches of ``picture`` in ``field``; without ``cost`` all count alike."""
     result = np.empty((*field.shape[:2], picture.shape[2]), np.float32)
     used = np.zeros(field.shape[:2], np.float32) if cost is None else cost
     team.over(
