@@ -22,6 +22,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from gen2studio.media.abandon import Abandoned
 from gen2studio.media.clock import FrameClock
 from gen2studio.media.clock_scan import is_flush
 from gen2studio.media.probe_container import best_video, has_alpha_layer, no_picture, open_container
@@ -31,10 +32,6 @@ _NEAR = 8
 """Frames ahead that are cheaper to decode through than to seek for, even across a key frame."""
 _STALL = 64
 """Packets decoded past a target before its frame counts as lost (beyond any reorder and thread delay)."""
-
-
-class Abandoned(Exception):
-    """The caller no longer wants the frame that was being decoded."""
 
 
 class FrameSeeker:

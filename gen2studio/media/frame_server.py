@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,10 @@ from gen2studio.core import log
 from gen2studio.core.errors import MediaError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaInfo, MediaKind
-from gen2studio.media.decoder import Abandoned, Decoder, Picture, VideoDecoder, open_decoder
-from gen2studio.media.stills import SequenceDecoder
+from gen2studio.media.abandon import Abandoned
+
+if TYPE_CHECKING:
+    from gen2studio.media.decoder import Decoder, Picture
 
 Deliver = Callable[[str, int, NDArray[np.uint8] | None, str], None]
 """``deliver(path, index, picture_or_None, error_sentence)``, called on a worker thread."""
@@ -248,6 +251,8 @@ class FrameServer:
             self._deliver(request, request.index, pixels, sentence)
 
     def _preview(self, request: _Request, stale: Callable[[], bool]) -> None:
+        from gen2studio.media.decoder import VideoDecoder
+
         with self._state:
             if (request.path, request.index) in self._cache:
                 return
@@ -296,6 +301,10 @@ class FrameServer:
     # -- cache and decoders ----------------------------------------------------------------------------------------
 
     def _picture(self, path: str, index: int, stale: Callable[[], bool]) -> Picture:
+        # The decoder's libraries load on the first picture, not with the window.
+        from gen2studio.media.decoder import VideoDecoder
+        from gen2studio.media.stills import SequenceDecoder
+
         index = max(0, index)
         with self._state:
             if self._closing:
@@ -379,6 +388,8 @@ class FrameServer:
             self._release(opened)
 
     def _opened(self, path: str, info: MediaInfo | None) -> _Open:
+        from gen2studio.media.decoder import open_decoder
+
         fresh = _Open(open_decoder(path, info), users=1)
         surplus: list[_Open] = []
         with self._state:
