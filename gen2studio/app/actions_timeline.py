@@ -60,7 +60,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="timeline.remove_track", text="Remove Target Track", tip="Remove the target track with everything on it.", menu="Clip/Tracks", group="tracks"),
     Action(id="timeline.toggle_lock", text="Lock Target Track", tip="Keep the target track from being changed, or release it.", icon="lock", menu="Clip/Tracks", group="state"),
     Action(id="timeline.toggle_mute", text="Mute / Hide Target Track", tip="Silence an audio track, hide a video track.", icon="volume-x", menu="Clip/Tracks", group="state"),
-    Action(id="timeline.tool_select", text="Selection Tool", tip="Select, move and trim clips.", key="A", icon="mouse-pointer", menu="Clip/Tools", group="tools", scope="timeline"),
+    Action(id="timeline.tool_select", text="Selection Tool", tip="Select, move and trim clips. While dragging: Ctrl ripples or inserts, Alt slips, Ctrl+Alt slides, Shift inverts snapping.", key="A", icon="mouse-pointer", menu="Clip/Tools", group="tools", scope="timeline"),
     Action(id="timeline.tool_razor", text="Razor Tool", tip="Cut clips where you click; Shift cuts all tracks.", key="C", icon="scissors", menu="Clip/Tools", group="tools", scope="timeline"),
     Action(id="timeline.toggle_snapping", text="Snapping", tip="Snap to cuts, markers and the playhead; hold Shift while dragging to invert.", key="N", icon="magnet", menu="Clip/Tools", group="snapping", checkable=True),
     # -- view ----------------------------------------------------------------------------------------------------------

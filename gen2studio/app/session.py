@@ -36,7 +36,7 @@ class Session(QObject):
     selection_changed = Signal(object)
     """frozenset of clip ids."""
     track_changed = Signal(str)
-    """Id of the target track."""
+    """Id of the target track; empty only while there are no tracks."""
     tool_changed = Signal(str)
     mask_object_changed = Signal(str)
     mask_view_changed = Signal(object)
@@ -69,6 +69,7 @@ class Session(QObject):
         }
         self.compare_left = ""
         self.compare_right = ""
+        self._keep_track(store.document.sequence)
         store.changed.connect(self._on_document_changed)
         store.replaced.connect(self._on_document_replaced)
 
@@ -217,6 +218,7 @@ class Session(QObject):
         sequence = new.sequence
         known = {c.id for t in sequence.tracks for c in t.clips} if sequence else set()
         self.set_selection(self.selection & known)
+        self._keep_track(sequence)
         if self.mask_object and self.mask_object not in new.masks:
             self.set_mask_object("")
 
@@ -227,6 +229,13 @@ class Session(QObject):
         self.set_mask_object("")
         self.set_compare(Compare.OFF)
         self.set_compare_takes("", "")
-        sequence = new.sequence
-        tracks = [t for t in sequence.tracks if t.kind is TrackKind.VIDEO] if sequence else []
-        self.set_track(tracks[0].id if tracks else "")
+        self.set_track("")
+        self._keep_track(new.sequence)
+
+    def _keep_track(self, sequence: Sequence | None) -> None:
+        """There is a target track as long as there are tracks: the artist's choice, else V1."""
+        tracks = sequence.tracks if sequence else ()
+        if any(t.id == self.track for t in tracks):
+            return
+        video = (t.id for t in tracks if t.kind is TrackKind.VIDEO)
+        self.set_track(next(video, tracks[0].id if tracks else ""))

@@ -367,6 +367,13 @@ class TimelineEditing(QObject):
         label = f"Speed {float(speed) * 100:g} %"
         return self._on_selection(label, lambda s, ids: edits.set_speed(s, ids, speed, media, ripple=ripple))
 
+    def set_gain(self, gain_db: float) -> bool:
+        """Volume of the selected clips in decibels."""
+        return self._on_selection(f"Volume {gain_db:+g} dB", lambda s, ids: edits.set_gain(s, ids, gain_db))
+
+    def rename_clip(self, clip_id: str, name: str) -> bool:
+        return self.perform("Rename Clip", lambda s: edits.rename_clip(s, clip_id, name))
+
     def apply_take(self, clip_id: str, take_id: str) -> bool:
         """Show a take of a clip; an empty ``take_id`` shows its source."""
 

@@ -13,6 +13,7 @@ from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.core.ids import new_id
+from gen2studio.core.time import timecode
 from gen2studio.document import edits, lookup, media_edits, sequences
 from gen2studio.document.look import Look
 from gen2studio.document.model import Clip, Document, MediaItem, Take, TrackKind
@@ -20,8 +21,8 @@ from gen2studio.media.probe import probe
 from gen2studio.ui.timeline.backing import Backing
 from gen2studio.ui.timeline.drops import MEDIA_MIME
 from gen2studio.ui.timeline.panel import TimelinePanel
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QWheelEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
@@ -96,7 +97,6 @@ class Bench:
 
 def move(widget: object, place: QPoint, keys: Qt.KeyboardModifier = NONE) -> None:
     """A mouse move with the left button and ``keys`` held (QTest.mouseMove can't hold keys)."""
-    from PySide6.QtCore import QEvent
     from PySide6.QtGui import QMouseEvent
     from PySide6.QtWidgets import QWidget
 
@@ -221,6 +221,85 @@ def test_alt_slips_the_contents(bench: Bench) -> None:
     assert slipped.source_in == right.source_in - Fraction(10, 25)
     assert (slipped.start, slipped.duration) == (right.start, right.duration)
     assert bench.lane(2)[1].source_in == slipped.source_in
+
+
+def test_ctrl_alt_slides_a_clip_between_its_neighbours(bench: Bench) -> None:
+    bunny, dog = bench.lane(0)
+    bench.session.set_snapping(False)
+    bench.editing.razor_at(100, [bunny.id])
+    bench.editing.razor_at(150, [bench.lane(0)[1].id])
+    keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    bench.drag(bench.point(125, 0), bench.point(145, 0), keys)
+    left, middle, right, after = bench.lane(0)
+    assert (left.end, middle.start, middle.end, right.start, right.end) == (120, 120, 170, 170, bunny.end)
+    assert middle.source_in == Fraction(100, 25) and after == dog
+    assert [c.start for c in bench.lane(2)] == [0, 120, 170], "the sound slides along"
+    assert bench.undo_text == "Slide Clip"
+    bench.drag(bench.point(145, 0), bench.point(700, 0), keys, release=False)
+    assert bench.view.overlay.stops, "the right neighbour keeps one frame"
+    QTest.keyClick(bench.view, Qt.Key.Key_Escape)
+    assert bench.lane(0)[1].start == 120
+
+
+def test_ctrl_clicks_choose_and_ctrl_drags_insert(bench: Bench) -> None:
+    bunny, dog = bench.lane(0)
+    ctrl = Qt.KeyboardModifier.ControlModifier
+    QTest.mouseClick(bench.view, LEFT, NONE, bench.point(60, 0))
+    QTest.mouseClick(bench.view, LEFT, ctrl, bench.point(dog.start + 20, 0))
+    assert bench.session.selection == {bunny.id, bench.lane(2)[0].id, dog.id}
+    QTest.mouseClick(bench.view, LEFT, ctrl, bench.point(dog.start + 20, 0))
+    assert bench.session.selection == {bunny.id, bench.lane(2)[0].id}
+    bench.drag(bench.point(dog.start + 20, 0), bench.point(20, 0), ctrl)
+    assert [(c.id, c.start) for c in bench.lane(0)] == [(dog.id, 0), (bunny.id, dog.duration)]
+    assert bench.undo_text == "Insert Clip"
+    bench.drag(bench.point(20, 0), bench.point(20 + 400, 0), ctrl)
+    assert bench.lane(0)[0].id == bunny.id, "a selected clip is inserted as well"
+
+
+def test_there_is_always_a_target_track(bench: Bench) -> None:
+    sequence = bench.session.sequence
+    assert sequence is not None
+    assert bench.session.track == sequence.tracks[0].id
+    bench.session.set_track(sequence.tracks[1].id)
+    bench.editing.remove_track()
+    assert bench.session.track == sequence.tracks[0].id
+    while bench.session.store.undo_stack.canUndo():
+        bench.session.store.undo_stack.undo()
+    assert bench.session.track == sequence.tracks[0].id
+
+
+def test_the_ruler_offers_markers_and_range(bench: Bench) -> None:
+    def choose(text: str) -> None:
+        place = QPoint(300, 24)
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, bench.panel.ruler.mapToGlobal(place))
+        QApplication.sendEvent(bench.panel.ruler, event)
+        menu = bench.panel.findChild(QMenu, "timeline_ruler_menu")
+        assert menu is not None
+        next(a for a in menu.actions() if a.text() == text).trigger()
+        menu.close()
+        QCoreApplication.sendPostedEvents(menu, QEvent.Type.DeferredDelete.value)
+
+    choose("Set In Here")
+    choose("Add Marker Here")
+    sequence = bench.session.sequence
+    assert sequence is not None and [m.frame for m in sequence.markers] == [100] == [sequence.in_point]
+    choose("Remove Marker")
+    sequence = bench.session.sequence
+    assert sequence is not None and not sequence.markers
+
+
+def test_the_facts_are_never_cut_short(bench: Bench) -> None:
+    sequence = bench.session.sequence
+    assert sequence is not None
+    length = timecode(sequence.duration, Fraction(25))
+    shown = set()
+    for width in (1366, 800, 700, 640, 600):
+        bench.panel.resize(width, 300)
+        QApplication.sendPostedEvents()
+        text = bench.panel.facts.text()
+        shown.add(text)
+        assert text in (f"640×360 · 25 fps · {length}", f"25 fps · {length}", length, "")
+    assert len(shown) > 1
 
 
 def test_the_razor_tool_cuts_picture_and_sound_where_it_clicks(bench: Bench) -> None:

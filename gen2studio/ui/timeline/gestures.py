@@ -7,7 +7,7 @@ While a gesture runs it only shows previews, made by the very edit that the rele
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from gen2studio.app.timeline_editing import TimelineEditing, counted
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.time import timecode
 from gen2studio.document import edits, lookup
-from gen2studio.document.model import Clip, Marker, Sequence, TrackKind
+from gen2studio.document.model import Clip, Marker, MediaItem, Sequence, TrackKind
 from gen2studio.ui.timeline.layout import Ints, Layout, snap, snap_targets
 from gen2studio.ui.timeline.overlay import Overlay
 from gen2studio.ui.timeline.viewport import Viewport
@@ -178,16 +178,24 @@ def move_clips(host: Host, press: Pointer, clip: Clip) -> Gesture:
     session, view = host.session, host.viewport
     base = session.sequence
     assert base is not None
-    was_selected = clip.id in session.selection
-    choose(host, clip, press)
+    before = session.selection
+    was_selected = clip.id in before
+    if not (press.ctrl and was_selected):
+        choose(host, clip, press)
     grabbed = session.selection
     try:
         while (now := (yield)).phase is Phase.MOVE and not _far(press, now):
             pass
-        if now.phase is Phase.RELEASE or clip.id not in grabbed:
-            if was_selected and not press.ctrl and not press.shift:
+        if now.phase is Phase.RELEASE:
+            if was_selected and press.ctrl:
+                choose(host, clip, press)
+            elif was_selected and not press.shift:
                 session.set_selection(lookup.linked(base, [clip.id]))
             return
+        if press.ctrl and not was_selected:
+            # A click with Ctrl adds to the selection; a drag with Ctrl inserts what it took hold of and nothing else.
+            session.set_selection(lookup.linked(base, [clip.id]))
+            grabbed = session.selection
         chosen = [c for t in base.tracks for c in t.clips if c.id in grabbed]
         points = {clip.start, clip.end, min(c.start for c in chosen), max(c.end for c in chosen)}
         targets = snap_targets(host.layout_now, session.playhead, grabbed)
@@ -344,34 +352,67 @@ def roll_cut(host: Host, press: Pointer, left: Clip, right: Clip) -> Gesture:
 
 def slip_clip(host: Host, press: Pointer, clip: Clip) -> Gesture:
     """Alt+drag: show earlier or later material in the same place."""
+    media = host.session.document.media
+    return _inner_drag(
+        host, press, clip, "Slip", lambda s: edits.slip_limits(s, clip.id, media), edits.slip, against=True
+    )
+
+
+def slide_clip(host: Host, press: Pointer, clip: Clip) -> Gesture:
+    """Ctrl+Alt+drag: move the clip between its neighbours, which give and take."""
+    media = host.session.document.media
+    return _inner_drag(
+        host, press, clip, "Slide", lambda s: edits.slide_limits(s, clip.id, media), edits.slide, against=False
+    )
+
+
+def _inner_drag(
+    host: Host,
+    press: Pointer,
+    clip: Clip,
+    verb: str,
+    limits_of: Callable[[Sequence], edits.Limits],
+    change: Callable[[Sequence, str, int, Mapping[str, MediaItem]], Sequence],
+    *,
+    against: bool,
+) -> Gesture:
+    """A drag of a clip's inside that leaves the rest of the timeline alone; ``against``: the picture follows the hand,
+    so the source moves against it. Without ``against`` the clip's edges snap."""
     session = host.session
     base = session.sequence
     assert base is not None
     media = session.document.media
-    session.set_selection(lookup.linked(base, [clip.id]))
+    group = lookup.linked(base, [clip.id])
+    session.set_selection(group)
+    session.set_track(lookup.track_of(base, clip.id).id)
     origin = host.viewport.frame(press.x)
+    targets = snap_targets(host.layout_now, session.playhead, group)
     row = _row_of(host, clip)
     delta = 0
 
     def edit(sequence: Sequence) -> Sequence:
-        return edits.slip(sequence, clip.id, delta, media)
+        return change(sequence, clip.id, delta, media)
 
     try:
-        limits = edits.slip_limits(base, clip.id, media)
+        limits = limits_of(base)
         while (now := (yield)).phase is Phase.MOVE:
-            wanted = -round(_frames(host, origin, now))
+            travelled = _frames(host, origin, now)
+            wanted = -round(travelled) if against else _snapped(host, [clip.start, clip.end], targets, travelled, now)
             delta = limits.clamp(wanted)
+            if delta != wanted:
+                host.overlay.snap = None
             good = _try(host, base, edit)
             width = max(1, round(STOP_WIDTH / host.viewport.ppf))
             host.overlay.stops = []
             if wanted != delta:
-                stop = (clip.start, clip.start + width) if wanted < delta else (clip.end - width, clip.end)
-                host.overlay.stops = [(row, *stop)]
-            _hint(host, now, f"Slip {_signed(host, delta)}" if good else "")
+                start, stop = (clip.start, clip.end) if against else (clip.start + delta, clip.end + delta)
+                place = (start, start + width) if wanted < delta else (stop - width, stop)
+                host.overlay.stops = [(row, *place)]
+            _hint(host, now, f"{verb} {_signed(host, delta)}" if good else "")
             host.update_overlay()
         host.overlay.clear()
         if delta:
-            host.editing.perform("Slip Clip", edit)
+            host.editing.perform(f"{verb} Clip", edit)
     finally:
         _done(host)
 

@@ -76,19 +76,22 @@ class TrackHeader(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         target = self._session.track == self.track.id
+        other = self._editing.target_track(self.track.kind)
+        partner = not target and other is not None and other.id == self.track.id
         painter.fillRect(self.rect(), theme.colour("raised" if target else "panel"))
         video = self.track.kind is TrackKind.VIDEO
         painter.fillRect(0, 0, 3, self.height(), theme.colour("clip_video_edge" if video else "clip_audio_edge"))
         badge = QRect(9, max(2, min((self.height() - 18) // 2, 9)), 24, 18)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        # The target track, and beside it the track that takes what is not of its kind: sound beside pictures.
         painter.setPen(theme.colour("accent") if target else Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour("accent_soft" if target else "raised"))
+        painter.setBrush(theme.colour("accent_soft" if target or partner else "raised"))
         painter.drawRoundedRect(badge.toRectF().adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         font = painter.font()
         font.setBold(True)
         font.setPointSizeF(8.5)
         painter.setFont(font)
-        painter.setPen(theme.colour("text" if target else "text_muted"))
+        painter.setPen(theme.colour("text" if target or partner else "text_muted"))
         painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, short_name(self._number, self.track.kind))
         font.setBold(False)
         painter.setFont(font)
@@ -139,13 +142,26 @@ class TrackHeader(QWidget):
             self._editing.rename_track(self.track.id, name.strip())
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        self.menu().exec(event.globalPos())
+        self.menu().popup(event.globalPos())
+
+    def _select_all(self) -> None:
+        self._session.set_selection(frozenset(c.id for c in self.track.clips))
 
     def menu(self) -> QMenu:
         """What can be done with this track."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setObjectName("timeline_track_menu")
+        menu.addAction("Make Target", lambda: self._session.set_track(self.track.id)).setEnabled(
+            self._session.track != self.track.id
+        )
         menu.addAction("Rename…", self.rename)
+        menu.addSeparator()
+        video = self.track.kind is TrackKind.VIDEO
+        menu.addAction(self.lock.icon(), "Unlock" if self.track.locked else "Lock", self.lock.click)
+        verb = ("Show" if self.track.muted else "Hide") if video else ("Unmute" if self.track.muted else "Mute")
+        menu.addAction(self.mute.icon(), verb, self.mute.click)
+        menu.addAction("Select All Clips on Track", self._select_all).setEnabled(bool(self.track.clips))
         menu.addSeparator()
         menu.addAction("Add Video Track", lambda: self._editing.add_track(TrackKind.VIDEO))
         menu.addAction("Add Audio Track", lambda: self._editing.add_track(TrackKind.AUDIO))
@@ -224,7 +240,7 @@ class HeaderColumn(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Add Video Track", lambda: self._editing.add_track(TrackKind.VIDEO))
         menu.addAction("Add Audio Track", lambda: self._editing.add_track(TrackKind.AUDIO))
-        menu.exec(event.globalPos())
+        menu.popup(event.globalPos())
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

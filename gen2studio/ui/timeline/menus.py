@@ -11,12 +11,16 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from gen2studio.app.actions_timeline import ROWS
 from gen2studio.app.timeline_editing import TimelineEditing
-from gen2studio.document.model import Clip, Document
+from gen2studio.document import edits
+from gen2studio.document.model import Clip, Document, Sequence
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.layout import Hit, Layout, Zone
+from gen2studio.ui.timeline.ruler import MARKER_COLOURS
 
 _ROWS = {row.id: row for row in ROWS}
 SPEEDS = (Fraction(1, 4), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2), Fraction(4))
+GAINS = (12, 6, 3, 0, -3, -6, -12, -24)
+"""Decibels."""
 
 
 def _fresh(parent: QWidget, title: str = "") -> QMenu:
@@ -38,16 +42,18 @@ def _add(menu: QMenu, action_id: str, handlers: dict[str, Callable[[], object]])
     return entry
 
 
-def clip_menu(parent: QWidget, editing: TimelineEditing, document: Document, clip: Clip) -> QMenu:
-    """For a clip."""
+def clip_menu(
+    parent: QWidget, editing: TimelineEditing, document: Document, clip: Clip, rename: Callable[[], None]
+) -> QMenu:
+    """For a clip; ``rename`` asks for its name."""
     menu = _fresh(parent)
     menu.setObjectName("timeline_clip_menu")
     handlers = editing.handlers()
     for action_id in ("timeline.razor", "timeline.trim_head", "timeline.trim_tail"):
         _add(menu, action_id, handlers)
     menu.addSeparator()
-    for action_id in ("timeline.cut", "timeline.copy", "timeline.duplicate"):
-        _add(menu, action_id, handlers)
+    for action_id in ("timeline.cut", "timeline.copy", "timeline.paste", "timeline.paste_insert", "timeline.duplicate"):
+        _add(menu, action_id, handlers).setEnabled("paste" not in action_id or editing.can_paste)
     menu.addSeparator()
     for action_id in ("timeline.lift", "timeline.ripple_delete"):
         _add(menu, action_id, handlers)
@@ -63,10 +69,20 @@ def clip_menu(parent: QWidget, editing: TimelineEditing, document: Document, cli
         entry.setCheckable(True)
         entry.setChecked(clip.speed == speed)
         group.addAction(entry)
+    item = document.media.get(clip.media_id)
+    if item is not None and item.info.audio is not None:
+        volume = menu.addMenu("Volume")
+        group = QActionGroup(volume)
+        for gain in GAINS:
+            entry = volume.addAction(f"{gain:+d} dB" if gain else "0 dB", lambda g=gain: editing.set_gain(g))
+            entry.setCheckable(True)
+            entry.setChecked(clip.gain_db == gain)
+            group.addAction(entry)
     if clip.takes:
         menu.addMenu(take_menu(menu, editing, document, clip))
     menu.addSeparator()
     _add(menu, "timeline.mark_clip", handlers)
+    menu.addAction("Rename…", rename)
     return menu
 
 
@@ -117,8 +133,60 @@ def take_menu(parent: QWidget, editing: TimelineEditing, document: Document, cli
     return menu
 
 
-def menu_for(parent: QWidget, editing: TimelineEditing, document: Document, layout: Layout, hit: Hit) -> QMenu:
+def ruler_menu(
+    parent: QWidget,
+    editing: TimelineEditing,
+    sequence: Sequence,
+    marker_id: str,
+    frame: int,
+    rename: Callable[[], None],
+) -> QMenu:
+    """For the ruler at ``frame``, or for the marker there; ``rename`` asks for the marker's name."""
+    menu = _fresh(parent)
+    menu.setObjectName("timeline_ruler_menu")
+    marker = next((m for m in sequence.markers if m.id == marker_id), None)
+    if marker is not None:
+        menu.addAction("Name Marker…", rename)
+        colours = menu.addMenu("Colour")
+        group = QActionGroup(colours)
+        for name, ink in MARKER_COLOURS.items():
+            entry = colours.addAction(
+                theme.icon("map-pin", ink),
+                name.title(),
+                lambda n=name: editing.perform("Colour Marker", lambda s: edits.edit_marker(s, marker_id, colour=n)),
+            )
+            entry.setCheckable(True)
+            entry.setChecked(marker.colour == name)
+            group.addAction(entry)
+        menu.addAction(theme.icon("trash-2"), "Remove Marker", lambda: editing.toggle_marker(marker.frame))
+    else:
+        menu.addAction(theme.icon("map-pin"), "Add Marker Here", lambda: editing.toggle_marker(frame))
+        menu.addSeparator()
+        menu.addAction("Set In Here", lambda: editing.set_in(frame))
+        menu.addAction("Set Out Here", lambda: editing.set_out(frame + 1))
+        _add(menu, "timeline.clear_in_out", editing.handlers()).setEnabled(
+            sequence.in_point is not None or sequence.out_point is not None
+        )
+    if len(sequence.markers) > (marker is not None):
+        menu.addSeparator()
+        every = [m.id for m in sequence.markers]
+        menu.addAction(
+            "Remove All Markers",
+            lambda: editing.perform("Remove All Markers", lambda s: edits.remove_markers(s, every)),
+        )
+    return menu
+
+
+def menu_for(
+    parent: QWidget,
+    editing: TimelineEditing,
+    document: Document,
+    layout: Layout,
+    hit: Hit,
+    rename: Callable[[Clip], None],
+) -> QMenu:
     """The context menu of what was hit."""
-    if hit.clip is not None and hit.zone is not Zone.GAP:
-        return clip_menu(parent, editing, document, hit.clip)
+    clip = hit.clip
+    if clip is not None and hit.zone is not Zone.GAP:
+        return clip_menu(parent, editing, document, clip, lambda: rename(clip))
     return gap_menu(parent, editing, layout, hit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
@@ -32,7 +33,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.timeline.bands import JobSpan, LaneFrames
 from gen2studio.ui.timeline.headers import WIDTH, HeaderColumn
 from gen2studio.ui.timeline.layout import Hit
-from gen2studio.ui.timeline.menus import menu_for, take_menu
+from gen2studio.ui.timeline.menus import menu_for, ruler_menu, take_menu
 from gen2studio.ui.timeline.ruler import Ruler
 from gen2studio.ui.timeline.view import TimelineView
 from gen2studio.ui.timeline.viewport import MAX_PPF, MIN_PPF, Viewport
@@ -87,6 +88,35 @@ class TimecodeField(QLineEdit):
         super().focusOutEvent(event)
         self.setModified(False)
         self.show_frame(self._session.playhead)
+
+
+class FactsLabel(QLabel):
+    """Size, rate and length of the sequence: as many of them as there is room for, never one cut short."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("timeline_facts")
+        self.setProperty("role", "faint")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._facts: tuple[str, ...] = ()
+
+    def show_facts(self, *facts: str) -> None:
+        """The most important one first; it stands rightmost."""
+        self._facts = facts
+        whole = " · ".join(reversed(facts))
+        self.setAccessibleName(f"Sequence: {whole}" if facts else "No sequence")
+        self.setToolTip(whole)
+        self._fit()
+
+    def _fit(self) -> None:
+        texts = (" · ".join(reversed(self._facts[:count])) for count in range(len(self._facts), -1, -1))
+        metrics = self.fontMetrics()
+        self.setText(next((t for t in texts if metrics.horizontalAdvance(t) + 4 <= self.width()), ""))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
 
 class TimelinePanel(QWidget):
@@ -144,12 +174,8 @@ class TimelinePanel(QWidget):
         ):
             row.addWidget(self._tool(action_id))
         row.addStretch(1)
-        self._facts = QLabel(strip)
-        self._facts.setObjectName("timeline_facts")
-        self._facts.setProperty("role", "faint")
-        self._facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self._facts, 1)
+        self.facts = FactsLabel(strip)
+        row.addWidget(self.facts, 4)
         row.addSpacing(10)
         row.addWidget(self._tool("timeline.zoom_out"))
         self.slider = QSlider(Qt.Orientation.Horizontal, strip)
@@ -167,6 +193,10 @@ class TimelinePanel(QWidget):
             bar.setAccessibleName(name)
             bar.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             bar.setSingleStep(40)
+        for bar in (self.across, self.along):
+            policy = bar.sizePolicy()
+            policy.setRetainSizeWhenHidden(bar is self.across)
+            bar.setSizePolicy(policy)
         self.across.setObjectName("timeline_scroll_x")
         self.along.setObjectName("timeline_scroll_y")
         corner = QWidget(self)
@@ -219,6 +249,7 @@ class TimelinePanel(QWidget):
         view.menu_wanted.connect(self._on_menu_wanted)
         view.takes_wanted.connect(self._on_takes_wanted)
         view.marker_wanted.connect(self._on_marker_wanted)
+        self.ruler.menu_wanted.connect(self._on_ruler_menu_wanted)
         view.clip_activated.connect(self.clip_activated)
         view.files_dropped.connect(self.files_dropped)
         self.viewport.ranged.connect(self._on_ranged)
@@ -322,10 +353,10 @@ class TimelinePanel(QWidget):
         sequence = self.session.sequence
         self.timecode.show_frame(self.session.playhead)
         if sequence is None:
-            self._facts.setText("")
+            self.facts.show_facts()
             return
         length = timecode(sequence.duration, sequence.rate)
-        self._facts.setText(f"{sequence.width}×{sequence.height} · {rate_label(sequence.rate)} fps · {length}")
+        self.facts.show_facts(length, f"{rate_label(sequence.rate)} fps", f"{sequence.width}×{sequence.height}")
 
     def _on_ranged(self) -> None:
         view = self.viewport
@@ -339,6 +370,7 @@ class TimelinePanel(QWidget):
             bar.setValue(value)
             bar.blockSignals(blocked)
         self.along.setVisible(view.max_y > 0)
+        self.across.setVisible(view.max_x > 0)
         blocked = self.slider.blockSignals(True)
         self.slider.setValue(_slider_of(view.ppf))
         self.slider.blockSignals(blocked)
@@ -363,7 +395,19 @@ class TimelinePanel(QWidget):
     # -- menus -------------------------------------------------------------------------------------------------------
 
     def _on_menu_wanted(self, hit: Hit, place: QPoint) -> None:
-        menu_for(self, self.editing, self.session.document, self.view.layout_now, hit).popup(place)
+        document = self.session.document
+        menu_for(self, self.editing, document, self.view.layout_now, hit, self._rename_clip).popup(place)
+
+    def _rename_clip(self, clip: Clip) -> None:
+        name, good = QInputDialog.getText(self, "Rename Clip", "Name:", text=clip.name)
+        if good and name.strip():
+            self.editing.rename_clip(clip.id, name.strip())
+
+    def _on_ruler_menu_wanted(self, marker_id: str, frame: int, place: QPoint) -> None:
+        sequence = self.session.sequence
+        if sequence is not None:
+            rename = partial(self._on_marker_wanted, marker_id)
+            ruler_menu(self, self.editing, sequence, marker_id, frame, rename).popup(place)
 
     def _on_takes_wanted(self, clip_id: str, place: QPoint) -> None:
         clip = self.session.find_clip(clip_id)

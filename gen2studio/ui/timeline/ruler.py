@@ -5,7 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPolygon, QStaticText, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPolygon,
+    QStaticText,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QWidget
 
 from gen2studio.core.time import nominal_rate, timecode
@@ -35,6 +44,8 @@ class Ruler(QWidget):
     released = Signal(QMouseEvent)
     double_clicked = Signal(QMouseEvent)
     wheel_turned = Signal(QWheelEvent)
+    menu_wanted = Signal(str, int, QPoint)
+    """(id of the marker there or "", sequence frame, global position)."""
 
     def __init__(self, viewport: Viewport, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -105,6 +116,11 @@ class Ruler(QWidget):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self.wheel_turned.emit(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        marker = self.marker_at(event.pos().x(), event.pos().y())
+        frame = marker.frame if marker is not None else max(0, int(self._viewport.frame(event.pos().x())))
+        self.menu_wanted.emit(marker.id if marker is not None else "", frame, event.globalPos())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -132,6 +132,7 @@ class TimelineView(QWidget):
         self.ruler.released.connect(lambda event: self._feed(self._pointer(event, Phase.RELEASE, self.ruler)))
         self.ruler.double_clicked.connect(self._on_ruler_double_clicked)
         self.ruler.wheel_turned.connect(self.wheelEvent)
+        self.ruler.menu_wanted.connect(self.cancel_gesture)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -455,7 +456,8 @@ class TimelineView(QWidget):
         elif hit.zone is Zone.TAIL:
             self._begin(gestures.trim_edge(self, pointer, clip, edits.Edge.TAIL))
         elif pointer.alt:
-            self._begin(gestures.slip_clip(self, pointer, clip))
+            inner = gestures.slide_clip if pointer.ctrl else gestures.slip_clip
+            self._begin(inner(self, pointer, clip))
         else:
             self._begin(gestures.move_clips(self, pointer, clip))
 
@@ -471,6 +473,10 @@ class TimelineView(QWidget):
             return
         locked = hit.row >= 0 and self._layout.rows[hit.row].track.locked
         shape = Qt.CursorShape.ArrowCursor if locked else _CURSORS.get(hit.zone, Qt.CursorShape.ArrowCursor)
+        if locked and hit.clip is not None:
+            shape = Qt.CursorShape.ForbiddenCursor
+        elif pointer.alt and hit.zone is Zone.BODY:
+            shape = Qt.CursorShape.SizeHorCursor
         if self.cursor().shape() is not shape:
             self.setCursor(shape)
 
