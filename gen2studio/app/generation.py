@@ -360,8 +360,9 @@ class Generation(QObject):
         if planned is None:
             return ""
         clip, request = planned
-        if look.seed != self._look.seed:
-            self.change("New seed", seed=look.seed)
+        if look != self._look:
+            # The clip says what it was run with: the new seed, and the generator that really served it.
+            self.change("New seed" if look.seed != self._look.seed else "Change generator", **_seed_and_generator(look))
         else:
             self._pin(clip)
         job = Job(
@@ -533,6 +534,10 @@ class Generation(QObject):
         if event.job_id in self._jobs:
             self.noted.emit(event.text)
             self._session.tell(event.text, "warning")
+
+
+def _seed_and_generator(look: Look) -> dict[str, Any]:
+    return {"seed": look.seed, "generator": look.generator}
 
 
 def _fresh_seed() -> int:

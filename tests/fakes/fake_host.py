@@ -75,6 +75,10 @@ class FakeHost(QObject):
     def held(self) -> bool:
         return self._held
 
+    def wait_until_idle(self, seconds: float) -> bool:
+        """The fake works on the caller's thread: nothing runs while it is asked."""
+        return True
+
     def shutdown(self, seconds: float = 3.0) -> bool:
         self.fake.shutdown()
         return True
