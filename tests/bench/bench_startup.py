@@ -1,0 +1,85 @@
+"""How fast the empty window is on screen, and what it weighs: fresh processes, median of several.
+
+    python -m tests.bench.bench_startup [--runs 5]
+
+Beside it, in the same run: a bare PySide6 window, and Python itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+_PROBE = """
+import json, os, resource, sys, time
+start = float(os.environ["BENCH_START"])
+from PySide6.QtCore import QTimer
+{body}
+def report():
+    with open("/proc/self/statm") as f:
+        rss = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    heavy = [m for m in ("torch", "numba", "cv2", "av", "diffusers") if m in sys.modules]
+    print(json.dumps({{"wall": time.time() - start, "cpu": usage.ru_utime + usage.ru_stime, "rss": rss, "heavy": heavy}}), flush=True)
+    os._exit(0)
+window.show()
+# The first paint has happened when a zero timer fires after the expose.
+QTimer.singleShot(0, lambda: QTimer.singleShot(0, report))
+application.exec()
+"""
+
+_STUDIO = """
+sys.setswitchinterval(0.0005)
+from PySide6.QtWidgets import QApplication
+application = QApplication(["gen2studio"])
+from gen2studio.ui import theme
+theme.apply(application)
+from gen2studio.compose import studio
+from gen2studio.ui.main_window import MainWindow
+services = studio()
+window = MainWindow(services)
+"""
+
+_BARE = """
+from PySide6.QtWidgets import QApplication, QMainWindow
+application = QApplication(["bare"])
+window = QMainWindow()
+window.resize(1440, 860)
+"""
+
+
+def measure(body: str) -> dict[str, object]:
+    import time
+
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "GEN2STUDIO_HOME": home, "BENCH_START": repr(time.time())}
+        environment.setdefault("QT_QPA_PLATFORM", "offscreen")
+        result = subprocess.run(
+            [sys.executable, "-c", _PROBE.format(body=body)], env=environment, capture_output=True, text=True, check=True
+        )
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    rows: dict[str, list[dict[str, object]]] = {"bare PySide6 window": [], "Gen2 Studio": []}
+    measure(_STUDIO)
+    for _ in range(runs):
+        rows["bare PySide6 window"].append(measure(_BARE))
+        rows["Gen2 Studio"].append(measure(_STUDIO))
+    print(f"{'':22}{'wall s':>9}{'CPU s':>9}{'RSS MB':>9}  heavy modules")
+    for name, results in rows.items():
+        wall, cpu, rss = (statistics.median(float(str(r[k])) for r in results) for k in ("wall", "cpu", "rss"))
+        print(f"{name:22}{wall:9.2f}{cpu:9.2f}{rss:9.0f}  {', '.join(map(str, results[0]['heavy'])) or 'none'}")  # type: ignore[call-overload]
+    print("bars: shell on screen ≤ 0.8 s, ≤ 130 MB, no torch")
+
+
+if __name__ == "__main__":
+    main()
