@@ -19,7 +19,7 @@ from gen2studio.segmentation.refine import Soft, bounds, full_size, parts, signe
 CUT_SIDE = 256
 """Long side in pixels at which the cut is made; the edge is decided at full size."""
 
-ROUNDS = 4
+ROUNDS = 3
 
 Mask = NDArray[np.uint8]
 Points = tuple[tuple[float, float], ...]
@@ -92,11 +92,12 @@ def select(
     if current is None:
         mask[window] = edge
     else:
-        # The artist's own edge stays wherever the cut agrees with it.
-        large = cv2.resize(soft, (crop.width, crop.height), interpolation=cv2.INTER_LINEAR)
-        differs = ((large > 0.5) != (mask[window] > 127)).astype(np.uint8)
-        changed = np.asarray(cv2.dilate(differs, _disk(5)), np.uint8)
-        changed = _without_slivers(changed, inside[window] | outside[window])
+        # Includes only add and excludes only take away, where they touch; the artist's edge stays everywhere else.
+        large = cv2.resize(soft, (crop.width, crop.height), interpolation=cv2.INTER_LINEAR) > 0.5
+        before, marked = mask[window] > 127, bool(inside.any() or outside.any())
+        adds = _touched(large & ~before, inside[window]) if marked else large & ~before
+        takes = _touched(before & ~large, outside[window]) if marked else before & ~large
+        changed = np.asarray(cv2.dilate((adds | takes).astype(np.uint8), _disk(5)), np.uint8)
         mask[window] = np.where(changed > 0, edge, mask[window])
     mask[inside] = 255
     mask[outside] = 0
@@ -265,15 +266,13 @@ def _kept_parts(chosen: NDArray[np.bool_], include: NDArray[np.bool_], bare_clic
     return np.asarray(cv2.GaussianBlur((chosen | include).astype(np.float32), (0, 0), 0.7), np.float32)
 
 
-def _without_slivers(changed: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Keep only changed parts that a mark touches."""
-    if not marks.any():
-        return changed
+def _touched(changed: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected parts of ``changed`` that a mark touches."""
     names, areas, _ = parts(changed)
     keep = np.zeros(len(areas), bool)
-    keep[np.unique(names[marks & (changed > 0)])] = True
+    keep[np.unique(names[marks & changed])] = True
     keep[0] = False
-    return keep[names].astype(np.uint8)
+    return keep[names]
 
 
 def _disk(radius: int) -> NDArray[np.uint8]:
