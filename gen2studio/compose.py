@@ -69,3 +69,12 @@ def studio(*, sound: bool = True) -> Studio:
     from gen2studio.app.studio import Studio
 
     return Studio(Preferences(), EngineHost(build_worker), generator_registry(), look_catalog(), sound=sound)
+
+
+def warming_command() -> list[str]:
+    """The program and arguments that compile the generators' kernels in a child process; empty when that was done."""
+    import sys
+
+    from gen2studio.example.warm import is_warm
+
+    return [] if is_warm() else [sys.executable, "-m", "gen2studio.example.warm"]

@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     window.show()
     services.start()
     QTimer.singleShot(0, lambda: _open(window, arguments))
+    QTimer.singleShot(1500, _warm_kernels)
     # Ctrl-C in the terminal ends the program; Qt only looks at it when Python code runs.
     signal.signal(signal.SIGINT, lambda *_: window.close())
     pulse = QTimer(application)
@@ -51,6 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Qt aborts when a running thread is destroyed.
         os._exit(code)
     return code
+
+
+def _warm_kernels() -> None:
+    """Compile generator kernels in a child process on the first start: no stutter here, no wait for the first still."""
+    from PySide6.QtCore import QProcess
+
+    from gen2studio.compose import warming_command
+
+    command = warming_command()
+    if command:
+        QProcess.startDetached(command[0], command[1:])
 
 
 def _clear_foreign_plugins() -> None:

@@ -48,6 +48,8 @@ setup() {
   if [ ! -f ".venv/stamp-$stamp" ]; then
     echo "Installing the locked packages into .venv (once)…" >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -c packaging/constraints.txt -e "$what"
+    echo "Compiling the generator's kernels (once)…" >&2
+    .venv/bin/python -m gen2studio.example.warm
     rm -f .venv/stamp-*
     touch ".venv/stamp-$stamp"
   fi

@@ -11,33 +11,17 @@ from several Python threads at once, and the result can't depend on how many thr
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 import numba
-import platformdirs
 from numba.core import config
 
-from gen2studio.core import paths
+from gen2studio.example.warm import kernel_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def kernel_cache() -> Path:
-    """The folder compiled kernels are kept in; made when missing."""
-    named = os.environ.get("GEN2STUDIO_KERNEL_CACHE") or os.environ.get("NUMBA_CACHE_DIR")
-    if named:
-        folder = Path(named)
-    elif (Path(__file__).resolve().parents[2] / "pyproject.toml").is_file():
-        folder = Path(platformdirs.user_cache_dir("gen2studio")) / "kernels"
-    else:
-        folder = paths.cache_dir("kernels")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 config.CACHE_DIR = str(kernel_cache())  # pyright: ignore[reportAttributeAccessIssue]
