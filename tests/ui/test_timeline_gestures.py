@@ -533,6 +533,7 @@ def test_what_was_painted_ahead_is_the_same_as_painted_anew(bench: Bench) -> Non
     sequence = bench.session.sequence
     assert sequence is not None
     bench.editing.set_locked(sequence.tracks[0].id, True)
+    bench.editing.set_muted(sequence.tracks[2].id, True)
     viewport.zoom_to(21.0, 0)
     viewport.scroll_to(0, viewport.max_y)
     picture_of(bench)

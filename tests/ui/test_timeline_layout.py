@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from gen2studio.core.time import nominal_rate
 from gen2studio.document import edits
 from gen2studio.document.model import Clip, Sequence
 from gen2studio.ui.timeline.layout import (
@@ -132,6 +133,8 @@ def test_ruler_labels_never_crowd() -> None:
             label, minor = tick_step(ppf, rate)
             assert label * ppf >= 108 or label >= 14400
             assert label % minor == 0
+            whole = nominal_rate(rate)
+            assert whole % label == 0 or label % whole == 0, "labels fall on whole seconds"
 
 
 def test_zoom_keeps_the_frame_under_the_pointer() -> None:

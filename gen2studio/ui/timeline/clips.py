@@ -123,6 +123,7 @@ class ClipPainter:
         i, j = row.visible(view.frame(left - 2), view.frame(right + 2))
         if i >= j:
             painter.fillRect(left, top, right - left, row.height, ground)
+            self._paint_shade(painter, row, top, left, right)
             return
         if row.lane:
             painter.fillRect(left, top + row.body, right - left, row.lane, ground)
@@ -152,10 +153,14 @@ class ClipPainter:
         self._paint_texts(painter, row, i, named, lefts, rights, top, strip, left, right)
         if row.is_video:
             self._paint_states(painter, layout, row, i, lefts, rights, top)
+        self._paint_shade(painter, row, top, left, right)
+
+    def _paint_shade(self, painter: QPainter, row: Row, top: int, left: int, right: int) -> None:
+        """A muted or hidden track is dimmed, a locked one hatched as well."""
         if row.track.muted or row.track.locked:
             painter.fillRect(left, top, right - left, row.height, self._dim)
             if row.track.locked:
-                painter.setBrushOrigin(-view.scroll_x, -view.scroll_y)
+                painter.setBrushOrigin(-self._viewport.scroll_x, -self._viewport.scroll_y)
                 painter.fillRect(left, top, right - left, row.height, _hatched(self._hatch))
 
     def _fill_few(
@@ -357,7 +362,9 @@ class ClipPainter:
             fill = self._fills[row.is_video] if clip.enabled else self._off_fills
             ground = fill[1] if strip < row.body else fill[2]
             drop = 1 + (BAND if clip.takes or self._bands.job_states is not None else 0)
-            chip = QRect(0, top + drop, min(text[1] + 28, room + 10), strip - drop)
+            # What is left of the name that scrolls, its link sign included, is covered.
+            scrolling = view.x(clip.start) + 24 + self._widths[clip.name]
+            chip = QRect(0, top + drop, min(max(text[1] + 12, scrolling), room + 10), strip - drop)
             painter.fillRect(chip, ground)
             painter.drawStaticText(6, top + self._text_drop(strip), text[0])
             if row.track.muted or row.track.locked:

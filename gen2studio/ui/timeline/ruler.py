@@ -29,8 +29,9 @@ MARKER_COLOURS = {"amber": "marker", "red": "danger", "green": "success", "blue"
 def tick_step(ppf: float, rate: Fraction, room: int = 108) -> tuple[int, int]:
     """(frames between labels, frames between ticks) so that labels are at least ``room`` pixels apart."""
     base = nominal_rate(rate)
-    steps = [1, 2, 5, 10] + [base * s for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)]
-    steps = sorted({s for s in steps if s < base} | {s for s in steps if s >= base})
+    # Labels stand on whole parts of a second, so that the same frame numbers come back every second.
+    steps = [n for n in range(1, base) if base % n == 0]
+    steps += [base * s for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)]
     label = next((s for s in steps if s * ppf >= room), steps[-1])
     minor = next((s for s in steps if label % s == 0 and s * ppf >= 8), label)
     return label, minor
