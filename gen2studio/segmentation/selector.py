@@ -19,7 +19,7 @@ from gen2studio.segmentation.refine import Soft, bounds, full_size, parts, signe
 CUT_SIDE = 256
 """Long side in pixels at which the cut is made; the edge is decided at full size."""
 
-ROUNDS = 3
+ROUNDS = 4
 
 Mask = NDArray[np.uint8]
 Points = tuple[tuple[float, float], ...]
