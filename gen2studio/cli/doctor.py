@@ -12,13 +12,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-LINUX_PACKAGES = Path("packaging/linux-packages.txt")
 _QT_LINE = (
     "sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 "
-    "libxcb-render-util0 libxcb-shape0 libdbus-1-3 libfontconfig1 libpulse0 fonts-dejavu-core"
+    "libxcb-render-util0 libxcb-shape0 libdbus-1-3 libfontconfig1 libglib2.0-0 libpulse0 fonts-dejavu-core"
 )
+"""The packages of packaging/linux-packages.txt, for a machine without the checkout."""
 
 
 @dataclass(frozen=True, slots=True)

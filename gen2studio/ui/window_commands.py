@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def bind(window: MainWindow) -> None:
     """Connect every row of the action table."""
     studio, session, player, binder = window.studio, window.studio.session, window.studio.player, window.binder
     generation = studio.generation
-    handlers = {
+    handlers: dict[str, Callable[..., object]] = {
         "file.new": lambda: window.ask_to_keep() and studio.new_project(),
         "file.open": lambda: open_project(window),
         "file.sample": lambda: window.ask_to_keep() and studio.open_sample(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QSyntaxHighlighter, QTextCharFormat
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QSyntaxHighlighter, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 from gen2studio.engine.catalog import PromptWord
@@ -69,15 +69,21 @@ class PromptField(QWidget):
     def set_text(self, text: str) -> None:
         """Show ``text`` without a signal; what is being typed right now is left alone."""
         self._committed = text
-        if self.field.toPlainText() != text and not self._timer.isActive():
-            self.field.blockSignals(True)
-            self.field.setPlainText(text)
-            self.field.blockSignals(False)
+        # Spaces that were tidied away are no reason to take the cursor out of the artist's hand.
+        if self._typed() != text and not self._timer.isActive():
+            with QSignalBlocker(self.field):
+                self.field.setPlainText(text)
+                self.field.moveCursor(QTextCursor.MoveOperation.End)
         self._mark()
+
+    def _typed(self) -> str:
+        return " ".join(self.field.toPlainText().split())
 
     def drop_pending(self) -> None:
         """Forget what was typed and not committed: it was meant for another clip."""
-        self._timer.stop()
+        if self._timer.isActive():
+            self._timer.stop()
+            self.set_text(self._committed)
 
     def _on_text_changed(self) -> None:
         if self.field.toPlainText() != self._committed:
@@ -85,7 +91,7 @@ class PromptField(QWidget):
 
     def _commit(self) -> None:
         self._timer.stop()
-        text = " ".join(self.field.toPlainText().split())
+        text = self._typed()
         self._mark()
         if text != self._committed:
             self._committed = text
@@ -97,9 +103,8 @@ class PromptField(QWidget):
         marks = frozenset(w.strip(".,;:!?\"'()").casefold() for w in unknown)
         if marks != self._marker.unknown:
             self._marker.unknown = marks
-            self.field.blockSignals(True)
-            self._marker.rehighlight()
-            self.field.blockSignals(False)
+            with QSignalBlocker(self.field):
+                self._marker.rehighlight()
         self.note.setVisible(bool(unknown))
         if unknown:
             listed = ", ".join(f"“{w}”" for w in unknown[:4]) + (" …" if len(unknown) > 4 else "")
