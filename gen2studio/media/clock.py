@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -193,10 +194,11 @@ def _constant_rate(pts: NDArray[np.int64], time_base: Fraction, nominal: Fractio
     return measured
 
 
-def clock_of(path: Path | str, info: MediaInfo | None = None) -> FrameClock:
+def clock_of(path: Path | str, info: MediaInfo | None = None, abandon: Callable[[], bool] | None = None) -> FrameClock:
     """The clock of a file: from its sidecar, or from one pass over the file that writes the sidecar. Raises MediaError.
 
-    The sidecar is keyed by path, size and modification time, so an edited file is scanned again.
+    The pass raises Abandoned once ``abandon()`` is true. The sidecar is keyed by path, size and modification time, so
+    an edited file is scanned again.
     """
     from gen2studio.media import clock_scan, stills
 
@@ -210,7 +212,7 @@ def clock_of(path: Path | str, info: MediaInfo | None = None) -> FrameClock:
     sidecar = _sidecar(path)
     clock = _load(sidecar)
     if clock is None:
-        clock = clock_scan.scan(path)
+        clock = clock_scan.scan(path, abandon)
         _save(sidecar, clock)
     return clock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from gen2studio.core.errors import MediaError
+from gen2studio.media.abandon import Abandoned
 from gen2studio.media.clock import FrameClock, empty_clock, measured_clock
 from gen2studio.media.clock_keys import alpha_is_key, is_random_access
 from gen2studio.media.probe_container import best_video, has_alpha_layer, in_words, no_picture, open_container
@@ -20,8 +22,11 @@ _SAMPLE = 48
 """Packets decoded to learn whether a field-coded stream has one packet a frame."""
 
 
-def scan(path: Path) -> FrameClock:
-    """List the frames of a container file. Raises MediaError; a file without video gives an empty clock."""
+def scan(path: Path, abandon: Callable[[], bool] | None = None) -> FrameClock:
+    """List the frames of a container file; a file without video gives an empty clock.
+
+    Raises MediaError, and Abandoned once ``abandon()`` is true.
+    """
     with open_container(path) as container:
         stream = best_video(container)
         if stream is None:
@@ -29,7 +34,7 @@ def scan(path: Path) -> FrameClock:
         if not stream.time_base:
             raise no_picture(path)
         try:
-            listing = _Listing(container, stream)
+            listing = _Listing(container, stream, abandon)
         except FFmpegError as error:
             raise in_words(path, error) from error
         nominal = Fraction(stream.average_rate or stream.guessed_rate or 0)
@@ -38,7 +43,7 @@ def scan(path: Path) -> FrameClock:
     if not listing.packets:
         raise MediaError(f"“{path.name}” holds no pictures.", "Choose another file or export it again.")
     if suspect:
-        return _scan_by_decoding(path, listing, base, nominal)
+        return _scan_by_decoding(path, listing, base, nominal, abandon)
     keys = listing.keys or [min(listing.pts)]
     return measured_clock(
         np.array(listing.pts, np.int64),
@@ -53,7 +58,7 @@ def scan(path: Path) -> FrameClock:
 class _Listing:
     """Timestamps of all packets of a stream."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, abandon: Callable[[], bool] | None) -> None:
         self.pts: list[int] = []
         self.keys: list[int] = []
         self.packets = 0
@@ -68,6 +73,8 @@ class _Listing:
         nominal_keys = 0
         claimed: list[tuple[int, bool]] = []
         for packet in packets_of(container, stream):
+            if abandon is not None and abandon():
+                raise Abandoned
             self.packets += 1
             pts = packet.pts if packet.pts is not None else packet.dts
             if packet.pts is None and codec in ("h264", "hevc", "mpeg2video", "mpeg1video", "vc1"):
@@ -144,7 +151,9 @@ def _one_packet_a_frame(path: Path) -> bool:
         return packets == frames
 
 
-def _scan_by_decoding(path: Path, listing: _Listing, base: Fraction, nominal: Fraction) -> FrameClock:
+def _scan_by_decoding(
+    path: Path, listing: _Listing, base: Fraction, nominal: Fraction, abandon: Callable[[], bool] | None
+) -> FrameClock:
     pts: list[int] = []
     count = 0
     with open_container(path) as container:
@@ -155,6 +164,8 @@ def _scan_by_decoding(path: Path, listing: _Listing, base: Fraction, nominal: Fr
         ended = False
         packets = packets_of(container, stream)
         while not ended:
+            if abandon is not None and abandon():
+                raise Abandoned
             packet = next(packets, None)
             ended = packet is None
             try:

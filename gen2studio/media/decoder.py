@@ -58,10 +58,11 @@ class Decoder(Protocol):
     def close(self) -> None: ...
 
 
-def open_decoder(path: Path | str, info: MediaInfo | None = None) -> Decoder:
+def open_decoder(path: Path | str, info: MediaInfo | None = None, abandon: Callable[[], bool] | None = None) -> Decoder:
     """Open a video, a still, a numbered sequence (folder, first file with a SEQUENCE info, or ``name_%06d.png``).
 
-    Raises MediaError: one sentence and what to do.
+    A file seen for the first time is read through for its frame index; that raises Abandoned once ``abandon()`` is
+    true. Raises MediaError: one sentence and what to do.
     """
     path = Path(path)
     run = stills.find_run(path, as_sequence=info is not None and info.kind is MediaKind.SEQUENCE)
@@ -70,18 +71,18 @@ def open_decoder(path: Path | str, info: MediaInfo | None = None) -> Decoder:
     if stills.is_still(path):
         return stills.StillDecoder(path, info)
     if info is None:
-        info = probe(path)
+        info = probe(path, abandon=abandon)
     if info.kind is MediaKind.AUDIO:
         raise MediaError(f"“{path.name}” holds sound but no pictures.", "Put it on an audio track.")
-    return VideoDecoder(path, info)
+    return VideoDecoder(path, info, abandon)
 
 
 class VideoDecoder:
     """A video file. Implements :class:`Decoder`; the frame server also uses the methods it alone has."""
 
-    def __init__(self, path: Path, info: MediaInfo) -> None:
+    def __init__(self, path: Path, info: MediaInfo, abandon: Callable[[], bool] | None = None) -> None:
         self.info = info
-        self.clock: FrameClock = clock_of(path, info)
+        self.clock: FrameClock = clock_of(path, info, abandon)
         self._seeker = FrameSeeker(path, self.clock)
         self._orientation: int | None = None
         self._abandon: Callable[[], bool] | None = None

@@ -40,6 +40,11 @@ class Picture(Protocol):
         """Memory it holds."""
         ...
 
+    @property
+    def extent(self) -> Extent:
+        """Display size."""
+        ...
+
     def rgb(self, size: Extent | None = None) -> NDArray[np.uint8]:
         """(H, W, 3) over black."""
         ...

@@ -1,7 +1,8 @@
 """Pictures for everybody: a byte-budgeted cache of compact frames over a few open decoders, off the UI thread.
 
-Frames are kept as they come from the decoder (4:2:0: 1.5 bytes a pixel) and converted when asked for: at 1080p that
-costs less than a millisecond and lets the same memory hold almost three times as many frames.
+Frames are kept as they come from the decoder (4:2:0: 1.5 bytes a pixel), so that the same memory holds almost three
+times as many. Converting one costs about 10 ms at 1080p: a quarter of the budget keeps the last ones ready as BGRA,
+and prefetching converts the nearest frames ahead.
 
 Workers serve, in this order: requests (the newest of each channel only), then prefetching. A request that is
 replaced while its frame is being decoded is abandoned between two packets, so a dragged playhead never waits for
@@ -36,6 +37,8 @@ Deliver = Callable[[str, int, NDArray[np.uint8] | None, str], None]
 _OPEN_DECODERS = 8
 _BACKWARD_WINDOW = 24
 """Frames before a backward step that are kept while the decoder passes them anyway."""
+_READY_SHARE = 4
+"""One part in this many of the budget holds converted frames."""
 
 _log = log.topic("media")
 
@@ -60,6 +63,15 @@ class _Open:
     stale: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    path: str
+    index: int
+    size: Extent | None
+    rank: int
+    """Place in the wish list: the nearest frames are converted as well."""
+
+
 class FrameServer:
     """Serves BGRA frames (premultiplied, display size or ``size``) to any thread."""
 
@@ -69,11 +81,13 @@ class FrameServer:
         self._state = threading.Condition()
         self._cache: OrderedDict[tuple[str, int], Picture] = OrderedDict()
         self._bytes = 0
+        self._ready: OrderedDict[tuple[str, int, Extent | None], NDArray[np.uint8]] = OrderedDict()
+        self._ready_bytes = 0
         self._infos: dict[str, MediaInfo] = {}
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._waiting: OrderedDict[str, _Request] = OrderedDict()
         self._newest: dict[str, int] = {}
-        self._wishes: list[tuple[str, int]] = []
+        self._wishes: list[_Wish] = []
         self._epochs: dict[str, int] = {}
         self._numbers = 0
         self._wish_epoch = 0
@@ -94,7 +108,7 @@ class FrameServer:
     def cached_bytes(self) -> int:
         """Memory the cached frames hold now; never above the budget by more than the newest frame."""
         with self._state:
-            return self._bytes
+            return self._bytes + self._ready_bytes
 
     def is_cached(self, path: Path | str, index: int) -> bool:
         """Whether :meth:`get` would answer without decoding."""
@@ -118,7 +132,10 @@ class FrameServer:
         Indices outside the file are clamped. An image file that nobody described, asked for a frame after 0, is
         read as the numbered sequence it begins if there is one. The array belongs to the caller.
         """
-        return self._picture(str(path), index, self._is_closing).bgra(size)
+        try:
+            return self._pixels(str(path), index, size, self._is_closing)
+        except Abandoned:
+            raise _closed() from None
 
     def request(
         self,
@@ -154,13 +171,13 @@ class FrameServer:
     def prefetch(self, path: Path | str, indices: Iterable[int], size: Extent | None = None) -> None:
         """Decode these frames into the cache, in this order, when nothing is asked for. Replaces the earlier wish.
 
-        Indices outside the file are left out. ``size`` is accepted for symmetry: compact frames serve any size.
+        Indices outside the file are left out. Those at the front of the list are also made ready at ``size``.
         """
-        del size
         key = str(path)
         with self._state:
             self._wish_epoch += 1
-            self._wishes = [(key, index) for index in indices if index >= 0]
+            wanted = [index for index in indices if index >= 0]
+            self._wishes = [_Wish(key, index, size, rank) for rank, index in enumerate(wanted)]
             self._wishes.reverse()
             self._state.notify()
 
@@ -180,8 +197,10 @@ class FrameServer:
             self._epochs[key] = self._epochs.get(key, 0) + 1
             for entry in [entry for entry in self._cache if entry[0] == key]:
                 self._bytes -= self._cache.pop(entry).nbytes
+            for ready in [ready for ready in self._ready if ready[0] == key]:
+                self._ready_bytes -= self._ready.pop(ready).nbytes
             self._infos.pop(key, None)
-            self._wishes = [wish for wish in self._wishes if wish[0] != key]
+            self._wishes = [wish for wish in self._wishes if wish.path != key]
             opened = self._open.pop(key, None)
             if opened is not None:
                 opened.stale = True
@@ -203,7 +222,8 @@ class FrameServer:
             opened = list(self._open.values())
             self._open.clear()
             self._cache.clear()
-            self._bytes = 0
+            self._ready.clear()
+            self._bytes = self._ready_bytes = 0
             for one in opened:
                 one.stale = True
         for one in opened:
@@ -227,7 +247,7 @@ class FrameServer:
             if request is not None:
                 self._serve(request)
             elif wish is not None:
-                self._fetch(*wish, epoch)
+                self._fetch(wish, epoch)
 
     def _serve(self, request: _Request) -> None:
         def stale() -> bool:
@@ -240,7 +260,7 @@ class FrameServer:
         try:
             if request.key_preview:
                 self._preview(request, stale)
-            pixels = self._picture(request.path, request.index, stale).bgra(request.size)
+            pixels = self._pixels(request.path, request.index, request.size, stale)
         except Abandoned:
             return
         except Exception as error:
@@ -278,27 +298,61 @@ class FrameServer:
             # A receiver's fault must not end the thread that serves everybody else.
             _log.exception("delivering frame %d of %s", index, request.path)
 
-    def _fetch(self, path: str, index: int, epoch: int) -> None:
+    def _fetch(self, wish: _Wish, epoch: int) -> None:
+        path, index = wish.path, wish.index
+
         def stale() -> bool:
             return self._closing or self._wish_epoch != epoch or bool(self._waiting)
 
         with self._state:
             info = self._infos.get(path)
-            if (path, index) in self._cache or (info is not None and info.exact and index >= max(1, info.frame_count)):
+            there = (path, index) in self._cache and (path, index, wish.size) in self._ready
+            if there or (info is not None and info.exact and index >= max(1, info.frame_count)):
                 return
         try:
-            self._picture(path, index, stale)
+            picture = self._picture(path, index, stale)
+            extent = wish.size or picture.extent
+            # Half of the room for ready frames is for those to come, the other half for those just seen.
+            if (wish.rank + 1) * 4 * extent.pixels <= self._ready_budget // 2:
+                if stale():
+                    raise Abandoned
+                self._pixels(path, index, wish.size, stale)
         except Abandoned:
             with self._state:
                 if self._wish_epoch == epoch and not self._closing:
-                    self._wishes.append((path, index))
+                    self._wishes.append(wish)
         except Exception as error:
             # A wish has no one to tell; the request that follows will report the same error.
             _log.debug("prefetching frame %d of %s: %s", index, path, error)
             with self._state:
-                self._wishes = [wish for wish in self._wishes if wish[0] != path]
+                self._wishes = [other for other in self._wishes if other.path != path]
 
     # -- cache and decoders ----------------------------------------------------------------------------------------
+
+    @property
+    def _ready_budget(self) -> int:
+        return self._budget // _READY_SHARE
+
+    def _pixels(self, path: str, index: int, size: Extent | None, stale: Callable[[], bool]) -> NDArray[np.uint8]:
+        """The frame as BGRA that the caller may keep and change."""
+        index = max(0, index)
+        key = (path, index, size)
+        with self._state:
+            ready = self._ready.get(key)
+            if ready is not None and not self._closing:
+                self._ready.move_to_end(key)
+                return ready.copy()
+        picture = self._picture(path, index, stale)
+        pixels = picture.bgra(size)
+        with self._state:
+            # What may not be remembered as a frame (a gap, a file that has changed) isn't remembered as pixels either.
+            if pixels.nbytes > self._ready_budget or self._cache.get((path, index)) is not picture:
+                return pixels
+            old = self._ready.pop(key, None)
+            self._ready[key] = pixels
+            self._ready_bytes += pixels.nbytes - (old.nbytes if old is not None else 0)
+            self._trim()
+        return pixels.copy()
 
     def _picture(self, path: str, index: int, stale: Callable[[], bool]) -> Picture:
         # The decoder's libraries load on the first picture, not with the window.
@@ -308,7 +362,7 @@ class FrameServer:
         index = max(0, index)
         with self._state:
             if self._closing:
-                raise MediaError("The picture reader is closed.", "Open the project again.")
+                raise _closed()
             picture = self._cache.get((path, index))
             if picture is not None:
                 self._cache.move_to_end((path, index))
@@ -353,7 +407,9 @@ class FrameServer:
             self._trim()
 
     def _trim(self) -> None:
-        while self._bytes > self._budget and len(self._cache) > 1:
+        while self._ready_bytes > self._ready_budget:
+            self._ready_bytes -= self._ready.popitem(last=False)[1].nbytes
+        while self._bytes + self._ready_bytes > self._budget and len(self._cache) > 1:
             self._bytes -= self._cache.popitem(last=False)[1].nbytes
 
     @contextmanager
@@ -390,7 +446,7 @@ class FrameServer:
     def _opened(self, path: str, info: MediaInfo | None) -> _Open:
         from gen2studio.media.decoder import open_decoder
 
-        fresh = _Open(open_decoder(path, info), users=1)
+        fresh = _Open(open_decoder(path, info, self._is_closing), users=1)
         surplus: list[_Open] = []
         with self._state:
             other = self._open.get(path)
@@ -423,6 +479,10 @@ class FrameServer:
                 opened.users = -1
         if close:
             opened.decoder.close()
+
+
+def _closed() -> MediaError:
+    return MediaError("The picture reader is closed.", "Open the project again.")
 
 
 def _as_run(path: str) -> MediaInfo | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,11 +33,12 @@ _FIRST_PICTURE = 400
 """Packets tried until one decodes; a damaged start is survivable, a file without any picture is not."""
 
 
-def probe(path: Path | str, *, as_sequence: bool = False) -> MediaInfo:
+def probe(path: Path | str, *, as_sequence: bool = False, abandon: Callable[[], bool] | None = None) -> MediaInfo:
     """The facts of a file, exact frame count included (one demux pass, remembered in a sidecar).
 
     A folder, a ``name_%06d.png`` pattern, or (with ``as_sequence``) the first file of a numbered run is a SEQUENCE;
-    a single image is a STILL of one frame. Raises MediaError: one sentence and what to do.
+    a single image is a STILL of one frame. Raises MediaError: one sentence and what to do; Abandoned once
+    ``abandon()`` is true.
     """
     path = Path(path)
     run = stills.find_run(path, as_sequence=as_sequence)
@@ -65,7 +67,7 @@ def probe(path: Path | str, *, as_sequence: bool = False) -> MediaInfo:
         if frame is None:
             raise no_picture(path)
         info = _video_info(container, stream, frame, audio)
-    clock = clock_of(path)
+    clock = clock_of(path, None, abandon)
     return dataclasses.replace(
         info,
         rate=clock.rate,

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,6 +100,8 @@ def _key_picture(decoder: Decoder, index: int) -> Picture:
 
 
 def _load(file: Path, size: Extent) -> NDArray[np.uint8] | None:
+    import cv2
+
     try:
         data = np.frombuffer(file.read_bytes(), np.uint8)
     except OSError:
@@ -114,6 +115,8 @@ def _load(file: Path, size: Extent) -> NDArray[np.uint8] | None:
 
 
 def _save(file: Path, pixels: NDArray[np.uint8], alpha: bool) -> None:
+    import cv2
+
     if alpha:
         done, data = cv2.imencode(".png", pixels)
     else:

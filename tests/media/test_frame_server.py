@@ -13,7 +13,10 @@ import pytest
 from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
 from gen2studio.media import thumbnails
+from gen2studio.media.abandon import Abandoned
+from gen2studio.media.clock import clock_of
 from gen2studio.media.decoder import open_decoder
+from gen2studio.media.decoder_colour import PlanarPicture
 from gen2studio.media.frame_server import FrameServer
 from gen2studio.media.probe import probe
 
@@ -117,6 +120,48 @@ def test_prefetching_fills_ahead_and_behind(server: FrameServer, clip: Path) -> 
     server.prefetch_around(clip, 50, direction=1, count=16)
     assert until(lambda: all(server.is_cached(clip, n) for n in [*range(46, 50), *range(51, 63)]))
     assert not server.is_cached(clip, 70)
+
+
+def test_frames_seen_are_kept_ready_and_stay_the_servers(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FrameServer(budget_bytes=24 << 20, workers=1)
+    converted: list[int] = []
+    convert = PlanarPicture.bgra
+
+    def counted(self: PlanarPicture, size: Extent | None = None) -> np.ndarray:
+        converted.append(1)
+        return convert(self, size)
+
+    monkeypatch.setattr(PlanarPicture, "bgra", counted)
+    try:
+        first = server.get(clip, 9)
+        truth = first.copy()
+        first[...] = 0
+        assert np.array_equal(server.get(clip, 9), truth)
+        assert len(converted) == 1
+        server.prefetch(clip, range(10, 20))
+        assert until(lambda: all(server.is_cached(clip, n) for n in range(10, 20)))
+        ahead = len(converted)
+        assert 2 <= ahead < 10, "only the nearest are converted before they are asked for"
+        server.get(clip, 10)
+        assert len(converted) == ahead
+        server.forget(clip)
+        assert server.cached_bytes == 0
+    finally:
+        server.shutdown()
+
+
+def test_shutdown_interrupts_the_first_reading_of_a_file(media_root: Path) -> None:
+    """A file is read through before its first picture; leaving the program must not wait for that."""
+    source = media_root / "clips" / "night_person_1080p_19s.mp4"
+    server = FrameServer(workers=1)
+    inbox = Inbox()
+    server.request("viewer", source, 3, inbox)
+    began = time.monotonic()
+    server.shutdown()
+    assert time.monotonic() - began < 5
+    assert inbox.got == []
+    with pytest.raises(Abandoned):
+        clock_of(source, abandon=lambda: True)
 
 
 def test_stepping_back_keeps_what_it_passes(server: FrameServer, clip: Path) -> None:
