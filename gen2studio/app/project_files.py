@@ -10,8 +10,7 @@
       media/…                      only in collected projects
 
 A project file can make us read or write nothing outside its folder but media files, which are only ever read. Calls
-block on the disk: run :meth:`Project.open`, :meth:`Project.save` and :meth:`Project.save_as` off the UI thread
-(:class:`gen2studio.app.projects.Projects` does).
+block on the disk; :class:`gen2studio.app.studio.Studio` makes them for the window.
 """
 
 from __future__ import annotations
