@@ -72,7 +72,7 @@ class ClipPainter:
             False: (colour("clip_audio_edge"), _strip(colour("clip_audio"), shade), colour("clip_audio")),
         }
         self._off_fills = colour("line_strong"), _strip(colour("raised"), shade), colour("raised")
-        self._pixels: NDArray[np.uint32] | None = None
+        self._pixels: NDArray[np.uint32] = np.empty(0, np.uint32)
         self._dim = colour("timeline", 150)
         self._text = colour("clip_text")
         self._muted = colour("text_muted")
@@ -84,6 +84,7 @@ class ClipPainter:
         self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
         self._font: QFont | None = None
         self._metrics: QFontMetrics | None = None
+        self._line = 0
         self._small: QFont | None = None
         self._link: QPixmap | None = None
         self._paths: dict[str, str] = {}
@@ -99,6 +100,7 @@ class ClipPainter:
         self._small.setPointSizeF(max(6.5, font.pointSizeF() - 1.8))
         self._small.setBold(True)
         self._metrics = QFontMetrics(self._font)
+        self._line = self._metrics.height()
         self._names.clear()
         self._widths.clear()
         self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
@@ -205,7 +207,9 @@ class ClipPainter:
         kinds[1::2] = 2 - row.facts.enabled[i : i + len(x0)]
         lengths = bounds[1:] - bounds[:-1]
         edge, top, body = self._tables[row.is_video, row.track.locked]
-        pixels = np.empty((high, wide), np.uint32)
+        if self._pixels.size < high * wide:
+            self._pixels = np.empty(high * wide, np.uint32)
+        pixels = self._pixels[: high * wide].reshape(high, wide)
         seam = round(strip * ratio)
         pixels[:seam] = (top if strip < row.body else body)[kinds].repeat(lengths)
         pixels[seam:] = body[kinds].repeat(lengths)
@@ -218,8 +222,7 @@ class ClipPainter:
             self._waves.draw(pixels[seam:], row, self._paths, frames, inside, 1.0 / (view.ppf * rate * ratio), rate)
         image = QImage(pixels.data, wide, high, wide * 4, QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(ratio)
-        # The painter draws before ``pixels`` is let go: no copy is needed, but the image must keep it alive.
-        self._pixels = pixels
+        # The painter draws it before the next row is made, so that one buffer, already paged in, does for all.
         return image
 
     def _paint_thumbs(
@@ -336,8 +339,7 @@ class ClipPainter:
 
     def _text_drop(self, strip: int) -> int:
         """Pixels from a clip's top to the top of its name."""
-        assert self._metrics is not None
-        return (strip - self._metrics.height()) // 2 + (1 if strip <= STRIP else 0)
+        return (strip - self._line) // 2 + (1 if strip <= STRIP else 0)
 
     def paint_names_at_edge(self, painter: QPainter, layout: Layout) -> None:
         """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
@@ -345,30 +347,36 @@ class ClipPainter:
         view = self._viewport
         painter.setFont(self._font)
         painter.setPen(self._text)
-        first = view.frame(0)
+        first, scroll_x, scroll_y, height, ppf = view.frame(0), view.scroll_x, view.scroll_y, view.height, view.ppf
+        band = BAND if self._bands.job_states is not None else 0
+        fill, draw = painter.fillRect, painter.drawStaticText
         for row in layout.rows:
-            top = row.top - view.scroll_y
-            if top > view.height or top + row.height <= 0:
+            top = row.top - scroll_y
+            if top > height or top + row.height <= 0:
                 continue
             k = row.at(first)
-            if k < 0 or view.x(row.clips[k].start) >= 0:
+            if k < 0:
                 continue
             clip = row.clips[k]
-            room = view.x(clip.end) - 12 - (BADGE + 24 if clip.takes or clip.speed != 1 else 0)
+            start = round(clip.start * ppf) - scroll_x
+            if start >= 0:
+                continue
+            takes = clip.takes
+            room = round((clip.start + clip.duration) * ppf) - scroll_x - 12
+            if takes or clip.speed != 1:
+                room -= BADGE + 24
             text = self._elided(clip.name, min(room, EDGE_NAMES - 12)) if room >= MIN_TEXT // 2 else None
             if text is None:
                 continue
             strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
-            fill = self._fills[row.is_video] if clip.enabled else self._off_fills
-            ground = fill[1] if strip < row.body else fill[2]
-            drop = 1 + (BAND if clip.takes or self._bands.job_states is not None else 0)
+            fills = self._fills[row.is_video] if clip.enabled else self._off_fills
+            drop = 1 + (BAND if takes else band)
             # What is left of the name that scrolls, its link sign included, is covered.
-            scrolling = view.x(clip.start) + 24 + self._widths[clip.name]
-            chip = QRect(0, top + drop, min(max(text[1] + 12, scrolling), room + 10), strip - drop)
-            painter.fillRect(chip, ground)
-            painter.drawStaticText(6, top + self._text_drop(strip), text[0])
+            wide = min(max(text[1] + 12, start + 24 + self._widths[clip.name]), room + 10)
+            fill(0, top + drop, wide, strip - drop, fills[1] if strip < row.body else fills[2])
+            draw(6, top + self._text_drop(strip), text[0])
             if row.track.muted or row.track.locked:
-                painter.fillRect(chip, self._dim)
+                fill(0, top + drop, wide, strip - drop, self._dim)
 
     def _paint_speed(self, painter: QPainter, clip: Clip, end: int, top: int) -> int:
         text = f"{float(clip.speed) * 100:g} %"

@@ -7,6 +7,7 @@ offset. Vertical positions are content pixels below the ruler.
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
@@ -98,7 +99,21 @@ class Facts:
 class Row:
     """One track as arrays. Kept as long as its (frozen) track stays the same object."""
 
-    __slots__ = ("_facts", "body", "clips", "durations", "ends", "height", "index", "lane", "starts", "top", "track")
+    __slots__ = (
+        "_ends",
+        "_facts",
+        "_starts",
+        "body",
+        "clips",
+        "durations",
+        "ends",
+        "height",
+        "index",
+        "lane",
+        "starts",
+        "top",
+        "track",
+    )
 
     def __init__(self, track: Track) -> None:
         self.track = track
@@ -108,6 +123,9 @@ class Row:
         self.starts: Ints = np.fromiter((c.start for c in track.clips), np.int64, count)
         self.durations: Ints = np.fromiter((c.duration for c in track.clips), np.int64, count)
         self.ends: Ints = self.starts + self.durations
+        # Plain lists beside the arrays: a bisection in them is some ten times quicker.
+        self._starts: list[int] = self.starts.tolist()
+        self._ends: list[int] = self.ends.tolist()
         self.top = 0
         self.body = track.height
         self.lane = 0
@@ -116,12 +134,8 @@ class Row:
 
     def same_clips(self, before: Row) -> None:
         """Take the arrays of a row with the very same clips."""
-        self.starts, self.durations, self.ends, self._facts = (
-            before.starts,
-            before.durations,
-            before.ends,
-            before._facts,
-        )
+        self.starts, self.durations, self.ends = before.starts, before.durations, before.ends
+        self._starts, self._ends, self._facts = before._starts, before._ends, before._facts
 
     @property
     def facts(self) -> Facts:
@@ -140,12 +154,12 @@ class Row:
 
     def visible(self, first: float, last: float) -> tuple[int, int]:
         """Slice [i, j) of the clips that touch frames ``first``…``last``."""
-        return int(self.ends.searchsorted(first, "right")), int(self.starts.searchsorted(last, "left"))
+        return bisect_right(self._ends, first), bisect_left(self._starts, last)
 
     def at(self, frame: float) -> int:
         """Index of the clip at ``frame`` or −1."""
-        i = int(self.starts.searchsorted(frame, "right")) - 1
-        return i if i >= 0 and frame < self.ends[i] else -1
+        i = bisect_right(self._starts, frame) - 1
+        return i if i >= 0 and frame < self._ends[i] else -1
 
 
 class Layout:

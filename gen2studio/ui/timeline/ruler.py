@@ -134,7 +134,9 @@ class Ruler(QWidget):
             for marker in sequence.markers:
                 self._paint_marker(painter, marker)
         painter.fillRect(area.left(), HEIGHT - 1, area.width(), 1, self._colours["line_strong"])
-        self._paint_playhead(painter)
+        x = self._viewport.x(self._playhead)
+        if area.left() - 9 <= x <= area.right() + 9:
+            self._paint_playhead(painter, x)
 
     def _paint_range(self, painter: QPainter, sequence: Sequence) -> None:
         if sequence.in_point is None and sequence.out_point is None:
@@ -195,8 +197,7 @@ class Ruler(QWidget):
             painter.setPen(ink)
             painter.drawText(x + 8, 29, marker.name)
 
-    def _paint_playhead(self, painter: QPainter) -> None:
-        x = self._viewport.x(self._playhead)
+    def _paint_playhead(self, painter: QPainter, x: int) -> None:
         ink: QColor = self._colours["playhead"]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
