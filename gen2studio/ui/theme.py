@@ -216,13 +216,16 @@ QFrame[role="line"] {{ background: {t["line"]}; max-height: 1px; border: none; }
 
 
 def apply(application: QApplication) -> None:
-    """Give the whole application the Fusion style in the theme's colours."""
+    """Give the whole application the Fusion style in the theme's colours; a second call costs nothing."""
+    sheet = _style_sheet()
+    if application.styleSheet() == sheet:
+        return
     application.setStyle("Fusion")
     application.setPalette(palette())
     font = application.font()
     font.setPointSizeF(9.5)
     application.setFont(font)
-    application.setStyleSheet(_style_sheet())
+    application.setStyleSheet(sheet)
 
 
 def icon_size(points: int = 18) -> QSize:
