@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
+from PySide6.QtCore import QIODevice, QObject, Qt, QThread, QTimer, Signal
 from PySide6.QtMultimedia import QAudioFormat, QAudioSink, QMediaDevices, QtAudio
 
 from gen2studio.app.audio_mix import AudioMixer
@@ -24,8 +24,14 @@ from gen2studio.document.model import Document
 _log = topic("audio")
 _BUFFER_SECONDS = 0.15
 _TICK_MS = 10
+_FRAME_BYTES = 8
+"""Two channels of float32."""
 _FADE_SECONDS = 0.004
 """Start and end of grains and jumps are faded over this time, so that they don't click."""
+_GRAIN_QUEUE_SECONDS = 0.03
+"""Sound still to be heard at which a further scrub grain is left out: grains follow the hand, they don't line up."""
+_IDLE_MS = 1500
+"""How long the device stays open after the last scrub grain."""
 MUTE_AT = 4.0
 """Shuttle speeds from this one on are silent: at 4x and more only fragments could be heard."""
 
@@ -112,42 +118,108 @@ class _Speaker(QObject):
         self._clock = clock
         self._feed = SoundFeed()
         self._sink: QAudioSink | None = None
-        self._io: object | None = None
+        self._io: QIODevice | None = None
         self._timer: QTimer | None = None
+        self._idle: QTimer | None = None
         self._token = 0
         self._volume = 1.0
+        self._sink_rate = 0
+        self._written = 0
+        """Samples given to the open sink."""
+        self._base = 0
+        """How many of them belong to earlier playbacks."""
 
     def play(self, plan: object) -> None:
+        """Play ``plan``; an open sink is kept (opening one can take a second) and plays out what it holds."""
         assert isinstance(plan, PlayPlan)
-        self.halt()
-        self._token = plan.token
+        self._rest()
         try:
+            tail = self._fade_out() if self._token and self._sink is not None else None
+            self._token = plan.token
             self._feed.begin(plan)
-            self._open()
+            if self._sink is not None and self._sink_rate == self._feed.sample_rate and self._sound():
+                if tail is not None:
+                    self._write(tail)
+                self._base = self._written
+            else:
+                self._close_sink()
+                if not self._open():
+                    return
+            self._run()
         except Exception as error:
             _log.exception("the sound device failed")
             self.lost.emit(plan.token, sentence_of(error))
 
-    def _open(self) -> None:
+    def grain(self, document: object, at: object) -> None:
+        """Let the sound at ``at`` seconds be heard for a moment; without a device nothing happens."""
+        assert isinstance(document, Document) and isinstance(at, Fraction)
+        if self._timer is not None and self._timer.isActive():
+            return
+        self._token = 0
+        try:
+            sound = self._feed.grain(document, at)
+            if self._sink is None or self._sink_rate != self._feed.sample_rate or not self._sound():
+                self._close_sink()
+                if not self._open():
+                    return
+            assert self._sink is not None
+            queued = self._written / self._sink_rate - self._sink.processedUSecs() / 1e6
+            if queued <= _GRAIN_QUEUE_SECONDS:
+                self._write(sound[: self._sink.bytesFree() // _FRAME_BYTES])
+        except Exception:
+            # A file that can't be read says so when it is played.
+            _log.exception("a scrub grain could not be played")
+            self._close_sink()
+            return
+        if self._idle is None:
+            self._idle = QTimer(self)
+            self._idle.setSingleShot(True)
+            self._idle.timeout.connect(self._close_sink)
+        self._idle.start(_IDLE_MS)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        if self._idle is not None:
+            self._idle.stop()
+
+    def _sound(self) -> bool:
+        return self._sink is not None and self._sink.error() not in (QtAudio.Error.FatalError, QtAudio.Error.IOError)
+
+    def _fade_out(self) -> NDArray[np.float32]:
+        """What would have come next, fading: the end of a playback that is cut short must not click."""
+        count = round(_FADE_SECONDS * self._feed.sample_rate)
+        return self._feed.block(count) * np.linspace(1, 0, count, dtype=np.float32)[:, None]
+
+    def _write(self, sound: NDArray[np.float32]) -> None:
+        assert self._io is not None
+        self._written += max(0, self._io.write(sound.tobytes())) // _FRAME_BYTES
+
+    def _open(self) -> bool:
+        """Open the device; False (and :attr:`lost`) when there is none that plays this."""
         device = QMediaDevices.defaultAudioOutput()
         if device.isNull():
             self.lost.emit(self._token, "There is no sound device.")
-            return
+            return False
         wanted = QAudioFormat()
         wanted.setSampleRate(self._feed.sample_rate)
         wanted.setChannelCount(2)
         wanted.setSampleFormat(QAudioFormat.SampleFormat.Float)
         if not device.isFormatSupported(wanted):
             self.lost.emit(self._token, "The sound device can't play this timeline's sample rate.")
-            return
+            return False
         sink = QAudioSink(device, wanted, self)
         sink.setBufferSize(wanted.bytesForDuration(round(_BUFFER_SECONDS * 1e6)))
         sink.setVolume(self._volume)
-        self._sink, self._io = sink, sink.start()
+        self._sink, self._io, self._sink_rate = sink, sink.start(), wanted.sampleRate()
+        self._written = self._base = 0
         if sink.error() != QtAudio.Error.NoError:
             self._close_sink()
             self.lost.emit(self._token, "The sound device could not be opened.")
-            return
+            return False
+        return True
+
+    def _run(self) -> None:
         if self._timer is None:
             self._timer = QTimer(self)
             self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -160,13 +232,12 @@ class _Speaker(QObject):
         sink = self._sink
         if sink is None or self._io is None:
             return
-        if sink.error() in (QtAudio.Error.FatalError, QtAudio.Error.IOError):
+        if not self._sound():
             self._close_sink()
             self.lost.emit(self._token, "The sound device went away.")
             return
-        self._clock.device_step(sink.processedUSecs() / 1e6, self._token)
-        frame_bytes = 8
-        room = sink.bytesFree() // frame_bytes
+        self._clock.device_step(sink.processedUSecs() / 1e6 - self._base / self._sink_rate, self._token)
+        room = sink.bytesFree() // _FRAME_BYTES
         if room <= 0:
             return
         try:
@@ -176,7 +247,7 @@ class _Speaker(QObject):
             self._close_sink()
             self.lost.emit(self._token, sentence_of(error))
             return
-        self._io.write(sound.tobytes())  # pyright: ignore[reportAttributeAccessIssue]
+        self._write(sound)
 
     def adopt(self, document: object) -> None:
         assert isinstance(document, Document)
@@ -188,8 +259,8 @@ class _Speaker(QObject):
             self._sink.setVolume(volume)
 
     def halt(self) -> None:
-        if self._timer is not None:
-            self._timer.stop()
+        self._rest()
+        self._token = 0
         self._close_sink()
 
     def _close_sink(self) -> None:
@@ -204,6 +275,9 @@ class _Speaker(QObject):
         if self._timer is not None:
             self._timer.deleteLater()
             self._timer = None
+        if self._idle is not None:
+            self._idle.deleteLater()
+            self._idle = None
 
 
 class AudioOutput(QObject):
@@ -213,6 +287,7 @@ class AudioOutput(QObject):
     """(token, sentence): playback with this token goes on without a device."""
 
     _play = Signal(object)
+    _grain = Signal(object, object)
     _adopt = Signal(object)
     _volume = Signal(float)
     _halt = Signal()
@@ -225,6 +300,7 @@ class AudioOutput(QObject):
         self._speaker = _Speaker(clock)
         self._speaker.moveToThread(self._thread)
         self._play.connect(self._speaker.play)
+        self._grain.connect(self._speaker.grain)
         self._adopt.connect(self._speaker.adopt)
         self._volume.connect(self._speaker.set_volume)
         self._halt.connect(self._speaker.halt)
@@ -234,6 +310,10 @@ class AudioOutput(QObject):
 
     def play(self, plan: PlayPlan) -> None:
         self._play.emit(plan)
+
+    def grain(self, document: Document, at: Fraction) -> None:
+        """Let a stopped playhead be heard at ``at`` seconds, for 60 ms."""
+        self._grain.emit(document, at)
 
     def adopt(self, document: Document) -> None:
         self._adopt.emit(document)

@@ -4,6 +4,8 @@ The picture follows the clock, never the other way round: at each tick the frame
 frames for which there was no time are counted as dropped. Without a sound device, or when nothing can be heard, the
 system clock paces playback.
 
+While stopped, a moving playhead is heard in 60 ms grains once the device has played.
+
 Sound: 1x is exact, 2x either way is resampled (its pitch follows), from 4x on it is silent; backwards it is reversed.
 """
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from gen2studio.app.audio_output import AudioOutput
 
 TOP_SPEED = 8.0
+_SCRUB_MS = 40
+"""The least time between two grains of a scrubbed playhead."""
 _STALL_SECONDS = 3.0
 """A device that has not played a sample by then is given up: playback must not hang."""
 
@@ -57,6 +61,11 @@ class Player(QObject):
         self._told = False
         self._last_frame = 0
         self._speed = 0.0
+        self._device_there = False
+        self._scrub = QTimer(self)
+        self._scrub.setSingleShot(True)
+        self._scrub.setInterval(_SCRUB_MS)
+        self._scrub.timeout.connect(self._on_scrub)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._on_tick)
@@ -149,6 +158,7 @@ class Player(QObject):
     def shutdown(self) -> None:
         """Stop playing and end the audio thread. Safe to call twice."""
         self._timer.stop()
+        self._scrub.stop()
         if self._audio is not None:
             self._audio.shutdown()
             self._audio = None
@@ -219,6 +229,7 @@ class Player(QObject):
                 self._audio = AudioOutput(self._clock, self)
                 self._audio.lost.connect(self._on_device_lost)
                 self._audio.set_volume(self._volume)
+            self._device_there = True
             self._audio.play(PlayPlan(document=document, start=start, speed=self._speed, token=self._token))
         elif self._audio is not None:
             self._audio.halt()
@@ -267,8 +278,17 @@ class Player(QObject):
             self._moving = False
 
     def _on_playhead_changed(self, frame: int) -> None:
-        if self.playing and not self._moving:
+        if self._moving:
+            return
+        if self.playing:
             self._aim(frame)
+        elif self._audio is not None and self._device_there and not self._scrub.isActive():
+            self._scrub.start()
+
+    def _on_scrub(self) -> None:
+        sequence = self._session.sequence
+        if self._audio is not None and sequence is not None and not self.playing:
+            self._audio.grain(self._session.document, Fraction(self._session.playhead) / sequence.rate)
 
     def _on_document_changed(self, old: Document, new: Document) -> None:
         if not self.playing:
@@ -281,6 +301,7 @@ class Player(QObject):
     def _on_device_lost(self, token: int, sentence: str) -> None:
         if token != self._token or not self._clock.on_device:
             return
+        self._device_there = False
         self._clock.detach()
         self.clock_changed.emit(self.clock)
         if not self._told:

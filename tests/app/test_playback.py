@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from gen2studio.app import audio_output
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.audio_output import SoundFeed
 from gen2studio.app.playback import Player
@@ -18,6 +19,7 @@ from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Document, MediaItem
+from PySide6.QtMultimedia import QtAudio
 from pytestqt.qtbot import QtBot
 
 from tests.export.sequences import SEQ, clip_of, document_with, sequence_with
@@ -222,3 +224,110 @@ def test_sound_follows_the_shuttle_without_seams(speed: float) -> None:
     feed.begin(PlayPlan(document=of, start=Fraction(20), speed=4 * speed, token=2))
     assert not feed.block(480).any()
     feed.close()
+
+
+class Card:
+    """A sound card that plays as fast as it is asked: what it was given, and how often one was opened."""
+
+    opened: list[Card] = []
+
+    def __init__(self, *_: object) -> None:
+        self.heard = np.zeros((0, 2), np.float32)
+        self.played = 0
+        self.capacity = 7200
+        self.opened.append(self)
+
+    def defaultAudioOutput(self) -> Card:
+        return self
+
+    def isNull(self) -> bool:
+        return False
+
+    def isFormatSupported(self, _wanted: object) -> bool:
+        return True
+
+    def start(self) -> Card:
+        return self
+
+    def error(self) -> QtAudio.Error:
+        return QtAudio.Error.NoError
+
+    def bytesFree(self) -> int:
+        return (self.capacity - (len(self.heard) - self.played)) * 8
+
+    def processedUSecs(self) -> int:
+        return self.played * 1_000_000 // 48000
+
+    def write(self, data: bytes) -> int:
+        self.heard = np.concatenate([self.heard, np.frombuffer(data, np.float32).reshape(-1, 2)])
+        return len(data)
+
+    def play(self, samples: int) -> None:
+        self.played = min(len(self.heard), self.played + samples)
+
+    def setBufferSize(self, _size: int) -> None: ...
+    def setVolume(self, _volume: float) -> None: ...
+    def reset(self) -> None: ...
+    def deleteLater(self) -> None: ...
+
+
+@pytest.fixture
+def speaker(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[audio_output._Speaker]:
+    Card.opened = []
+    device = Card()
+    Card.opened = []
+    monkeypatch.setattr(audio_output, "QAudioSink", Card)
+    monkeypatch.setattr(audio_output, "QMediaDevices", device)
+    made = audio_output._Speaker(PlaybackClock())
+    made._feed = SoundFeed(lambda of: AudioMixer(of, open_reader=Ramp))
+    yield made
+    made.shut()
+
+
+def ramp() -> Document:
+    info = MediaInfo(kind=MediaKind.AUDIO, audio=AudioInfo(48000, 2, "aac", Fraction(60)))
+    item = MediaItem(id="m1", name="m", path="/m", fingerprint="", info=info)
+    return document_with(sequence_with(audio=((clip_of(item, duration=1000),),), rate=Fraction(25)), item)
+
+
+def test_a_jump_while_playing_keeps_the_device_open(speaker: audio_output._Speaker) -> None:
+    clock, of = speaker._clock, ramp()
+    clock.begin(Fraction(10), 1.0, on_device=True, token=1)
+    speaker.play(PlayPlan(document=of, start=Fraction(10), speed=1.0, token=1))
+    card = Card.opened[0]
+    card.play(4800)
+    speaker._on_tick()
+    assert clock.seconds() == pytest.approx(10.1, abs=0.06)
+    clock.begin(Fraction(30), 1.0, on_device=True, token=2)
+    speaker.play(PlayPlan(document=of, start=Fraction(30), speed=1.0, token=2))
+    assert Card.opened == [card]
+    # What the card still holds of the old place is not time at the new one.
+    assert clock.seconds() == 30
+    switched = speaker._base
+    card.play(switched - card.played)
+    speaker._on_tick()
+    assert clock.seconds() == 30
+    card.play(2400)
+    speaker._on_tick()
+    assert clock.seconds() == pytest.approx(30.05, abs=0.06) and clock.seconds() > 30.04
+    heard = card.heard[:, 0]
+    fade = 192
+    assert heard[switched - fade - 1] == pytest.approx(0.1, abs=0.01) and abs(heard[switched - 1]) < 0.001
+    assert heard[switched + fade] == pytest.approx((30 + fade / 48000) / 100, abs=1e-5)
+
+
+def test_a_scrubbed_playhead_is_heard_in_short_grains(speaker: audio_output._Speaker) -> None:
+    speaker.grain(ramp(), Fraction(20))
+    card = Card.opened[0]
+    assert len(card.heard) == 2880
+    assert abs(card.heard[0, 0]) < 0.001 and abs(card.heard[-1, 0]) < 0.001
+    assert card.heard[1440, 0] == pytest.approx(0.2003, abs=1e-4)
+    speaker.grain(ramp(), Fraction(21))
+    assert len(card.heard) == 2880, "grains don't line up behind a hand that is faster"
+    card.play(2000)
+    speaker.grain(ramp(), Fraction(22))
+    assert len(card.heard) == 5760
+    clock = speaker._clock
+    clock.begin(Fraction(5), 1.0, on_device=True, token=7)
+    speaker.play(PlayPlan(document=ramp(), start=Fraction(5), speed=1.0, token=7))
+    assert Card.opened == [card] and clock.seconds() == 5
