@@ -92,7 +92,8 @@ def palette() -> QPalette:
         role.Text: "text", role.Button: "raised", role.ButtonText: "text", role.BrightText: "danger",
         role.ToolTipBase: "raised", role.ToolTipText: "text", role.PlaceholderText: "text_faint",
         role.Highlight: "accent", role.HighlightedText: "accent_text", role.Link: "accent",
-        role.Light: "hover", role.Midlight: "raised", role.Mid: "line_strong", role.Dark: "line", role.Shadow: "background",
+        role.Light: "hover", role.Midlight: "raised", role.Mid: "line_strong", role.Dark: "line",
+        role.Shadow: "background",
     }  # fmt: skip
     for which, name in pairs.items():
         result.setColor(which, colour(name))
