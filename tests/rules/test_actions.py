@@ -67,14 +67,14 @@ def test_every_control_has_a_name_for_people_and_for_machines(window: MainWindow
 
 def _inner(widget: QWidget) -> bool:
     """Parts that Qt makes by itself inside its own widgets."""
-    return widget.objectName().startswith("qt_") or (
+    return widget.objectName().startswith(("qt_", "ScrollLeftButton", "ScrollRightButton")) or (
         not widget.objectName() and type(widget).__module__.startswith("PySide6") and _own_parent(widget)
     )
 
 
 def _own_parent(widget: QWidget) -> bool:
     parent = widget.parent()
-    return isinstance(parent, (QAbstractSpinBox, QComboBox)) or type(parent).__name__ in (
+    return isinstance(parent, (QAbstractSpinBox, QComboBox, QLineEdit)) or type(parent).__name__ in (
         "QMenuBar", "QToolBar", "QTabBar", "QDockWidget", "QMainWindow", "MainWindow", "QAbstractScrollArea",
         "QScrollArea", "QListView", "QWidget", "QUndoView", "QPlainTextEdit", "QListWidget",
     )  # fmt: skip

@@ -35,6 +35,7 @@ class StillsStrip(QWidget):
             button = QToolButton(self)
             button.setObjectName(f"still.{index}")
             button.setAccessibleName(f"Still {index + 1}")
+            button.setToolTip("Show this still in the viewer and go to its frame")
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(146, 82))
             button.setMinimumSize(QSize(154, 108))

@@ -189,8 +189,12 @@ class TimelinePanel(QWidget):
         row.addWidget(self._tool("timeline.zoom_in"))
         row.addWidget(self._tool("timeline.zoom_fit"))
 
-        for bar, name in ((self.across, "Timeline scroll bar"), (self.along, "Track scroll bar")):
+        for bar, name, tip in (
+            (self.across, "Timeline scroll bar", "Scroll through time (Shift+wheel)"),
+            (self.along, "Track scroll bar", "Scroll through the tracks"),
+        ):
             bar.setAccessibleName(name)
+            bar.setToolTip(tip)
             bar.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             bar.setSingleStep(40)
         for bar in (self.across, self.along):
