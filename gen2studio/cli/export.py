@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.core.cancel import Cancelled, CancelToken
-from gen2studio.core.errors import StudioError, UsageError, sentence_of
+from gen2studio.core.errors import ProjectError, StudioError, UsageError, sentence_of
 from gen2studio.core.time import parse_timecode
 
 if TYPE_CHECKING:
@@ -91,7 +91,15 @@ def _export(args: argparse.Namespace, out: Path) -> int:
     from gen2studio.engine.take_store import TakeStore
 
     bar: ProgressBar | None = None
-    project, document = Project.open(args.project)
+    folder: Path | None = None
+    try:
+        project, document = Project.open(args.project)
+        folder = project.folder
+    except ProjectError:
+        # Open in a window: exporting changes nothing, so what was saved last is exported from a copy.
+        project, document = Project.open_copy(args.project)
+        folder = args.project if args.project.is_dir() else None
+        print("The project is in use; what was saved last is exported.", file=sys.stderr)
     try:
         rate = sequence_of(document).rate
         settings = ExportSettings(
@@ -103,7 +111,7 @@ def _export(args: argparse.Namespace, out: Path) -> int:
             audio=not args.no_audio,
             sidecar=not args.no_sidecar,
         )
-        target = target_path(document, settings, project.folder)
+        target = target_path(document, settings, folder)
         if target.exists() and not args.force:
             raise StudioError(f"“{target}” is already there.", "Use --force to replace it.")
         bar = None if args.quiet else ProgressBar()
@@ -112,7 +120,7 @@ def _export(args: argparse.Namespace, out: Path) -> int:
                 document,
                 settings,
                 take_folder=TakeStore(project.takes_dir).path,
-                project_folder=project.folder,
+                project_folder=folder,
                 cancel=cancel,
                 on_progress=None if bar is None else partial(draw, bar),
             )

@@ -18,10 +18,12 @@ from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.document.look import Look
 from gen2studio.document.model import Document, MediaItem, Take
+from gen2studio.media.decoder import open_decoder
+from gen2studio.media.frame_server import FrameServer
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
-from tests.export.sequences import SEQ, clip_of, document_with, plain, sequence_with
+from tests.export.sequences import DOG, SEQ, clip_of, document_with, plain, sequence_with, simple
 
 Deliver = Callable[[str, int, NDArray[np.uint8] | None, str], None]
 
@@ -261,3 +263,28 @@ def test_playing_fetches_ahead_in_the_right_direction(session: Session, shelf: S
     session.set_shuttle(-2.0)
     session.set_playhead(7)
     assert shelf.prefetched == [5, 3, 1]
+
+
+def exact_frame(feed: ViewerFeed) -> int:
+    """The media frame on screen, -1 while there is none or only its key frame."""
+    picture = feed.picture
+    return picture.media_frame if picture.image is not None and picture.exact else -1
+
+
+def test_the_real_frame_server_brings_the_files_own_pictures(qtbot: QtBot, media_root: Path) -> None:
+    """Through threads, cache and signals: what arrives is what the decoder gives for that media frame."""
+    session = Session(DocumentStore(simple(media_root / DOG, 20)))
+    server = FrameServer(budget_bytes=64 << 20)
+    feed = ViewerFeed(session, server, Path)
+    decoder = open_decoder(media_root / DOG)
+    try:
+        feed.start()
+        for frame in (0, 13, 5):
+            session.set_playhead(frame)
+            qtbot.waitUntil(lambda n=frame: exact_frame(feed) == n, timeout=20000)
+            assert feed.picture.image is not None and feed.picture.shows == "source"
+            assert np.array_equal(feed.picture.image, decoder.bgra(frame))
+    finally:
+        decoder.close()
+        feed.shutdown()
+        server.shutdown()

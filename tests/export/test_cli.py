@@ -58,6 +58,19 @@ def test_a_project_is_exported(project: Path, tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "out.mp4.mov").is_file()
 
 
+def test_a_project_that_is_open_in_a_window_is_exported_as_saved(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened, _ = Project.open(project)
+    try:
+        assert run("export", project, "--out", tmp_path / "dog.mp4", "--to", "3", "-q") == 0
+        assert "what was saved last" in capsys.readouterr().err
+        assert run("export", project, "--out", project / "takes" / "dog.mp4", "-q") == 1
+    finally:
+        opened.close()
+    assert probe(tmp_path / "dog.mp4").frame_count == 3
+
+
 def test_out_names_the_file_and_its_suffix_the_preset(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
