@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
 
 from gen2studio.document.model import Clip, Document, MediaItem
 from gen2studio.ui import theme
@@ -19,6 +19,8 @@ from gen2studio.ui.timeline.thumbs import Thumbnails, grain
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import Waveforms, WavePainter, rgb32
 
+HATCH = 8
+"""Pixels between the lines over a locked track."""
 EDGE_NAMES = 320
 """Pixels at the left edge where the names of clips that begin outside the view are held."""
 FEW = 6
@@ -79,7 +81,8 @@ class ClipPainter:
         self._offline = colour("danger")
         self._accent = colour("accent")
         self._badge = colour("background", 190)
-        self._hatch = colour("text_faint", 70)
+        self._hatch = colour("text_faint", 90)
+        self._hatching = QPixmap()
         self._widths: dict[str, int] = {}
         self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
         self._font: QFont | None = None
@@ -104,6 +107,7 @@ class ClipPainter:
         self._names.clear()
         self._widths.clear()
         self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
+        self._hatching = _hatched(self._hatch, ratio)
 
     def paint(self, painter: QPainter, layout: Layout, area: QRect, ratio: float) -> None:
         """Everything inside ``area`` (widget pixels); the painter's clip must be set to it."""
@@ -162,8 +166,9 @@ class ClipPainter:
         if row.track.muted or row.track.locked:
             painter.fillRect(left, top, right - left, row.height, self._dim)
             if row.track.locked:
-                painter.setBrushOrigin(-self._viewport.scroll_x, -self._viewport.scroll_y)
-                painter.fillRect(left, top, right - left, row.height, _hatched(self._hatch))
+                view = self._viewport
+                offset = QPoint((left + view.scroll_x) % HATCH, (top + view.scroll_y) % HATCH)
+                painter.drawTiledPixmap(QRect(left, top, right - left, row.height), self._hatching, offset)
 
     def _fill_few(
         self,
@@ -481,8 +486,18 @@ def _reel(item: MediaItem | None, high: int, second: float) -> _Reel | None:
     return _Reel(item.path, cell, grain(cell / second), max(0, int(info.duration * 1000) - 1) if moving else 0)
 
 
-def _hatched(ink: QColor) -> QBrush:
-    return QBrush(ink, Qt.BrushStyle.BDiagPattern)
+def _hatched(ink: QColor, ratio: float) -> QPixmap:
+    """A tile of diagonal lines. Unlike a brush's pattern it is laid out from where one says, at any scale."""
+    tile = QPixmap(round(HATCH * ratio), round(HATCH * ratio))
+    tile.setDevicePixelRatio(ratio)
+    tile.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(tile)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(ink)
+    for x in (-HATCH, 0, HATCH):
+        painter.drawLine(x, HATCH, x + HATCH, 0)
+    painter.end()
+    return tile
 
 
 def _strip(body: QColor, shade: QColor) -> QColor:
