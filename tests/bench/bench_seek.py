@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from gen2studio.media.clock import clock_of
 from gen2studio.media.decoder import open_decoder
+from gen2studio.media.decoder_colour import PlanarPicture, settle_tags
 from gen2studio.media.decoder_seek import FrameSeeker
 from gen2studio.media.frame_server import FrameServer
 from gen2studio.media.probe import probe
@@ -165,6 +166,14 @@ def step_table(path: Path, steps: int) -> float:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     frames = container.decode(stream)
+    extent = ours.info.extent
+
+    def decode_next() -> None:
+        # The same conversion for both: swscale's quick one is cheaper, and a code value too dark.
+        frame = next(frames)
+        settle_tags(frame)
+        PlanarPicture(frame, extent).bgra()
+
     start = 20
     ours.bgra(start)
     for _ in range(start + 1):
@@ -173,7 +182,7 @@ def step_table(path: Path, steps: int) -> float:
     decoding: list[float] = []
     for index in range(start + 1, min(start + 1 + steps, clock.frame_count)):
         stepping.append(timed(lambda index=index: ours.bgra(index)))
-        decoding.append(timed(lambda: next(frames).to_ndarray(format="bgra")))
+        decoding.append(timed(decode_next))
     ratio = statistics.mean(stepping) / statistics.mean(decoding)
     print(
         f"\none step forward {statistics.mean(stepping):.2f} ms, decoding one {statistics.mean(decoding):.2f} ms,"
@@ -185,15 +194,18 @@ def step_table(path: Path, steps: int) -> float:
 
 
 def cached_table(path: Path) -> float:
-    server = FrameServer(budget_bytes=256 << 20)
+    """A playhead dragged to and fro over a dozen frames already seen, then over ones that are cached but not ready."""
+    server = FrameServer()
     for index in range(40):
         server.get(path, index)
-    values = [
-        timed(lambda index=index: server.get(path, index)) for index in random.Random(3).choices(range(40), k=300)
+    ready = [
+        timed(lambda index=index: server.get(path, index)) for index in random.Random(3).choices(range(28, 40), k=300)
     ]
+    compact = [timed(lambda index=index: server.get(path, index)) for index in range(20)]
     server.shutdown()
-    print(f"\ncached 1080p get: p50 {statistics.median(values):.2f} ms, p95 {percentile(values, 95):.2f} ms")
-    return percentile(values, 95)
+    for name, values in (("ready", ready), ("to be converted", compact)):
+        print(f"cached 1080p get, {name}: p50 {statistics.median(values):.2f} ms, p95 {percentile(values, 95):.2f} ms")
+    return percentile(ready, 95)
 
 
 def exhaustive(budget: float) -> int:
@@ -236,8 +248,11 @@ def main() -> int:
     path = make_clip()
     seek = seek_table(path, chosen.rounds)
     step = step_table(path, 120)
-    cached_table(path)
-    print(f"\ntargets: seek vs PyAV {seek:.2f} (<= 0.90), step vs decode {step:.2f} (<= 1.10)")
+    cached = cached_table(path)
+    print(
+        f"\ntargets: seek vs PyAV {seek:.2f} (<= 0.90), step vs decode {step:.2f} (<= 1.10),"
+        f" cached p95 {cached:.1f} ms (< 8)"
+    )
     return 0
 
 
