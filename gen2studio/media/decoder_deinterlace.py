@@ -1,7 +1,8 @@
 """Deinterlacing with bwdif, one output frame per input frame, independent of how a frame was reached.
 
 bwdif looks at the frame before and after. Each picture is therefore made from exactly {n-1, n, n+1} (the edge frame
-repeated at both ends of a file), so a frame reached at random equals the same frame reached in order.
+repeated at both ends of a file), so a frame reached at random equals the same frame reached in order. Going forward,
+the filter keeps the two frames it has seen and needs one more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ class Deinterlacer:
         self._raw = raw
         self._count = frame_count
         self._recent: dict[int, VideoFrame] = {}
+        self._graph: Graph | None = None
+        self._next = -1
+        """The frame that the graph gives after one more push."""
+        self._pushed = 0
 
     def frame(self, index: int) -> VideoFrame:
         """The deinterlaced frame ``index``; progressive frames of mixed material pass unchanged."""
@@ -29,18 +34,26 @@ class Deinterlacer:
         current = frames[index]
         if not current.interlaced_frame:
             return current
-        graph = _graph(current)
-        for position, n in enumerate(wanted):
-            source = frames[n]
-            stamp = source.pts
-            source.pts = position
-            graph.vpush(source)
-            source.pts = stamp
-        graph.vpush(None)
-        graph.vpull()
-        out = graph.vpull()
+        if self._graph is None or self._next != index:
+            self._graph, self._pushed = _graph(current), 0
+            self._push(frames[wanted[0]])
+            self._push(frames[wanted[1]])
+            self._push(frames[wanted[2]])
+            self._graph.vpull()  # The frame before, made without its own predecessor.
+        else:
+            self._push(frames[wanted[2]])
+        self._next = index + 1
+        out = self._graph.vpull()
         out.pts = current.pts
         return out
+
+    def _push(self, frame: VideoFrame) -> None:
+        assert self._graph is not None
+        stamp = frame.pts
+        frame.pts = self._pushed
+        self._pushed += 1
+        self._graph.vpush(frame)
+        frame.pts = stamp
 
 
 def _graph(frame: VideoFrame) -> Graph:
