@@ -47,7 +47,7 @@ ROWS: tuple[Action, ...] = (
     ),
     Action(
         id="take.discard", text="Discard take", icon="trash-2", menu="Generate", group="take",
-        tip="Remove the chosen take from the clip and its frames from the project.",
+        tip="Take the chosen take off the clip; undo brings it back.",
     ),
     Action(
         id="take.reuse", text="Reuse settings of take", icon="rotate-ccw", menu="Generate", group="take",

@@ -133,7 +133,7 @@ class MainWindow(QMainWindow):
         width, height = max(self.width(), 1024), max(self.height(), 640)
         side, right = min(290, width // 6), min(380, width // 3)
         self.resizeDocks([docks["media"], docks["generate"]], [side, right], Qt.Orientation.Horizontal)
-        self.resizeDocks([docks["timeline"]], [round(height * 0.34)], Qt.Orientation.Vertical)
+        self.resizeDocks([docks["timeline"]], [max(round(height * 0.34), 296)], Qt.Orientation.Vertical)
         strip = max(300, (width - right) // 4)
         self.resizeDocks([docks["timeline"], docks["takes"]], [width - right - strip, strip], Qt.Orientation.Horizontal)
 

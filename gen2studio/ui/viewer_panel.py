@@ -50,6 +50,7 @@ class ViewerPanel(QWidget):
         row.setContentsMargins(10, 3, 8, 3)
         row.setSpacing(2)
         row.addWidget(self.clock)
+        row.addSpacing(10)
         row.addWidget(self.dropped)
         row.addStretch(1)
         for name in TRANSPORT:

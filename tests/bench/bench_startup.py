@@ -60,7 +60,11 @@ def measure(body: str) -> dict[str, object]:
         environment = {**os.environ, "GEN2STUDIO_HOME": home, "BENCH_START": repr(time.time())}
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
         result = subprocess.run(
-            [sys.executable, "-c", _PROBE.format(body=body)], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", _PROBE.format(body=body)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     return json.loads(result.stdout.strip().splitlines()[-1])
 

@@ -1,0 +1,1 @@
+"""Devices, memory and loading of the diffusion core."""
