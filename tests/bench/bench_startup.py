@@ -25,7 +25,8 @@ def report():
         rss = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
     usage = resource.getrusage(resource.RUSAGE_SELF)
     heavy = [m for m in ("torch", "numba", "cv2", "av", "diffusers") if m in sys.modules]
-    print(json.dumps({{"wall": time.time() - start, "cpu": usage.ru_utime + usage.ru_stime, "rss": rss, "heavy": heavy}}), flush=True)
+    cpu = usage.ru_utime + usage.ru_stime
+    print(json.dumps({{"wall": time.time() - start, "cpu": cpu, "rss": rss, "heavy": heavy}}), flush=True)
     os._exit(0)
 window.show()
 # The first paint has happened when a zero timer fires after the expose.

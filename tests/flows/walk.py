@@ -20,16 +20,15 @@ from pathlib import Path
 os.environ.setdefault("GEN2STUDIO_HOME", tempfile.mkdtemp(prefix="walk-"))
 sys.setswitchinterval(0.0005)
 
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
-
 from gen2studio.compose import studio
 from gen2studio.document.model import Clip
 from gen2studio.media.decoder import open_decoder
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.export_dialog import ExportDialog
 from gen2studio.ui.main_window import MainWindow
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -56,7 +55,8 @@ JOBS = (
         "foreground", prompt="a white dog with black spots", mode="mask"),
     Job("runner", "clips/woman_running_512_6s.mp4", (120, 20, 420, 510), ((260, 180), (265, 260)), "background",
         preset="oil"),
-    Job("coast", "clips/drone_coast_gopro_karma_12s.mp4", (0, 0, 0, 0), (), "all", style="style/van_gogh_starry_night.jpg"),
+    Job("coast", "clips/drone_coast_gopro_karma_12s.mp4", (0, 0, 0, 0), (), "all",
+        style="style/van_gogh_starry_night.jpg"),
 )  # fmt: skip
 
 
