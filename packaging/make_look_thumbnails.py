@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.cli.running import run_job
 from gen2studio.compose import generator_registry, look_catalog

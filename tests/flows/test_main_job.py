@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.session import Compare
 from gen2studio.engine.take_store import read_png
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.metadata import read_recipe
 from gen2studio.ui.dialogs.export_dialog import ExportDialog
 from gen2studio.ui.main_window import MainWindow
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
-from pytestqt.qtbot import QtBot
 
 FRAMES = 6
 LEFT = Qt.MouseButton.LeftButton

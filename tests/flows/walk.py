@@ -20,15 +20,16 @@ from pathlib import Path
 os.environ.setdefault("GEN2STUDIO_HOME", tempfile.mkdtemp(prefix="walk-"))
 sys.setswitchinterval(0.0005)
 
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
+
 from gen2studio.compose import studio
 from gen2studio.document.model import Clip
 from gen2studio.media.decoder import open_decoder
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.export_dialog import ExportDialog
 from gen2studio.ui.main_window import MainWindow
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
