@@ -81,10 +81,11 @@ def _check_widgets(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def window(qtbot: object) -> Iterator[object]:
     """The real window on an untitled project with the real engine, without a sound device."""
+    from PySide6.QtWidgets import QApplication
+
     from gen2studio.compose import studio
     from gen2studio.ui import theme
     from gen2studio.ui.main_window import MainWindow
-    from PySide6.QtWidgets import QApplication
 
     application = QApplication.instance()
     assert isinstance(application, QApplication)

@@ -7,14 +7,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from gen2studio.app.compositor import SequenceRenderer, clip_at, fitted, over, resized
 from gen2studio.core.errors import MediaError, ProjectError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.document.look import Look
 from gen2studio.document.model import Clip, Document, MediaItem, Take
-from numpy.typing import NDArray
-
 from tests.export.sequences import SEQ, clip_of, document_with, plain, sequence_with
 
 

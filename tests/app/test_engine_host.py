@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QThread, QTimer
+
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.abilities import GeneratorRegistry
@@ -21,8 +23,6 @@ from gen2studio.engine.requests import Job, Lane
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
-from PySide6.QtCore import QThread, QTimer
-
 from tests.fakes.fake_engine import FakeGenerator, generate_request, quick_job, ramp_reader, render_job
 
 

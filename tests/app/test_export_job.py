@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from gen2studio.app.export import ExportJob, ExportSettings
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app.export import ExportJob, ExportSettings
 from tests.export.sequences import DOG, simple
 
 

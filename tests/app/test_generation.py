@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.generation import Still
 from gen2studio.app.studio import Studio
 from gen2studio.document.look import Mode, Region
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import GenerateRequest, Lane
-from pytestqt.qtbot import QtBot
-
 from tests.fakes.fake_host import FakeHost
 from tests.fakes.fake_studio import fake_studio, with_clip
 

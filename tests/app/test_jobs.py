@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from gen2studio.app.jobs import JobBoard
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Lane
-
 from tests.fakes.fake_engine import quick_job, render_job
 from tests.fakes.fake_host import FakeHost
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QApplication
+
 from gen2studio.app import recovery
 from gen2studio.app.journal import Journal
 from gen2studio.app.project_files import Project
@@ -16,8 +18,6 @@ from gen2studio.app.store import DocumentStore
 from gen2studio.core.errors import ProjectError
 from gen2studio.document import codec, masks
 from gen2studio.document.media_edits import add_media
-from PySide6.QtWidgets import QApplication
-
 from tests.document.builders import video
 
 WORK = """

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+
 from gen2studio.app import planning
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.mask_raster import MaskRaster
@@ -17,7 +18,6 @@ from gen2studio.document.model import Clip, Document, MaskFrame, Take
 from gen2studio.document.sequences import add_sequence
 from gen2studio.engine.requests import request_digest, request_recipe
 from gen2studio.media.probe import probe
-
 from tests.document.builders import still, video
 
 MASK = "mask-00000000000a"

@@ -10,6 +10,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PySide6.QtMultimedia import QtAudio
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app import audio_output
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.audio_output import SoundFeed
@@ -19,9 +22,6 @@ from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Document, MediaItem
-from PySide6.QtMultimedia import QtAudio
-from pytestqt.qtbot import QtBot
-
 from tests.export.sequences import SEQ, clip_of, document_with, sequence_with
 
 

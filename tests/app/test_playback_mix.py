@@ -7,12 +7,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.core.errors import MediaError
 from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Document, MediaItem
-from numpy.typing import NDArray
-
 from tests.export.sequences import SEQ, clip_of, document_with, sequence_with
 
 RATE = 48000

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.session import Compare, Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.viewer_feed import ViewerFeed, ViewerPicture
@@ -20,9 +23,6 @@ from gen2studio.document.look import Look
 from gen2studio.document.model import Document, MediaItem, Take
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.frame_server import FrameServer
-from numpy.typing import NDArray
-from pytestqt.qtbot import QtBot
-
 from tests.export.sequences import DOG, SEQ, clip_of, document_with, plain, sequence_with, simple
 
 Deliver = Callable[[str, int, NDArray[np.uint8] | None, str], None]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.app.project_files import Project
 from gen2studio.core.errors import ProjectError
 from gen2studio.core.paths import data_dir
@@ -19,7 +20,6 @@ from gen2studio.document import edits, masks
 from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Document
 from gen2studio.document.sequences import add_sequence
-
 from tests.document.builders import video
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.importing import Importer, expand
 from gen2studio.app.store import DocumentStore
 from gen2studio.core.errors import MediaError
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.model import Document
-from pytestqt.qtbot import QtBot
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtWidgets import QApplication
+
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.document import edits, takes
@@ -11,8 +13,6 @@ from gen2studio.document.look import Look
 from gen2studio.document.media_edits import add_media, set_info
 from gen2studio.document.model import Document, Take
 from gen2studio.document.sequences import add_sequence, with_sequence
-from PySide6.QtWidgets import QApplication
-
 from tests.document.builders import video
 
 ITEM = video()

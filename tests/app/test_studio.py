@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.studio import Studio
@@ -16,8 +18,6 @@ from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.job_queue import JobQueue
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.worker import EngineWorker
-from pytestqt.qtbot import QtBot
-
 from tests.fakes.fake_engine import FakeGenerator
 from tests.fakes.fake_host import FakeHost
 from tests.fakes.fake_studio import CLIP, FakeCatalog, fake_studio, with_clip
@@ -246,6 +246,7 @@ def test_a_frame_goes_out_as_png(lab: Lab, qtbot: QtBot, media_root: Path) -> No
     data = studio.frame_png(shown=False)
     assert data is not None
     import cv2
+
     from gen2studio.media.decoder import open_decoder
 
     decoder = open_decoder(media_root / CLIP)

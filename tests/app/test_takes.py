@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.app.live_preview import LivePreview
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
@@ -24,7 +25,6 @@ from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import SourceRef
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.decoder import open_decoder
-
 from tests.fakes.fake_engine import generate_request, invert, render_job
 from tests.fakes.fake_host import FakeHost
 

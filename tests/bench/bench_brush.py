@@ -15,6 +15,11 @@ from fractions import Fraction
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPointingDevice, QTabletEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
 from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.session import MaskView, Session
 from gen2studio.app.store import DocumentStore
@@ -25,10 +30,6 @@ from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.document.model import Document, MediaItem, Sequence
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.canvas.overlay import image_of
-from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPointingDevice, QTabletEvent
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 VIEW = (1600, 924)
 

@@ -12,14 +12,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from PySide6.QtCore import QCoreApplication
+
 from gen2studio.app.store import DocumentStore
 from gen2studio.core.frozen import frozen_map
 from gen2studio.document import codec, edits, snapping
 from gen2studio.document.deltas import difference
 from gen2studio.document.model import Clip, Document, Sequence
 from gen2studio.document.sequences import add_sequence, with_sequence
-from PySide6.QtCore import QCoreApplication
-
 from tests.document.builders import video
 
 LIMITS = {

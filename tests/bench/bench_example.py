@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from gen2studio.core.cancel import CancelToken
 from gen2studio.engine.requests import BlobRef, KeyRef, PatternRef
 from gen2studio.example import colour_map, kernels
@@ -26,7 +27,6 @@ from gen2studio.example.film import Footage, as_float
 from gen2studio.example.look import PaintingLook, clip_table
 from gen2studio.example.words import Intent
 from gen2studio.raster import flow, measures
-
 from tests.bench.fast_style_net import FastStyleNet
 from tests.example.stage import MEDIA, ClipContext, Picture, clip, picture, request, run
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from gen2studio.app.export import ExportSettings, export_sequence
 from gen2studio.media.encoder_presets import preset_of
-
 from tests.export.sequences import SEQ, simple
 
 Cost = tuple[float, float]

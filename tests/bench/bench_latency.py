@@ -17,6 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PySide6.QtCore import QEventLoop, QRect, Qt, QThread, QTimer
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
 from gen2studio.app.engine_host import SWITCH_INTERVAL, EngineHost
 from gen2studio.compose import build_worker
 from gen2studio.core.hashing import file_fingerprint
@@ -24,9 +28,6 @@ from gen2studio.engine.events import FrameReady, StateChanged
 from gen2studio.engine.requests import GenerateRequest, Job, Lane, SourceRef
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.engine.workspace import Workspace
-from PySide6.QtCore import QEventLoop, QRect, Qt, QThread, QTimer
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QApplication, QWidget
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "media" / "clips" / "golden_retriever_512_3.2s.mp4"
 PERIOD = 1 / 60

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from gen2studio.raster.flow import dis_flow, grey, warp
 from gen2studio.segmentation.confidence import SUSPECT
 from gen2studio.segmentation.tracker import FlowTracker
-from numpy.typing import NDArray
-
 from tests.segmentation.clip import ClipContext, Disk, world
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media" / "davis"

@@ -20,6 +20,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+
 from gen2studio.media.clock import clock_of
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.decoder_colour import PlanarPicture, settle_tags

@@ -18,6 +18,10 @@ from fractions import Fraction
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QRectF, QTimer
+from PySide6.QtGui import QBrush, QImage, QPen, QTransform
+from PySide6.QtWidgets import QApplication, QGraphicsScene, QGraphicsSimpleTextItem, QGraphicsView
+
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.timeline_editing import TimelineEditing
@@ -30,9 +34,6 @@ from gen2studio.ui import theme
 from gen2studio.ui.timeline.panel import TimelinePanel
 from gen2studio.ui.timeline.thumbs import HEIGHTS
 from gen2studio.ui.timeline.waveforms import WavePyramid
-from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QRectF, QTimer
-from PySide6.QtGui import QBrush, QImage, QPen, QTransform
-from PySide6.QtWidgets import QApplication, QGraphicsScene, QGraphicsSimpleTextItem, QGraphicsView
 
 WIDTH, HEIGHT = 1600, 600
 RATE = Fraction(25)

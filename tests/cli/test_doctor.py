@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gen2studio.cli import doctor
 from gen2studio.cli.main import main
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.cli.main import main
 from gen2studio.core import paths
 from gen2studio.media.decoder import open_decoder

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
+
 from gen2studio.core.errors import MediaError, StudioError, sentence_of
 from gen2studio.core.frozen import frozen_map, with_item, without
 from gen2studio.core.paths import cache_dir, config_dir, data_dir, inside, part_file, resources_dir, write_atomic

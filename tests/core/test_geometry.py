@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from gen2studio.core.geometry import Extent, Rect
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gen2studio.core.geometry import Extent, Rect
 
 extents = st.builds(Extent, st.integers(1, 8192), st.integers(1, 8192))
 rects = st.builds(Rect, st.integers(-30, 30), st.integers(-30, 30), st.integers(0, 12), st.integers(0, 12))

@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gen2studio.core.hashing import (
     bytes_digest,
     canonical_digest,
@@ -19,8 +22,6 @@ from gen2studio.core.hashing import (
     file_digest,
     file_fingerprint,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 scalars = (
     st.none()

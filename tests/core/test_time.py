@@ -5,6 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gen2studio.core.time import (
     COMMON_RATES,
     frames_to_seconds,
@@ -16,8 +19,6 @@ from gen2studio.core.time import (
     snap_rate,
     timecode,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 rates = st.sampled_from(COMMON_RATES)
 NTSC = Fraction(30000, 1001)

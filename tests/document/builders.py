@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from hypothesis import strategies as st
+
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
 from gen2studio.document import edits
 from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Pattern, Region, StyleImage
 from gen2studio.document.model import Clip, Document, MaskFrame, MaskObject, MediaItem, Sequence, Take
-from hypothesis import strategies as st
 
 RATE = Fraction(25)
 

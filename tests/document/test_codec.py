@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from gen2studio.core.errors import ProjectError
 from gen2studio.document import codec
 from gen2studio.document.codec_reader import parse_json
 from gen2studio.document.deltas import Replay, difference
 from gen2studio.document.model import Document
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.document.builders import documents
 
 BASE = Path("/films/dog.g2s")

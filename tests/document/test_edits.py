@@ -7,10 +7,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+
 from gen2studio.core.errors import EditRefused
 from gen2studio.document import edits, lookup, snapping
 from gen2studio.document.model import Clip, Sequence, TrackKind
-
 from tests.document.builders import RATE, still, timeline, video, with_pairs
 
 DOG = video()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from gen2studio.core.errors import EditRefused
-from gen2studio.document import edits, lookup
-from gen2studio.document.model import Sequence, TrackKind
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gen2studio.core.errors import EditRefused
+from gen2studio.document import edits, lookup
+from gen2studio.document.model import Sequence, TrackKind
 from tests.document.builders import still, timeline, video
 
 ITEMS = (video(), video("media-0000000000a2", 3, sound=False), still())

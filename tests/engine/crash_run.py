@@ -11,7 +11,6 @@ from gen2studio.engine.journal import RenderJournal
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
-
 from tests.fakes.fake_engine import EventLog, FakeGenerator, generate_request, ramp_reader, render_job
 
 JOBS = tuple(render_job(n, request=generate_request(seed=n)) for n in (1, 2))

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gen2studio import compose
 from gen2studio.core.errors import GenerationError, OutOfBudget
 from gen2studio.engine import budget
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import EmptyCatalog, PromptWord
 from gen2studio.engine.events import Estimate
-
 from tests.fakes.fake_engine import FAKE_ABILITIES, FakeGenerator, generate_request
 
 

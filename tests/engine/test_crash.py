@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.geometry import Extent
 from gen2studio.engine.journal import RenderJournal
 from gen2studio.engine.take_store import TakeStore
-
 from tests.engine import crash_run
 from tests.fakes.fake_engine import invert, ramp_reader, source_ref
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from gen2studio.engine.events import JobState
 from gen2studio.engine.job_queue import JobQueue
 from gen2studio.engine.requests import Lane
-
 from tests.fakes.fake_engine import EventLog, quick_job, render_job
 
 

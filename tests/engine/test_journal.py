@@ -7,6 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gen2studio.core.geometry import Rect
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.journal import RenderJournal
@@ -22,9 +25,6 @@ from gen2studio.engine.requests import (
     SourceRef,
     request_digest,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.fakes.fake_engine import generate_request, render_job
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.job_queue import JobQueue
@@ -15,7 +16,6 @@ from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
 from gen2studio.media.decoder import open_decoder
 from gen2studio.raster.tiles import TileStore
-
 from tests.fakes.fake_engine import EventLog, FakeGenerator, generate_request, render_job
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.region import feather_inwards, grow, region_mask, union
 from gen2studio.engine.requests import ControlValues, MaskTrackRef
 from gen2studio.raster.tiles import TileStore
-
 from tests.fakes.fake_engine import generate_request, source_ref
 
 

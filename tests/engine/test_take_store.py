@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.engine.take_store import TakeStore, png_size, runs_of
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.engine.abilities import GeneratorRegistry
@@ -36,7 +37,6 @@ from gen2studio.engine.take_store import TakeStore
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
 from gen2studio.raster.tiles import TileStore
-
 from tests.fakes.fake_engine import (
     EventLog,
     FakeGenerator,

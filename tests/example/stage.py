@@ -8,13 +8,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.geometry import Extent
 from gen2studio.engine.generators import RunContext
 from gen2studio.engine.requests import BlobRef, ControlValues, GenerateRequest, SourceRef
 from gen2studio.example.generator import ExampleGenerator
 from gen2studio.media.decoder import open_decoder
-from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.cancel import Cancelled
 from gen2studio.engine.requests import BlobRef
 from gen2studio.example import cuts
 from gen2studio.example.looks import load_presets
 from gen2studio.raster.measures import colour_drift, detail, difference, edge_correlation
-
 from tests.example.stage import GOGH, ClipContext, Picture, coast, dog, picture, request, run, woman
 
 STYLE = (BlobRef(digest="gogh"),)

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.requests import BlobRef, KeyRef, PatternRef
 from gen2studio.example.patterns import Spots
 from gen2studio.raster import flow
 from gen2studio.raster.measures import correlation, difference, edge_correlation, shading_correlation
-
 from tests.example.stage import GOGH, ClipContext, Picture, dog, picture, request, run, woman
 
 

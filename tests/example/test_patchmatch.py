@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.example import colour_map, patchmatch
 from gen2studio.example.compiled import Team, kernel_cache
-
 from tests.example.stage import GOGH, coast, picture
 
 

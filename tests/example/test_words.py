@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from gen2studio.core.errors import GenerationError
 from gen2studio.example import words
 from gen2studio.example.looks import ExampleCatalog, load_presets, preset
-
 from tests.example.stage import ClipContext, dog, request, run
 
 WHITE, BLACK = words.COLOURS["white"], words.COLOURS["black"]

@@ -7,13 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.document.look import Look
 from gen2studio.document.model import Clip, Document, MediaItem, Sequence, Take, Track, TrackKind
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.probe import probe
-from numpy.typing import NDArray
 
 DOG = "clips/golden_retriever_512_3.2s.mp4"
 BUNNY = "clips/bbb_640x360_10s_audio.mp4"

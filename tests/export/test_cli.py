@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+
 from gen2studio.app.project_files import Project
 from gen2studio.cli import export as export_verb
 from gen2studio.cli import probe as probe_verb
 from gen2studio.media.probe import probe
-
 from tests.export.sequences import BUNNY, DOG, simple
 
 _MAIN = """

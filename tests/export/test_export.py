@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.app.export import ExportProgress, ExportSettings, export_range, export_sequence
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import ExportError
@@ -20,7 +21,6 @@ from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.metadata import ENHANCED, TRAINED, read_recipe
 from gen2studio.media.probe import probe
-
 from tests.export.sequences import (
     BUNNY,
     DOG,

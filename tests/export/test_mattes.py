@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent
 from gen2studio.engine.events import (
@@ -34,7 +36,6 @@ from gen2studio.engine.requests import (
     SegmentRequest,
     SourceRef,
 )
-from numpy.typing import NDArray
 
 
 def ramp_reader(source: SourceRef, frame: int, size: Extent) -> Picture:

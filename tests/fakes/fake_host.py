@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QObject, Signal
+
 from gen2studio.engine.events import Estimated, Event, FrameReady, MaskReady, Noted, Progress, StateChanged
 from gen2studio.engine.protocol import JobStatus
 from gen2studio.engine.requests import Job
 from gen2studio.engine.workspace import Workspace
-from PySide6.QtCore import QObject, Signal
-
 from tests.fakes.fake_engine import FakeEngine
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.studio import Studio
 from gen2studio.document.model import Clip
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import PresetInfo, PromptWord
-from pytestqt.qtbot import QtBot
-
 from tests.fakes.fake_engine import FakeGenerator
 from tests.fakes.fake_host import FakeHost
 

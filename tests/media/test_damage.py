@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import MediaError
 from gen2studio.media.audio_reader import AudioReader
 from gen2studio.media.decoder import open_decoder

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
 from gen2studio.media import thumbnails

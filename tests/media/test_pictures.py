@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import Interpolation
+
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaKind
 from gen2studio.media.decoder import open_decoder

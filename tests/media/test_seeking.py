@@ -10,13 +10,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.media.clock import clock_of, measured_clock
 from gen2studio.media.clock_keys import is_random_access
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.decoder_deinterlace import Deinterlacer
 from gen2studio.media.decoder_seek import Abandoned, FrameSeeker
 from gen2studio.media.probe import probe
-
 from tests.media.conftest import clip_paths
 from tests.media.reference import fingerprint, frames_in_order
 

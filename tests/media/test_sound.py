@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import MediaError
 from gen2studio.media.audio_reader import AudioReader
 from gen2studio.media.peaks import Peaks, peaks_of

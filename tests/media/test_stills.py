@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaKind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gen2studio.raster import compositing
 
 RNG = np.random.default_rng(11)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gen2studio.core.geometry import Rect
 from gen2studio.raster import morphology
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.raster import shapes
 

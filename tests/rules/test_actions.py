@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from gen2studio.app.action_table import all_actions, clashes
-from gen2studio.app.actions import Action
-from gen2studio.ui.main_window import MainWindow
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -18,6 +15,10 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QWidget,
 )
+
+from gen2studio.app.action_table import all_actions, clashes
+from gen2studio.app.actions import Action
+from gen2studio.ui.main_window import MainWindow
 
 
 def test_ids_are_stable_names() -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.requests import AnchorTrack, PropagateRequest, SourceRef
 from gen2studio.raster.tiles import TileStore
-from numpy.typing import NDArray
 
 Mask = NDArray[np.uint8]
 

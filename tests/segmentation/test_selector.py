@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Rect
 from gen2studio.engine.requests import SegmentRequest, SourceRef
 from gen2studio.segmentation.selector import GraphCutSelector, select
-from numpy.typing import NDArray
-
 from tests.segmentation.clip import ClipContext, Disk, iou, world
 
 ONE = Disk((60, 60), (0, 0), 22, (200, 90, 50))

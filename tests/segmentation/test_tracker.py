@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import StudioError
 from gen2studio.segmentation.confidence import SUSPECT
 from gen2studio.segmentation.tracker import FlowTracker
-
 from tests.segmentation.clip import ClipContext, Disk, iou, world
 
 BALL = Disk((50, 60), (3, 0.5), 18, (200, 90, 50))

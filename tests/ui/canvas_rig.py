@@ -7,6 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QPointingDevice, QTabletEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
@@ -16,13 +23,6 @@ from gen2studio.document.model import Clip, Document, MediaItem, Sequence, Track
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.probe import probe
 from gen2studio.ui.canvas.canvas import Canvas
-from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QPointingDevice, QTabletEvent
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
-
 from tests.fakes.fake_host import FakeHost
 
 NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from gen2studio.ui import theme
-from gen2studio.ui.main_window import MainWindow
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from gen2studio.ui import theme
+from gen2studio.ui.main_window import MainWindow
 from tests.fakes.fake_host import FakeHost
 from tests.fakes.fake_studio import fake_studio, with_clip
 

@@ -7,6 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QProgressBar, QPushButton, QWidget
+
 from gen2studio.app import actions_masks
 from gen2studio.app.session import MaskView
 from gen2studio.core.errors import EditRefused
@@ -17,10 +21,6 @@ from gen2studio.ui.panels.masks_panel import MasksPanel
 from gen2studio.ui.tools.bindings import handlers
 from gen2studio.ui.tools.registry import TOOLS
 from gen2studio.ui.tools.tool_bar import CanvasToolBar
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QProgressBar, QPushButton, QWidget
-
 from tests.ui.canvas_rig import NONE, Rig, rig
 
 __all__ = ["rig"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gen2studio.app.session import MaskView
-from gen2studio.raster.brush import Brush, Stroke
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from gen2studio.app.session import MaskView
+from gen2studio.raster.brush import Brush, Stroke
 from tests.ui.canvas_rig import ALT, CTRL, NONE, RIGHT, SHIFT, Rig, rig
 
 __all__ = ["rig"]

@@ -7,13 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gen2studio.app.session import Compare, MaskView
-from gen2studio.app.viewer_feed import ViewerPicture
-from gen2studio.core.frozen import frozen_map, with_item
-from gen2studio.core.geometry import Extent
-from gen2studio.document.model import Document
-from gen2studio.ui.canvas import placard
-from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
@@ -21,6 +14,13 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from gen2studio.app.session import Compare, MaskView
+from gen2studio.app.viewer_feed import ViewerPicture
+from gen2studio.core.frozen import frozen_map, with_item
+from gen2studio.core.geometry import Extent
+from gen2studio.document.model import Document
+from gen2studio.ui.canvas import placard
+from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
 from tests.ui.canvas_rig import CTRL, MIDDLE, NONE, Rig, rig
 
 __all__ = ["rig"]

@@ -7,15 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gen2studio.app.preferences import Preferences
-from gen2studio.app.recovery import Candidate
-from gen2studio.app.session import Compare
-from gen2studio.core.geometry import Extent
-from gen2studio.engine.requests import GenerateRequest, request_digest, request_recipe
-from gen2studio.engine.take_store import TakeStore
-from gen2studio.ui.dialogs.export_dialog import ExportDialog
-from gen2studio.ui.dialogs.recovery_dialog import RecoveryDialog
-from gen2studio.ui.main_window import MainWindow
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -31,6 +22,15 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app.preferences import Preferences
+from gen2studio.app.recovery import Candidate
+from gen2studio.app.session import Compare
+from gen2studio.core.geometry import Extent
+from gen2studio.engine.requests import GenerateRequest, request_digest, request_recipe
+from gen2studio.engine.take_store import TakeStore
+from gen2studio.ui.dialogs.export_dialog import ExportDialog
+from gen2studio.ui.dialogs.recovery_dialog import RecoveryDialog
+from gen2studio.ui.main_window import MainWindow
 from tests.fakes.fake_engine import ramp_reader
 from tests.fakes.fake_studio import fake_studio
 from tests.ui.desk import LEFT, Desk, open_desk, part

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gen2studio.app.session import Compare
-from gen2studio.document.look import Look, Mode, Region
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QPlainTextEdit, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app.session import Compare
+from gen2studio.document.look import Look, Mode, Region
 from tests.ui.desk import LEFT, NONE, Desk, choose, click, drop, open_desk, part
 
 

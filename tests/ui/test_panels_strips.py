@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gen2studio.app.session import Compare
-from gen2studio.engine.events import JobState
-from gen2studio.ui.panels.media_pool import MEDIA_MIME
-from gen2studio.ui.panels.takes_panel import TakesPanel
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app.session import Compare
+from gen2studio.engine.events import JobState
+from gen2studio.ui.panels.media_pool import MEDIA_MIME
+from gen2studio.ui.panels.takes_panel import TakesPanel
 from tests.fakes.fake_studio import CLIP
 from tests.ui.desk import LEFT, NONE, Desk, click, drop, open_desk
 

@@ -9,6 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMenu
+from pytestqt.qtbot import QtBot
+
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.timeline_editing import TimelineEditing
@@ -21,11 +27,6 @@ from gen2studio.media.probe import probe
 from gen2studio.ui.timeline.backing import Backing
 from gen2studio.ui.timeline.drops import MEDIA_MIME
 from gen2studio.ui.timeline.panel import TimelinePanel
-from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QWheelEvent
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMenu
-from pytestqt.qtbot import QtBot
 
 DOG = "golden_retriever_512_3.2s.mp4"
 BUNNY = "bbb_640x360_10s_audio.mp4"

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from gen2studio.core.time import nominal_rate
 from gen2studio.document import edits
 from gen2studio.document.model import Clip, Sequence
