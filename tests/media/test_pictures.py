@@ -22,7 +22,7 @@ KR_KB = {"709": (0.2126, 0.0722), "601": (0.299, 0.114)}
 
 
 def from_planes(path: Path, matrix: str, *, full: bool) -> np.ndarray:
-    """RGB of the first frame computed from its planes with the formulas of BT.709/BT.601 (chroma repeated)."""
+    """RGB of the first frame by the formulas of BT.709/BT.601 (chroma repeated); every third pixel each way."""
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         planes = [
@@ -31,6 +31,7 @@ def from_planes(path: Path, matrix: str, *, full: bool) -> np.ndarray:
         ]
     height, width = planes[0].shape
     y, cb, cr = planes[0], *(p.repeat(2, 0).repeat(2, 1)[:height, :width] for p in planes[1:])
+    y, cb, cr = y[::3, ::3], cb[::3, ::3], cr[::3, ::3]
     if full:
         y, cb, cr = y / 255, (cb - 128) / 255, (cr - 128) / 255
     else:
@@ -56,7 +57,7 @@ def test_the_right_matrix_and_range(media_root: Path, clip: str, matrix: str, fu
     """Tagged files by their tags; untagged ones 709 when HD, else 601. The other matrix must fit worse."""
     path = media_root / "clips" / clip
     decoder = open_decoder(path)
-    picture = decoder.rgb(0).astype(float)
+    picture = decoder.rgb(0)[::3, ::3].astype(float)
     decoder.close()
     error = float(np.abs(picture - from_planes(path, matrix, full=full)).mean())
     other = float(np.abs(picture - from_planes(path, "601" if matrix == "709" else "709", full=full)).mean())

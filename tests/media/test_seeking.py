@@ -20,7 +20,7 @@ from gen2studio.media.probe import probe
 from tests.media.conftest import clip_paths
 from tests.media.reference import fingerprint, frames_in_order
 
-PIXEL_BUDGET = 12_000_000
+PIXEL_BUDGET = 8_000_000
 """Pixels decoded in order per clip: all frames of small clips, the first dozen or so of large ones."""
 
 
