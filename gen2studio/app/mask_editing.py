@@ -27,6 +27,10 @@ from gen2studio.raster.tiles import Mask
 if TYPE_CHECKING:
     from gen2studio.app.mask_editing_jobs import MaskJob, MaskJobs
 
+QUICK = 1 << 20
+"""Pixels up to which a region is made between two events of the window (1280 × 720 is under it)."""
+Region = Callable[[Mask], tuple[Rect, Mask]]
+"""The matte as it is → a region to add: where it lies, and its (h, w) uint8 coverage."""
 SUSPECT = 0.4
 """Propagated frames below this confidence are worth a look."""
 
@@ -97,6 +101,7 @@ class MaskEditing(QObject):
         """The media frame on screen. An unfinished gesture on another frame is cancelled."""
         if (media_id, frame, extent) == (self.media_id, self.frame, self.extent):
             return
+        self.jobs.finish_laying()
         if self._edit is not None:
             self._edit.cancel()
         other_media = media_id != self.media_id
@@ -216,6 +221,7 @@ class MaskEditing(QObject):
 
         Raises EditRefused when nothing is shown or the object is locked.
         """
+        self.jobs.finish_laying()
         if self._edit is not None:
             self._edit.cancel()
         media_id = self._shown_media()
@@ -236,7 +242,7 @@ class MaskEditing(QObject):
         shown = self.matte(current.id)
         base = base or MaskRaster(self.extent.width, self.extent.height)
         if self.jobs.live_matte(current.id, self.frame) is not None:
-            base = self.session.store.tiles.pack(shown)
+            base = self.session.store.tiles.pack(shown, later=True)
         self._edit = MatteEdit(self, current.id, self.frame, shown.copy(), base, self._on_edit_closed)
         return self._edit
 
@@ -248,14 +254,36 @@ class MaskEditing(QObject):
             self.objects_changed.emit()
         return fresh
 
-    def _commit(self, edit: MatteEdit, label: str, fresh: MaskObject | None) -> None:
+    def lay(self, label: str, region: Region, *, subtract: bool = False, pixels: int = 0) -> None:
+        """Add what ``region`` makes of the matte (or take it away) as one undo step. Raises EditRefused.
+
+        ``region`` must not touch anything else: where it concerns more than QUICK ``pixels`` it runs on a thread, and
+        the step follows a moment later.
+        """
+        edit = self.begin()
+        label = f"{label} erase" if subtract else label
+        if pixels > QUICK:
+            self.jobs.lay(edit, label, region, subtract)
+            return
+        from gen2studio.raster import shapes
+
+        try:
+            edit.changed(shapes.put(edit.mask, *region(edit.mask), subtract=subtract))
+        except BaseException:
+            edit.cancel()
+            raise
+        edit.commit(label)
+
+    def _commit(self, edit: MatteEdit, label: str, fresh: MaskObject | None, raster: MaskRaster | None = None) -> None:
         if not edit.touched:
             return
         document = self.document
         if fresh is not None:
             document = edits.add_object(document, fresh.media_id, fresh.name, fresh.colour, fresh.id)
         owner = edits.mask_of(document, edit.object_id)
-        raster = self.session.store.tiles.pack(edit.mask, edit.base, edit.touched)
+        if raster is None:
+            raster = self.session.store.tiles.pack(edit.mask, edit.base, edit.touched, later=True)
+            self.jobs.compress()
         self._cache.keep(raster, edit.mask)
         there = owner.frames.get(edit.frame)
         if raster == edit.base and (raster.is_empty if there is None else there.anchor):
@@ -308,6 +336,7 @@ class MaskEditing(QObject):
             self._operate(f"Feather by {pixels:g} px", partial(_feathered, pixels=pixels), all_frames)
 
     def _operate(self, label: str, operation: Callable[[Mask], Mask], all_frames: bool) -> None:
+        self.jobs.finish_laying()
         owner = self._paintable()
         if self._edit is not None:
             self._edit.cancel()
@@ -331,6 +360,7 @@ class MaskEditing(QObject):
         radius: float = 4.0,
     ) -> None:
         """Select the subject on this frame from a box or scribbles (media pixels), over what is already there."""
+        self.jobs.finish_laying()
         self._shown_media()
         current = self.current()
         self.jobs.select(current, box, include, exclude, radius)
@@ -338,6 +368,7 @@ class MaskEditing(QObject):
     def propagate(self, direction: str = "both", all_objects: bool = False) -> None:
         """Carry the current object (or all unlocked ones) ``forward``, ``backward``, ``both`` ways from this frame
         over the clip, or forward to the ``next`` correction. Anchors are never changed. Raises StudioError."""
+        self.jobs.finish_laying()
         self._shown_media()
         if all_objects:
             chosen = tuple(o for o in self.objects() if not o.locked and o.anchors)
@@ -473,7 +504,7 @@ class MaskEditing(QObject):
             if here is not there:
                 area = difference(here.raster if here else None, there.raster if there else None)
                 self.matte_changed.emit(object_id, area)
-        self.jobs.check(new)
+        self.jobs.check(old, new)
         if listed:
             self.objects_changed.emit()
         for media_id in lanes:

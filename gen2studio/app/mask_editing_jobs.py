@@ -21,10 +21,11 @@ from gen2studio.document import masks as edits
 from gen2studio.document.model import Clip, Document, MaskFrame, MaskObject
 from gen2studio.engine.events import JobState, MaskReady, Noted, Progress, StateChanged
 from gen2studio.engine.requests import Job, Lane
-from gen2studio.raster.tiles import Mask
+from gen2studio.raster.tiles import Mask, tiles_touching
 
 if TYPE_CHECKING:
-    from gen2studio.app.mask_editing import MaskEditing
+    from gen2studio.app.mask_editing import MaskEditing, Region
+    from gen2studio.app.mask_editing_mattes import MatteEdit
 
 _FLUSH_MS = 150
 """Arriving mattes are written to the document in batches this far apart."""
@@ -61,6 +62,8 @@ class _Run:
     engine: str = ""
     packed: dict[tuple[str, int], MaskFrame] = field(default_factory=dict)
     written: set[tuple[str, int]] = field(default_factory=set)
+    undone: bool = False
+    """The artist has undone its step: what still comes back is dropped."""
 
 
 class MaskJobs(QObject):
@@ -75,6 +78,10 @@ class MaskJobs(QObject):
         self._masks = masks
         self._host: Any = None
         self._pool: ThreadPoolExecutor | None = None
+        self._packer: ThreadPoolExecutor | None = None
+        self._laying: tuple[MatteEdit, Future[Callable[[], None]]] | None = None
+        self._laid: set[Future[Callable[[], None]]] = set()
+        """Regions whose end has not been heard of: they may have been finished earlier, or dropped."""
         self._job: MaskJob | None = None
         self._run: _Run | None = None
         self._token: CancelToken | None = None
@@ -104,12 +111,18 @@ class MaskJobs(QObject):
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        self._laying = None
+        if self._packer is not None:
+            # What was painted is kept: tiles still waiting are packed first.
+            self._packer.shutdown(wait=True)
+            self._packer = None
 
     def forget(self) -> None:
         """Another project was opened: what runs belongs to the old one."""
         self.cancel()
         self._run = None
         self._operation = None
+        self._laying = None
         self._live.clear()
         self._flush.stop()
         self._set_job(None)
@@ -149,15 +162,27 @@ class MaskJobs(QObject):
         token = self._token = CancelToken()
         self._set_job(MaskJob(id=new_id("job"), kind="operate", label=label, total=len(frames)))
 
+        shown = self._masks.frame
+
         def work() -> Callable[[], None]:
             made: dict[int, MaskFrame] = {}
+            seen: tuple[MaskRaster, Mask] | None = None
             for index, frame in frames.items():
                 token.check()
-                raster = tiles.pack(operation(tiles.unpack(frame.raster)))
+                matte = operation(tiles.unpack(frame.raster))
+                raster = tiles.pack(matte)
+                if index == shown:
+                    seen = raster, matte
                 made[index] = replace(frame, raster=raster) if keep_anchors else MaskFrame(raster=raster, anchor=True)
                 if len(made) % 8 == 0:
                     self._tell_done(len(made))
-            return lambda: self._finish_operation(label, object_id, frames, made)
+
+            def finish() -> None:
+                if seen is not None:
+                    self._masks.remember(*seen)
+                self._finish_operation(label, object_id, frames, made)
+
+            return finish
 
         self._operation = self._start(work)
 
@@ -171,6 +196,49 @@ class MaskJobs(QObject):
         # A frame that had no matte and still has none is not worth a step.
         real = {i: f for i, f in made.items() if i in owner.frames or not f.raster.is_empty}
         self._masks.session.store.apply(label, edits.set_frames(document, object_id, real))
+
+    # -- regions ---------------------------------------------------------------------------------------------------
+
+    def lay(self, edit: MatteEdit, label: str, region: Region, subtract: bool) -> None:
+        """Make ``region`` on the thread, lay it on the matte of ``edit``, pack it and commit the edit."""
+        tiles = self._masks.session.store.tiles
+
+        def work() -> Callable[[], None]:
+            from gen2studio.raster import shapes
+
+            matte = edit.mask
+            area = shapes.put(matte, *region(matte), subtract=subtract)
+            touched = tiles_touching(area, matte.shape[1], matte.shape[0])
+            raster = tiles.pack(matte, edit.base, touched) if touched else None
+
+            def finish() -> None:
+                edit.changed(area)
+                edit.commit(label, raster)
+
+            return finish
+
+        future = self._start(work)
+        self._laid.add(future)
+        self._laying = (edit, future)
+
+    def finish_laying(self) -> None:
+        """Let a region that is being made become its undo step before anything else happens to the matte."""
+        if self._laying is None:
+            return
+        (edit, future), self._laying = self._laying, None
+        try:
+            finish = future.result(timeout=5.0)
+            if edit.is_open:
+                finish()
+        except Exception as error:
+            edit.cancel()
+            self._masks.session.tell(sentence_of(error), "error")
+
+    def compress(self) -> None:
+        """Pack freshly painted tiles, and hand them to the project folder, while the artist goes on."""
+        if self._packer is None:
+            self._packer = ThreadPoolExecutor(1, thread_name_prefix="tiles")
+        self._packer.submit(self._masks.session.store.tiles.compress)
 
     def settle(self) -> None:
         """Let an operation on a matte finish before a gesture starts on it (a few milliseconds)."""
@@ -384,19 +452,33 @@ class MaskJobs(QObject):
             self._flush.start()
 
     def _write(self, run: _Run) -> None:
-        """Lay what has been packed into the document; every batch of one run joins the same undo step."""
+        """Lay what has been packed into the document. Every batch of one run joins the same undo step, whatever was
+        painted meanwhile; what was painted is an anchor and stays."""
         packed, run.packed = run.packed, {}
-        document = self._masks.document
-        for object_id in {place[0] for place in packed}:
-            owner = document.masks.get(object_id)
-            if owner is None or owner.locked:
-                continue
-            frames = {frame: matte for (name, frame), matte in packed.items() if name == object_id}
-            document = edits.set_frames(document, object_id, frames)
-            run.written.update((object_id, frame) for frame in frames)
         for place in packed:
             self._live.pop(place, None)
-        self._masks.session.store.apply(run.label, document, run.key)
+        if run.undone or not packed:
+            return
+
+        def write(document: Document) -> Document:
+            for object_id in {place[0] for place in packed}:
+                owner = document.masks.get(object_id)
+                if owner is None or owner.locked:
+                    continue
+                there = owner.frames
+                frames = {
+                    frame: matte
+                    for (name, frame), matte in packed.items()
+                    if name == object_id and (run.anchor or frame not in there or not there[frame].anchor)
+                }
+                if frames:
+                    document = edits.set_frames(document, object_id, frames)
+            return document
+
+        store = self._masks.session.store
+        store.extend(run.label, write, run.key)
+        masks = store.document.masks
+        run.written.update(p for p, m in packed.items() if p[0] in masks and masks[p[0]].frames.get(p[1]) is m)
 
     def _on_state_changed(self, event: StateChanged) -> None:
         run = self._run
@@ -424,8 +506,18 @@ class MaskJobs(QObject):
         self._masks.lane_changed.emit(run.media_id)
         self._set_job(None)
 
-    def check(self, document: Document) -> None:
-        """The document changed: stop a run whose object is gone or whose frames were undone."""
+    def check(self, old: Document, document: Document) -> None:
+        """The document changed: stop a run whose object is gone or whose frames were undone, and a region whose matte
+        became another one."""
+        if self._laying is not None:
+            edit = self._laying[0]
+            was, now = (
+                frame.raster if owner is not None and (frame := owner.frames.get(edit.frame)) is not None else None
+                for owner in (old.masks.get(edit.object_id), document.masks.get(edit.object_id))
+            )
+            if was != now and now != edit.base:
+                self._laying = None
+                edit.cancel()
         run = self._run
         if run is None or run.ended is not None:
             return
@@ -433,6 +525,7 @@ class MaskJobs(QObject):
             owner = document.masks.get(object_id)
             if owner is None or frame not in owner.frames:
                 run.written.clear()
+                run.undone = True
                 self.cancel()
                 return
 
@@ -454,6 +547,11 @@ class MaskJobs(QObject):
             return
         if future is self._operation:
             self._finish_pending(future)
+            return
+        if future in self._laid:
+            self._laid.discard(future)
+            if self._laying is not None and self._laying[1] is future:
+                self.finish_laying()
             return
         error = future.exception()
         if error is None:

@@ -87,11 +87,14 @@ class MatteEdit:
             self.touched.update(tiles_touching(area, self.mask.shape[1], self.mask.shape[0]))
             self._owner.matte_changed.emit(self.object_id, area)
 
-    def commit(self, label: str) -> None:
-        """Make what was painted one undo step. Nothing touched, nothing pushed."""
+    def commit(self, label: str, raster: MaskRaster | None = None) -> None:
+        """Make what was painted one undo step. Nothing touched, nothing pushed.
+
+        ``raster`` is what the matte packs to, where somebody has packed it already.
+        """
         if self._open:
             self._open = False
-            self._owner._commit(self, label, self._end())
+            self._owner._commit(self, label, self._end(), raster)
 
     def cancel(self) -> None:
         """Forget what was painted."""

@@ -51,14 +51,23 @@ def frame_clock(item: MediaItem) -> FrameClock:
     if info.kind is MediaKind.STILL:
         return regular_clock(1, Fraction(1))
     try:
-        stat = Path(item.path).stat()
-        return _clock(item.path, stat.st_size, stat.st_mtime_ns, info)
+        return media_clock(Path(item.path), info)
     except (OSError, MediaError):
         return regular_clock(max(1, info.frame_count), info.rate or Fraction(25))
 
 
+def media_clock(path: Path, info: MediaInfo) -> FrameClock:
+    """The exact frame index of a file that is there, remembered until the file changes. Raises OSError, MediaError.
+
+    The first time may take a pass over the file: the viewer asks for it on a thread before it shows a picture, and
+    whoever plans work on what is shown finds it here.
+    """
+    stat = path.stat()
+    return _clock(str(path), stat.st_size, stat.st_mtime_ns, info if info.kind is MediaKind.SEQUENCE else None)
+
+
 @lru_cache(maxsize=64)
-def _clock(path: str, size: int, changed: int, info: MediaInfo) -> FrameClock:
+def _clock(path: str, size: int, changed: int, info: MediaInfo | None) -> FrameClock:
     return clock_of(Path(path), info)
 
 

@@ -71,6 +71,34 @@ class DocumentStore(QObject):
         if new is not self._document:
             self.undo_stack.push(_Step(self, label, self._document, new, merge_key))
 
+    def extend(self, label: str, change: Change, merge_key: str) -> None:
+        """Make ``change`` part of the step made with ``merge_key``, even when other steps were made since.
+
+        The change is made on the snapshots of the later steps as well, so that each stays one step that can be undone
+        on its own. Without such a step in force a new one is made, as :meth:`apply` does.
+        """
+        stack = self.undo_stack
+        steps = [step if isinstance(step := stack.command(i), _Step) else None for i in range(stack.count())]
+        mine = [i for i in range(stack.index()) if (step := steps[i]) is not None and step.merge_key == merge_key]
+        if not mine or mine[-1] == len(steps) - 1:
+            self.apply(label, change(self._document), merge_key)
+            return
+        # Neighbours share their snapshots, and go on doing so.
+        made: dict[int, tuple[Document, Document]] = {}
+
+        def changed(snapshot: Document) -> Document:
+            return made.setdefault(id(snapshot), (snapshot, change(snapshot)))[1]
+
+        new = changed(self._document)
+        for i in range(mine[-1], len(steps)):
+            step = steps[i]
+            if step is not None:
+                step.before = step.before if i == mine[-1] else changed(step.before)
+                step.after = changed(step.after)
+        if stack.cleanIndex() > mine[-1]:
+            stack.resetClean()
+        self._set(new)
+
     def amend(self, change: Change, *, carried: bool = False) -> None:
         """Change what undo must not take back: takes arriving from jobs, facts found out about media.
 

@@ -445,6 +445,10 @@ class ViewerFeed(QObject):
 
 
 def _media_clock(path: Path, info: MediaInfo) -> Clock:
-    from gen2studio.media.clock import clock_of
+    from importlib import import_module
 
-    return clock_of(path, info)
+    from gen2studio.app.planning import media_clock
+
+    # What the first picture will be scaled with is loaded here, where nobody waits.
+    import_module("cv2")
+    return media_clock(path, info)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen2studio.core.geometry import Extent, Rect
+from gen2studio.core.mask_raster import TILE
 from gen2studio.raster.brush import EMPTY, lay
 from gen2studio.raster.tiles import Mask
 
@@ -39,17 +40,25 @@ def polygon(extent: Extent, points: Points) -> tuple[Rect, Mask]:
         return EMPTY, np.zeros((0, 0), np.uint8)
     lines, crossings = _crossings(outline - (area.x, area.y), area.height * _LINES)
     # Pairs of crossings bound what is inside. A pair adds its share to the cell it starts in and the rest to the next,
-    # and takes both away where it ends: the running sum is the covered length of every cell.
+    # and takes both away where it ends: the running sum is the covered length of every cell. It changes at crossings
+    # only, so that between them whole runs of one level are laid.
     width = area.width + 2
     where = np.clip(crossings, 0.0, area.width)
     cell = np.floor(where).astype(np.int64)
     share = where - cell
     sign = np.where(np.arange(len(where)) % 2 == 0, 1.0, -1.0)
     flat = (lines // _LINES) * width + cell
-    size = area.height * width
-    change = np.bincount(flat, sign * (1.0 - share), size) + np.bincount(flat + 1, sign * share, size)
-    covered = np.cumsum(change.reshape(area.height, width), 1)[:, : area.width]
-    return area, np.rint(covered * (255.0 / _LINES)).clip(0, 255).astype(np.uint8)
+    cells = np.concatenate([flat, flat + 1])
+    order = np.argsort(cells, kind="stable")
+    changes = np.concatenate([sign * (1.0 - share), sign * share])[order]
+    starts, first = np.unique(cells[order], return_index=True)
+    if not len(starts):
+        return EMPTY, np.zeros((0, 0), np.uint8)
+    covered = np.cumsum(np.add.reduceat(changes, first))
+    levels = np.rint(covered * (255.0 / _LINES)).clip(0, 255).astype(np.uint8)
+    runs = np.diff(starts, prepend=0, append=area.height * width)
+    out = np.repeat(np.concatenate([np.zeros(1, np.uint8), levels]), runs)
+    return area, np.ascontiguousarray(out.reshape(area.height, width)[:, : area.width])
 
 
 def _crossings(outline: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -84,7 +93,9 @@ def rectangle(extent: Extent, x0: float, y0: float, x1: float, y1: float) -> tup
         return EMPTY, np.zeros((0, 0), np.uint8)
     columns = _share(area.x, area.width, x0, x1)
     rows = _share(area.y, area.height, y0, y1)
-    return area, np.rint(np.outer(rows, columns) * 255.0).astype(np.uint8)
+    # At most three kinds of rows: the first, the last, and all between.
+    kinds, kind = np.unique(rows, return_inverse=True)
+    return area, np.rint(np.outer(kinds, columns) * 255.0).astype(np.uint8)[kind]
 
 
 def _share(first: int, count: int, start: float, stop: float) -> NDArray[np.float64]:
@@ -120,9 +131,21 @@ def put(mask: Mask, area: Rect, coverage: Mask, *, subtract: bool = False) -> Re
     inside = area.intersected(Rect(0, 0, mask.shape[1], mask.shape[0]))
     if inside.empty:
         return EMPTY
-    window = mask[inside.y : inside.bottom, inside.x : inside.right]
-    part = coverage[inside.y - area.y : inside.bottom - area.y, inside.x - area.x : inside.right - area.x]
-    lay(window.copy(), np.ascontiguousarray(part), window, erase=subtract)
+    shift_x, shift_y = inside.x - area.x, inside.y - area.y
+    for row in range(0, inside.height, TILE):
+        for column in range(0, inside.width, TILE):
+            height, width = min(TILE, inside.height - row), min(TILE, inside.width - column)
+            x, y = shift_x + column, shift_y + row
+            part = coverage[y : y + height, x : x + width]
+            most = part.max()
+            if most == 0:
+                continue
+            x, y = inside.x + column, inside.y + row
+            window = mask[y : y + height, x : x + width]
+            if most == 255 and part.min() == 255:
+                window[:] = 0 if subtract else 255
+            else:
+                lay(window.copy(), np.ascontiguousarray(part), window, erase=subtract)
     return inside
 
 
@@ -137,20 +160,28 @@ def fill_matte(mask: Mask, x: int, y: int) -> Mask:
     if not (0 <= x < width and 0 <= y < height) or mask[y, x] >= 128:
         return region
     barrier = np.ones((height + 2, width + 2), np.uint8)
-    barrier[1:-1, 1:-1] = mask >= 128
+    np.greater_equal(mask, 128, out=barrier[1:-1, 1:-1].view(np.bool_))
     cv2.floodFill(region, barrier, (x, y), (255,), flags=4)
     return _under_edges(region, mask)
 
 
 def _under_edges(region: Mask, mask: Mask) -> Mask:
     """``region`` grown over neighbouring half-painted pixels, uphill until fully painted ones stop it."""
-    soft = cv2.inRange(mask, 128.0, 254.0)  # type: ignore[call-overload]
+    soft = np.asarray(cv2.inRange(mask, 128.0, 254.0), np.uint8)  # type: ignore[call-overload]
+    x, y, width, height = cv2.boundingRect(soft)
+    if not width:
+        return region
+    # Nothing but soft pixels can be gained: look at where they are, and a pixel around.
+    x0, y0 = max(0, x - 1), max(0, y - 1)
+    window = np.s_[y0 : y + height + 1, x0 : x + width + 1]
+    edge, part = np.ascontiguousarray(soft[window]), np.ascontiguousarray(region[window])
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     for _ in range(_EDGE):
-        grown = cv2.bitwise_or(region, cv2.bitwise_and(cv2.dilate(region, cross), soft))
-        if np.array_equal(grown, region):
+        grown = cv2.bitwise_or(part, cv2.bitwise_and(cv2.dilate(part, cross), edge))
+        if np.array_equal(grown, part):
             break
-        region = np.asarray(grown, np.uint8)
+        part = np.asarray(grown, np.uint8)
+    region[window] = part
     return region
 
 
@@ -159,7 +190,7 @@ def fill_painted(mask: Mask, x: int, y: int) -> Mask:
     height, width = mask.shape
     if not (0 <= x < width and 0 <= y < height) or mask[y, x] == 0:
         return np.zeros((height, width), np.uint8)
-    return _connected(np.where(mask > 0, np.uint8(255), np.uint8(0)).astype(np.uint8), x, y)
+    return _connected(np.asarray(cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1], np.uint8), x, y)
 
 
 def fill_colour(picture: NDArray[np.uint8], x: int, y: int, tolerance: int = 24, contiguous: bool = True) -> Mask:
@@ -170,10 +201,10 @@ def fill_colour(picture: NDArray[np.uint8], x: int, y: int, tolerance: int = 24,
     height, width = picture.shape[:2]
     if not (0 <= x < width and 0 <= y < height):
         return np.zeros((height, width), np.uint8)
-    colours = np.ascontiguousarray(picture[..., :3])
-    seed = colours[y, x].astype(np.int32)
-    low, high = np.clip(seed - tolerance, 0, 255), np.clip(seed + tolerance, 0, 255)
-    alike = np.asarray(cv2.inRange(colours, low.astype(np.float64), high.astype(np.float64)), np.uint8)
+    seed = picture[y, x].astype(np.float64)
+    low, high = seed - tolerance, seed + tolerance
+    low[3:], high[3:] = 0, 255  # alike in colour, whatever the alpha
+    alike = np.asarray(cv2.inRange(picture, low.clip(0, 255), high.clip(0, 255)), np.uint8)
     if not contiguous:
         return alike
     return _connected(alike, x, y)
@@ -182,6 +213,6 @@ def fill_colour(picture: NDArray[np.uint8], x: int, y: int, tolerance: int = 24,
 def _connected(region: Mask, x: int, y: int) -> Mask:
     """The 4-connected part of a 0/255 region around (x, y)."""
     height, width = region.shape
-    filled = region.copy()
-    cv2.floodFill(filled, np.zeros((height + 2, width + 2), np.uint8), (x, y), (128,), flags=4)
-    return np.where(filled == 128, np.uint8(255), np.uint8(0)).astype(np.uint8)
+    filled = np.zeros((height + 2, width + 2), np.uint8)
+    cv2.floodFill(region, filled, (x, y), (0,), flags=4 | cv2.FLOODFILL_MASK_ONLY | (255 << 8))
+    return np.ascontiguousarray(filled[1:-1, 1:-1])

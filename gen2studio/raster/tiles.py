@@ -21,6 +21,9 @@ Mask = NDArray[np.uint8]
 """(H, W) uint8, 0 = outside … 255 = inside."""
 
 
+_SOLID = b"\xff" * (TILE * TILE)
+
+
 class TileBacking(Protocol):
     """Where compressed tiles persist (the project folder). Both calls may come from any thread."""
 
@@ -36,22 +39,44 @@ class TileStore:
         self._packed: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._backing = backing
+        self._raw: dict[str, bytes] = {}
+        """Tiles that :meth:`compress` has not packed yet."""
+        self._solid = bytes_digest(_SOLID)
+        """Of the tile that is inside everywhere: most of what a region covers."""
 
-    def put(self, tile: Mask) -> str:
-        """Store one (256, 256) uint8 tile and return its digest."""
+    def put(self, tile: Mask, *, later: bool = False) -> str:
+        """Store one (256, 256) uint8 tile and return its digest. ``later`` leaves packing it to :meth:`compress`."""
         if tile.shape != (TILE, TILE) or tile.dtype != np.uint8:
             raise ValueError(f"a mask tile is {TILE}x{TILE} uint8, got {tile.shape} {tile.dtype}")
-        raw = np.ascontiguousarray(tile).tobytes()
+        if tile[0, 0] == 255 and tile.min() == 255:
+            return self._solid if self._solid in self else self._put(_SOLID, later)
+        return self._put(tile.tobytes(), later)
+
+    def _put(self, raw: bytes, later: bool) -> str:
         digest = bytes_digest(raw)
         with self._lock:
-            known = digest in self._packed
-        if not known:
-            packed = zlib.compress(raw, 1)
-            with self._lock:
-                self._packed[digest] = packed
-            if self._backing is not None:
-                self._backing.save_tile(digest, packed)
+            if digest in self._packed or digest in self._raw:
+                return digest
+            self._raw[digest] = raw
+        if not later:
+            self._pack(digest, raw)
         return digest
+
+    def compress(self) -> int:
+        """Pack and persist what was put for later; any thread. Returns the number of tiles."""
+        with self._lock:
+            waiting = list(self._raw.items())
+        for digest, raw in waiting:
+            self._pack(digest, raw)
+        return len(waiting)
+
+    def _pack(self, digest: str, raw: bytes) -> None:
+        packed = zlib.compress(raw, 1)
+        if self._backing is not None:
+            self._backing.save_tile(digest, packed)
+        with self._lock:
+            self._packed[digest] = packed
+            self._raw.pop(digest, None)
 
     def put_packed(self, digest: str, packed: bytes) -> None:
         """Adopt a tile read from disk. Raises ValueError when its bytes do not match ``digest``."""
@@ -65,6 +90,9 @@ class TileStore:
         """The zlib bytes of a tile. Raises KeyError when neither memory nor the backing has it."""
         with self._lock:
             found = self._packed.get(digest)
+            raw = self._raw.get(digest) if found is None else None
+        if raw is not None:
+            return zlib.compress(raw, 1)
         if found is None and self._backing is not None:
             found = self._backing.load_tile(digest)
             if found is not None:
@@ -75,18 +103,30 @@ class TileStore:
 
     def get(self, digest: str) -> Mask:
         """A writable (256, 256) uint8 copy of a tile."""
+        with self._lock:
+            raw = self._raw.get(digest)
+        if raw is not None:
+            return np.frombuffer(raw, np.uint8).reshape(TILE, TILE).copy()
         return np.frombuffer(zlib.decompress(self.packed(digest)), np.uint8).reshape(TILE, TILE).copy()
 
     def __contains__(self, digest: str) -> bool:
         with self._lock:
-            return digest in self._packed
+            return digest in self._packed or digest in self._raw
 
     # -- whole mattes -------------------------------------------------------------------------------------------
 
     def pack(
-        self, mask: Mask, base: MaskRaster | None = None, touched: Iterable[tuple[int, int]] | None = None
+        self,
+        mask: Mask,
+        base: MaskRaster | None = None,
+        touched: Iterable[tuple[int, int]] | None = None,
+        *,
+        later: bool = False,
     ) -> MaskRaster:
-        """Store a whole (H, W) uint8 matte, or only its ``touched`` (column, row) tiles over ``base``."""
+        """Store a whole (H, W) uint8 matte, or only its ``touched`` (column, row) tiles over ``base``.
+
+        ``later`` leaves the packing to :meth:`compress`: what is left is a hash per tile that isn't plain.
+        """
         height, width = mask.shape
         tiles = base.tile_map() if base is not None and touched is not None else {}
         for column, row in touched if touched is not None else all_tiles(width, height):
@@ -98,7 +138,7 @@ class TileStore:
                 padded = np.zeros((TILE, TILE), np.uint8)
                 padded[: block.shape[0], : block.shape[1]] = block
                 block = padded
-            tiles[(column, row)] = self.put(block)
+            tiles[(column, row)] = self.put(block, later=later)
         return MaskRaster.from_map(width, height, tiles)
 
     def unpack(self, raster: MaskRaster) -> Mask:
@@ -107,7 +147,7 @@ class TileStore:
         for column, row, digest in raster.tiles:
             y, x = row * TILE, column * TILE
             target = mask[y : y + TILE, x : x + TILE]
-            target[:] = self.get(digest)[: target.shape[0], : target.shape[1]]
+            target[:] = 255 if digest == self._solid else self.get(digest)[: target.shape[0], : target.shape[1]]
         return mask
 
 

@@ -6,6 +6,8 @@ the footage, and a repainted rectangle is the same to the byte as a full redraw.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +20,17 @@ _NEAREST_FROM = 4.0
 """From this magnification on single matte pixels are shown as squares."""
 
 
-def sample(mask: Mask, scale: float, left: float, top: float, width: int, height: int) -> Mask:
+def sample(mask: Mask, scale: float, left: float, top: float, width: int, height: int, *, quick: bool = False) -> Mask:
     """(height, width) screen pixels of ``mask``; outside the media they are 0.
 
-    ``scale`` = screen pixels per media pixel; (left, top) = the first screen pixel's corner in media pixels.
+    ``scale`` = screen pixels per media pixel; (left, top) = the first screen pixel's corner in media pixels. ``quick``
+    takes the nearest pixel instead of a mean.
     """
     step = 1.0 / scale
     if scale == 1.0 and left == int(left) and top == int(top):
         return _cut(mask, int(left), int(top), width, height)
-    near = scale >= _NEAREST_FROM
-    if step >= 2.0:
+    near = quick or scale >= _NEAREST_FROM
+    if step >= 2.0 and not quick:
         mask, left, top, step = _shrunk(mask, left, top, step, width, height)
     # Corner coordinates → OpenCV's pixel-centre coordinates.
     matrix = np.array([[step, 0.0, left + 0.5 * step - 0.5], [0.0, step, top + 0.5 * step - 0.5]])
@@ -68,8 +71,18 @@ def _shrunk(
 
 def overlay(matte: Mask, colour: tuple[int, int, int], opacity: float) -> Bgra:
     """A tint of RGB ``colour`` where the sampled ``matte`` is painted."""
-    red, green, blue = (_scaled(matte, level / 255.0 * opacity) for level in colour)
-    return np.asarray(cv2.merge([blue, green, red, _scaled(matte, opacity)]), np.uint8)
+    tint = _tints(colour, opacity)
+    # Every index is in range: "clip" only spares the check.
+    return np.take(tint, matte, mode="clip").view(np.uint8).reshape(*matte.shape, 4)
+
+
+@lru_cache(maxsize=32)
+def _tints(colour: tuple[int, int, int], opacity: float) -> NDArray[np.uint32]:
+    """The BGRA pixel of every level of a matte, four bytes in one."""
+    levels = np.arange(256, dtype=np.uint8)[None]
+    red, green, blue = (_scaled(levels, level / 255.0 * opacity) for level in colour)
+    pixels = np.asarray(cv2.merge([blue, green, red, _scaled(levels, opacity)]), np.uint8)
+    return np.ascontiguousarray(pixels).view(np.uint32).reshape(256)
 
 
 def matte(sampled: Mask, opacity: float = 1.0) -> Bgra:

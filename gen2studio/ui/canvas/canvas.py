@@ -7,6 +7,7 @@ footage. Pointer and keys become gestures (see :mod:`gen2studio.ui.canvas.gestur
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPointingDevice,
+    QRegion,
     QResizeEvent,
     QTabletEvent,
     QWheelEvent,
@@ -50,6 +52,9 @@ from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool
 if TYPE_CHECKING:
     from gen2studio.app.viewer_feed import ViewerPicture
 
+_SETTLE_MS = 120
+"""Pictures that follow each other faster than this are painted from the nearest pixels; the last one, once nothing
+has followed for as long, smoothly."""
 _MARGIN = 12.0
 """Widget pixels kept free around a fitted picture."""
 _SHOWS = {
@@ -99,6 +104,11 @@ class Canvas(QWidget):
         self._peek: Compare | None = None
         self._wiping = False
         self._wipe_hot = False
+        self._lively = False
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE_MS)
+        self._settle.timeout.connect(self._on_settled)
         self.status = StatusStrip(self)
         self._wire()
         self._tell_status()
@@ -127,6 +137,8 @@ class Canvas(QWidget):
         old = self._picture
         if old is not None and (old.media_id, old.media_frame) != (picture.media_id, picture.media_frame):
             self.cancel_gesture()
+            self._lively = self._settle.isActive()
+            self._settle.start()
         self._picture = picture
         self._pair = None
         if picture.image is not None:
@@ -143,6 +155,11 @@ class Canvas(QWidget):
         self._tell_status()
         self._tell_colour()
         self.update()
+
+    def _on_settled(self) -> None:
+        if self._lively:
+            self._lively = False
+            self.update(self.view_area)
 
     @property
     def picture(self) -> ViewerPicture | None:
@@ -296,19 +313,35 @@ class Canvas(QWidget):
         assert self._pair is not None
         transform = self._pane_transform(pane)
         frame = transform.rect_to_view(0, 0, picture.extent.width, picture.extent.height)
+        opaque = self._opaque(picture.media_id)
         if not frame.contains(QRectF(dirty)):
-            painter.fillRect(dirty, theme.colour("canvas"))
             box = self._letterbox()
-            painter.fillRect(transform.rect_to_view(box.x(), box.y(), box.width(), box.height()), theme.colour("stage"))
-        if not self._opaque(picture.media_id):
+            stage = transform.rect_to_view(box.x(), box.y(), box.width(), box.height())
+            # What the picture hides is not worth painting twice.
+            bare = QRegion(dirty).subtracted(QRegion(_inside(frame))) if opaque else QRegion(dirty)
+            for strip in bare:  # type: ignore[attr-defined]
+                painter.fillRect(strip, theme.colour("canvas"))
+                painter.fillRect(stage.intersected(QRectF(strip)), theme.colour("stage"))
+        if not opaque:
             placard.paint_checks(painter, frame, dirty)
         mode = self._mode()
-        compare_painter.paint_pair(painter, frame, self._pair, mode, self._session.compare_split, pane == 0)
+        split = self._session.compare_split
+        compare_painter.paint_pair(painter, frame, self._pair, mode, split, pane == 0, self._lively)
         showing_reference = mode is Compare.TOGGLE or (mode is Compare.SIDE_BY_SIDE and pane == 0)
+        if mode is Compare.WIPE:
+            # The mattes belong to the result; what it is compared with stays clear.
+            dirty = dirty.intersected(QRect(round(compare_painter.wipe_line(frame, split)), 0, 1 << 20, 1 << 20))
         if not showing_reference and mode is not Compare.DIFFERENCE:
             layers = [(owner.colour, matte) for owner, matte in self._masks.layers()]
             overlay.paint_mattes(
-                painter, dirty, frame, transform, layers, self._session.mask_view, self._session.mask_opacity
+                painter,
+                dirty,
+                frame,
+                transform,
+                layers,
+                self._session.mask_view,
+                self._session.mask_opacity,
+                self._lively,
             )
 
     def _paint_above(self, painter: QPainter) -> None:
@@ -725,6 +758,12 @@ class Canvas(QWidget):
             event.acceptProposedAction()
             # Importing may open a dialog: let the drag finish first.
             QTimer.singleShot(0, self, lambda: self.files_dropped.emit(paths))
+
+
+def _inside(rect: QRectF) -> QRect:
+    """The whole pixels that ``rect`` covers."""
+    left, top = math.ceil(rect.left()), math.ceil(rect.top())
+    return QRect(left, top, math.floor(rect.right()) - left, math.floor(rect.bottom()) - top)
 
 
 def _area(rect: QRect) -> int:

@@ -66,16 +66,19 @@ def pair_of(image: NDArray[np.uint8], reference: NDArray[np.uint8] | None, opaqu
     return Pair(image_of(image, opaque), image_of(other, opaque) if other is not None else None, (image, other), opaque)
 
 
-def paint_pair(painter: QPainter, frame: QRectF, pair: Pair, mode: Compare, split: float, left_pane: bool) -> None:
-    """Paint the pair into ``frame`` (widget pixels). ``left_pane`` tells the two halves of side by side apart."""
+def paint_pair(
+    painter: QPainter, frame: QRectF, pair: Pair, mode: Compare, split: float, left_pane: bool, quick: bool = False
+) -> None:
+    """Paint the pair into ``frame`` (widget pixels). ``left_pane`` tells the two halves of side by side apart;
+    ``quick`` takes the nearest pixels, for pictures that are gone in a moment."""
     if pair.reference is None or mode is Compare.OFF:
-        _draw(painter, frame, pair, "result")
+        _draw(painter, frame, pair, "result", quick)
     elif mode is Compare.TOGGLE or (mode is Compare.SIDE_BY_SIDE and left_pane):
-        _draw(painter, frame, pair, "reference")
+        _draw(painter, frame, pair, "reference", quick)
     elif mode is Compare.SIDE_BY_SIDE:
-        _draw(painter, frame, pair, "result")
+        _draw(painter, frame, pair, "result", quick)
     elif mode is Compare.DIFFERENCE:
-        _draw_image(painter, frame, pair.difference())
+        _draw_image(painter, frame, pair.difference(), quick)
     else:
         line = wipe_line(frame, split)
         left, right = QRectF(frame), QRectF(frame)
@@ -84,28 +87,29 @@ def paint_pair(painter: QPainter, frame: QRectF, pair: Pair, mode: Compare, spli
         for part, which in ((left, "reference"), (right, "result")):
             painter.save()
             painter.setClipRect(part, Qt.ClipOperation.IntersectClip)
-            _draw(painter, frame, pair, which)
+            _draw(painter, frame, pair, which, quick)
             painter.restore()
 
 
-def _draw(painter: QPainter, frame: QRectF, pair: Pair, which: str) -> None:
+def _draw(painter: QPainter, frame: QRectF, pair: Pair, which: str, quick: bool) -> None:
     image = pair.reference if which == "reference" and pair.reference is not None else pair.result
     ratio = painter.device().devicePixelRatio()
     width, height = round(frame.width() * ratio), round(frame.height() * ratio)
     whole = abs(frame.x() - round(frame.x())) + abs(frame.y() - round(frame.y())) < 1e-6
     scaled = None
-    if whole and (width, height) != (image.width(), image.height()):
+    if whole and not quick and (width, height) != (image.width(), image.height()):
         scaled = pair.scaled(which, width, height)
     if scaled is None:
-        _draw_image(painter, frame, image)
+        _draw_image(painter, frame, image, quick)
     else:
         scaled.setDevicePixelRatio(ratio)
         painter.drawImage(frame.topLeft(), scaled)
 
 
-def _draw_image(painter: QPainter, frame: QRectF, image: QImage) -> None:
+def _draw_image(painter: QPainter, frame: QRectF, image: QImage, quick: bool) -> None:
     scale = frame.width() / max(1, image.width()) * painter.device().devicePixelRatio()
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 4.0 and abs(scale - 1.0) > 1e-9)
+    smooth = not quick and scale < 4.0 and abs(scale - 1.0) > 1e-9
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
     painter.drawImage(frame, image)
 
 

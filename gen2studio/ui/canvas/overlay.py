@@ -37,22 +37,32 @@ def paint_mattes(
     layers: Sequence[Layer],
     view: MaskView,
     opacity: float,
+    quick: bool = False,
 ) -> None:
-    """Paint ``layers`` inside ``area`` (widget pixels), clipped to ``frame``, where the picture lies."""
+    """Paint ``layers`` inside ``area`` (widget pixels), clipped to ``frame``, where the picture lies.
+
+    ``quick`` takes the nearest pixels, for mattes that are gone in a moment.
+    """
     visible = area.intersected(frame.toAlignedRect())
     if view is MaskView.NONE or visible.isEmpty() or (not layers and view in (MaskView.OVERLAY, MaskView.OUTLINE)):
         return
     ratio = painter.device().devicePixelRatio()
     painter.save()
     painter.setClipRect(frame, Qt.ClipOperation.IntersectClip)
-    for spot, image in _rendered(visible, transform, layers, view, opacity, ratio):
+    for spot, image in _rendered(visible, transform, layers, view, opacity, ratio, quick):
         image.setDevicePixelRatio(ratio)
         painter.drawImage(QPointF(spot), image)
     painter.restore()
 
 
 def _rendered(
-    visible: QRect, transform: ViewTransform, layers: Sequence[Layer], view: MaskView, opacity: float, ratio: float
+    visible: QRect,
+    transform: ViewTransform,
+    layers: Sequence[Layer],
+    view: MaskView,
+    opacity: float,
+    ratio: float,
+    quick: bool,
 ) -> Iterator[tuple[QPoint, QImage]]:
     """Images and where they go."""
     from gen2studio.raster import compositing, views
@@ -61,21 +71,24 @@ def _rendered(
         for tint, matte in layers:
             part = visible.intersected(_painted(matte, transform, visible))
             if not part.isEmpty():
-                yield part.topLeft(), image_of(views.overlay(_sampled(matte, part, transform, ratio), tint, opacity))
+                seen = _sampled(matte, part, transform, ratio, quick)
+                yield part.topLeft(), image_of(views.overlay(seen, tint, opacity))
         return
     if view is MaskView.OUTLINE:
         margin = views.OUTLINE_MARGIN
         for tint, matte in layers:
             part = visible.intersected(_painted(matte, transform, visible).adjusted(-4, -4, 4, 4))
             if not part.isEmpty():
-                line = views.outline(_sampled(matte, part, transform, ratio, margin), tint, 2 if ratio < 2 else 3)
+                line = views.outline(
+                    _sampled(matte, part, transform, ratio, quick, margin), tint, 2 if ratio < 2 else 3
+                )
                 yield part.topLeft(), image_of(line)
         return
 
     width, height = round(visible.width() * ratio), round(visible.height() * ratio)
     union = np.zeros((height, width), np.uint8)
     for _, matte in layers:
-        np.maximum(union, _sampled(matte, visible, transform, ratio), out=union)
+        np.maximum(union, _sampled(matte, visible, transform, ratio, quick), out=union)
     if view is MaskView.MATTE:
         yield visible.topLeft(), image_of(views.matte(union), opaque=True)
         return
@@ -93,7 +106,7 @@ def _rendered(
 
 
 def _sampled(
-    matte: NDArray[np.uint8], part: QRect, transform: ViewTransform, ratio: float, margin: int = 0
+    matte: NDArray[np.uint8], part: QRect, transform: ViewTransform, ratio: float, quick: bool, margin: int = 0
 ) -> NDArray[np.uint8]:
     """The matte under ``part`` (widget pixels) in screen pixels, with ``margin`` more on every side."""
     from gen2studio.raster import views
@@ -102,7 +115,7 @@ def _sampled(
     origin = transform.to_media(QPointF(part.topLeft()))
     left, top = origin.x() - margin / scale, origin.y() - margin / scale
     width, height = round(part.width() * ratio) + 2 * margin, round(part.height() * ratio) + 2 * margin
-    return views.sample(matte, scale, left, top, width, height)
+    return views.sample(matte, scale, left, top, width, height, quick=quick)
 
 
 def _painted(matte: NDArray[np.uint8], transform: ViewTransform, visible: QRect) -> QRect:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.stage import Sketch
@@ -87,6 +88,34 @@ def _paint_size(painter: QPainter, centre: QPointF, sketch: Sketch, transform: V
 
 def paint_ring(painter: QPainter, centre: QPointF, radius: float, hardness: float) -> None:
     """The brush as a light ring on a dark one, seen on any picture; a fainter one where its edge starts to fall."""
+    ratio = painter.device().devicePixelRatio()
+    if radius > _DRAWN:
+        # Larger than most windows: little of it is seen.
+        _draw_ring(painter, centre, radius, hardness)
+        return
+    image = _ring(round(radius * 4) / 4, round(hardness, 2), ratio)
+    reach = image.width() / ratio / 2
+    corner = QPointF(round((centre.x() - reach) * ratio) / ratio, round((centre.y() - reach) * ratio) / ratio)
+    painter.drawImage(corner, image)
+
+
+_DRAWN = 600.0
+"""Widget pixels up to which a ring is kept as an image: laying one down costs a fifth of drawing it."""
+
+
+@lru_cache(maxsize=4)
+def _ring(radius: float, hardness: float, ratio: float) -> QImage:
+    side = 2 * math.ceil((radius + 3) * ratio) + 1
+    image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(0)
+    painter = QPainter(image)
+    _draw_ring(painter, QPointF(side / ratio / 2, side / ratio / 2), radius, hardness)
+    painter.end()
+    return image
+
+
+def _draw_ring(painter: QPainter, centre: QPointF, radius: float, hardness: float) -> None:
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 
-from gen2studio.app.mask_editing import BrushSettings, MaskEditing
+from gen2studio.app.mask_editing import BrushSettings, MaskEditing, Region
 from gen2studio.app.mask_editing_mattes import MatteEdit
 from gen2studio.core.geometry import Extent
 from gen2studio.ui.canvas.view_transform import ViewTransform
@@ -79,6 +79,10 @@ class Stage:
             edit.cancel()
             raise
         edit.commit(label)
+
+    def lay(self, label: str, region: Region, *, subtract: bool, pixels: int) -> None:
+        """Add a region to the matte, or take it away, as one undo step: see :meth:`MaskEditing.lay`."""
+        self.masks.lay(label, region, subtract=subtract, pixels=pixels)
 
     @contextmanager
     def drawing(self, kind: str, *, subtract: bool = False) -> Generator[Sketch]:

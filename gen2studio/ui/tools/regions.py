@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from gen2studio.core.geometry import Rect
+from gen2studio.raster.tiles import Mask
 from gen2studio.ui.canvas.gestures import Gesture, Phase, Pointer
 from gen2studio.ui.canvas.stage import Stage
 
@@ -55,10 +57,10 @@ def polygon(stage: Stage, press: Pointer) -> Gesture:
 def _put_polygon(stage: Stage, points: list[tuple[float, float]], subtract: bool, name: str) -> None:
     from gen2studio.raster import shapes
 
-    area, coverage = shapes.polygon(stage.extent, points)
-    if not area.empty:
-        with stage.edit(f"{name} erase" if subtract else name) as edit:
-            edit.changed(shapes.put(edit.mask, area, coverage, subtract=subtract))
+    extent = stage.extent
+    across, down = (max(axis) - min(axis) for axis in zip(*points, strict=True))
+    if len(points) >= 3 and across > 0 and down > 0:
+        stage.lay(name, lambda _matte: shapes.polygon(extent, points), subtract=subtract, pixels=int(across * down))
 
 
 def rectangle(stage: Stage, press: Pointer) -> Gesture:
@@ -85,10 +87,9 @@ def _boxed(stage: Stage, press: Pointer, kind: str, name: str) -> Gesture:
         ends = corners(press, pointer)
     (x0, y0), (x1, y1) = ends
     draw = shapes.rectangle if kind == "rectangle" else shapes.ellipse
-    area, coverage = draw(stage.extent, x0, y0, x1, y1)
-    if not area.empty:
-        with stage.edit(f"{name} erase" if subtract else name) as edit:
-            edit.changed(shapes.put(edit.mask, area, coverage, subtract=subtract))
+    extent, pixels = stage.extent, int(abs(x1 - x0) * abs(y1 - y0))
+    if x0 != x1 and y0 != y1:
+        stage.lay(name, lambda _matte: draw(extent, x0, y0, x1, y1), subtract=subtract, pixels=pixels)
 
 
 def corners(press: Pointer, now: Pointer) -> list[tuple[float, float]]:
@@ -111,15 +112,17 @@ def fill(stage: Stage, press: Pointer) -> Gesture:
     if not (0 <= x < extent.width and 0 <= y < extent.height):
         return
     subtract = press.alt or press.eraser
-    picture = stage.picture
-    with stage.edit("Fill erase" if subtract else "Fill") as edit:
-        if press.shift and picture is not None:
-            region = shapes.fill_colour(picture, x, y, stage.brush.tolerance)
+    picture, tolerance = stage.picture if press.shift else None, stage.brush.tolerance
+
+    def region(matte: Mask) -> tuple[Rect, Mask]:
+        if picture is not None:
+            found = shapes.fill_colour(picture, x, y, tolerance)
         elif subtract:
-            region = shapes.fill_painted(edit.mask, x, y)
+            found = shapes.fill_painted(matte, x, y)
         else:
-            region = shapes.fill_matte(edit.mask, x, y)
-        area = morphology.bounds(region)
-        coverage = region[area.y : area.bottom, area.x : area.right]
-        edit.changed(shapes.put(edit.mask, area, coverage, subtract=subtract))
+            found = shapes.fill_matte(matte, x, y)
+        area = morphology.bounds(found)
+        return area, found[area.y : area.bottom, area.x : area.right]
+
+    stage.lay("Fill", region, subtract=subtract, pixels=extent.width * extent.height)
     yield from ()
