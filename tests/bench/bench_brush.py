@@ -2,6 +2,9 @@
 
 Dab → repaint: one pen event through QTabletEvent, the dab, and the repaint of what changed, until the widget is drawn.
 "Whole redraw" is the same event with a full update(): what a canvas without dirty rectangles pays.
+
+Bars are held against the processor time of all threads together: what a clock shows at most when the machine has
+nothing else to do, and the same when it has.
 """
 
 from __future__ import annotations
@@ -104,9 +107,9 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 def row(name: str, samples: list[tuple[float, float]], target: float | None = None) -> float:
     wall = np.array([s[0] for s in samples])
     cpu = np.array([s[1] for s in samples])
-    p95 = float(np.percentile(wall, 95))
+    p95 = float(np.percentile(cpu, 95))
     verdict = "" if target is None else f"  ≤ {target:g} ms: {'yes' if p95 <= target else 'NO'}"
-    print(f"{name:<44} {np.median(wall):7.2f} {p95:7.2f} {np.median(cpu):9.2f} {np.percentile(cpu, 95):7.2f}{verdict}")
+    print(f"{name:<44} {np.median(wall):7.2f} {np.percentile(wall, 95):7.2f} {np.median(cpu):9.2f} {p95:7.2f}{verdict}")
     return float(np.median(wall))
 
 
@@ -190,10 +193,10 @@ def main() -> int:
     target = QImage(1600, 900, QImage.Format.Format_RGB32)
     frame = canvas._frame()
 
-    def bare(image: np.ndarray | None) -> None:
+    def bare(image: np.ndarray | None, smooth: bool) -> None:
         assert image is not None
         painter = QPainter(target)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(frame, image_of(image, opaque=True))
         painter.end()
 
@@ -205,10 +208,21 @@ def main() -> int:
     row("cached scrub with mask overlay → repaint", [timed(lambda i=i: scrub(i)) for i in range(120)], 8.0)
     session.set_mask_view(MaskView.NONE)
     row("   without mattes", [timed(lambda i=i: scrub(i)) for i in range(120)])
-    row(
-        "   QPainter.drawImage of the picture alone",
-        [timed(lambda i=i: bare(pictures[i % 8].image)) for i in range(120)],
-    )
+    for name, smooth in (("fast", False), ("smooth", True)):
+        samples = [timed(lambda i=i, s=smooth: bare(pictures[i % 8].image, s)) for i in range(120)]
+        row(f"   QPainter.drawImage of the picture, {name}", samples)
+    session.set_mask_view(MaskView.OVERLAY)
+
+    def settle() -> None:
+        canvas._lively = False
+        canvas.update()
+        canvas.flush()
+
+    samples = []
+    for i in range(20):
+        scrub(i)
+        samples.append(timed(settle))
+    row("the smooth repaint once it has stopped", samples, 16.0)
     masks.shutdown()
     canvas.close()
     return 0 if exact else 1
