@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Generator
@@ -35,6 +36,7 @@ def config_dir() -> Path:
     return _made(_home("config") or Path(platformdirs.user_config_dir(_APP)))
 
 
+@functools.cache
 def resources_dir() -> Path:
     """The bundled, read-only data: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).resolve().parents[1]

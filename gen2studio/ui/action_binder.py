@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
@@ -25,6 +25,15 @@ class ActionBinder(QObject):
         self._window = window
         for row in self.rows.values():
             self._actions[row.id] = self._made(row)
+        # A hundred drawings: they come right after the first paint, not before it.
+        QTimer.singleShot(0, self._show_icons)
+
+    def _show_icons(self) -> None:
+        for row in self.rows.values():
+            action = self._actions[row.id]
+            # Some actions show a state by another icon, and may have done so already.
+            if row.icon and action.icon().isNull():
+                action.setIcon(theme.icon(row.icon))
 
     def _made(self, row: Action) -> QAction:
         action = QAction(row.text, self._window)
@@ -41,8 +50,6 @@ class ActionBinder(QObject):
         shown = keys[0].toString(QKeySequence.SequenceFormat.NativeText) if keys else ""
         action.setToolTip(f"{label} ({shown})\n{row.tip}" if shown else f"{label}\n{row.tip}")
         action.setStatusTip(row.tip)
-        if row.icon:
-            action.setIcon(theme.icon(row.icon))
         action.setEnabled(False)
         if row.scope == "window":
             self._window.addAction(action)

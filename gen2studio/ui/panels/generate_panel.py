@@ -276,7 +276,7 @@ class GeneratePanel(QWidget):
         self.stills_button = self._push("generate.stillsButton", actions["generate.stills"])
         self.run_button = self._push("generate.runButton", actions["generate.run"])
         self.run_button.setProperty("primary", True)
-        self.cancel_button = QPushButton(actions["generate.cancel"].icon(), "Cancel", footer)
+        self.cancel_button = QPushButton(theme.icon("circle-stop"), "Cancel", footer)
         self.cancel_button.setObjectName("generate.cancelButton")
         self.cancel_button.setAccessibleName("Cancel")
         self.cancel_button.setToolTip(actions["generate.cancel"].toolTip())
@@ -296,11 +296,13 @@ class GeneratePanel(QWidget):
         return footer
 
     def _push(self, name: str, action: QAction) -> QPushButton:
-        button = QPushButton(action.icon(), action.text(), self)
+        button = QPushButton(action.text(), self)
         button.setObjectName(name)
         button.setAccessibleName(action.text())
         button.setToolTip(action.toolTip())
         button.clicked.connect(action.trigger)
+        # Icons of actions come after the first paint.
+        action.changed.connect(lambda: button.setIcon(action.icon()))
         return button
 
     # -- showing ------------------------------------------------------------------------------------------------------
