@@ -29,13 +29,29 @@ def sample(mask: Mask, scale: float, left: float, top: float, width: int, height
     step = 1.0 / scale
     if scale == 1.0 and left == int(left) and top == int(top):
         return _cut(mask, int(left), int(top), width, height)
-    near = quick or scale >= _NEAREST_FROM
-    if step >= 2.0 and not quick:
+    if quick:
+        return _nearest(mask, left, top, step, width, height)
+    near = scale >= _NEAREST_FROM
+    if step >= 2.0:
         mask, left, top, step = _shrunk(mask, left, top, step, width, height)
     # Corner coordinates → OpenCV's pixel-centre coordinates.
     matrix = np.array([[step, 0.0, left + 0.5 * step - 0.5], [0.0, step, top + 0.5 * step - 0.5]])
     flags = (cv2.INTER_NEAREST if near else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(mask, matrix, (width, height), flags=flags), np.uint8)
+
+
+def _nearest(mask: Mask, left: float, top: float, step: float, width: int, height: int) -> Mask:
+    """The pixel under the middle of every screen pixel: whole rows are picked, then their columns."""
+    columns = np.floor(left + (np.arange(width) + 0.5) * step).astype(np.intp)
+    rows = np.floor(top + (np.arange(height) + 0.5) * step).astype(np.intp)
+    x0, x1 = np.searchsorted(columns, (0, mask.shape[1]))
+    y0, y1 = np.searchsorted(rows, (0, mask.shape[0]))
+    inside = mask[rows[y0:y1]].take(columns[x0:x1], axis=1)
+    if inside.shape == (height, width):
+        return inside
+    out = np.zeros((height, width), np.uint8)
+    out[y0:y1, x0:x1] = inside
+    return out
 
 
 def _cut(mask: Mask, left: int, top: int, width: int, height: int) -> Mask:

@@ -61,6 +61,37 @@ def test_steps_with_one_key_merge(qapp: QApplication) -> None:
     assert store.document is first
 
 
+def test_a_step_is_extended_below_later_ones(qapp: QApplication) -> None:
+    store, _ = opened()
+    first = store.document
+    stack = store.undo_stack
+
+    def grow(document: Document) -> Document:
+        return replace(document, name=document.name + "x")
+
+    store.extend("Run", grow, "run")
+    store.extend("Run", grow, "run")
+    assert (stack.count(), store.document.name) == (1, first.name + "xx")
+    store.apply("Paint", replace(store.document, active_sequence=""))
+    stack.setClean()
+    store.extend("Run", grow, "run")
+    assert [stack.text(i) for i in range(stack.count())] == ["Run", "Paint"]
+    assert (store.document.name, store.document.active_sequence) == (first.name + "xxx", "")
+    assert not stack.isClean()  # there is something to save
+    last = store.document
+    stack.undo()
+    assert (store.document.name, store.document.active_sequence) == (first.name + "xxx", first.active_sequence)
+    store.extend("Run", grow, "run")
+    assert stack.canRedo()  # what was undone is not lost
+    stack.redo()
+    assert (store.document.name, store.document.active_sequence) == (last.name + "x", "")
+    stack.undo()
+    stack.undo()
+    assert store.document is first
+    store.extend("Run", grow, "run")
+    assert (stack.count(), store.document.name) == (1, first.name + "x")
+
+
 def test_takes_and_facts_survive_undo_but_ratings_do_not(qapp: QApplication) -> None:
     store, clip = opened()
     rename(store, "b")

@@ -222,7 +222,7 @@ def main() -> int:
     for i in range(20):
         scrub(i)
         samples.append(timed(settle))
-    row("the smooth repaint once it has stopped", samples, 16.0)
+    row("the smooth repaint once it has stopped", samples)
     masks.shutdown()
     canvas.close()
     return 0 if exact else 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gen2studio.core.geometry import Extent, Rect
-from gen2studio.raster import shapes
+from gen2studio.raster import brush, shapes
 
 EXTENT = Extent(120, 90)
 
@@ -101,3 +101,30 @@ def test_fill_by_colour_is_connected_and_within_tolerance() -> None:
     assert everywhere[70, 70] == 255
     tight = shapes.fill_colour(picture, 12, 12, tolerance=5)
     assert tight[22, 22] == 0
+
+
+def test_a_region_is_laid_exactly_across_tiles() -> None:
+    rng = np.random.default_rng(8)
+    for subtract in (False, True):
+        mask = rng.integers(0, 256, (700, 900), dtype=np.uint8)
+        coverage = np.zeros((600, 800), np.uint8)
+        coverage[50:590, 40:700] = 255
+        coverage[300:340] = rng.integers(0, 256, (40, 800), dtype=np.uint8)
+        expected = mask.copy()
+        window = expected[80:680, 70:870]
+        brush.lay(window.copy(), coverage, window, erase=subtract)
+        area = shapes.put(mask, Rect(70, 80, 800, 600), coverage, subtract=subtract)
+        assert area == Rect(70, 80, 800, 600)
+        assert np.array_equal(mask, expected)
+
+
+def test_a_colour_fill_ignores_alpha_and_leaves_the_picture() -> None:
+    picture = np.full((40, 60, 4), 90, np.uint8)
+    picture[:, 30:, 3] = 7
+    picture[10] = 200
+    kept = picture.copy()
+    region = shapes.fill_colour(picture, 5, 20, 4)
+    assert region[11:].min() == 255
+    assert region[:11].max() == 0
+    assert np.array_equal(shapes.fill_colour(picture[..., :3].copy(), 5, 20, 4), region)
+    assert np.array_equal(picture, kept)

@@ -66,3 +66,15 @@ def test_the_outline_runs_along_the_edge_only() -> None:
     assert radius.max() < 94
     assert len(xs) > 2 * np.pi * 90
     assert (line[..., :3] <= line[..., 3:]).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "left", "top"), [(0.5, 0.0, 0.0), (0.73, -20.3, -11.0), (2.0, 10.25, 20.0), (0.3, 390.0, 290.0)]
+)
+def test_quick_samples_are_the_pixels_under_the_screen(scale: float, left: float, top: float) -> None:
+    mask = np.random.default_rng(5).integers(1, 256, (300, 400), dtype=np.uint8)
+    sampled = views.sample(mask, scale, left, top, 60, 50, quick=True)
+    for row, column in ((0, 0), (49, 59), (20, 31)):
+        x, y = left + (column + 0.5) / scale, top + (row + 0.5) / scale
+        inside = 0 <= x < 400 and 0 <= y < 300
+        assert sampled[row, column] == (mask[int(y), int(x)] if inside else 0)

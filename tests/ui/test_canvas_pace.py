@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt, QTimer
+
 from gen2studio.app.session import Compare
 from gen2studio.app.viewer_feed import ViewerPicture
 from gen2studio.core.geometry import Extent
@@ -14,8 +16,6 @@ from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.document import masks as edits
 from gen2studio.document.model import MaskFrame
 from gen2studio.raster import morphology, shapes
-from PySide6.QtCore import Qt, QTimer
-
 from tests.ui.canvas_rig import FRAME, NONE, SHIFT, Rig, rig
 
 __all__ = ["rig"]
