@@ -172,9 +172,10 @@ class ViewerFeed(QObject):
     def show_preview(self, media_id: str, frame: int, picture: NDArray[np.uint8]) -> None:
         """Lay a live preview ((H, W, 3) RGB or (H, W, 4) BGRA uint8) over ``frame`` of a media until it is cleared."""
         if picture.shape[2] == 3:
-            bgra = np.empty((*picture.shape[:2], 4), np.uint8)
-            bgra[..., :3] = picture[..., ::-1]
-            bgra[..., 3] = 255
+            import cv2
+
+            # Frames arrive one after the other while a take is made: turning the channels round in numpy takes 15 ms.
+            bgra = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGRA), np.uint8)
         else:
             bgra = np.ascontiguousarray(picture)
         self._preview = (media_id, frame, bgra)
