@@ -20,6 +20,7 @@ from gen2studio.core.frozen import frozen_map, with_item
 from gen2studio.core.geometry import Extent
 from gen2studio.document.model import Document
 from gen2studio.ui.canvas import placard
+from gen2studio.ui.canvas.stage import Stage
 from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
 from tests.ui.canvas_rig import CTRL, MIDDLE, NONE, Rig, rig
 
@@ -133,7 +134,7 @@ def test_a_smaller_picture_fills_the_media_extent(rig: Rig) -> None:
     rig.session.set_tool("brush")
     rig.drag((400, 400), (420, 420))
     assert rig.matte().shape == (512, 512)
-    full = rig.canvas.media_picture()
+    full = Stage(rig.canvas, rig.masks).picture
     assert full is not None
     assert full.shape == (512, 512, 4)
     assert rig.pixel(20, 500) != (0, 0, 0)

@@ -7,16 +7,11 @@ footage. Pointer and keys become gestures (see :mod:`gen2studio.ui.canvas.gestur
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QColor,
     QDragEnterEvent,
     QDropEvent,
     QEnterEvent,
@@ -28,7 +23,6 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPointingDevice,
-    QRegion,
     QResizeEvent,
     QTabletEvent,
     QWheelEvent,
@@ -39,9 +33,8 @@ from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.session import Compare, Session
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Extent, Rect
-from gen2studio.core.time import timecode
 from gen2studio.ui import theme
-from gen2studio.ui.canvas import compare_painter, overlay, placard, sketch_painter
+from gen2studio.ui.canvas import captions, compare_painter, overlay, pane_painter, placard, sketch_painter
 from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool
 from gen2studio.ui.canvas.stage import Stage
 from gen2studio.ui.canvas.status_strip import HEIGHT, StatusStrip
@@ -57,12 +50,6 @@ _SETTLE_MS = 120
 has followed for as long, smoothly."""
 _MARGIN = 12.0
 """Widget pixels kept free around a fitted picture."""
-_SHOWS = {
-    "source": ("Source", "text_faint"),
-    "take": ("Take", "success"),
-    "preview": ("Preview", "band_running"),
-    "offline": ("Offline", "danger"),
-}
 
 
 class Canvas(QWidget):
@@ -164,18 +151,6 @@ class Canvas(QWidget):
     @property
     def picture(self) -> ViewerPicture | None:
         return self._picture
-
-    def media_picture(self) -> NDArray[np.uint8] | None:
-        """The picture on screen as (H, W, 4) BGRA at media size."""
-        if self._picture is None or self._picture.image is None:
-            return None
-        image, extent = self._picture.image, self._picture.extent
-        if image.shape[:2] != (extent.height, extent.width):
-            import cv2
-
-            size = (extent.width, extent.height)
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        return image
 
     def _opaque(self, media_id: str) -> bool:
         item = self._session.document.media.get(media_id)
@@ -311,38 +286,21 @@ class Canvas(QWidget):
 
     def _paint_pane(self, painter: QPainter, dirty: QRect, pane: int, picture: ViewerPicture) -> None:
         assert self._pair is not None
-        transform = self._pane_transform(pane)
-        frame = transform.rect_to_view(0, 0, picture.extent.width, picture.extent.height)
-        opaque = self._opaque(picture.media_id)
-        if not frame.contains(QRectF(dirty)):
-            box = self._letterbox()
-            stage = transform.rect_to_view(box.x(), box.y(), box.width(), box.height())
-            # What the picture hides is not worth painting twice.
-            bare = QRegion(dirty).subtracted(QRegion(_inside(frame))) if opaque else QRegion(dirty)
-            for strip in bare:  # type: ignore[attr-defined]
-                painter.fillRect(strip, theme.colour("canvas"))
-                painter.fillRect(stage.intersected(QRectF(strip)), theme.colour("stage"))
-        if not opaque:
-            placard.paint_checks(painter, frame, dirty)
-        mode = self._mode()
-        split = self._session.compare_split
-        compare_painter.paint_pair(painter, frame, self._pair, mode, split, pane == 0, self._lively)
-        showing_reference = mode is Compare.TOGGLE or (mode is Compare.SIDE_BY_SIDE and pane == 0)
-        if mode is Compare.WIPE:
-            # The mattes belong to the result; what it is compared with stays clear.
-            dirty = dirty.intersected(QRect(round(compare_painter.wipe_line(frame, split)), 0, 1 << 20, 1 << 20))
-        if not showing_reference and mode is not Compare.DIFFERENCE:
-            layers = [(owner.colour, matte) for owner, matte in self._masks.layers()]
-            overlay.paint_mattes(
-                painter,
-                dirty,
-                frame,
-                transform,
-                layers,
-                self._session.mask_view,
-                self._session.mask_opacity,
-                self._lively,
-            )
+        session = self._session
+        seen = pane_painter.Pane(
+            extent=picture.extent,
+            pair=self._pair,
+            transform=self._pane_transform(pane),
+            letterbox=self._letterbox(),
+            mode=self._mode(),
+            split=session.compare_split,
+            left=pane == 0,
+            layers=[(owner.colour, matte) for owner, matte in self._masks.layers()],
+            view=session.mask_view,
+            opacity=session.mask_opacity,
+            quick=self._lively,
+        )
+        pane_painter.paint_pane(painter, dirty, seen)
 
     def _paint_above(self, painter: QPainter) -> None:
         mode = self._mode()
@@ -353,36 +311,17 @@ class Canvas(QWidget):
         elif mode is Compare.SIDE_BY_SIDE:
             divider = self._pane_area(1)
             painter.fillRect(QRect(divider.left() - 1, 0, 2, divider.height()), theme.colour("line_strong"))
-        self._paint_labels(painter, mode)
+        areas = tuple(QRectF(area) for area in (self.view_area, self._pane_area(0), self._pane_area(1)))
+        compare_painter.paint_labels(painter, mode, self.compare_names(), *areas)
         shift = self._pane_transform(self._pane)
         sketch_painter.paint_sketch(painter, self._stage.sketch, shift)
         if self._ring_shown() and self._hover is not None:
             brush = self._masks.brush
             sketch_painter.paint_ring(painter, self._hover, brush.radius * self._transform.zoom, brush.hardness)
 
-    def _paint_labels(self, painter: QPainter, mode: Compare) -> None:
-        left, right = self.compare_names()
-        area = QRectF(self.view_area)
-        if mode is Compare.WIPE:
-            compare_painter.paint_label(painter, area, left)
-            compare_painter.paint_label(painter, area, right, right=True)
-        elif mode is Compare.SIDE_BY_SIDE:
-            compare_painter.paint_label(painter, QRectF(self._pane_area(0)), left)
-            compare_painter.paint_label(painter, QRectF(self._pane_area(1)), right, right=True)
-        elif mode is Compare.DIFFERENCE:
-            compare_painter.paint_label(painter, area, f"Difference ×4: {left} and {right}")
-        elif mode is Compare.TOGGLE:
-            compare_painter.paint_label(painter, area, left)
-
     def compare_names(self) -> tuple[str, str]:
         """What is on the left and on the right of a comparison, as the labels say it."""
-        takes = self._session.document.takes
-        left = self._session.compare_left
-        picture = self._picture
-        right = _SHOWS.get(picture.shows, ("", ""))[0] if picture is not None else ""
-        if picture is not None and picture.shows == "take" and picture.take_id in takes:
-            right = takes[picture.take_id].name
-        return (takes[left].name if left in takes else "Source"), right
+        return captions.compare_names(self._session, self._picture)
 
     # -- repainting only what changed ------------------------------------------------------------------------------
 
@@ -449,32 +388,13 @@ class Canvas(QWidget):
     # -- status ----------------------------------------------------------------------------------------------------
 
     def _tell_status(self) -> None:
-        picture = self._picture
-        if picture is None or picture.shows == "empty":
-            self.status.tell("", "text_faint", "", "")
-            return
-        words, ink = _SHOWS.get(picture.shows, ("", "text_faint"))
-        takes = self._session.document.takes
-        if picture.shows == "take" and picture.take_id in takes:
-            words = takes[picture.take_id].name
-        if self._mode() is Compare.TOGGLE:
-            words, ink = self.compare_names()[0], "text_faint"
-        item = self._session.document.media.get(picture.media_id)
-        rate = item.info.rate if item is not None and item.info.rate > 0 else Fraction(25)
-        place = f"{picture.media_frame:5d}  {timecode(picture.media_frame, rate)}"
-        self.status.tell(words, ink, place, str(picture.extent) if picture.image is not None else "")
+        self.status.tell(*captions.status(self._session, self._picture, self._mode()))
 
     def _tell_colour(self) -> None:
         colour = None
-        picture = self._picture
-        if self._hover is not None and picture is not None and picture.image is not None:
+        if self._hover is not None:
             point = self._pane_transform(self._pane_at(self._hover)).to_media(self._hover)
-            rows, columns = picture.image.shape[:2]
-            x = int(point.x() // 1 * columns / picture.extent.width)
-            y = int(point.y() // 1 * rows / picture.extent.height)
-            if 0 <= x < columns and 0 <= y < rows:
-                blue, green, red = (int(v) for v in picture.image[y, x, :3])
-                colour = QColor(red, green, blue)
+            colour = captions.colour_at(self._picture, point)
         self.status.tell_colour(colour)
 
     # -- tools -----------------------------------------------------------------------------------------------------
@@ -758,12 +678,6 @@ class Canvas(QWidget):
             event.acceptProposedAction()
             # Importing may open a dialog: let the drag finish first.
             QTimer.singleShot(0, self, lambda: self.files_dropped.emit(paths))
-
-
-def _inside(rect: QRectF) -> QRect:
-    """The whole pixels that ``rect`` covers."""
-    left, top = math.ceil(rect.left()), math.ceil(rect.top())
-    return QRect(left, top, math.floor(rect.right()) - left, math.floor(rect.bottom()) - top)
 
 
 def _area(rect: QRect) -> int:

@@ -142,6 +142,22 @@ def paint_wipe_handle(painter: QPainter, frame: QRectF, view: QRectF, split: flo
     painter.restore()
 
 
+def paint_labels(
+    painter: QPainter, mode: Compare, names: tuple[str, str], whole: QRectF, left: QRectF, right: QRectF
+) -> None:
+    """Name both sides of a comparison; ``left`` and ``right`` are the panes of side by side."""
+    if mode is Compare.WIPE:
+        paint_label(painter, whole, names[0])
+        paint_label(painter, whole, names[1], right=True)
+    elif mode is Compare.SIDE_BY_SIDE:
+        paint_label(painter, left, names[0])
+        paint_label(painter, right, names[1], right=True)
+    elif mode is Compare.DIFFERENCE:
+        paint_label(painter, whole, f"Difference ×4: {names[0]} and {names[1]}")
+    elif mode is Compare.TOGGLE:
+        paint_label(painter, whole, names[0])
+
+
 def paint_label(painter: QPainter, area: QRectF, text: str, right: bool = False) -> None:
     """A chip in an upper corner of ``area`` that names what is shown there."""
     if not text or area.width() < 60:

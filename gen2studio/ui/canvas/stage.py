@@ -53,7 +53,16 @@ class Stage:
     @property
     def picture(self) -> NDArray[np.uint8] | None:
         """The picture on screen at media size, (H, W, 4) BGRA."""
-        return self._canvas.media_picture()
+        shown = self._canvas.picture
+        if shown is None or shown.image is None:
+            return None
+        image, extent = shown.image, shown.extent
+        if image.shape[:2] != (extent.height, extent.width):
+            import cv2
+
+            size = (extent.width, extent.height)
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        return image
 
     @property
     def transform(self) -> ViewTransform:
