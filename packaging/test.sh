@@ -12,6 +12,6 @@ if [ $# -eq 0 ]; then
   .venv/bin/ruff check .
   .venv/bin/ruff format --check --quiet .
   .venv/bin/lint-imports --no-cache
-  .venv/bin/pyright
+  .venv/bin/pyright --pythonpath .venv/bin/python
 fi
 exec .venv/bin/python -m pytest "$@"

@@ -37,7 +37,8 @@ def blend(source: Pixels, changed: Pixels, mask: Mask | None) -> Pixels:
         part = np.ascontiguousarray(mask[rows, columns])
         if not part.any():
             continue
-        below, above = np.ascontiguousarray(source[rows, columns]), np.ascontiguousarray(changed[rows, columns])
+        # Taken from our copy: across the whole width this is a view, and the source's own bytes are not ours to write.
+        below, above = np.ascontiguousarray(out[rows, columns]), np.ascontiguousarray(changed[rows, columns])
         solid = np.asarray(cv2.threshold(part, 254, 255, cv2.THRESH_BINARY)[1], np.uint8)
         if np.array_equal(solid, part):
             cv2.copyTo(above, solid, below)

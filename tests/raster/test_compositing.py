@@ -72,3 +72,15 @@ def test_checkerboard_parts_fit_together() -> None:
     part = compositing.checkerboard(40, 30, 12, left=37, top=21)
     assert np.array_equal(board[21:51, 37:77], part)
     assert len(np.unique(board.reshape(-1, 4), axis=0)) == 2
+
+
+def test_blend_leaves_a_read_only_source_alone_across_the_whole_width() -> None:
+    source = np.full((130, 40, 3), 7, np.uint8)
+    source.setflags(write=False)
+    changed = np.full((130, 40, 3), 200, np.uint8)
+    mask = np.zeros((130, 40), np.uint8)
+    mask[20:100] = 255
+    result = compositing.blend(source, changed, mask)
+    assert (result[20:100] == 200).all()
+    assert (result[:20] == 7).all()
+    assert (source == 7).all()
