@@ -17,6 +17,7 @@ from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.model import Clip, Document, MediaItem, Sequence
 from gen2studio.engine.take_store import frame_name
+from gen2studio.media import codecs
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -54,6 +55,7 @@ class OfflinePixels:
         self._last: tuple[tuple[str, int], Pixels] | None = None
 
     def _decoder(self, item: MediaItem) -> Decoder:
+        codecs.load()
         from gen2studio.media.decoder import open_decoder
 
         decoder = self._decoders.pop(item.id, None)

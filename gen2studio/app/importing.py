@@ -21,6 +21,7 @@ from gen2studio.document import edits
 from gen2studio.document.media_edits import add_media, find_by_path
 from gen2studio.document.model import Document, MediaItem
 from gen2studio.document.sequences import add_sequence, with_sequence
+from gen2studio.media import codecs
 
 MEDIA_SUFFIXES = frozenset(
     [
@@ -87,6 +88,7 @@ def expand(paths: Sequence[Path]) -> tuple[Found, ...]:
 
     A single numbered image named directly stays a still. Raises MediaError for a path that is not there or too much.
     """
+    codecs.load()
     from gen2studio.media.stills import find_run, is_still
 
     found: list[Found] = []
@@ -229,6 +231,7 @@ class Importer(QObject):
         self._pool.submit(self._probe_all, tuple(paths), request, self._generation)
 
     def _probe_all(self, paths: tuple[Path, ...], request: _Request, generation: int) -> None:
+        codecs.load()
         from gen2studio.media.probe import probe
 
         items: list[MediaItem] = []

@@ -16,6 +16,7 @@ from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.document import media_edits
 from gen2studio.document.model import Document, MediaItem
+from gen2studio.media import codecs
 
 MOST_FILES = 200_000
 """Where a search ends: somebody chose the root of a disk."""
@@ -36,6 +37,7 @@ def search(items: Sequence[MediaItem], folder: Path) -> tuple[list[Match], list[
 
     A file of the same fingerprint wins over one that only has the same name.
     """
+    codecs.load()
     from gen2studio.media.probe import probe
 
     names = {Path(item.path).name.casefold() for item in items}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -41,6 +42,7 @@ from gen2studio.engine.journal import RenderJournal
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
 from gen2studio.engine.take_store import TakeStore, encode_png
 from gen2studio.engine.workspace import Workspace
+from gen2studio.media import codecs
 from gen2studio.media.frame_server import FrameServer
 from gen2studio.media.metadata import read_recipe
 
@@ -419,8 +421,10 @@ class Studio(QObject):
     # -- ending ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the engine thread once the window is up."""
+        """Start the engine thread and load the codecs once the window is up."""
         QTimer.singleShot(300, self.host.start)
+        self._codecs = threading.Thread(target=codecs.load, name="codecs", daemon=True)
+        QTimer.singleShot(100, self._codecs.start)
 
     def shutdown(self, *, discard: bool = False) -> None:
         """Stop every thread. Unfinished renders stay in the journal and go on at the next start.

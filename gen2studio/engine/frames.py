@@ -14,6 +14,7 @@ from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import BlobRef, SourceRef
+from gen2studio.media import codecs
 
 FrameReader = Callable[[SourceRef, int, Extent], Picture]
 """(source, media frame, size) → (H, W, 3) uint8 sRGB. Raises MediaError."""
@@ -66,6 +67,7 @@ class DecodingReader:
     def _decoder(self, source: SourceRef) -> Any:
         found = self._open.get(source.path)
         if found is None:
+            codecs.load()
             from gen2studio.media.decoder import open_decoder
 
             path = Path(source.path)

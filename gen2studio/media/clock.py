@@ -27,6 +27,7 @@ from gen2studio.core import paths
 from gen2studio.core.hashing import bytes_digest
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.time import COMMON_RATES, snap_rate
+from gen2studio.media import codecs
 
 _VERSION = 6
 
@@ -200,6 +201,7 @@ def clock_of(path: Path | str, info: MediaInfo | None = None, abandon: Callable[
     The pass raises Abandoned once ``abandon()`` is true. The sidecar is keyed by path, size and modification time, so
     an edited file is scanned again.
     """
+    codecs.load()
     from gen2studio.media import clock_scan, stills
 
     path = Path(path)

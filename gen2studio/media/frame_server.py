@@ -26,6 +26,7 @@ from gen2studio.core import log
 from gen2studio.core.errors import MediaError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.media import codecs
 from gen2studio.media.abandon import Abandoned
 
 if TYPE_CHECKING:
@@ -271,6 +272,7 @@ class FrameServer:
             self._deliver(request, request.index, pixels, sentence)
 
     def _preview(self, request: _Request, stale: Callable[[], bool]) -> None:
+        codecs.load()
         from gen2studio.media.decoder import VideoDecoder
 
         with self._state:
@@ -356,6 +358,7 @@ class FrameServer:
 
     def _picture(self, path: str, index: int, stale: Callable[[], bool]) -> Picture:
         # The decoder's libraries load on the first picture, not with the window.
+        codecs.load()
         from gen2studio.media.decoder import VideoDecoder
         from gen2studio.media.stills import SequenceDecoder
 
@@ -444,6 +447,7 @@ class FrameServer:
             self._release(opened)
 
     def _opened(self, path: str, info: MediaInfo | None) -> _Open:
+        codecs.load()
         from gen2studio.media.decoder import open_decoder
 
         fresh = _Open(open_decoder(path, info, self._is_closing), users=1)

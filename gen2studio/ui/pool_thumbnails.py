@@ -14,6 +14,7 @@ from gen2studio.core.errors import StudioError
 from gen2studio.core.log import topic
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.model import MediaItem
+from gen2studio.media import codecs
 from gen2studio.ui.panels.media_pool import poster_time
 from gen2studio.ui.widgets.pictures import image_of
 
@@ -47,6 +48,7 @@ class PoolThumbnails(QObject):
             self._thread = None
 
     def _run(self) -> None:
+        codecs.load()
         from gen2studio.media.thumbnails import thumbnail
 
         while (wanted := self._wanted.get()) is not None:

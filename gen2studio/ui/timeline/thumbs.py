@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPixmap
 
+from gen2studio.media import codecs
 from gen2studio.ui.timeline.feeds import Feed
 
 PAGE = 2048, 1024
@@ -23,6 +24,7 @@ HEIGHTS = (24, 48, 96, 192)
 
 def read_thumbnail(path: str, moment: int, height: int) -> NDArray[np.uint8]:
     """(height, W, 4) uint8 BGRA premultiplied at ``moment`` milliseconds. For the feed's thread."""
+    codecs.load()
     from gen2studio.media.thumbnails import thumbnail
 
     return thumbnail(Path(path), Fraction(moment, 1000), height)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
+from gen2studio.media import codecs
 from gen2studio.ui.timeline.feeds import Feed
 from gen2studio.ui.timeline.layout import Row
 
@@ -42,6 +43,7 @@ class WavePyramid:
 
 def read_pyramid(path: str) -> WavePyramid:
     """The peaks of a file; slow the first time. For the feed's thread."""
+    codecs.load()
     from gen2studio.media.peaks import peaks_of
 
     peaks = peaks_of(Path(path))
