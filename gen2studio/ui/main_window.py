@@ -153,6 +153,8 @@ class MainWindow(QMainWindow):
         studio, session = self.studio, self.studio.session
         studio.feed.picture_changed.connect(self.canvas.show_picture)
         self.canvas.files_dropped.connect(lambda paths: window_commands.open_paths(self, list(paths)))
+        # A result is judged without red on it; on the Masks page the mattes matter more.
+        self._docks["masks"].visibilityChanged.connect(self.canvas.set_masking)
         self.canvas.gesture_started.connect(studio.live.begin_gesture)
         self.canvas.gesture_ended.connect(studio.live.end_gesture)
         session.message.connect(self.messages.show_message)

@@ -30,7 +30,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gen2studio.app.mask_editing import MaskEditing
-from gen2studio.app.session import Compare, Session
+from gen2studio.app.session import Compare, MaskView, Session
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.ui import theme
@@ -101,6 +101,7 @@ class Canvas(QWidget):
         self._tell_status()
 
     def _wire(self) -> None:
+        self._masking = True
         session, masks = self._session, self._masks
         session.compare_changed.connect(self._on_compare_changed)
         session.compare_split_changed.connect(self._on_view_changed)
@@ -284,6 +285,15 @@ class Canvas(QWidget):
             painter.restore()
         self._paint_above(painter)
 
+    def set_masking(self, masking: bool) -> None:
+        """Whether the artist works on masks: then mattes are laid over results too, otherwise over the source only."""
+        if masking != self._masking:
+            self._masking = masking
+            self.update(self.view_area)
+
+    def _mattes_shown(self, picture: ViewerPicture) -> bool:
+        return self._masking or self.gesturing or picture.shows == "source"
+
     def _paint_pane(self, painter: QPainter, dirty: QRect, pane: int, picture: ViewerPicture) -> None:
         assert self._pair is not None
         session = self._session
@@ -296,7 +306,7 @@ class Canvas(QWidget):
             split=session.compare_split,
             left=pane == 0,
             layers=[(owner.colour, matte) for owner, matte in self._masks.layers()],
-            view=session.mask_view,
+            view=session.mask_view if self._mattes_shown(picture) else MaskView.NONE,
             opacity=session.mask_opacity,
             quick=self._lively,
         )
