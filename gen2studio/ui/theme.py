@@ -38,6 +38,7 @@ def _svg(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+@functools.lru_cache(maxsize=512)
 def icon_pixmap(name: str, size: int, ink: str, ratio: float = 1.0) -> QPixmap:
     """An icon of ``resources/icons`` drawn with the theme colour ``ink`` at ``size`` device-independent pixels."""
     from PySide6.QtSvg import QSvgRenderer

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QPainter, QPixmap
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    QThreadPool,
+    Signal,
+)
+from PySide6.QtGui import QAction, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -25,7 +36,7 @@ from gen2studio.app.session import Session
 from gen2studio.document.model import Clip, Document, Take
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.empty_state import EmptyState
-from gen2studio.ui.widgets.pictures import pixmap_from_file
+from gen2studio.ui.widgets.pictures import image_from_file
 
 _THUMB = QSize(128, 72)
 Index = QModelIndex | QPersistentModelIndex
@@ -36,6 +47,9 @@ SOURCE = ""
 
 class TakesModel(QAbstractListModel):
     """The source first, then the takes of one clip, latest first."""
+
+    _arrived = Signal(object, object)
+    """((take id, frame), QImage), from a pool thread."""
 
     def __init__(
         self,
@@ -50,6 +64,7 @@ class TakesModel(QAbstractListModel):
         self._takes: list[Take] = []
         self._pictures: dict[tuple[str, int], QPixmap] = {}
         self._stale_cache: dict[str, bool] = {}
+        self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     def show(self, document: Document, clip: Clip | None) -> None:
         takes = [document.takes[t] for t in reversed(clip.takes) if t in document.takes] if clip else []
@@ -88,8 +103,23 @@ class TakesModel(QAbstractListModel):
         frame = (first + last) // 2 if take.complete else first
         key = (take.id, frame)
         if key not in self._pictures:
-            self._pictures[key] = pixmap_from_file(self._folder(take.id) / f"frame_{frame:06d}.png", _THUMB)
+            # Null until it was read: a full-size PNG takes longer to decode than a repaint may last.
+            self._pictures[key] = QPixmap()
+            path = self._folder(take.id) / f"frame_{frame:06d}.png"
+            QThreadPool.globalInstance().start(lambda: self._read(key, path))
         return self._pictures[key]
+
+    def _read(self, key: tuple[str, int], path: Path) -> None:
+        image = image_from_file(path, _THUMB)
+        # The panel may be gone by now.
+        with contextlib.suppress(RuntimeError):
+            self._arrived.emit(key, image)
+
+    def _on_arrived(self, key: tuple[str, int], image: QImage) -> None:
+        self._pictures[key] = QPixmap.fromImage(image)
+        row = self.row_of(key[0])
+        if row:
+            self.dataChanged.emit(self.index(row), self.index(row))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         take = self.take(index)
