@@ -198,7 +198,7 @@ class MainWindow(QMainWindow):
         if self._fresh:
             # Dock sizes only hold once the window has its real size.
             self._fresh = False
-            self._default_layout()
+            QTimer.singleShot(0, self._default_layout)
 
     def _save_layout(self) -> None:
         self.studio.preferences.set("window_geometry", bytes(self.saveGeometry().toBase64().data()).decode())
