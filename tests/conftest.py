@@ -9,6 +9,7 @@ os.environ.setdefault("QT_SCALE_FACTOR", "1")
 
 import faulthandler
 import gc
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,15 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("GEN2STUDIO_HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A headless verb run in this process sets the program's log level: the next test starts as it found it."""
+    logger = logging.getLogger("gen2studio")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture(autouse=True)
