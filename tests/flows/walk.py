@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("GEN2STUDIO_HOME", tempfile.mkdtemp(prefix="walk-"))
 sys.setswitchinterval(0.0005)
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
 
@@ -34,6 +34,13 @@ from gen2studio.ui.main_window import MainWindow
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
+
+
+def wait(milliseconds: int) -> None:
+    """Let the window live. Not QTest.qWait: that sleeps with the interpreter lock held and starves the engine."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 @dataclass(frozen=True)
@@ -79,13 +86,13 @@ class Walk:
     def until(self, done: Callable[[], object], seconds: float = 60.0) -> None:
         end = time.perf_counter() + seconds
         while not done():
-            QTest.qWait(25)
+            wait(25)
             if time.perf_counter() > end:
                 self.shoot("stuck")
                 raise SystemExit(f"waited {seconds} s in vain")
 
     def shoot(self, name: str) -> None:
-        QTest.qWait(250)
+        wait(250)
         self.step += 1
         self.window.grab().save(str(self.out / f"{self.step:02d}_{name}.png"))
         print(f"{time.perf_counter() - self.begun:7.1f} s  {name}", flush=True)
@@ -135,13 +142,13 @@ class Walk:
         self.until(lambda: all(s.picture is not None for s in studio.generation.stills), 120)
         self.shoot(f"{job.name}_stills")
         self.press("generate.runButton")
-        QTest.qWait(4000)
+        wait(4000)
         self.shoot(f"{job.name}_running")
         self.until(lambda: self.clip().takes and studio.store.document.takes[self.clip().takes[-1]].complete, 600)
         session.set_playhead(self.frames // 2)
         for mode in ("wipe", "side", "difference"):
             self.act(f"compare.{mode}")
-            QTest.qWait(600)
+            wait(600)
             self.shoot(f"{job.name}_{mode}")
         self.act("compare.off")
         self.act("take.apply")
@@ -200,7 +207,7 @@ class Walk:
         assert dialog is not None
         dialog.path.setText(str(film))
         dialog.show()
-        QTest.qWait(300)
+        wait(300)
         dialog.grab().save(str(self.out / f"{self.step + 1:02d}_{job.name}_export_dialog.png"))
         done: list[object] = []
         dialog.exported.connect(done.append)
