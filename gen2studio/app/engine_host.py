@@ -22,14 +22,18 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from gen2studio.core.errors import sentence_of
 from gen2studio.core.log import topic
 from gen2studio.engine.events import (
+    AdapterReady,
     Estimated,
     Event,
     FrameReady,
     JobState,
+    LossMeasured,
     MaskReady,
     Noted,
     Progress,
     StateChanged,
+    StepPreview,
+    TestFrameReady,
 )
 from gen2studio.engine.job_queue import JobQueue
 from gen2studio.engine.protocol import EventSink, JobStatus
@@ -89,6 +93,14 @@ class EngineHost(QObject):
     """Estimated"""
     noted = Signal(object)
     """Noted"""
+    step_previewed = Signal(object)
+    """StepPreview; latest-only."""
+    loss_measured = Signal(object)
+    """LossMeasured"""
+    test_frame_ready = Signal(object)
+    """TestFrameReady"""
+    adapter_ready = Signal(object)
+    """AdapterReady"""
     queue_changed = Signal()
     """Order, priority or the hold of the queue changed by a command."""
     failed = Signal(str)
@@ -227,6 +239,14 @@ class EngineHost(QObject):
                 self.estimated.emit(event)
             case Noted():
                 self.noted.emit(event)
+            case StepPreview():
+                self.step_previewed.emit(event)
+            case LossMeasured():
+                self.loss_measured.emit(event)
+            case TestFrameReady():
+                self.test_frame_ready.emit(event)
+            case AdapterReady():
+                self.adapter_ready.emit(event)
 
 
 def _lower_priority() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from gen2studio.core.mask_raster import MaskRaster
+
 
 class Mode(enum.Enum):
     """The eight modes, in the order the panel shows them."""
@@ -81,6 +83,91 @@ class Controls:
     """Pixels the mask is grown (+) or shrunk (−) before use."""
     feather: float = 1.0
     """Gaussian sigma in pixels of the mask's soft edge, inwards only, so that nothing outside the mask changes."""
+    guidance: float = 0.0
+    """Guidance scale of a diffusion model, 1…20; 0 = the model's own default."""
+    steps: int = 0
+    """Denoising steps, 1…100; 0 = the model's own default."""
+    motion: float = 5.0
+    """0…10: general motion of generated shots; 5 = as the model likes it, 0 nearly still."""
+    control_scale: float = 1.0
+    """0…2: how strictly a structure control (depth, edges, flow) is followed."""
+
+
+class StructureSource(enum.Enum):
+    """What a diffusion model reads the structure of the footage from."""
+
+    AUTO = "auto"
+    """The best that is there: a depth pass, else an estimated depth, else edges."""
+    DEPTH_PASS = "depth_pass"
+    DEPTH = "depth"
+    EDGES = "edges"
+    GREY = "grey"
+    FLOW = "flow"
+    LAYOUT = "layout"
+    """Flat regions of colour: mock-ups, boxes and sketches."""
+    NONE = "none"
+
+
+class Fill(enum.Enum):
+    """What a mask edit may do with the subject's outline."""
+
+    FREE = "free"
+    """The model invents what fills the mask."""
+    SHAPE = "shape"
+    """The subject keeps its shape: structure goes on inside the mask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """Six camera axes, −10…10 over the length of the shot (Gen-2's units); 0 = still.
+
+    ``horizontal`` + moves right, ``vertical`` + up, ``zoom`` + in, ``pan`` + turns right, ``tilt`` + up, ``roll`` +
+    clockwise. ``static`` asks for a locked-off camera, which is more than not asking for a move.
+    """
+
+    horizontal: float = 0.0
+    vertical: float = 0.0
+    zoom: float = 0.0
+    pan: float = 0.0
+    tilt: float = 0.0
+    roll: float = 0.0
+    static: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionRegion:
+    """One region of the motion brush. Values −10…10 (``ambient`` 0…10) over the length of the shot."""
+
+    raster: MaskRaster
+    """Painted on the first frame, at the shot's size."""
+    horizontal: float = 0.0
+    vertical: float = 0.0
+    proximity: float = 0.0
+    """+ comes nearer (grows), − goes away."""
+    ambient: float = 0.0
+    """Undirected stirring: leaves, water, hair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthPass:
+    """A true depth pass that belongs to the footage, frame by frame."""
+
+    path: str
+    """A 16-bit PNG or EXR sequence (first file), or a video."""
+    name: str = ""
+    near_is_white: bool = True
+    near: float | None = None
+    """Depth value shown as nearest; None = the 2nd percentile of the clip."""
+    far: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterUse:
+    """A trained adapter (LoRA) and how strongly it acts, 0…2."""
+
+    adapter: str
+    """Id in the adapter library."""
+    strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +175,8 @@ class Look:
     """Everything the generate panel holds for one clip."""
 
     mode: Mode = Mode.STYLIZE
-    generator: str = "example"
+    generator: str = ""
+    """Id of a generator; empty = chosen by mode and input, and shown."""
     preset: str = ""
     """Id of a bundled preset in ``resources/looks`` or empty."""
     styles: tuple[StyleImage, ...] = ()
@@ -102,3 +190,10 @@ class Look:
     controls: Controls = field(default_factory=Controls)
     seed: int = 1
     seed_locked: bool = True
+    structure_source: StructureSource = StructureSource.AUTO
+    depth_pass: DepthPass | None = None
+    fill: Fill = Fill.SHAPE
+    camera: Camera = field(default_factory=Camera)
+    motion_regions: tuple[MotionRegion, ...] = ()
+    """At most five."""
+    adapters: tuple[AdapterUse, ...] = ()

@@ -13,12 +13,22 @@ from fractions import Fraction
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.media_info import MediaInfo
-from gen2studio.document.look import Look
+from gen2studio.document.look import Camera, Look
 
 
 class TrackKind(enum.Enum):
     VIDEO = "video"
     AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """What a generated shot is asked to be. Its media file is a slate of that size and length in the project."""
+
+    width: int
+    height: int
+    rate: Fraction
+    frames: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +42,8 @@ class MediaItem:
     fingerprint: str
     """:func:`gen2studio.core.hashing.file_fingerprint` at import."""
     info: MediaInfo
+    shot: Shot | None = None
+    """Set for a shot that a generator fills: it has no footage, only takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +196,70 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One shot of a storyboard: a picture (mock-up, sketch, still), what it should become, and for how long."""
+
+    id: str
+    name: str = ""
+    picture: str = ""
+    """Digest of a project image, or empty."""
+    prompt: str = ""
+    seconds: Fraction = Fraction(2)
+    keep_picture: bool = False
+    """True: the picture is the first frame as it is. False: its layout guides the shot (boxes as a skyline)."""
+    look: Look | None = None
+    """Overrides the board's look."""
+    camera: Camera = field(default_factory=Camera)
+    notes: str = ""
+    dialogue: str = ""
+    clip_id: str = ""
+    """The timeline clip made from this panel, or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A storyboard: panels in order, one look for all of them."""
+
+    id: str
+    name: str = "Storyboard"
+    look: Look = field(default_factory=Look)
+    panels: tuple[Panel, ...] = ()
+    width: int = 640
+    height: int = 384
+    rate: Fraction = Fraction(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingImage:
+    """A picture of a training set. ``crop`` is (x, y, width, height) in 0…1 of the image; None = the whole."""
+
+    digest: str
+    name: str = ""
+    caption: str = ""
+    crop: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """What an adapter is trained on: 5–30 pictures of one subject or style."""
+
+    id: str
+    name: str
+    trigger: str = ""
+    """The word that calls the subject or style in a prompt."""
+    kind: str = "subject"
+    """subject or style."""
+    images: tuple[TrainingImage, ...] = ()
+    generator: str = ""
+    steps: int = 0
+    """0 = the generator's default."""
+    rank: int = 8
+    learning_rate: float = 0.0
+    """0 = the generator's default."""
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """The whole project as one value. Mappings are keyed by id and keep insertion order."""
 
@@ -195,6 +271,8 @@ class Document:
     masks: Mapping[str, MaskObject] = field(default_factory=lambda: frozen_map({}))
     takes: Mapping[str, Take] = field(default_factory=lambda: frozen_map({}))
     default_look: Look = field(default_factory=Look)
+    boards: Mapping[str, Board] = field(default_factory=lambda: frozen_map({}))
+    training_sets: Mapping[str, TrainingSet] = field(default_factory=lambda: frozen_map({}))
 
     @property
     def sequence(self) -> Sequence | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.budget import with_frames
 from gen2studio.engine.events import Estimate
-from gen2studio.engine.generators import Abilities, Generator
+from gen2studio.engine.generators import Abilities, Generator, Operator, Trainer
 from gen2studio.engine.requests import GenerateRequest
 
 MODE_TITLES = {
@@ -39,14 +39,20 @@ class GeneratorEntry:
 
     abilities: Abilities
     load: Callable[[], Generator]
+    load_trainer: Callable[[], Trainer] | None = None
+    """Makes what trains adapters on it; None = it can't be trained."""
 
 
 class GeneratorRegistry:
     """The installed generators by id. Loading is thread-safe and happens once."""
 
-    def __init__(self, entries: Iterable[GeneratorEntry] = ()) -> None:
+    def __init__(
+        self, entries: Iterable[GeneratorEntry] = (), operators: Mapping[str, Callable[[], Operator]] | None = None
+    ) -> None:
         self._entries: dict[str, GeneratorEntry] = {entry.abilities.id: entry for entry in entries}
         self._loaded: dict[str, Generator] = {}
+        self._trainers: dict[str, Trainer] = {}
+        self._operators: dict[str, Callable[[], Operator]] = dict(operators or {})
         self._lock = threading.Lock()
 
     @staticmethod
@@ -92,3 +98,25 @@ class GeneratorRegistry:
             if generator_id not in self._loaded:
                 self._loaded[generator_id] = entry.load()
             return self._loaded[generator_id]
+
+    def trainer(self, generator_id: str) -> Trainer:
+        """What trains adapters on a generator's model. Raises GenerationError."""
+        entry = self._entries.get(generator_id)
+        if entry is None or entry.load_trainer is None:
+            title = entry.abilities.title if entry is not None else f"“{generator_id}”"
+            raise GenerationError(f"{title} can't be trained.", "Choose a model that can, such as the built-in one.")
+        with self._lock:
+            if generator_id not in self._trainers:
+                self._trainers[generator_id] = entry.load_trainer()
+            return self._trainers[generator_id]
+
+    def operator(self, kind: str, operator_id: str) -> Operator:
+        """What interpolates or upscales: the operator ``kind:operator_id``. Raises GenerationError."""
+        found = self._operators.get(f"{kind}:{operator_id}")
+        if found is None:
+            raise GenerationError(f"There is no way to {kind} called “{operator_id}” here.", "Use the built-in one.")
+        return found()
+
+    def operators(self, kind: str) -> tuple[str, ...]:
+        """Ids of the installed operators of a kind, preferred first."""
+        return tuple(key.partition(":")[2] for key in self._operators if key.startswith(f"{kind}:"))

@@ -28,6 +28,8 @@ class PromptWord:
 
     word: str
     known: bool
+    means: str = ""
+    """The known word it is read as, when that is another one (a synonym)."""
 
 
 class Catalog(Protocol):
@@ -37,8 +39,8 @@ class Catalog(Protocol):
         """Every bundled look in the order the grid shows them."""
         ...
 
-    def words(self, prompt: str) -> tuple[PromptWord, ...]:
-        """The words of ``prompt`` in order, each marked known or not."""
+    def words(self, prompt: str, generator: str = "example") -> tuple[PromptWord, ...]:
+        """The words of ``prompt`` in order, each marked known to ``generator`` or not."""
         ...
 
 
@@ -48,5 +50,5 @@ class EmptyCatalog:
     def presets(self) -> tuple[PresetInfo, ...]:
         return ()
 
-    def words(self, prompt: str) -> tuple[PromptWord, ...]:
+    def words(self, prompt: str, generator: str = "example") -> tuple[PromptWord, ...]:
         return tuple(PromptWord(word, False) for word in prompt.split())

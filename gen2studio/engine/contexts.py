@@ -15,13 +15,23 @@ from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.mask_raster import MaskRaster
-from gen2studio.engine.events import FrameReady, MaskReady, Noted, Picture, Progress
+from gen2studio.engine.events import (
+    AdapterReady,
+    FrameReady,
+    LossMeasured,
+    MaskReady,
+    Noted,
+    Picture,
+    Progress,
+    StepPreview,
+    TestFrameReady,
+)
 from gen2studio.engine.frames import FrameCache
 from gen2studio.engine.job_queue import Ticket
 from gen2studio.engine.pace import Pace
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.region import region_mask
-from gen2studio.engine.requests import BlobRef, GenerateRequest, SourceRef
+from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef
 
 _PROGRESS_GAP = 0.04
 """Seconds between two Progress events of a stage: 25 a second is more than an eye needs."""
@@ -69,6 +79,15 @@ class JobContext:
     def note(self, text: str, frame: int | None = None) -> None:
         self._sink(Noted(job_id=self.job_id, text=text, frame=frame))
         self.cancel.check()
+
+    def _matte(self, raster: MaskRaster) -> NDArray[np.uint8]:
+        self.cancel.check()
+        try:
+            mask = self.ticket.workspace.matte(raster)
+        except KeyError:
+            raise GenerationError("A part of the mask is missing from the project.", "Paint the mask again.") from None
+        mask.setflags(write=False)
+        return mask
 
     def _source(self, source: SourceRef, frame: int, size: Extent) -> Picture:
         self.cancel.check()
@@ -133,6 +152,17 @@ class GenerateContext(JobContext):
         self.cancel.check()
         return self.ticket.workspace.blob(ref)
 
+    def footage(self, source: SourceRef, frame: int) -> Picture:
+        return self._source(source, frame, Extent(max(1, source.width), max(1, source.height)))
+
+    def matte(self, raster: MaskRaster) -> NDArray[np.uint8]:
+        return self._matte(raster)
+
+    def step_preview(self, frame: int, picture: Picture, step: int, steps: int) -> None:
+        shown = np.array(picture, np.uint8, order="C")
+        shown.setflags(write=False)
+        self._sink(StepPreview(job_id=self.job_id, frame=frame, picture=shown, step=step, steps=steps))
+
     def emit(self, frame: int, picture: Picture) -> None:
         if frame not in self._wanted:
             raise GenerationError(f"The generator sent frame {frame}, which nobody asked for.")
@@ -188,13 +218,7 @@ class MaskingContext(JobContext):
         return self._source(self._footage, frame, Extent(max(1, self._footage.width), max(1, self._footage.height)))
 
     def matte(self, raster: MaskRaster) -> NDArray[np.uint8]:
-        self.cancel.check()
-        try:
-            mask = self.ticket.workspace.matte(raster)
-        except KeyError:
-            raise GenerationError("A part of the mask is missing from the project.", "Paint the mask again.") from None
-        mask.setflags(write=False)
-        return mask
+        return self._matte(raster)
 
     def emit(self, object_id: str, frame: int, mask: NDArray[np.uint8], confidence: float, engine: str) -> None:
         if (object_id, frame) in self._anchors:
@@ -211,3 +235,82 @@ class MaskingContext(JobContext):
                 engine=engine,
             )
         )
+
+
+class TrainingContext(JobContext):
+    """TrainContext of one training."""
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        sink: EventSink,
+        frames: FrameCache,
+        threads: int,
+        yield_to: Callable[[], None],
+        scratch: Path,
+    ) -> None:
+        super().__init__(ticket, sink, frames, threads, yield_to)
+        self._scratch = scratch
+        self.adapter: Path | None = None
+
+    @property
+    def scratch(self) -> Path:
+        return self._scratch
+
+    def blob(self, ref: BlobRef) -> Picture:
+        self.cancel.check()
+        return self.ticket.workspace.blob(ref)
+
+    def loss(self, step: int, loss: float) -> None:
+        self._sink(LossMeasured(job_id=self.job_id, step=step, loss=float(loss)))
+
+    def test_frame(self, step: int, picture: Picture) -> None:
+        shown = np.array(picture, np.uint8, order="C")
+        shown.setflags(write=False)
+        self._sink(TestFrameReady(job_id=self.job_id, step=step, picture=shown))
+
+    def finished(self, path: Path) -> None:
+        self.adapter = path
+        request = self.ticket.job.request
+        self._sink(
+            AdapterReady(job_id=self.job_id, adapter_id=getattr(request, "adapter_id", ""), path=path.as_posix())
+        )
+
+
+class OperatingContext(JobContext):
+    """OperateContext of one interpolation or upscaling."""
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        request: OperateRequest,
+        sink: EventSink,
+        frames: FrameCache,
+        threads: int,
+        yield_to: Callable[[], None],
+        *,
+        finished: frozenset[int],
+        store: Callable[[int, Picture], None],
+    ) -> None:
+        super().__init__(ticket, sink, frames, threads, yield_to)
+        self.request = request
+        self.emitted: set[int] = set()
+        self._finished = finished
+        self._store = store
+
+    @property
+    def finished(self) -> frozenset[int]:
+        return self._finished
+
+    def source(self, frame: int) -> Picture:
+        source = self.request.source
+        return self._source(source, frame, Extent(max(1, source.width), max(1, source.height)))
+
+    def emit(self, frame: int, picture: Picture) -> None:
+        if picture.dtype != np.uint8 or picture.shape != (self.request.height, self.request.width, 3):
+            raise GenerationError(f"The operator sent a frame of {picture.shape} {picture.dtype}.")
+        whole = np.array(picture, np.uint8, order="C")
+        whole.setflags(write=False)
+        self._store(frame, whole)
+        self.emitted.add(frame)
+        self._sink(FrameReady(job_id=self.job_id, frame=frame, picture=whole))

@@ -90,4 +90,49 @@ class Noted(JobEvent):
     data: Any = None
 
 
-Event = StateChanged | Estimated | Progress | FrameReady | MaskReady | Noted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPreview(JobEvent):
+    """How a running denoising looks now: a rough picture of one frame after a step. Latest-only, never stored."""
+
+    frame: int
+    picture: Picture
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossMeasured(JobEvent):
+    """Training loss, averaged since the event before."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestFrameReady(JobEvent):
+    """What the adapter in training makes of the test prompt after ``step`` steps (0 = the base model)."""
+
+    step: int
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterReady(JobEvent):
+    """A trained adapter lies in the library."""
+
+    adapter_id: str
+    path: str
+
+
+Event = (
+    StateChanged
+    | Estimated
+    | Progress
+    | FrameReady
+    | MaskReady
+    | Noted
+    | StepPreview
+    | LossMeasured
+    | TestFrameReady
+    | AdapterReady
+)

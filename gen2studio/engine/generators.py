@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
+from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.events import Estimate, Picture
-from gen2studio.engine.requests import BlobRef, GenerateRequest
+from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef, TrainRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,9 @@ class ModeAbility:
     mode: str
     controls: frozenset[str]
     """Names from :class:`~gen2studio.engine.requests.ControlValues`, plus ``prompt``, ``negative_prompt``, ``styles``,
-    ``preset``, ``keys``, ``pattern``, ``region``, ``seed``."""
+    ``preset``, ``keys`` (painted or given frames at their times), ``first_frame``, ``last_frame``, ``pattern``,
+    ``region``, ``seed``, ``structure_source``, ``depth_pass``, ``fill``, ``camera``, ``motion_brush``, ``adapters``,
+    ``layout``, ``lead`` (extend), ``outpaint``."""
     why_not: tuple[tuple[str, str], ...] = ()
     """(control, reason) for controls an artist would look for but that this generator can't honour."""
 
@@ -34,6 +38,20 @@ class Abilities:
     modes: tuple[ModeAbility, ...]
     any_resolution: bool = True
     needs_weights: bool = False
+    native_sizes: tuple[tuple[int, int], ...] = ()
+    """(width, height) the model was made for; empty = any."""
+    native_rate: Fraction | None = None
+    """Frames per second the model was made for; None = any."""
+    native_frames: int = 0
+    """Frames of one window; longer shots are joined from overlapping windows. 0 = any."""
+    guidance: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Default, lowest and highest guidance scale; zeros = there is none."""
+    steps: tuple[int, int, int] = (0, 0, 0)
+    """Default, lowest and highest number of denoising steps."""
+    trainable: bool = False
+    """Adapters can be trained on it."""
+    memory_plan: str = ""
+    """How the model will be held on this machine, for showing before a run: "bf16, blocks offloaded, tiled VAE"."""
 
     def mode(self, mode: str) -> ModeAbility | None:
         return next((m for m in self.modes if m.mode == mode), None)
@@ -76,9 +94,21 @@ class RunContext(Protocol):
         """Poll: raises Cancelled, waits while paused, lets a waiting preview go first."""
         ...
 
+    def footage(self, source: SourceRef, frame: int) -> Picture:
+        """A frame of other footage than the request's source (a lead), at its own display size. Read-only."""
+        ...
+
+    def matte(self, raster: MaskRaster) -> NDArray[np.uint8]:
+        """The (H, W) uint8 pixels of a stored matte (motion brush regions)."""
+        ...
+
     def progress(self, done: int, total: int, stage: str = "") -> None: ...
 
     def note(self, text: str, frame: int | None = None) -> None: ...
+
+    def step_preview(self, frame: int, picture: Picture, step: int, steps: int) -> None:
+        """A rough (h, w, 3) uint8 picture, of any size, of how ``frame`` looks after a denoising step."""
+        ...
 
     def emit(self, frame: int, picture: Picture) -> None:
         """A finished frame (H, W, 3) uint8. The engine composites it over the source outside the mask and stores it."""
@@ -94,3 +124,79 @@ class Generator(Protocol):
     def run(self, request: GenerateRequest, context: RunContext) -> None:
         """Emit every frame of ``request.wanted`` that is not in ``context.finished``, in any order."""
         ...
+
+
+class TrainContext(Protocol):
+    """What a running training may touch. Every call may raise Cancelled."""
+
+    @property
+    def cancel(self) -> CancelToken: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def scratch(self) -> Path:
+        """A folder that survives a kill: checkpoints of the training. Write atomically."""
+        ...
+
+    def blob(self, ref: BlobRef) -> Picture: ...
+
+    def checkpoint(self) -> None: ...
+
+    def progress(self, done: int, total: int, stage: str = "") -> None: ...
+
+    def note(self, text: str, frame: int | None = None) -> None: ...
+
+    def loss(self, step: int, loss: float) -> None: ...
+
+    def test_frame(self, step: int, picture: Picture) -> None: ...
+
+    def finished(self, path: Path) -> None:
+        """The adapter file is complete and in the library."""
+        ...
+
+
+class Trainer(Protocol):
+    """Trains adapters on one generator's model."""
+
+    def estimate(self, request: TrainRequest) -> Estimate: ...
+
+    def train(self, request: TrainRequest, context: TrainContext) -> None:
+        """Resume from what lies in ``context.scratch`` or start; end with ``context.finished``."""
+        ...
+
+
+class OperateContext(Protocol):
+    """What a running operator may touch. Every call may raise Cancelled."""
+
+    @property
+    def cancel(self) -> CancelToken: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def finished(self) -> frozenset[int]: ...
+
+    def source(self, frame: int) -> Picture:
+        """A source frame at its own display size. Read-only."""
+        ...
+
+    def checkpoint(self) -> None: ...
+
+    def progress(self, done: int, total: int, stage: str = "") -> None: ...
+
+    def note(self, text: str, frame: int | None = None) -> None: ...
+
+    def emit(self, frame: int, picture: Picture) -> None:
+        """Output frame ``frame`` (counted from 0; upscale: source frame minus ``start``) at the request's size."""
+        ...
+
+
+class Operator(Protocol):
+    """Interpolates or upscales finished frames."""
+
+    def estimate(self, request: OperateRequest) -> Estimate: ...
+
+    def operate(self, request: OperateRequest, context: OperateContext) -> None: ...

@@ -19,7 +19,9 @@ _TYPES: dict[str, type] = {
     for cls in (
         requests.SourceRef, requests.BlobRef, requests.KeyRef, requests.MaskTrackRef, requests.PatternRef,
         requests.ControlValues, requests.GenerateRequest, requests.AnchorTrack, requests.PropagateRequest,
-        requests.SegmentRequest, requests.Job, Rect, MaskRaster,
+        requests.SegmentRequest, requests.Job, requests.CameraMove, requests.MotionRegionRef, requests.DepthPassRef,
+        requests.AdapterRef, requests.LeadRef, requests.TrainingImageRef, requests.TrainRequest,
+        requests.OperateRequest, Rect, MaskRaster,
     )
 }  # fmt: skip
 

@@ -86,6 +86,68 @@ class ControlValues:
     preserve_luminance: float = 1.0
     grow: int = 0
     feather: float = 1.0
+    guidance: float = 0.0
+    steps: int = 0
+    motion: float = 5.0
+    control_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraMove:
+    """As :class:`gen2studio.document.look.Camera`."""
+
+    horizontal: float = 0.0
+    vertical: float = 0.0
+    zoom: float = 0.0
+    pan: float = 0.0
+    tilt: float = 0.0
+    roll: float = 0.0
+    static: bool = False
+
+    @property
+    def moves(self) -> bool:
+        return any((self.horizontal, self.vertical, self.zoom, self.pan, self.tilt, self.roll))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionRegionRef:
+    """As :class:`gen2studio.document.look.MotionRegion`."""
+
+    raster: MaskRaster
+    horizontal: float = 0.0
+    vertical: float = 0.0
+    proximity: float = 0.0
+    ambient: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthPassRef:
+    """A depth pass beside the footage: its frame i belongs to media frame i."""
+
+    fingerprint: str
+    path: str = field(compare=False)
+    near_is_white: bool = True
+    near: float | None = None
+    far: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRef:
+    """A LoRA by the SHA-256 of its file."""
+
+    digest: str
+    adapter_id: str = field(default="", compare=False)
+    path: str = field(default="", compare=False)
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadRef:
+    """Frames [start, stop) of other footage that come right before the shot: the shot goes on from them (extend)."""
+
+    source: SourceRef
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +180,21 @@ class GenerateRequest:
     """United (maximum) by the engine; empty with region ``all``."""
     controls: ControlValues = ControlValues()
     seed: int = 1
+    from_nothing: bool = False
+    """The source is the slate of a generated shot: its pixels mean nothing, only size, rate and length count."""
+    structure_source: str = "auto"
+    """Value of :class:`gen2studio.document.look.StructureSource`."""
+    depth_pass: DepthPassRef | None = None
+    fill: str = "shape"
+    """free or shape: whether a mask edit keeps the subject's shape."""
+    camera: CameraMove = CameraMove()
+    motion_regions: tuple[MotionRegionRef, ...] = ()
+    adapters: tuple[AdapterRef, ...] = ()
+    layout: BlobRef | None = None
+    """A mock-up or sketch whose layout the shot follows (storyboard)."""
+    lead: LeadRef | None = None
+    outpaint: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Pixels of the output (left, top, right, bottom) that lie outside the footage and are invented."""
 
     @property
     def wanted(self) -> tuple[int, ...]:
@@ -164,7 +241,54 @@ class SegmentRequest:
     current: MaskRaster | None = None
 
 
-Request = GenerateRequest | PropagateRequest | SegmentRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingImageRef:
+    blob: BlobRef
+    caption: str
+    crop: tuple[float, float, float, float] | None = None
+    """(x, y, width, height) in 0…1 of the image; None = the whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """Train an adapter (LoRA) on a model. One request = one adapter in the library."""
+
+    generator: str
+    revision: str
+    adapter_id: str = field(compare=False)
+    name: str
+    trigger: str
+    kind: str
+    """subject or style."""
+    images: tuple[TrainingImageRef, ...]
+    steps: int
+    rank: int
+    learning_rate: float
+    seed: int
+    test_prompt: str = ""
+    """Prompt of the live test frames; empty = one made from the captions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperateRequest:
+    """Work on a finished clip rather than with a model's imagination: more frames, or bigger ones."""
+
+    kind: str
+    """interpolate or upscale."""
+    source: SourceRef
+    """The frames of a take as an image sequence, or footage."""
+    start: int
+    stop: int
+    factor: int
+    """interpolate: frames out for each frame in; upscale: times the width and height."""
+    width: int
+    height: int
+    """Output size in pixels."""
+    operator: str = "built-in"
+    """Id of the operator: built-in, or a network whose weights are installed."""
+
+
+Request = GenerateRequest | PropagateRequest | SegmentRequest | TrainRequest | OperateRequest
 
 
 def request_digest(request: Request) -> str:

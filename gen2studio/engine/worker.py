@@ -21,7 +21,13 @@ from gen2studio.core.errors import GenerationError, StudioError, sentence_of
 from gen2studio.core.log import topic
 from gen2studio.engine import budget
 from gen2studio.engine.abilities import GeneratorRegistry
-from gen2studio.engine.contexts import GenerateContext, JobContext, MaskingContext
+from gen2studio.engine.contexts import (
+    GenerateContext,
+    JobContext,
+    MaskingContext,
+    OperatingContext,
+    TrainingContext,
+)
 from gen2studio.engine.events import Estimated, JobState
 from gen2studio.engine.frames import DecodingReader, FrameCache, FrameReader
 from gen2studio.engine.job_queue import JobQueue, Ticket
@@ -31,8 +37,10 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.requests import (
     GenerateRequest,
     Lane,
+    OperateRequest,
     PropagateRequest,
     SegmentRequest,
+    TrainRequest,
     request_digest,
     request_recipe,
 )
@@ -134,6 +142,10 @@ class EngineWorker:
                 return self._propagate(ticket, request)
             case SegmentRequest():
                 return self._segment(ticket, request)
+            case TrainRequest():
+                return self._train(ticket, request)
+            case OperateRequest():
+                return self._operate(ticket, request)
 
     # -- generating ----------------------------------------------------------------------------------------------
 
@@ -190,6 +202,46 @@ class EngineWorker:
         count = len(takes.frames(ticket.job.take_id))
         kept = f"{count} of {len(request.wanted)} frames were kept."
         return f"{kept} It goes on at the next start." if self.queue.closed and ticket.workspace.journal else kept
+
+    # -- training and operating --------------------------------------------------------------------------------
+
+    def _train(self, ticket: Ticket, request: TrainRequest) -> str:
+        trainer = self.generators.trainer(request.generator)
+        estimate = trainer.estimate(request)
+        self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
+        budget.check(estimate, self._room(paths.data_dir()))
+        # Named by the request: the same training, started again, goes on from its last checkpoint.
+        scratch = paths.data_dir() / "training" / request_digest(request)[:32]
+        scratch.mkdir(parents=True, exist_ok=True)
+        context = TrainingContext(
+            ticket, self._sink, self._frames, self._threads, lambda: self._give_way(context), scratch
+        )
+        context.checkpoint()
+        trainer.train(request, context)
+        if context.adapter is None:
+            raise GenerationError("The training ended without an adapter.", "Run it again; it goes on from there.")
+        shutil.rmtree(scratch, ignore_errors=True)
+        return ""
+
+    def _operate(self, ticket: Ticket, request: OperateRequest) -> str:
+        operator = self.generators.operator(request.kind, request.operator)
+        takes = ticket.workspace.takes
+        if takes is None or not ticket.job.take_id:
+            raise GenerationError("There is no project to keep the frames in.", "Open or save a project first.")
+        estimate = operator.estimate(request)
+        self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
+        budget.check(estimate, self._room(takes.root))
+        take_id = ticket.job.take_id
+        finished = takes.verified(take_id, request.width, request.height)
+        takes.begin(take_id, request_digest(request), request_recipe(request))
+        context = OperatingContext(
+            ticket, request, self._sink, self._frames, self._threads, lambda: self._give_way(context),
+            finished=finished, store=lambda frame, picture: takes.write(take_id, frame, picture),
+        )  # fmt: skip
+        context.checkpoint()
+        operator.operate(request, context)
+        takes.finish(take_id)
+        return ""
 
     # -- masks ---------------------------------------------------------------------------------------------------
 

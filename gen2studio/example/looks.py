@@ -96,7 +96,7 @@ class ExampleCatalog:
             for p in load_presets()
         )
 
-    def words(self, prompt: str) -> tuple[PromptWord, ...]:
+    def words(self, prompt: str, generator: str = "example") -> tuple[PromptWord, ...]:
         from gen2studio.example.words import understood
 
         return tuple(PromptWord(word, known) for word, known in understood(prompt))

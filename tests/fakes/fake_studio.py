@@ -29,7 +29,7 @@ class FakeCatalog:
             PresetInfo(id="oil", title="Oil", swatch=((60, 80, 120), (210, 150, 60))),
         )
 
-    def words(self, prompt: str) -> tuple[PromptWord, ...]:
+    def words(self, prompt: str, generator: str = "example") -> tuple[PromptWord, ...]:
         return tuple(PromptWord(word, "o" in word) for word in prompt.split())
 
 
