@@ -1,0 +1,32 @@
+"""What a diffusion model is shown beside the words: structure, depth, flow, masks, camera moves, motion strokes.
+
+No torch at import: numpy and OpenCV only; networks (Depth Anything, RAFT) are loaded inside the calls that run them.
+
+======================  ==============================================================================================
+``structure.edges``     ``(picture, *, dark_lines=False) -> Picture``: XDoG lines of the luminance
+``structure.grey``      ``(picture) -> Picture``
+``structure.layout``    ``(frames, colours=10) -> list[Picture]``: flat regions of colour, steady over time
+``structure``           ``structure_level(control, level) -> Picture`` (0…7, Gen-1's t_s);
+                        ``control_clip(kind, frames, *, level=0, depth=None, flows=None, dark_lines=False) ->
+                        list[Picture]`` with kind depth, edges, grey, flow or layout
+``depth``               ``DepthEstimator`` (``title``, ``weak``, ``revision``, ``estimate(frames, checkpoint=None) ->
+                        list[Depth]``); ``WeakDepthCue()``, ``DepthAnythingEstimator(folder)``,
+                        ``best_estimator(folder=None)``; ``normalised(depths) -> list[Depth]`` per clip;
+                        ``depth_pictures(depths) -> list[Picture]``
+``depth_pass``          ``read_depth_pass(path, frames, size, *, near_is_white=True, near=None, far=None,
+                        footage_frames=0) -> list[Depth]``
+``flow``                ``FlowEstimator``, ``DisFlow()``, ``RaftFlow(weights)``, ``best_flow(weights=None)``;
+                        ``clip_flows(frames, estimator=None) -> list[Flow]`` (N − 1);
+                        ``flow_pictures(flows, count) -> list[Picture]``
+``guide``               ``motion_guide(first, count, *, camera=CameraMove(), regions=(), depth=None, seed=0) -> Guide``
+                        with ``Guide.frames`` (mid-grey where nothing is known) and ``Guide.masks`` (255 = generate);
+                        ``region_of(ref, matte) -> BrushRegion``; ``picture_motion_guide`` steps from the previous frame
+``camera``              ``camera_fields(move, count, size, depth=None) -> list[Flow]`` etc.
+``motion_brush``        ``BrushRegion``, ``brush_fields(regions, count, size, seed=0, depth=None) -> list[Flow]``
+``masks``               ``dilate(mask, pixels)``, ``causal_groups(count, group=4)``, ``pool_groups(masks, group=4)``,
+                        ``latent_masks(masks, size, group=4)``, ``fit_mask(mask, size)``
+======================  ==============================================================================================
+
+``Picture`` is (H, W, 3) uint8 RGB, ``Depth`` (H, W) float32 with 1 = nearest and 0 = farthest, ``Flow`` (H, W, 2) float32
+pixels, ``Matte`` (H, W) uint8. Sizes are (width, height). Masks follow VACE: 255 = generate, 0 = keep.
+"""
