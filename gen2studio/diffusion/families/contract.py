@@ -1,0 +1,256 @@
+"""What a family of diffusion models declares about itself, as data that is readable without torch.
+
+The planner, the panels and the generator read :class:`FamilyTraits`; a family's own module turns a request and its
+prepared conditions into :class:`PipelineInputs`. A checkpoint's manifest may narrow what the family allows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen2studio.core.errors import GenerationError
+from gen2studio.engine.events import Picture
+from gen2studio.engine.requests import GenerateRequest
+
+Matte = NDArray[np.uint8]
+"""(H, W) uint8; VACE's meaning: 255 = generate, 0 = keep."""
+
+TASKS = (
+    "text",
+    "reference",
+    "keys",
+    "structure",
+    "mask",
+    "background",
+    "outpaint",
+    "extend",
+    "style_frame",
+    "variation",
+)
+"""What one run of a model does; guidance and strengths are tuned per task."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRule:
+    """Clip lengths a model takes: ``step`` · k + 1 frames, of which each ``group`` share one latent frame."""
+
+    step: int = 4
+    group: int = 4
+
+    def padded(self, count: int) -> int:
+        """The shortest allowed length that holds ``count`` frames (at least one)."""
+        return 1 + -(-(max(1, count) - 1) // self.step) * self.step
+
+    def latent(self, count: int) -> int:
+        """Latent frames of a clip of ``count`` frames."""
+        return (count - 1) // self.group + 1
+
+    def group_of(self, frame: int) -> int:
+        """The latent frame that holds ``frame`` (causal: the first frame has one for itself)."""
+        return 0 if frame == 0 else (frame - 1) // self.group + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A slider's range: default, lowest and highest value, and better defaults for some tasks."""
+
+    default: float
+    low: float
+    high: float
+    by_task: tuple[tuple[str, float], ...] = ()
+
+    def of(self, task: str, asked: float = 0.0) -> float:
+        """The value to use: what was asked (kept in range), or the default of ``task`` when it was 0."""
+        if asked:
+            return min(max(asked, self.low), self.high)
+        return dict(self.by_task).get(task, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecipe:
+    """A way to sample in few steps, with the schedule a distilled checkpoint or adapter was made for."""
+
+    name: str
+    steps: int
+    guidance: float
+    scheduler: str
+    """Class name in diffusers."""
+    options: tuple[tuple[str, Any], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryHint:
+    """One rung of the memory ladder: how a model may be held when there is less room."""
+
+    name: str
+    bytes_per_weight: float
+    """Of the transformer, where the compute happens."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyTraits:
+    """Everything a family declares. Sizes are (width, height)."""
+
+    id: str
+    title: str
+    pipeline: str
+    """Class name in diffusers; also the only ``_class_name`` a checkpoint of the family may have."""
+    modes: tuple[str, ...]
+    conditions: frozenset[str]
+    """Of :data:`TASKS`, what the family can be conditioned on."""
+    controls: frozenset[str]
+    """Names as in :class:`gen2studio.engine.generators.ModeAbility`."""
+    why_not: tuple[tuple[str, str], ...] = ()
+    native_sizes: tuple[tuple[int, int], ...] = ()
+    native_frames: int = 0
+    native_rate: int = 0
+    text_length: int = 512
+    schedulers: tuple[str, ...] = ()
+    guidance: Scale = Scale(5.0, 1.0, 12.0)
+    steps: Scale = Scale(30, 1, 60)
+    recipes: tuple[StepRecipe, ...] = ()
+    memory: tuple[MemoryHint, ...] = ()
+    frame_consistency: bool = False
+    """Frames can be run on their own through the same weights (needed for frame-consistency guidance)."""
+    adapters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LatentGeometry:
+    """How a checkpoint maps pixels to latents, as the stock pipeline derives it."""
+
+    spatial: int
+    """Pixels to a latent cell."""
+    multiple: int
+    """Widths and heights must be multiples of this."""
+    channels: int
+    frames: FrameRule
+    temporal: int
+    """The pipeline's own temporal factor; 1 = every frame has a latent frame."""
+    control_layers: int
+    """VACE layers, each with a scale of its own."""
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """The latent (width, height) of a picture."""
+        return width // self.spatial, height // self.spatial
+
+
+def latent_geometry(folder: Path) -> LatentGeometry:
+    """Read a checkpoint's VAE and transformer configurations. Raises GenerationError when they make no sense.
+
+    The stock pipeline takes its scales from the length and sum of one list and encodes in chunks of 1 + 4 + 4 …
+    frames whatever the real temporal factor is: lengths are always 4k + 1.
+    """
+    vae, transformer = _config(folder / "vae"), _config(folder / "transformer")
+    try:
+        down = [bool(value) for value in vae.get("temperal_downsample", [False, True, True])]
+        patch = [int(value) for value in transformer.get("patch_size", [1, 2, 2])]
+        spatial, temporal = 2 ** len(down), 2 ** sum(down)
+        return LatentGeometry(
+            spatial=spatial,
+            multiple=spatial * patch[1],
+            channels=int(transformer.get("in_channels", 16)),
+            frames=FrameRule(4, temporal),
+            temporal=temporal,
+            control_layers=len(transformer.get("vace_layers", [0])),
+        )
+    except (TypeError, ValueError, IndexError):
+        raise GenerationError(
+            f"The configuration of the model in {folder.name} can't be read.", "Add the model's folder again."
+        ) from None
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise GenerationError(
+            f"The model's {folder.name} has no readable configuration.", "Add the model's folder again."
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """The stretch of time and the picture size that one run of the model works on.
+
+    ``frames[i]`` is the media frame that frame i of the run stands for (rising; the last one may repeat as padding).
+    """
+
+    frames: tuple[int, ...]
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def index_of(self, media_frame: int) -> int:
+        """The run's frame nearest to a media frame."""
+        return min(range(len(self.frames)), key=lambda i: (abs(self.frames[i] - media_frame), i))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What was prepared for a clip, all at its size. Lists have one entry per frame of the clip."""
+
+    source: tuple[Picture, ...] = ()
+    """The footage; empty for shots made from nothing."""
+    structure: tuple[Picture, ...] = ()
+    """Depth, edges, flow, grey or layout pictures, after the structure level."""
+    masks: tuple[Matte, ...] = ()
+    """Where to generate; empty = everywhere."""
+    keys: tuple[tuple[int, Picture], ...] = ()
+    """(frame of the clip, picture) that must appear there."""
+    guide: tuple[Picture, ...] = ()
+    """A drawn motion: the first frame warped along a camera move or motion strokes, grey where nothing is known."""
+    guide_masks: tuple[Matte, ...] = ()
+    references: tuple[Picture, ...] = ()
+    """Style or subject images at their own size."""
+    lead: tuple[Picture, ...] = ()
+    """Frames of other footage that come right before; they take the clip's first places."""
+    border: Matte | None = None
+    """255 where the picture reaches beyond the footage (outpaint)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineInputs:
+    """Exactly what one call of the pipeline gets, apart from prompt, seed and steps."""
+
+    task: str
+    width: int
+    height: int
+    frames: int
+    video: tuple[Picture, ...] = ()
+    """Control frames at (height, width); empty = none."""
+    masks: tuple[Matte, ...] = ()
+    references: tuple[Picture, ...] = ()
+    scale: float = 1.0
+    """How strongly the control acts (conditioning_scale)."""
+    strength: float = 1.0
+    """1 = start from pure noise; below, from the noised ``start`` at that noise level."""
+    start: tuple[Picture, ...] = ()
+    """The frames whose latents a run of strength < 1 starts from."""
+    notes: tuple[str, ...] = field(default=())
+
+
+class FamilyAdapter(Protocol):
+    """Implemented once per family, stateless."""
+
+    @property
+    def traits(self) -> FamilyTraits: ...
+
+    def geometry(self, folder: Path) -> LatentGeometry: ...
+
+    def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions) -> PipelineInputs:
+        """The pipeline's inputs for one run. Raises GenerationError."""
+        ...

@@ -1,0 +1,1 @@
+"""Driving a diffusers pipeline: denoising, guidance between frames, long clips, previews, decoding."""
