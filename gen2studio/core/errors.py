@@ -43,6 +43,10 @@ class ExportError(StudioError):
     """An export can't start or can't finish."""
 
 
+class ModelError(StudioError):
+    """A model checkpoint or adapter can't be used: missing, damaged, hostile or of the wrong kind."""
+
+
 class UsageError(StudioError):
     """A command line or dialog value is wrong."""
 
