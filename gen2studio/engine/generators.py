@@ -31,6 +31,17 @@ class ModeAbility:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDefaults:
+    """How an adapter is trained on a model when the artist changes nothing, and the limits of what may be chosen."""
+
+    steps: int = 1000
+    rank: int = 16
+    learning_rate: float = 1e-4
+    most_steps: int = 20_000
+    most_rank: int = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
     id: str
     title: str
@@ -50,6 +61,8 @@ class Abilities:
     """Default, lowest and highest number of denoising steps."""
     trainable: bool = False
     """Adapters can be trained on it."""
+    training: TrainingDefaults = TrainingDefaults()
+    """Where ``trainable``: its defaults."""
     memory_plan: str = ""
     """How the model will be held on this machine, for showing before a run: "bf16, blocks offloaded, tiled VAE"."""
 

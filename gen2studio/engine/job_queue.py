@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from gen2studio.core.cancel import CancelToken
 from gen2studio.engine.events import JobState, StateChanged
 from gen2studio.engine.protocol import EventSink, JobStatus
-from gen2studio.engine.requests import Job, Lane
+from gen2studio.engine.requests import Job, Lane, TrainRequest
 from gen2studio.engine.workspace import Workspace
 
 _REPLACING = (Lane.PREVIEW, Lane.STILLS)
@@ -33,6 +33,8 @@ class Ticket:
     @property
     def resumable(self) -> bool:
         """Whether what it finished is on disk, so that it can be stopped and taken up again without loss."""
+        if isinstance(self.job.request, TrainRequest):
+            return self.job.lane is Lane.RENDER
         return self.job.lane is Lane.RENDER and bool(self.job.take_id) and self.workspace.takes is not None
 
 

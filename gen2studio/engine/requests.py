@@ -267,6 +267,9 @@ class TrainRequest:
     seed: int
     test_prompt: str = ""
     """Prompt of the live test frames; empty = one made from the captions."""
+    prior: float = 0.0
+    """0…1: weight of prior preservation (arXiv 2208.12242): the base model's own pictures of the captions without the
+    trigger word are trained on as well, so that other subjects of the kind stay what they were. 0 = off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
