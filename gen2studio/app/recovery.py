@@ -110,10 +110,8 @@ def _first(records: Iterator[dict[str, Any]]) -> dict[str, Any]:
     first = next(records, None)
     if first is None or first.get("n") != 0:
         raise ProjectError("The recovery journal is empty or damaged.", "Open the project as it was last saved.")
-    if first.get("version") != VERSION:
-        raise ProjectError(
-            "The recovery journal was written by another version of Gen2 Studio.", "Open it with that version."
-        )
+    if first.get("version") not in range(1, VERSION + 1):
+        raise ProjectError("The recovery journal was written by a newer Gen2 Studio.", "Open it with that version.")
     return first
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from gen2studio.core.frozen import frozen_map
+from gen2studio.document import codec_masks as mattes
 from gen2studio.document import codec_parts as parts
+from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_reader import Node, complain, parse_json
 from gen2studio.document.migrations import VERSION, migrate
 from gen2studio.document.model import Document
@@ -30,11 +32,13 @@ def encode(document: Document, base: Path | None) -> dict[str, Any]:
         "id": document.id,
         "name": document.name,
         "active_sequence": document.active_sequence,
-        "default_look": parts.encode_look(document.default_look),
+        "default_look": encode_look(document.default_look, base),
         "media": [parts.encode_media(item, base) for item in document.media.values()],
-        "sequences": [parts.encode_sequence(sequence) for sequence in document.sequences.values()],
-        "masks": [parts.encode_mask(mask) for mask in document.masks.values()],
-        "takes": [parts.encode_take(take) for take in document.takes.values()],
+        "sequences": [parts.encode_sequence(sequence, base) for sequence in document.sequences.values()],
+        "masks": [mattes.encode_mask(mask) for mask in document.masks.values()],
+        "takes": [parts.encode_take(take, base) for take in document.takes.values()],
+        "boards": [parts.encode_board(board, base) for board in document.boards.values()],
+        "training_sets": [parts.encode_training_set(found) for found in document.training_sets.values()],
     }
 
 
@@ -44,16 +48,20 @@ def decode(data: dict[str, Any], base: Path | None) -> Document:
     media = _by_id((parts.decode_media(n, base) for n in root.nodes("media", "media")), "media")
     takes = {
         take_id: take
-        for take_id, take in _by_id((parts.decode_take(n) for n in root.nodes("takes", "take")), "takes").items()
+        for take_id, take in _by_id((parts.decode_take(n, base) for n in root.nodes("takes", "take")), "takes").items()
         if take.media_id in media
     }
     sequences = _by_id(
-        (parts.decode_sequence(n, media, takes) for n in root.nodes("sequences", "sequence")), "sequences"
+        (parts.decode_sequence(n, media, takes, base) for n in root.nodes("sequences", "sequence")), "sequences"
     )
-    masks = _by_id((parts.decode_mask(n) for n in root.nodes("masks", "mask")), "masks")
+    masks = _by_id((mattes.decode_mask(n) for n in root.nodes("masks", "mask")), "masks")
     for mask in masks.values():
         if mask.media_id not in media:
             complain(f"mask {mask.name}", "belongs to media that the project does not have")
+    boards = _by_id((parts.decode_board(n, base) for n in root.nodes("boards", "storyboard")), "storyboards")
+    training = _by_id(
+        (parts.decode_training_set(n) for n in root.nodes("training_sets", "training set")), "training sets"
+    )
     active = root.ident("active_sequence", optional=True)
     if active and active not in sequences:
         complain("the active timeline", "is not in the project")
@@ -65,7 +73,9 @@ def decode(data: dict[str, Any], base: Path | None) -> Document:
         active_sequence=active,
         masks=frozen_map(masks),
         takes=frozen_map(takes),
-        default_look=parts.decode_look(root.node("default_look")),
+        default_look=decode_look(root.node("default_look"), base),
+        boards=frozen_map(boards),
+        training_sets=frozen_map(training),
     )
 
 

@@ -1,70 +1,46 @@
-"""JSON forms of the parts of a document: media, looks, timelines, masks, takes. Each pair is lossless."""
+"""JSON forms of the parts of a document: media, timelines, takes, boards, training sets. Each pair is lossless."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable
 from fractions import Fraction
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
-from gen2studio.core.frozen import frozen_map
-from gen2studio.core.mask_raster import TILE, MaskRaster
 from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
-from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_text, hexadecimal, integer
-from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Pattern, Region, StyleImage
-from gen2studio.document.model import Clip, Marker, MaskFrame, MaskObject, MediaItem, Sequence, Take, Track, TrackKind
+from gen2studio.document.codec_looks import decode_camera, decode_look, encode_camera, encode_look
+from gen2studio.document.codec_paths import load_path, store_path
+from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_text, integer, pair
+from gen2studio.document.model import (
+    Board,
+    Clip,
+    Marker,
+    MediaItem,
+    Panel,
+    Sequence,
+    Shot,
+    Take,
+    Track,
+    TrackKind,
+    TrainingImage,
+    TrainingSet,
+)
 
 Json = dict[str, Any]
-
-_NEAR = 2
-"""Media up to this many folders above the project is stored relative, so that both can be moved together."""
-_DEVICES = ("/dev/", "/proc/", "/sys/")
-_SIDE = 65536
 
 
 # -- media -----------------------------------------------------------------------------------------------------------
 
 
-def store_path(path: str, base: Path | None) -> str:
-    """``path`` relative to the project folder ``base`` when it lies inside or near it."""
-    if base is None:
-        return path
-    try:
-        relative = os.path.relpath(path, base)
-    except ValueError:  # another drive
-        return path
-    parts = Path(relative).parts
-    # Near the root everything is "near": a path that climbs to it is kept absolute.
-    if parts.count("..") > min(_NEAR, len(base.resolve().parts) - 2):
-        return path
-    return Path(relative).as_posix()
-
-
-def load_path(stored: str, base: Path | None, where: str) -> str:
-    """The absolute path of a stored one. Refuses what can't be a media file."""
-    if not stored or "\0" in stored or len(stored) > 4096:
-        complain(where, "has no valid path")
-    if PurePosixPath(stored).is_absolute() or PureWindowsPath(stored).is_absolute():
-        path = stored
-    else:
-        parts = PurePosixPath(stored).parts
-        climbs = sum(part == ".." for part in parts)
-        if base is None or climbs > _NEAR or ".." in parts[climbs:]:
-            complain(where, "has a path that leads out of the project")
-        path = Path(os.path.normpath(base / stored)).as_posix()
-    if path.startswith(_DEVICES) or os.path.normpath(path).startswith(_DEVICES):
-        complain(where, "has a path that is no media file")
-    return path
-
-
 def encode_media(item: MediaItem, base: Path | None) -> Json:
+    shot = item.shot
     return {
         "id": item.id,
         "name": item.name,
         "path": store_path(item.path, base),
         "fingerprint": item.fingerprint,
         "info": encode_info(item.info),
+        "shot": shot and {"size": [shot.width, shot.height], "rate": fraction_text(shot.rate), "frames": shot.frames},
     }
 
 
@@ -75,7 +51,16 @@ def decode_media(node: Node, base: Path | None) -> MediaItem:
         path=load_path(node.text("path"), base, node.where),
         fingerprint=node.word("fingerprint"),
         info=decode_info(node.node("info")),
+        shot=None if node.raw("shot") is None else _shot(node.node("shot")),
     )
+
+
+def _shot(node: Node) -> Shot:
+    width, height = pair(node, "size")
+    rate = node.fraction("rate")
+    if not width or not height or not Fraction(1, 1000) <= rate <= 1000:
+        complain(node.where, "has a rate or size out of range")
+    return Shot(width=width, height=height, rate=rate, frames=node.integer("frames", 1))
 
 
 def encode_info(info: MediaInfo) -> Json:
@@ -109,8 +94,8 @@ def encode_info(info: MediaInfo) -> Json:
 
 
 def decode_info(node: Node) -> MediaInfo:
-    width, height = _pair(node, "size")
-    coded_width, coded_height = _pair(node, "coded_size")
+    width, height = pair(node, "size")
+    coded_width, coded_height = pair(node, "coded_size")
     rotation = node.integer("rotation", 0, 270)
     if rotation % 90:
         complain(node.where, "has a rotation out of range")
@@ -149,93 +134,10 @@ def decode_info(node: Node) -> MediaInfo:
     )
 
 
-def _pair(node: Node, key: str) -> tuple[int, int]:
-    found = node.listing(key)
-    if len(found) != 2:
-        complain(node.where, f"has no valid {key}")
-    return integer(found[0], 0, _SIDE, node.where, key), integer(found[1], 0, _SIDE, node.where, key)
-
-
-# -- looks -----------------------------------------------------------------------------------------------------------
-
-_CONTROL_RANGES: dict[str, tuple[float, float]] = {
-    "structure": (0, 7),
-    "style_weight": (0, 2),
-    "consistency": (0, 2),
-    "stroke_size": (0.25, 4),
-    "strength": (0, 1),
-    "protect_skin": (0, 1),
-    "preserve_luminance": (0, 1),
-    "feather": (0, 1000),
-}
-
-
-def encode_look(look: Look) -> Json:
-    pattern = look.pattern
-    return {
-        "mode": look.mode.value,
-        "generator": look.generator,
-        "preset": look.preset,
-        "styles": [{"digest": s.digest, "name": s.name, "weight": s.weight} for s in look.styles],
-        "keys": [{"frame": k.frame, "digest": k.digest, "name": k.name} for k in look.keys],
-        "pattern": pattern
-        and {
-            "kind": pattern.kind,
-            "base": list(pattern.base),
-            "ink": list(pattern.ink),
-            "scale": pattern.scale,
-            "swatch": pattern.swatch,
-        },
-        "prompt": look.prompt,
-        "negative_prompt": look.negative_prompt,
-        "region": look.region.value,
-        "mask_objects": list(look.mask_objects),
-        "controls": {**{name: getattr(look.controls, name) for name in _CONTROL_RANGES}, "grow": look.controls.grow},
-        "seed": look.seed,
-        "seed_locked": look.seed_locked,
-    }
-
-
-def decode_look(node: Node) -> Look:
-    pattern = None if node.raw("pattern") is None else node.node("pattern")
-    controls = node.node("controls")
-    return Look(
-        mode=node.choice("mode", Mode),
-        generator=node.word("generator"),
-        preset=node.word("preset"),
-        styles=tuple(
-            StyleImage(digest=n.hexadecimal("digest", 64), name=n.text("name"), weight=n.number("weight", 0, 2))
-            for n in node.nodes("styles", "style")
-        ),
-        keys=tuple(
-            PaintedKey(frame=n.integer("frame"), digest=n.hexadecimal("digest", 64), name=n.text("name"))
-            for n in node.nodes("keys", "key")
-        ),
-        pattern=pattern
-        and Pattern(
-            kind=pattern.word("kind"),
-            base=pattern.colour("base"),
-            ink=pattern.colour("ink"),
-            scale=pattern.number("scale", 0.01, 100),
-            swatch=pattern.hexadecimal("swatch", 64, optional=True),
-        ),
-        prompt=node.text("prompt"),
-        negative_prompt=node.text("negative_prompt"),
-        region=node.choice("region", Region),
-        mask_objects=node.idents("mask_objects"),
-        controls=Controls(
-            **{name: controls.number(name, low, high) for name, (low, high) in _CONTROL_RANGES.items()},
-            grow=controls.integer("grow", -_SIDE, _SIDE),
-        ),
-        seed=node.integer("seed", -(1 << 63), (1 << 64) - 1),
-        seed_locked=node.flag("seed_locked"),
-    )
-
-
 # -- timelines -------------------------------------------------------------------------------------------------------
 
 
-def encode_clip(clip: Clip) -> Json:
+def encode_clip(clip: Clip, base: Path | None = None) -> Json:
     return {
         "id": clip.id,
         "media": clip.media_id,
@@ -247,13 +149,15 @@ def encode_clip(clip: Clip) -> Json:
         "link": clip.link,
         "enabled": clip.enabled,
         "gain_db": clip.gain_db,
-        "look": None if clip.look is None else encode_look(clip.look),
+        "look": None if clip.look is None else encode_look(clip.look, base),
         "takes": list(clip.takes),
         "active_take": clip.active_take,
     }
 
 
-def decode_clip(node: Node, media: Collection[str] | None, takes: Collection[str] | None) -> Clip:
+def decode_clip(
+    node: Node, media: Collection[str] | None, takes: Collection[str] | None, base: Path | None = None
+) -> Clip:
     media_id = node.ident("media")
     if media is not None and media_id not in media:
         complain(node.where, "shows media that the project does not have")
@@ -277,13 +181,13 @@ def decode_clip(node: Node, media: Collection[str] | None, takes: Collection[str
         link=node.ident("link", optional=True),
         enabled=node.flag("enabled"),
         gain_db=node.number("gain_db", -1000, 1000),
-        look=None if node.raw("look") is None else decode_look(node.node("look")),
+        look=None if node.raw("look") is None else decode_look(node.node("look"), base),
         takes=listed,
         active_take=active,
     )
 
 
-def encode_track(track: Track) -> Json:
+def encode_track(track: Track, base: Path | None = None) -> Json:
     return {
         "id": track.id,
         "kind": track.kind.value,
@@ -291,13 +195,15 @@ def encode_track(track: Track) -> Json:
         "locked": track.locked,
         "muted": track.muted,
         "height": track.height,
-        "clips": [encode_clip(clip) for clip in track.clips],
+        "clips": [encode_clip(clip, base) for clip in track.clips],
     }
 
 
-def decode_track(node: Node, media: Collection[str] | None, takes: Collection[str] | None) -> Track:
+def decode_track(
+    node: Node, media: Collection[str] | None, takes: Collection[str] | None, base: Path | None = None
+) -> Track:
     name = node.text("name")
-    clips = tuple(decode_clip(n, media, takes) for n in node.nodes("clips", "clip"))
+    clips = tuple(decode_clip(n, media, takes, base) for n in node.nodes("clips", "clip"))
     cursor = 0
     for clip in clips:
         if clip.start < cursor:
@@ -331,12 +237,12 @@ def encode_sequence_head(sequence: Sequence) -> Json:
     }
 
 
-def encode_sequence(sequence: Sequence) -> Json:
-    return {**encode_sequence_head(sequence), "tracks": [encode_track(track) for track in sequence.tracks]}
+def encode_sequence(sequence: Sequence, base: Path | None = None) -> Json:
+    return {**encode_sequence_head(sequence), "tracks": [encode_track(track, base) for track in sequence.tracks]}
 
 
 def decode_sequence_head(node: Node, tracks: Iterable[Track]) -> Sequence:
-    width, height = _pair(node, "size")
+    width, height = pair(node, "size")
     rate = node.fraction("rate")
     if not Fraction(1, 1000) <= rate <= 1000 or not width or not height:
         complain(node.where, "has a rate or size out of range")
@@ -367,92 +273,23 @@ def decode_sequence_head(node: Node, tracks: Iterable[Track]) -> Sequence:
     return found
 
 
-def decode_sequence(node: Node, media: Collection[str] | None, takes: Collection[str] | None) -> Sequence:
-    return decode_sequence_head(node, [decode_track(n, media, takes) for n in node.nodes("tracks", "track")])
-
-
-# -- masks -----------------------------------------------------------------------------------------------------------
-
-
-def encode_raster(raster: MaskRaster) -> list[Any]:
-    return [raster.width, raster.height, [list(tile) for tile in raster.tiles]]
-
-
-def decode_raster(data: Any, where: str) -> MaskRaster:
-    if not isinstance(data, list) or len(data) != 3 or not isinstance(data[2], list):
-        complain(where, "is no matte")
-    width, height = (integer(side, 1, _SIDE, where, "size") for side in data[:2])
-    columns, rows = -(-width // TILE), -(-height // TILE)
-    tiles: list[tuple[int, int, str]] = []
-    last = (-1, -1)
-    for tile in data[2]:
-        if not isinstance(tile, list) or len(tile) != 3:
-            complain(where, "has a broken tile")
-        column = integer(tile[0], 0, columns - 1, where, "tile column")
-        row = integer(tile[1], 0, rows - 1, where, "tile row")
-        if (row, column) <= last:
-            complain(where, "has tiles out of order")
-        last = (row, column)
-        tiles.append((column, row, hexadecimal(tile[2], 32, where, "tile")))
-    return MaskRaster(width, height, tuple(tiles))
-
-
-def encode_mask_head(mask: MaskObject) -> Json:
-    """Everything of a mask but its mattes."""
-    return {
-        "id": mask.id,
-        "media": mask.media_id,
-        "name": mask.name,
-        "colour": list(mask.colour),
-        "visible": mask.visible,
-        "locked": mask.locked,
-    }
-
-
-def encode_mask_frame(index: int, frame: MaskFrame) -> list[Any]:
-    return [index, frame.anchor, frame.confidence, *encode_raster(frame.raster)]
-
-
-def encode_mask(mask: MaskObject) -> Json:
-    return {**encode_mask_head(mask), "frames": [encode_mask_frame(i, f) for i, f in mask.frames.items()]}
-
-
-def decode_mask_frame(data: Any, where: str) -> tuple[int, MaskFrame]:
-    if not isinstance(data, list) or len(data) != 6 or not isinstance(data[1], bool):
-        complain(where, "has a broken matte")
-    index = integer(data[0], 0, BIGGEST, where, "frame")
-    confidence = Node({"confidence": data[2]}, where).number("confidence", 0, 1)
-    raster = decode_raster(data[3:], f"frame {index} of {where}")
-    return index, MaskFrame(raster=raster, anchor=data[1], confidence=confidence)
-
-
-def decode_mask_head(node: Node, frames: dict[int, MaskFrame]) -> MaskObject:
-    return MaskObject(
-        id=node.ident("id"),
-        media_id=node.ident("media"),
-        name=node.text("name"),
-        colour=node.colour("colour"),
-        visible=node.flag("visible"),
-        locked=node.flag("locked"),
-        frames=frozen_map(frames),
-    )
-
-
-def decode_mask(node: Node) -> MaskObject:
-    return decode_mask_head(node, dict(decode_mask_frame(data, node.where) for data in node.listing("frames")))
+def decode_sequence(
+    node: Node, media: Collection[str] | None, takes: Collection[str] | None, base: Path | None = None
+) -> Sequence:
+    return decode_sequence_head(node, [decode_track(n, media, takes, base) for n in node.nodes("tracks", "track")])
 
 
 # -- takes -----------------------------------------------------------------------------------------------------------
 
 
-def encode_take(take: Take) -> Json:
+def encode_take(take: Take, base: Path | None = None) -> Json:
     return {
         "id": take.id,
         "media": take.media_id,
         "name": take.name,
         "request": take.request_digest,
         "recipe": take.recipe,
-        "look": encode_look(take.look),
+        "look": encode_look(take.look, base),
         "start": take.start,
         "stop": take.stop,
         "done": [list(run) for run in take.done],
@@ -464,8 +301,8 @@ def encode_take(take: Take) -> Json:
     }
 
 
-def decode_take(node: Node) -> Take:
-    width, height = _pair(node, "size")
+def decode_take(node: Node, base: Path | None = None) -> Take:
+    width, height = pair(node, "size")
     done: list[tuple[int, int]] = []
     for run in node.listing("done"):
         if not isinstance(run, list) or len(run) != 2:
@@ -480,7 +317,7 @@ def decode_take(node: Node) -> Take:
         name=node.text("name"),
         request_digest=node.word("request"),
         recipe=node.text("recipe"),
-        look=decode_look(node.node("look")),
+        look=decode_look(node.node("look"), base),
         start=node.integer("start"),
         stop=node.integer("stop"),
         done=tuple(done),
@@ -491,3 +328,127 @@ def decode_take(node: Node) -> Take:
         flicker=node.optional_number("flicker", -1e12, 1e12),
         drift=node.optional_number("drift", -1e12, 1e12),
     )
+
+
+# -- storyboards -----------------------------------------------------------------------------------------------------
+
+
+def encode_board(board: Board, base: Path | None = None) -> Json:
+    return {
+        "id": board.id,
+        "name": board.name,
+        "look": encode_look(board.look, base),
+        "panels": [encode_panel(panel, base) for panel in board.panels],
+        "size": [board.width, board.height],
+        "rate": fraction_text(board.rate),
+    }
+
+
+def decode_board(node: Node, base: Path | None = None) -> Board:
+    width, height = pair(node, "size")
+    rate = node.fraction("rate")
+    if not width or not height or not Fraction(1, 1000) <= rate <= 1000:
+        complain(node.where, "has a rate or size out of range")
+    panels = tuple(decode_panel(n, base) for n in node.nodes("panels", "panel"))
+    if len({panel.id for panel in panels}) != len(panels):
+        complain(node.where, "uses one id twice")
+    return Board(
+        id=node.ident("id"),
+        name=node.text("name"),
+        look=decode_look(node.node("look"), base),
+        panels=panels,
+        width=width,
+        height=height,
+        rate=rate,
+    )
+
+
+def encode_panel(panel: Panel, base: Path | None = None) -> Json:
+    return {
+        "id": panel.id,
+        "name": panel.name,
+        "picture": panel.picture,
+        "prompt": panel.prompt,
+        "seconds": fraction_text(panel.seconds),
+        "keep_picture": panel.keep_picture,
+        "look": None if panel.look is None else encode_look(panel.look, base),
+        "camera": encode_camera(panel.camera),
+        "notes": panel.notes,
+        "dialogue": panel.dialogue,
+        "clip": panel.clip_id,
+    }
+
+
+def decode_panel(node: Node, base: Path | None = None) -> Panel:
+    seconds = node.fraction("seconds")
+    if seconds <= 0:
+        complain(node.where, "has seconds out of range")
+    return Panel(
+        id=node.ident("id"),
+        name=node.text("name"),
+        picture=node.hexadecimal("picture", 64, optional=True),
+        prompt=node.text("prompt"),
+        seconds=seconds,
+        keep_picture=node.flag("keep_picture"),
+        look=None if node.raw("look") is None else decode_look(node.node("look"), base),
+        camera=decode_camera(node.node("camera")),
+        notes=node.text("notes"),
+        dialogue=node.text("dialogue"),
+        clip_id=node.ident("clip", optional=True),
+    )
+
+
+# -- training sets ---------------------------------------------------------------------------------------------------
+
+
+def encode_training_set(found: TrainingSet) -> Json:
+    return {
+        "id": found.id,
+        "name": found.name,
+        "trigger": found.trigger,
+        "kind": found.kind,
+        "images": [
+            {"digest": i.digest, "name": i.name, "caption": i.caption, "crop": None if i.crop is None else list(i.crop)}
+            for i in found.images
+        ],
+        "generator": found.generator,
+        "steps": found.steps,
+        "rank": found.rank,
+        "learning_rate": found.learning_rate,
+        "seed": found.seed,
+    }
+
+
+def decode_training_set(node: Node) -> TrainingSet:
+    kind = node.word("kind")
+    if kind not in ("subject", "style"):
+        complain(node.where, "has an unknown kind")
+    return TrainingSet(
+        id=node.ident("id"),
+        name=node.text("name"),
+        trigger=node.text("trigger"),
+        kind=kind,
+        images=tuple(
+            TrainingImage(
+                digest=n.hexadecimal("digest", 64), name=n.text("name"), caption=n.text("caption"), crop=_crop(n)
+            )
+            for n in node.nodes("images", "image")
+        ),
+        generator=node.word("generator"),
+        steps=node.integer("steps", 0, 1 << 24),
+        rank=node.integer("rank", 1, 4096),
+        learning_rate=node.number("learning_rate", 0, 1),
+        seed=node.integer("seed", -(1 << 63), (1 << 64) - 1),
+    )
+
+
+def _crop(node: Node) -> tuple[float, float, float, float] | None:
+    if node.raw("crop") is None:
+        return None
+    sides = node.listing("crop")
+    if len(sides) != 4:
+        complain(node.where, "has no valid crop")
+    x, y, width, height = (Node({"crop": side}, node.where).number("crop", 0, 1) for side in sides)
+    if not width or not height:
+        complain(node.where, "has a crop out of range")
+    return x, y, width, height

@@ -17,6 +17,8 @@ E = TypeVar("E", bound=enum.Enum)
 
 BIGGEST = 1 << 40
 """No frame, count or size in a project exceeds this."""
+SIDE = 65536
+"""No picture in a project is wider or higher."""
 LONGEST_TEXT = 4 << 20
 _FRACTION = re.compile(r"^-?\d{1,24}/\d{1,24}$")
 _HEX = re.compile(r"^[0-9a-f]+$")
@@ -152,6 +154,14 @@ def integer(value: Any, low: int, high: int, where: str, key: str) -> int:
     if not low <= value <= high:
         complain(where, f"has a {key} out of range")
     return value
+
+
+def pair(node: Node, key: str) -> tuple[int, int]:
+    """Two sides of a picture in pixels, each 0…:data:`SIDE`."""
+    found = node.listing(key)
+    if len(found) != 2:
+        complain(node.where, f"has no valid {key}")
+    return integer(found[0], 0, SIDE, node.where, key), integer(found[1], 0, SIDE, node.where, key)
 
 
 def hexadecimal(value: Any, length: int, where: str, key: str) -> str:

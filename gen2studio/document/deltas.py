@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from gen2studio.document import codec
+from gen2studio.document import codec_masks as mattes
 from gen2studio.document import codec_parts as parts
+from gen2studio.document.codec_looks import encode_look
 from gen2studio.document.codec_reader import complain
 from gen2studio.document.model import Document, MaskObject, MediaItem
 
 Json = dict[str, Any]
+_WHOLE = ("media", "takes", "boards", "training_sets")
+"""Mappings whose entries are recorded whole."""
 T = TypeVar("T")
 
 
@@ -27,13 +31,15 @@ def difference(old: Document, new: Document) -> Json:
         if getattr(old, key) != value
     }
     if old.default_look is not new.default_look:
-        head["default_look"] = parts.encode_look(new.default_look)
+        head["default_look"] = encode_look(new.default_look)
     if head:
         record["head"] = head
     _mapping(record, "media", old.media, new.media, _encode_media)
     _mapping(record, "takes", old.takes, new.takes, parts.encode_take)
     _mapping(record, "sequences", old.sequences, new.sequences, parts.encode_sequence_head)
-    _mapping(record, "masks", old.masks, new.masks, parts.encode_mask_head)
+    _mapping(record, "boards", old.boards, new.boards, parts.encode_board)
+    _mapping(record, "training_sets", old.training_sets, new.training_sets, parts.encode_training_set)
+    _mapping(record, "masks", old.masks, new.masks, mattes.encode_mask_head)
     known = {track.id: track for sequence in old.sequences.values() for track in sequence.tracks}
     tracks = [
         parts.encode_track(track)
@@ -77,7 +83,7 @@ def _frames(old: MaskObject | None, new: MaskObject) -> Json:
     if before is new.frames:
         return {}
     change: Json = {}
-    changed = [parts.encode_mask_frame(i, f) for i, f in new.frames.items() if before.get(i) is not f]
+    changed = [mattes.encode_mask_frame(i, f) for i, f in new.frames.items() if before.get(i) is not f]
     gone = [i for i in before if i not in new.frames]
     if changed:
         change["set"] = changed
@@ -91,8 +97,11 @@ class Replay:
 
     def __init__(self, data: Json) -> None:
         """``data`` is :func:`gen2studio.document.codec.encode`'s form with absolute paths."""
-        self._head = {k: v for k, v in data.items() if k not in ("media", "takes", "sequences", "masks")}
-        self._maps: dict[str, Json] = {name: {e["id"]: e for e in data[name]} for name in ("media", "takes")}
+        apart = (*_WHOLE, "sequences", "masks")
+        self._head = {k: v for k, v in data.items() if k not in apart}
+        # An older version's document has fewer of them; what it lacks is brought up when the result is decoded.
+        self._whole = tuple(name for name in _WHOLE if name in data)
+        self._maps: dict[str, Json] = {name: {e["id"]: e for e in data[name]} for name in self._whole}
         self._tracks: Json = {t["id"]: t for s in data["sequences"] for t in s["tracks"]}
         self._maps["sequences"] = {
             s["id"]: {**s, "tracks": [track["id"] for track in s["tracks"]]} for s in data["sequences"]
@@ -126,8 +135,7 @@ class Replay:
         try:
             data = {
                 **self._head,
-                "media": list(self._maps["media"].values()),
-                "takes": list(self._maps["takes"].values()),
+                **{name: list(self._maps[name].values()) for name in self._whole},
                 "sequences": [
                     {**head, "tracks": [self._tracks[key] for key in head["tracks"]]}
                     for head in self._maps["sequences"].values()

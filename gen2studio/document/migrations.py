@@ -5,13 +5,14 @@ Add a step here and an example of the older file to the tests whenever ``VERSION
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from gen2studio.core.errors import ProjectError
 from gen2studio.document.codec_reader import Node, complain
 
-VERSION = 1
+VERSION = 2
 
 Json = dict[str, Any]
 
@@ -25,9 +26,6 @@ def _pair_to_text(value: Any) -> Any:
 
 def _from_0(data: Json) -> Json:
     """Version 0 wrote fractions as pairs, mattes keyed by frame, a seed without its lock, and no default look."""
-    from gen2studio.document.codec_parts import encode_look
-    from gen2studio.document.look import Look
-
     root = Node(data, "it")
 
     def with_lock(look: Any) -> Any:
@@ -53,11 +51,51 @@ def _from_0(data: Json) -> Json:
         mask.data["frames"] = [[int(k), *v] if isinstance(v, list) else v for k, v in frames.items()]
     for take in root.nodes("takes", "take"):
         take.data["look"] = with_lock(take.data.get("look"))
-    data.setdefault("default_look", encode_look(Look()))
+    data.setdefault("default_look", json.loads(_LOOK_1))
     return data
 
 
-MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0}
+_LOOK_1 = """{"mode": "stylize", "generator": "example", "preset": "", "styles": [], "keys": [], "pattern": null,
+"prompt": "", "negative_prompt": "", "region": "all", "mask_objects": [], "controls": {"structure": 2.0,
+"style_weight": 1.0, "consistency": 1.0, "stroke_size": 1.0, "strength": 1.0, "protect_skin": 0.0,
+"preserve_luminance": 1.0, "feather": 1.0, "grow": 0}, "seed": 1, "seed_locked": true}"""
+"""The look that version 1 began with."""
+
+_LOOK_2 = """{"structure_source": "auto", "depth_pass": null, "fill": "shape", "camera": {"horizontal": 0.0,
+"vertical": 0.0, "zoom": 0.0, "pan": 0.0, "tilt": 0.0, "roll": 0.0, "static": false}, "motion_regions": [],
+"adapters": []}"""
+"""What version 2 added to a look."""
+_CONTROLS_2 = {"guidance": 0.0, "steps": 0, "motion": 5.0, "control_scale": 1.0}
+
+
+def _from_1(data: Json) -> Json:
+    """Version 1 knew footage and the example-based generator only: no shots, storyboards, training sets, cameras.
+
+    Looks keep the generator they name, so that an old project goes on looking as it did.
+    """
+    root = Node(data, "it")
+
+    def widen(look: Any) -> None:
+        if isinstance(look, dict):
+            look.update({key: value for key, value in json.loads(_LOOK_2).items() if key not in look})
+            if isinstance(look.get("controls"), dict):
+                look["controls"] = {**_CONTROLS_2, **look["controls"]}
+
+    widen(data.get("default_look"))
+    for node in root.nodes("media", "media"):
+        node.data.setdefault("shot", None)
+    for sequence in root.nodes("sequences", "sequence"):
+        for track in sequence.nodes("tracks", "track"):
+            for clip in track.nodes("clips", "clip"):
+                widen(clip.data.get("look"))
+    for take in root.nodes("takes", "take"):
+        widen(take.data.get("look"))
+    data.setdefault("boards", [])
+    data.setdefault("training_sets", [])
+    return data
+
+
+MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0, 1: _from_1}
 """Version → the step to the next one."""
 
 

@@ -11,8 +11,35 @@ from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
 from gen2studio.document import edits
-from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Pattern, Region, StyleImage
-from gen2studio.document.model import Clip, Document, MaskFrame, MaskObject, MediaItem, Sequence, Take
+from gen2studio.document.look import (
+    AdapterUse,
+    Camera,
+    Controls,
+    DepthPass,
+    Fill,
+    Look,
+    Mode,
+    MotionRegion,
+    PaintedKey,
+    Pattern,
+    Region,
+    StructureSource,
+    StyleImage,
+)
+from gen2studio.document.model import (
+    Board,
+    Clip,
+    Document,
+    MaskFrame,
+    MaskObject,
+    MediaItem,
+    Panel,
+    Sequence,
+    Shot,
+    Take,
+    TrainingImage,
+    TrainingSet,
+)
 
 RATE = Fraction(25)
 
@@ -69,8 +96,42 @@ def _floats(low: float, high: float) -> st.SearchStrategy[float]:
     return st.floats(low, high, allow_nan=False)
 
 
+rasters = st.builds(
+    lambda width, height, digests: MaskRaster.from_map(
+        width, height, {(c, r): d for (c, r), d in digests.items() if c * 256 < width and r * 256 < height}
+    ),
+    st.integers(1, 1000),
+    st.integers(1, 1000),
+    st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 3)), _digest32, max_size=4),
+)
+
+_axis = _floats(-10, 10)
+cameras = st.builds(
+    Camera, horizontal=_axis, vertical=_axis, zoom=_axis, pan=_axis, tilt=_axis, roll=_axis, static=st.booleans()
+)
+
 looks = st.builds(
     Look,
+    generator=st.sampled_from(["", "example", "mini"]),
+    structure_source=st.sampled_from(StructureSource),
+    depth_pass=st.none()
+    | st.builds(
+        DepthPass,
+        path=st.sampled_from(["/films/depth_0001.png", "/other/a b/z.exr"]),
+        name=_text,
+        near_is_white=st.booleans(),
+        near=st.none() | _floats(-10, 10),
+        far=st.none() | _floats(-10, 1e6),
+    ),
+    fill=st.sampled_from(Fill),
+    camera=cameras,
+    motion_regions=st.lists(
+        st.builds(
+            MotionRegion, raster=rasters, horizontal=_axis, vertical=_axis, proximity=_axis, ambient=_floats(0, 10)
+        ),
+        max_size=2,
+    ).map(tuple),
+    adapters=st.lists(st.builds(AdapterUse, adapter=_ids("adapter"), strength=_floats(0, 2)), max_size=2).map(tuple),
     mode=st.sampled_from(Mode),
     preset=st.sampled_from(["", "ink", "oil_2"]),
     styles=st.lists(st.builds(StyleImage, digest=_digest64, name=_text, weight=_floats(0, 2)), max_size=2).map(tuple),
@@ -80,7 +141,16 @@ looks = st.builds(
     negative_prompt=_text,
     region=st.sampled_from(Region),
     mask_objects=st.lists(_ids("mask"), max_size=2).map(tuple),
-    controls=st.builds(Controls, structure=_floats(0, 7), grow=st.integers(-50, 50), feather=_floats(0, 20)),
+    controls=st.builds(
+        Controls,
+        structure=_floats(0, 7),
+        grow=st.integers(-50, 50),
+        feather=_floats(0, 20),
+        guidance=_floats(0, 20),
+        steps=st.integers(0, 100),
+        motion=_floats(0, 10),
+        control_scale=_floats(0, 2),
+    ),
     seed=st.integers(0, 2**63),
     seed_locked=st.booleans(),
 )
@@ -100,13 +170,51 @@ infos = st.builds(
     audio=st.none() | st.builds(AudioInfo, st.integers(8000, 192000), st.integers(1, 8), _text, _fraction),
 )
 
-rasters = st.builds(
-    lambda width, height, digests: MaskRaster.from_map(
-        width, height, {(c, r): d for (c, r), d in digests.items() if c * 256 < width and r * 256 < height}
-    ),
-    st.integers(1, 1000),
-    st.integers(1, 1000),
-    st.dictionaries(st.tuples(st.integers(0, 3), st.integers(0, 3)), _digest32, max_size=4),
+_crop = st.tuples(_floats(0, 1), _floats(0, 1), _floats(0.01, 1), _floats(0.01, 1))
+_seconds = st.fractions(min_value=Fraction(1, 100), max_value=100, max_denominator=1001)
+
+boards = st.builds(
+    Board,
+    id=_ids("board"),
+    name=_text,
+    look=looks,
+    panels=st.lists(
+        st.builds(
+            Panel,
+            id=_ids("panel"),
+            name=_text,
+            picture=st.just("") | _digest64,
+            prompt=_text,
+            seconds=_seconds,
+            keep_picture=st.booleans(),
+            look=st.none() | looks,
+            camera=cameras,
+            notes=_text,
+            dialogue=_text,
+            clip_id=st.just("") | _ids("clip"),
+        ),
+        max_size=3,
+        unique_by=lambda panel: panel.id,
+    ).map(tuple),
+    width=st.integers(2, 4096),
+    height=st.integers(2, 4096),
+    rate=_seconds,
+)
+
+training_sets = st.builds(
+    TrainingSet,
+    id=_ids("set"),
+    name=_text,
+    trigger=_text,
+    kind=st.sampled_from(["subject", "style"]),
+    images=st.lists(
+        st.builds(TrainingImage, digest=_digest64, name=_text, caption=_text, crop=st.none() | _crop), max_size=3
+    ).map(tuple),
+    generator=st.sampled_from(["", "mini"]),
+    steps=st.integers(0, 5000),
+    rank=st.integers(1, 128),
+    learning_rate=_floats(0, 0.01),
+    seed=st.integers(0, 2**63),
 )
 
 
@@ -122,6 +230,14 @@ def documents(draw: st.DrawFn) -> Document:
                 path=st.sampled_from(["/films/dog.mp4", "/films/a b/ü.mov", "/other/x.png"]),
                 fingerprint=_digest32,
                 info=infos,
+                shot=st.none()
+                | st.builds(
+                    Shot,
+                    width=st.integers(2, 4096),
+                    height=st.integers(2, 4096),
+                    rate=_seconds,
+                    frames=st.integers(1, 999),
+                ),
             ),
             min_size=1,
             max_size=3,
@@ -210,4 +326,6 @@ def documents(draw: st.DrawFn) -> Document:
         masks=frozen_map(masks),
         takes=frozen_map({take.id: take for take in takes}),
         default_look=draw(looks),
+        boards=frozen_map({board.id: board for board in draw(st.lists(boards, max_size=2))}),
+        training_sets=frozen_map({found.id: found for found in draw(st.lists(training_sets, max_size=2))}),
     )

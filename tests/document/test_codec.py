@@ -16,6 +16,8 @@ from gen2studio.core.errors import ProjectError
 from gen2studio.document import codec
 from gen2studio.document.codec_reader import parse_json
 from gen2studio.document.deltas import Replay, difference
+from gen2studio.document.look import Camera
+from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Document
 from tests.document.builders import documents
 
@@ -38,14 +40,18 @@ def test_a_difference_turns_one_document_into_the_other(old: Document, new: Docu
     replay.apply(json.loads(json.dumps(difference(old, new))))
     found = replay.document()
     assert found == new
-    for name in ("media", "sequences", "masks", "takes"):
+    for name in ("media", "sequences", "masks", "takes", "boards", "training_sets"):
         assert list(getattr(found, name)) == list(getattr(new, name))
     assert difference(new, new) == {}
 
 
 def sample() -> dict[str, Any]:
-    """A document with one of everything, as version 1 text."""
-    return json.loads((Path(__file__).parent / "project_version_1.json").read_text())
+    """A document with one of everything, as text of this version."""
+    return saved(2)
+
+
+def saved(version: int) -> dict[str, Any]:
+    return json.loads((Path(__file__).parent / f"project_version_{version}.json").read_text())
 
 
 def test_this_version_opens_as_it_was() -> None:
@@ -54,14 +60,41 @@ def test_this_version_opens_as_it_was() -> None:
 
 
 def test_version_0_is_brought_up() -> None:
-    old = json.loads((Path(__file__).parent / "project_version_0.json").read_text())
-    assert codec.decode(old, BASE) == codec.decode(sample(), BASE)
+    assert codec.decode(saved(0), BASE) == codec.decode(saved(1), BASE)
+
+
+def test_version_1_is_brought_up() -> None:
+    """What the older program could hold is as it was; what it could not is as it begins."""
+    old, new = codec.decode(saved(1), BASE), codec.decode(sample(), BASE)
+    assert old.default_look == new.default_look and old.default_look.generator == "example"
+    assert old.takes == new.takes and old.masks == new.masks
+    assert set(new.media) - set(old.media) == {"media-0000000000e1"}
+    assert not old.boards and not old.training_sets
+    look = next(clip.look for _, clip in each_clip(old.sequences[old.active_sequence]) if clip.look is not None)
+    assert look.generator == "example" and look.controls.structure == 1.25
+    assert (look.camera, look.adapters, look.depth_pass) == (Camera(), (), None)
+
+
+def test_an_older_journal_goes_on() -> None:
+    """Records of version 1 are applied to a document of version 1 and brought up together."""
+    written = saved(1)
+    for entry in written["media"]:
+        entry["path"] = f"/films/{Path(entry['path']).name}"
+    replay = Replay(written)
+    entry = {**saved(1)["takes"][0], "rating": 5}
+    replay.apply({"takes": [entry]})
+    [take] = replay.document().takes.values()
+    assert take.rating == 5
 
 
 def test_media_paths_are_relative_only_nearby() -> None:
     paths = [entry["path"] for entry in sample()["media"]]
-    assert paths == ["../dog.mp4", "/other/place/voice.wav"]
-    assert [item.path for item in codec.decode(sample(), BASE).media.values()] == ["/films/dog.mp4", paths[1]]
+    assert paths == ["../dog.mp4", "/other/place/voice.wav", "media/shot-1.mp4"]
+    document = codec.decode(sample(), BASE)
+    found = [item.path for item in document.media.values()]
+    assert found == ["/films/dog.mp4", paths[1], "/films/dog.g2s/media/shot-1.mp4"]
+    depth = document.boards["board-000000000001"].look.depth_pass
+    assert depth is not None and depth.path == "/films/depth/depth_0001.png"
 
 
 def _set(data: dict[str, Any], path: str, value: Any) -> None:
@@ -109,6 +142,22 @@ CLIP = "sequences/0/tracks/0/clips/0"
         ("takes/0/id", "take-../../../x"),
         ("takes/0/done", [[5, 3]]),
         ("active_sequence", "seq-ffffffffffff"),
+        (f"{CLIP}/look/camera/zoom", 11),
+        (f"{CLIP}/look/depth_pass/path", "/dev/zero"),
+        (f"{CLIP}/look/fill", "all"),
+        (f"{CLIP}/look/motion_regions/0/ambient", -1),
+        (f"{CLIP}/look/motion_regions", [{}] * 6),
+        (f"{CLIP}/look/adapters/0/adapter", "../x"),
+        (f"{CLIP}/look/adapters/0/strength", 3),
+        ("media/2/shot/frames", 0),
+        ("media/2/shot/size", [0, 128]),
+        ("boards/0/rate", "0/1"),
+        ("boards/0/panels/0/seconds", "0/1"),
+        ("boards/0/panels/1/id", "panel-000000000001"),
+        ("boards/0/panels/0/picture", "../../x"),
+        ("training_sets/0/kind", "both"),
+        ("training_sets/0/images/0/crop", [0, 0, 0, 1]),
+        ("training_sets/0/rank", 0),
     ],
 )
 def test_damage_is_refused_in_one_sentence(where: str, value: Any) -> None:
