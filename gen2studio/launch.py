@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gen2studio.app.studio import Studio
+    from gen2studio.ui.main_window import MainWindow
+
+_WITHOUT_QT = ("gen2studio.compose", "gen2studio.app.planning", "gen2studio.app.recovery", "gen2studio.media.metadata")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,27 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(0.0005)
     _clear_foreign_plugins()
 
+    services, window = open_window()
+    services.start()
+
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
     application = QApplication.instance()
-    if not isinstance(application, QApplication):
-        application = QApplication(["gen2studio"])
-    application.setApplicationName("Gen2 Studio")
-    application.setDesktopFileName("gen2studio")
-
-    from gen2studio.ui import theme
-
-    theme.apply(application)
-    application.setWindowIcon(theme.icon("app"))
-
-    from gen2studio.compose import studio
-    from gen2studio.ui.main_window import MainWindow
-
-    services = studio()
-    window = MainWindow(services)
-    window.show()
-    services.start()
+    assert isinstance(application, QApplication)
     QTimer.singleShot(0, lambda: _open(window, arguments))
     QTimer.singleShot(1500, _warm_kernels)
     # Ctrl-C in the terminal ends the program; Qt only looks at it when Python code runs.
@@ -52,6 +48,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Qt aborts when a running thread is destroyed.
         os._exit(code)
     return code
+
+
+def open_window() -> tuple[Studio, MainWindow]:
+    """Make the application, every service and the window, and show it: what stands between the start and the picture.
+
+    Nothing made here dies before the program does, so the garbage collector looks at none of it.
+    """
+    gc.disable()
+    # PySide6 reads the source text of every module imported after it, to see whether it uses Qt.
+    for name in _WITHOUT_QT:
+        importlib.import_module(name)
+
+    from PySide6.QtWidgets import QApplication
+
+    from gen2studio.ui import theme
+
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        application = theme.new_application("gen2studio")
+    application.setApplicationName("Gen2 Studio")
+    application.setDesktopFileName("gen2studio")
+
+    from gen2studio.compose import studio
+    from gen2studio.ui.main_window import MainWindow
+
+    services = studio()
+    window = MainWindow(services)
+    window.late.add(lambda: application.setWindowIcon(theme.icon("app")))
+    window.late.add(_collect_garbage)
+    window.show()
+    return services, window
+
+
+def _collect_garbage() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _warm_kernels() -> None:

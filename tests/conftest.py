@@ -105,6 +105,7 @@ def window(qtbot: object) -> Iterator[object]:
     made.resize(1440, 860)
     made.show()
     qtbot.waitExposed(made)  # type: ignore[attr-defined]
+    made.late.finish()
     yield made
     made.shutdown()
     made.hide()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from gen2studio.app.actions import Action
 from gen2studio.ui import theme
+from gen2studio.ui.late_work import LateWork
 
 MENUS = ("File", "Edit", "Clip", "Mask", "Generate", "View", "Playback", "Help")
+_ICONS_AT_ONCE = 12
 
 
 class ActionBinder(QObject):
     """QActions by id. ``bind`` connects a handler; an action without one stays disabled."""
 
-    def __init__(self, rows: Iterable[Action], window: QWidget) -> None:
+    def __init__(self, rows: Iterable[Action], window: QWidget, late: LateWork) -> None:
         super().__init__(window)
         self.rows = {row.id: row for row in rows}
         self._actions: dict[str, QAction] = {}
@@ -25,15 +27,17 @@ class ActionBinder(QObject):
         self._window = window
         for row in self.rows.values():
             self._actions[row.id] = self._made(row)
-        # A hundred drawings: they come right after the first paint, not before it.
-        QTimer.singleShot(0, self._show_icons)
+        # A hundred drawings. Those on buttons are made with the buttons, those in menus right after the first paint.
+        drawn = [row for row in self.rows.values() if row.icon]
+        for first in range(0, len(drawn), _ICONS_AT_ONCE):
+            late.add(lambda rows=drawn[first : first + _ICONS_AT_ONCE]: [self._draw(row.id) for row in rows])
 
-    def _show_icons(self) -> None:
-        for row in self.rows.values():
-            action = self._actions[row.id]
-            # Some actions show a state by another icon, and may have done so already.
-            if row.icon and action.icon().isNull():
-                action.setIcon(theme.icon(row.icon))
+    def _draw(self, action_id: str) -> QAction:
+        action, name = self._actions[action_id], self.rows[action_id].icon
+        # Some actions show a state by another icon, and may have done so already.
+        if name and action.icon().isNull():
+            action.setIcon(theme.icon(name))
+        return action
 
     def _made(self, row: Action) -> QAction:
         action = QAction(row.text, self._window)
@@ -69,6 +73,10 @@ class ActionBinder(QObject):
     def action(self, action_id: str) -> QAction:
         return self._actions[action_id]
 
+    def for_buttons(self) -> dict[str, QAction]:
+        """Every action by id, for panels that put some of them on buttons: each has its icon when it is taken out."""
+        return _Drawn(self._actions, self._draw)
+
     def scope(self, scope: str, widget: QWidget) -> None:
         """Make the keys of ``scope`` live inside ``widget``."""
         for row in self.rows.values():
@@ -102,3 +110,12 @@ class ActionBinder(QObject):
             menus[row.menu].setObjectName(f"menu.{row.menu.replace('/', '.').lower()}")
             menus[row.menu].setToolTipsVisible(True)
         return menus[row.menu]
+
+
+class _Drawn(dict[str, QAction]):
+    def __init__(self, actions: dict[str, QAction], draw: Callable[[str], QAction]) -> None:
+        super().__init__(actions)
+        self._draw = draw
+
+    def __getitem__(self, action_id: str) -> QAction:
+        return self._draw(action_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
 
 from gen2studio.app.action_table import all_actions
@@ -13,12 +15,9 @@ from gen2studio.app.studio import Studio
 from gen2studio.ui import window_commands
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
-from gen2studio.ui.dialogs.command_palette import CommandPalette
+from gen2studio.ui.late_work import LateWork
 from gen2studio.ui.panels.generate_panel import GeneratePanel
-from gen2studio.ui.panels.history_panel import HistoryPanel
-from gen2studio.ui.panels.masks_panel import MasksPanel
 from gen2studio.ui.panels.media_pool import MediaPool
-from gen2studio.ui.panels.queue_panel import QueuePanel
 from gen2studio.ui.panels.takes_panel import TakesPanel
 from gen2studio.ui.pool_thumbnails import PoolThumbnails
 from gen2studio.ui.timeline.panel import TimelinePanel
@@ -27,6 +26,12 @@ from gen2studio.ui.tools.tool_bar import CanvasToolBar
 from gen2studio.ui.viewer_panel import ViewerPanel
 from gen2studio.ui.widgets.key_keeper import KeyKeeper
 from gen2studio.ui.widgets.message_bar import MessageBar
+
+if TYPE_CHECKING:
+    from gen2studio.ui.dialogs.command_palette import CommandPalette
+    from gen2studio.ui.panels.history_panel import HistoryPanel
+    from gen2studio.ui.panels.masks_panel import MasksPanel
+    from gen2studio.ui.panels.queue_panel import QueuePanel
 
 LAYOUT_VERSION = 1
 
@@ -39,8 +44,11 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.studio = studio
         session = studio.session
-        self.binder = ActionBinder(all_actions(), self)
-        actions = {name: self.binder.action(name) for name in self.binder.rows}
+        self.late = LateWork(self)
+        """What the first frame does not show: pages behind other tabs, icons of menus, the command palette."""
+        self._painted = False
+        self.binder = ActionBinder(all_actions(), self, self.late)
+        actions = self.binder.for_buttons()
 
         self.canvas = Canvas(session, studio.masks, self)
         self.tool_bar = CanvasToolBar(session, self)
@@ -48,16 +56,12 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.viewer)
         self.thumbnails = PoolThumbnails(self)
         self.pool = MediaPool(studio.store, self.thumbnails.request, self)
-        self.history = HistoryPanel(studio.store.undo_stack, self)
         self.generate = GeneratePanel(session, studio.generation, studio.preferences, actions, self)
-        self.masks = MasksPanel(
-            session, studio.masks, self, export=lambda: bindings.export_mattes(studio.masks, self.canvas)
-        )
         self.timeline = TimelinePanel(session, studio.editing, self)
         self.takes = TakesPanel(session, studio.generation, studio.take_folder, studio.is_stale, actions, self)
-        self.queue = QueuePanel(studio.board, actions["queue.pause"], self)
 
         self._docks: dict[str, QDockWidget] = {}
+        self._empty: set[str] = set()
         self._fresh = False
         self._build_docks()
         self.messages = MessageBar(self)
@@ -70,13 +74,13 @@ class MainWindow(QMainWindow):
         self.menus["View"].addSeparator()
         for dock in self._docks.values():
             self.menus["View"].addAction(dock.toggleViewAction())
-        self.palette_dialog = CommandPalette(self.binder, self)
+        self.late.add(lambda: self.palette_dialog)
 
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
         self._wire()
         window_commands.bind(self)
-        KeyKeeper(self)
+        KeyKeeper([self.viewer, *self._docks.values()], self)
         self._restore_layout()
         self._show_title()
 
@@ -94,16 +98,19 @@ class MainWindow(QMainWindow):
         bottom = Qt.DockWidgetArea.BottomDockWidgetArea
         for name, title, widget, area in (
             ("media", "Media", self.pool, left),
-            ("history", "History", self.history, left),
+            ("history", "History", None, left),
             ("generate", "Generate", self.generate, right),
-            ("masks", "Masks", self.masks, right),
+            ("masks", "Masks", None, right),
             ("timeline", "Timeline", self.timeline, bottom),
             ("takes", "Takes", self.takes, bottom),
-            ("queue", "Queue", self.queue, bottom),
+            ("queue", "Queue", None, bottom),
         ):
             dock = QDockWidget(title, self)
             dock.setObjectName(f"dock.{name}")
-            dock.setWidget(widget)
+            if widget is not None:
+                dock.setWidget(widget)
+            else:
+                self._fill_later(name, dock)
             dock.toggleViewAction().setObjectName(f"dock.{name}.toggle")
             self.addDockWidget(area, dock)
             self._docks[name] = dock
@@ -111,9 +118,47 @@ class MainWindow(QMainWindow):
             dock.topLevelChanged.connect(lambda _floating: self._titles.start())
             dock.visibilityChanged.connect(lambda _visible: self._titles.start())
         self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self._default_layout()
+        self._arrange_docks()
 
-    def _default_layout(self) -> None:
+    def _fill_later(self, name: str, dock: QDockWidget) -> None:
+        """A page behind another tab: the property ``name`` makes it, after the first paint or when it is shown."""
+        self._empty.add(name)
+
+        def fill() -> None:
+            if name in self._empty:
+                self._empty.remove(name)
+                dock.setWidget(getattr(self, name))
+
+        self.late.add(fill)
+        # A saved layout may have it in front: then the first frame shows it.
+        dock.visibilityChanged.connect(lambda visible: fill() if visible else None)
+
+    @functools.cached_property
+    def history(self) -> HistoryPanel:
+        from gen2studio.ui.panels.history_panel import HistoryPanel
+
+        return HistoryPanel(self.studio.store.undo_stack, self)
+
+    @functools.cached_property
+    def masks(self) -> MasksPanel:
+        from gen2studio.ui.panels.masks_panel import MasksPanel
+
+        masks = self.studio.masks
+        return MasksPanel(self.studio.session, masks, self, export=lambda: bindings.export_mattes(masks, self.canvas))
+
+    @functools.cached_property
+    def queue(self) -> QueuePanel:
+        from gen2studio.ui.panels.queue_panel import QueuePanel
+
+        return QueuePanel(self.studio.board, self.binder.action("queue.pause"), self)
+
+    @functools.cached_property
+    def palette_dialog(self) -> CommandPalette:
+        from gen2studio.ui.dialogs.command_palette import CommandPalette
+
+        return CommandPalette(self.binder, self)
+
+    def _arrange_docks(self) -> None:
         docks = self._docks
         for dock in docks.values():
             dock.setFloating(False)
@@ -130,6 +175,9 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(docks["takes"], docks["queue"])
         for name in ("media", "generate", "takes"):
             docks[name].raise_()
+
+    def _size_docks(self) -> None:
+        docks = self._docks
         width, height = max(self.width(), 1024), max(self.height(), 640)
         side, right = min(290, width // 6), min(380, width // 3)
         self.resizeDocks([docks["media"], docks["generate"]], [side, right], Qt.Orientation.Horizontal)
@@ -198,14 +246,21 @@ class MainWindow(QMainWindow):
         if self._fresh:
             # Dock sizes only hold once the window has its real size.
             self._fresh = False
-            QTimer.singleShot(0, self._default_layout)
+            QTimer.singleShot(0, self._size_docks)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            self.late.start()
 
     def _save_layout(self) -> None:
         self.studio.preferences.set("window_geometry", bytes(self.saveGeometry().toBase64().data()).decode())
         self.studio.preferences.set("window_state", bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode())
 
     def reset_layout(self) -> None:
-        self._default_layout()
+        self._arrange_docks()
+        self._size_docks()
 
     def raise_dock(self, name: str) -> None:
         self._docks[name].show()
@@ -302,7 +357,8 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._save_layout()
-        self.palette_dialog.close()
+        if "palette_dialog" in self.__dict__:
+            self.palette_dialog.close()
         self.shutdown()
         event.accept()
 

@@ -104,6 +104,7 @@ def palette() -> QPalette:
     return result
 
 
+@functools.cache
 def _style_sheet() -> str:
     t = tokens()
     marks = (resources_dir() / "icons").as_posix()
@@ -213,21 +214,41 @@ QLabel[role="faint"] {{ color: {t["text_faint"]}; }}
 QLabel[role="heading"] {{ font-weight: 600; color: {t["text"]}; }}
 QLabel[role="warning"] {{ color: {t["warning"]}; }}
 QLabel[role="error"] {{ color: {t["danger"]}; }}
+QFrame[role="strip"] {{ background: {t["panel"]}; }}
+QFrame[role="divider"] {{ background: {t["line_strong"]}; }}
+QFrame[role="bar"] {{ color: {t["line_strong"]}; }}
+QWidget[role="footer"] {{ border-top: 1px solid {t["line"]}; }}
+QToolButton[role="tile"] {{ padding: 3px 0; }}
+QToolButton[role="section"] {{ border: none; background: transparent; padding: 4px 0; color: {t["text_muted"]}; }}
+QToolButton[role="section"]:hover {{ background: transparent; color: {t["text"]}; }}
 QFrame[role="line"] {{ background: {t["line"]}; max-height: 1px; border: none; }}
 """
 
 
+def new_application(name: str) -> QApplication:
+    """The program's QApplication, in the theme.
+
+    The style is named on Qt's command line: asking for it afterwards hands out a QStyle, and Python then learns the
+    six hundred names that class holds, before the first frame.
+    """
+    application = QApplication([name, "-style", "fusion"])
+    _colour(application)
+    return application
+
+
 def apply(application: QApplication) -> None:
     """Give the whole application the Fusion style in the theme's colours; a second call costs nothing."""
-    sheet = _style_sheet()
-    if application.styleSheet() == sheet:
-        return
-    application.setStyle("Fusion")
+    if application.styleSheet() != _style_sheet():
+        application.setStyle("Fusion")
+        _colour(application)
+
+
+def _colour(application: QApplication) -> None:
     application.setPalette(palette())
     font = application.font()
     font.setPointSizeF(9.5)
     application.setFont(font)
-    application.setStyleSheet(sheet)
+    application.setStyleSheet(_style_sheet())
 
 
 def icon_size(points: int = 18) -> QSize:

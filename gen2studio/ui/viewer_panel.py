@@ -45,7 +45,7 @@ class ViewerPanel(QWidget):
 
         strip = QFrame(self)
         strip.setObjectName("viewer.strip")
-        strip.setStyleSheet(f"#viewer\\.strip {{ background: {theme.tokens()['panel']}; }}")
+        strip.setProperty("role", "strip")
         row = QHBoxLayout(strip)
         row.setContentsMargins(10, 3, 8, 3)
         row.setSpacing(2)

@@ -19,8 +19,8 @@ import time
 _PROBE = """
 import json, os, resource, sys, time
 start = float(os.environ["BENCH_START"])
-from PySide6.QtCore import QTimer
 {body}
+from PySide6.QtCore import QCoreApplication, QTimer
 def report():
     with open("/proc/self/statm") as f:
         rss = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -29,22 +29,15 @@ def report():
     cpu = usage.ru_utime + usage.ru_stime
     print(json.dumps({{"wall": time.time() - start, "cpu": cpu, "rss": rss, "heavy": heavy}}), flush=True)
     os._exit(0)
-window.show()
 # The first paint has happened when a zero timer fires after the expose.
 QTimer.singleShot(0, lambda: QTimer.singleShot(0, report))
-application.exec()
+QCoreApplication.exec()
 """
 
 _STUDIO = """
 sys.setswitchinterval(0.0005)
-from PySide6.QtWidgets import QApplication
-application = QApplication(["gen2studio"])
-from gen2studio.ui import theme
-theme.apply(application)
-from gen2studio.compose import studio
-from gen2studio.ui.main_window import MainWindow
-services = studio()
-window = MainWindow(services)
+from gen2studio.launch import open_window
+services, window = open_window()
 """
 
 _BARE = """
@@ -52,6 +45,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow
 application = QApplication(["bare"])
 window = QMainWindow()
 window.resize(1440, 860)
+window.show()
 """
 
 

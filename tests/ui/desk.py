@@ -35,6 +35,7 @@ def open_desk(qtbot: QtBot, media_root: Path | None) -> Iterator[Desk]:
     window.showNormal()
     window.resize(1440, 860)
     qtbot.waitExposed(window)
+    window.late.finish()
     if media_root is not None:
         with_clip(studio, media_root, qtbot)
     yield window, host

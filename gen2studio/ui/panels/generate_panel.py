@@ -260,7 +260,7 @@ class GeneratePanel(QWidget):
     def _build_footer(self, actions: dict[str, QAction]) -> QWidget:
         footer = QWidget(self)
         footer.setObjectName("generate.footer")
-        footer.setStyleSheet(f"#generate\\.footer {{ border-top: 1px solid {theme.tokens()['line']}; }}")
+        footer.setProperty("role", "footer")
         self.stills = StillsStrip(footer)
         self.stills.still_chosen.connect(self._on_still_chosen)
         self.progress = QProgressBar(footer)

@@ -85,7 +85,7 @@ class PresetGrid(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(_TILE)
             button.setFixedSize(_TILE.width() + 8, _TILE.height() + 26)
-            button.setStyleSheet("QToolButton { padding: 3px 0; }")
+            button.setProperty("role", "tile")
             font = button.font()
             font.setPointSizeF(font.pointSizeF() - 2.4)
             button.setFont(font)

@@ -244,7 +244,7 @@ class TimelinePanel(QWidget):
         line = QFrame(self)
         line.setFixedSize(9, 18)
         line.setFrameShape(QFrame.Shape.VLine)
-        line.setStyleSheet(f"color: {theme.tokens()['line_strong']};")
+        line.setProperty("role", "bar")
         return line
 
     def _connect(self) -> None:

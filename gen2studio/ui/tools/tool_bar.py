@@ -50,7 +50,7 @@ class CanvasToolBar(QWidget):
     def _line(self) -> QFrame:
         line = QFrame(self)
         line.setFixedHeight(1)
-        line.setStyleSheet(f"background: {theme.tokens()['line_strong']};")
+        line.setProperty("role", "divider")
         return line
 
     def _button(self, name: str) -> QToolButton:

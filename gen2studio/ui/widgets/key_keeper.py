@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QAbstractSlider, QComboBox, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QAbstractSlider, QApplication, QComboBox, QWidget
 
 _KEYS = frozenset(
     {
@@ -21,18 +23,21 @@ _KEYS = frozenset(
 
 
 class KeyKeeper(QObject):
-    """A focused slider, list or combo box moves by its arrow keys; everywhere else they move the playhead."""
+    """A focused slider, list or combo box moves by its arrow keys; everywhere else they move the playhead.
 
-    def __init__(self, root: QWidget) -> None:
-        super().__init__(root)
-        for kind in (QAbstractSlider, QAbstractItemView, QComboBox):
-            for widget in root.findChildren(kind):
-                if widget.focusPolicy() != Qt.FocusPolicy.NoFocus:
-                    widget.installEventFilter(self)
+    It watches the widgets that hold the panels: Qt asks the focused widget about a shortcut first, then what holds it.
+    """
+
+    def __init__(self, holders: Iterable[QWidget], parent: QObject) -> None:
+        super().__init__(parent)
+        for holder in holders:
+            holder.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            focused = QApplication.focusWidget()
             plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-            if plain and event.key() in _KEYS:
+            if plain and event.key() in _KEYS and isinstance(focused, (QAbstractSlider, QAbstractItemView, QComboBox)):
                 event.accept()
+                return True
         return False

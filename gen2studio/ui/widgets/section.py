@@ -30,11 +30,7 @@ class Section(QWidget):
         font = self.heading.font()
         font.setBold(True)
         self.heading.setFont(font)
-        self.heading.setStyleSheet(
-            "QToolButton { border: none; background: transparent; padding: 4px 0; "
-            f"color: {theme.tokens()['text_muted']}; }}"
-            f"QToolButton:hover {{ color: {theme.tokens()['text']}; }}"
-        )
+        self.heading.setProperty("role", "section")
         self.heading.clicked.connect(lambda: self.set_open(not self.is_open))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
