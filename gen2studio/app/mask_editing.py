@@ -274,7 +274,10 @@ class MaskEditing(QObject):
             raise
         edit.commit(label)
 
-    def _commit(self, edit: MatteEdit, label: str, fresh: MaskObject | None, raster: MaskRaster | None = None) -> None:
+    def commit_edit(
+        self, edit: MatteEdit, label: str, fresh: MaskObject | None, raster: MaskRaster | None = None
+    ) -> None:
+        """Called by the gesture's :class:`MatteEdit` when it ends."""
         if not edit.touched:
             return
         document = self.document

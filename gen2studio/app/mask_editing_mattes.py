@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from gen2studio.core.mask_raster import TILE, MaskRaster
 from gen2studio.raster.tiles import Mask, TileStore, tiles_touching
 
 if TYPE_CHECKING:
-    from gen2studio.app.mask_editing import MaskEditing
     from gen2studio.document.model import MaskObject
 
 BUDGET = 256 << 20
@@ -51,12 +50,23 @@ class MatteCache:
         self._held = 0
 
 
+class MatteOwner(Protocol):
+    """Whose matte a gesture changes: an object's, or a region's of the motion brush."""
+
+    matte_changed: Any
+    """Signal (object id, Rect or None)."""
+
+    def commit_edit(
+        self, edit: MatteEdit, label: str, fresh: MaskObject | None, raster: MaskRaster | None = None
+    ) -> None: ...
+
+
 class MatteEdit:
     """One gesture on one matte: change ``mask`` in place and tell :meth:`changed`; commit or cancel ends it."""
 
     def __init__(
         self,
-        owner: MaskEditing,
+        owner: MatteOwner,
         object_id: str,
         frame: int,
         mask: Mask,
@@ -94,7 +104,7 @@ class MatteEdit:
         """
         if self._open:
             self._open = False
-            self._owner._commit(self, label, self._end(), raster)
+            self._owner.commit_edit(self, label, self._end(), raster)
 
     def cancel(self) -> None:
         """Forget what was painted."""

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QToolButton, QWidget
 
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.middle_slider import MiddleSlider
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 
@@ -17,6 +18,8 @@ class ValueSlider(QWidget):
     A gesture ends with the release of the mouse, a key, a turn of the wheel, Enter in the field, or reset.
 
     With ``logarithmic`` the slider moves in equal ratios (low must be > 0). Double click on the name resets.
+    ``compact`` puts everything on one line. A range across zero is filled from its middle. ``zero_words`` is shown in
+    the field in place of the lowest value ("model default").
     """
 
     value_changed = Signal(float)
@@ -37,6 +40,8 @@ class ValueSlider(QWidget):
         low_label: str = "",
         high_label: str = "",
         logarithmic: bool = False,
+        compact: bool = False,
+        zero_words: str = "",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -50,7 +55,7 @@ class ValueSlider(QWidget):
         self.label = QLabel(title, self)
         self.label.setToolTip(tip)
         self.label.installEventFilter(self)
-        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider = MiddleSlider(self) if low < 0 < high else QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setObjectName(f"{name}.slider")
         self.slider.setAccessibleName(title)
         self.slider.setAccessibleDescription(tip)
@@ -69,6 +74,9 @@ class ValueSlider(QWidget):
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.field.setKeyboardTracking(False)
         self.field.setFixedWidth(72)
+        if zero_words:
+            self.field.setSpecialValueText(zero_words)
+            self.field.setFixedWidth(108)
         for widget in (self.slider, self.field):
             WheelGuard(widget)
         self.reset_button = QToolButton(self)
@@ -83,6 +91,21 @@ class ValueSlider(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(theme.SPACING)
         layout.setVerticalSpacing(1)
+        if compact:
+            self.label.setFixedWidth(74)
+            self.field.setFixedWidth(56)
+            for column, widget in enumerate((self.label, self.slider, self.field, self.reset_button)):
+                layout.addWidget(widget, 0, column)
+            layout.setColumnStretch(1, 1)
+        else:
+            self._lay_out(layout, low_label, high_label)
+        self.slider.valueChanged.connect(self._on_slider_moved)
+        self.slider.sliderReleased.connect(self._commit)
+        self.field.valueChanged.connect(self._on_field_changed)
+        self.reset_button.clicked.connect(self.reset)
+        self.set_value(default)
+
+    def _lay_out(self, layout: QGridLayout, low_label: str, high_label: str) -> None:
         layout.addWidget(self.label, 0, 0, 1, 2)
         layout.addWidget(self.field, 0, 2)
         layout.addWidget(self.reset_button, 0, 3)
@@ -100,12 +123,6 @@ class ValueSlider(QWidget):
         layout.setColumnStretch(0, 1)
         layout.setColumnStretch(1, 1)
 
-        self.slider.valueChanged.connect(self._on_slider_moved)
-        self.slider.sliderReleased.connect(self._commit)
-        self.field.valueChanged.connect(self._on_field_changed)
-        self.reset_button.clicked.connect(self.reset)
-        self.set_value(default)
-
     @property
     def value(self) -> float:
         return self._value
@@ -113,6 +130,17 @@ class ValueSlider(QWidget):
     @property
     def default(self) -> float:
         return self._default
+
+    def set_range(self, low: float, high: float) -> None:
+        """Change what may be chosen, for controls whose range is the model's; the value stays where it can."""
+        if (low, high) == (self._low, self._high):
+            return
+        self._low, self._high = low, high
+        self._quiet = True
+        self.slider.setRange(0, 1000 if self._log else max(1, round((high - low) / self._step)))
+        self.field.setRange(low, high)
+        self._quiet = False
+        self.set_value(self._value)
 
     def set_default(self, default: float) -> None:
         """Change what reset goes back to, for controls whose neutral depends on the preset."""
