@@ -63,6 +63,9 @@ class Abilities:
     """Adapters can be trained on it."""
     training: TrainingDefaults = TrainingDefaults()
     """Where ``trainable``: its defaults."""
+    structure_readers: tuple[tuple[str, str], ...] = ()
+    """(structure source, what would read it here), for showing: ("depth", "Depth Anything V2 Small"). ``auto`` names
+    what is taken when the artist does not choose."""
     memory_plan: str = ""
     """How the model will be held on this machine, for showing before a run: "bf16, blocks offloaded, tiled VAE"."""
 
