@@ -18,12 +18,7 @@ from gen2studio.core.errors import ModelError
 
 MANIFEST_NAME = "gen2studio.json"
 
-FAMILIES = {
-    "WanVACEPipeline": "wan-vace",
-    "WanPipeline": "wan-text",
-    "WanVideoToVideoPipeline": "wan-text",
-    "WanImageToVideoPipeline": "wan-image",
-}
+FAMILIES = {"WanVACEPipeline": "wan-vace", "WanPipeline": "wan-text"}
 """Pipeline class → family adapter that drives it."""
 
 
@@ -91,7 +86,7 @@ class ModelManifest:
     title: str
     revision: str = ""
     family: str
-    """wan-vace, wan-text or wan-image."""
+    """wan-vace or wan-text."""
     pipeline: str
     """Class name of the diffusers pipeline, out of the allow-list."""
     text_length: int = 512
@@ -144,9 +139,7 @@ class ModelFacts:
     temporal_scale: int
     spatial_scale: int
     flow_shift: float | None
-    text_length: int | None
     components: tuple[ComponentSize, ...]
-    declared_licence: str = ""
 
 
 def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
@@ -154,8 +147,6 @@ def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
     table = _read(folder / MANIFEST_NAME)
     family = FAMILIES[facts.pipeline]
     name, title, licence, sizes = _known(folder, facts)
-    temporal = facts.temporal_scale
-    multiple = max(1, temporal)
     frames = _table(table, "frames")
     native = _number(frames, "native", 81, 1, 10_000)
     guidance, steps = _table(table, "guidance"), _table(table, "steps")
@@ -166,11 +157,12 @@ def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
         revision=_text(table, "revision", ""),
         family=family,
         pipeline=facts.pipeline,
-        text_length=int(_number(table, "text_length", facts.text_length or 512, 1, 4096)),
+        text_length=int(_number(table, "text_length", 512, 1, 4096)),
         frames=FrameRule(
             native=int(native),
             most=int(_number(frames, "max", native, 1, 10_000)),
-            multiple=int(_number(frames, "multiple", multiple, 1, 64)),
+            # The Wan VAE takes 4k+1 frames whatever its own factor is; others are cut off without a word.
+            multiple=int(_number(frames, "multiple", max(4, facts.temporal_scale), 1, 64)),
         ),
         sizes=_sizes(table.get("sizes")) or sizes,
         guidance=GuidanceRange(
@@ -186,12 +178,12 @@ def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
         ),
         rate=_rate(table.get("rate")),
         flow_shift=float(_number(table, "flow_shift", facts.flow_shift or 3.0, 0.01, 100)),
-        temporal_scale=temporal,
+        temporal_scale=facts.temporal_scale,
         spatial_scale=facts.spatial_scale,
         size_multiple=facts.spatial_scale * max(facts.patch[1:]),
         latent_channels=facts.latent_channels,
         latent_rgb=_colours(table.get("latent_rgb"), facts.latent_channels),
-        licence=_text(table, "licence", _text(table, "license", facts.declared_licence or licence)),
+        licence=_text(table, "licence", _text(table, "license", licence)),
         note=_text(table, "note", ""),
         components=facts.components,
         files=tuple(
@@ -211,7 +203,6 @@ def _known(folder: Path, facts: ModelFacts) -> tuple[str, str, str, tuple[tuple[
         ("WanVACEPipeline", 5120): ("wan2.1-vace-14b", "Wan 2.1 VACE 14B", "Apache-2.0", hd),
         ("WanPipeline", 1536): ("wan2.1-t2v-1.3b", "Wan 2.1 T2V 1.3B", "Apache-2.0", wide),
         ("WanPipeline", 5120): ("wan2.1-t2v-14b", "Wan 2.1 T2V 14B", "Apache-2.0", hd),
-        ("WanImageToVideoPipeline", 5120): ("wan2.1-i2v-14b", "Wan 2.1 I2V 14B", "Apache-2.0", hd),
     }
     found = known.get((facts.pipeline, facts.dim))
     return found or (plain_id(folder.name), folder.name or "Model", "", wide)
@@ -227,7 +218,9 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     try:
         if path.stat().st_size > 4_000_000:
-            raise ModelError(f"“{path.name}” is far too big for a model description.", "Delete it or download it again.")
+            raise ModelError(
+                f"“{path.name}” is far too big for a model description.", "Delete it or download it again."
+            )
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         raise ModelError(

@@ -91,7 +91,9 @@ def read_header(path: Path) -> SafetensorsHeader:
                 raise _damaged(path, "ends inside its header")
             text = handle.read(length)
     except FileNotFoundError:
-        raise ModelError(f"The weights “{path.name}” are not there.", f"Put the file back into {path.parent}.") from None
+        raise ModelError(
+            f"The weights “{path.name}” are not there.", f"Put the file back into {path.parent}."
+        ) from None
     except IsADirectoryError:
         raise ModelError(f"“{path.name}” is a folder where a weights file should be.") from None
     except OSError as error:
@@ -160,6 +162,8 @@ def _check_extent(path: Path, tensors: Mapping[str, TensorInfo], data_bytes: int
             raise _damaged(path, f"is inconsistent: the tensor “{name[:80]}” {kind}")
         reached = tensor.end
     if reached > data_bytes:
-        raise _damaged(path, f"is cut off: {(reached - data_bytes) / 1e6:,.1f} MB of {reached / 1e6:,.1f} MB are missing")
+        raise _damaged(
+            path, f"is cut off: {(reached - data_bytes) / 1e6:,.1f} MB of {reached / 1e6:,.1f} MB are missing"
+        )
     if reached < data_bytes:
         raise _damaged(path, f"has {data_bytes - reached:,} bytes that belong to no tensor")

@@ -60,11 +60,11 @@ def manifest(kind: str) -> dict[str, Any]:
         "revision": "1",
         "licence": "Apache-2.0",
         "text_length": TEXT_LENGTH,
-        "native_sizes": [[64, 64], [96, 64]],
-        "native_frames": 9,
-        "native_rate": "8",
-        "guidance": {"default": 2.0, "text": 2.0, "mask": 1.5, "low": 1.0, "high": 6.0},
-        "steps": {"default": 4, "low": 1, "high": 50},
+        "sizes": [[64, 64], [96, 64]],
+        "frames": {"native": 9, "max": 9, "multiple": 4},
+        "rate": "8",
+        "guidance": {"default": 2.0, "min": 1.0, "max": 6.0, "mask_edit": 1.5},
+        "steps": {"default": 4, "min": 1, "max": 50},
     }
 
 

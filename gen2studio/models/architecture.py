@@ -1,0 +1,228 @@
+"""Do the configs of a checkpoint agree with its weights and with each other?
+
+The config decides what is built in memory, so its numbers are held against the headers of the weight files first: a
+config that promises other tensors than the files hold is refused before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, prod
+from pathlib import Path
+from typing import Any, cast
+
+from gen2studio.core.errors import ModelError
+from gen2studio.models.manifest import ComponentSize, ModelFacts
+from gen2studio.models.safetensors_header import FLOAT8, SafetensorsHeader
+from gen2studio.models.wan_layout import WanShape, expected_shapes, in_diffusers_names, kind_of_file
+
+Config = Mapping[str, Any]
+Headers = Mapping[str, tuple[SafetensorsHeader, ...]]
+_WEIGHTS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOAT8
+_MOST_LAYERS = 256
+
+
+def check_architecture(pipeline: str, configs: Mapping[str, Config], headers: Headers) -> None:
+    """Raise ModelError with one sentence when the parts don't make one working model."""
+    vae, text = configs["vae"], configs["text_encoder"]
+    latent, spatial, _ = _check_vae(vae, headers["vae"])
+    width = _check_text_encoder(text, headers["text_encoder"])
+    wan = wan_shape(configs["transformer"], control=pipeline == "WanVACEPipeline")
+    _check_transformer(wan, headers["transformer"])
+    if wan.latent_in != latent or wan.latent_out != latent:
+        raise _mismatch(f"The transformer works on {wan.latent_in} latent channels and the VAE makes {latent}.")
+    if wan.text_dim != width:
+        raise _mismatch(f"The transformer reads texts of width {wan.text_dim} and the text encoder writes {width}.")
+    wanted = 2 * latent + spatial**2
+    if wan.control_layers and wan.control_channels != wanted:
+        raise _mismatch(f"The control branch has {wan.control_channels} channels and this VAE needs {wanted}.")
+
+
+def wan_shape(config: Config, *, control: bool) -> WanShape:
+    """The numbers of a transformer config, with diffusers' defaults for missing keys. Raises ModelError."""
+    if config.get("image_dim") is not None or config.get("added_kv_proj_dim") is not None:
+        raise ModelError(
+            "The transformer has an image branch (Wan image-to-video), which is not supported.",
+            "Use Wan 2.1 VACE: it animates images as well.",
+        )
+    if config.get("qk_norm", "rms_norm_across_heads") != "rms_norm_across_heads":
+        raise _odd("transformer", "qk_norm")
+    patch = _numbers(config, "transformer", "patch_size", [1, 2, 2], 16)
+    layers = _number(config, "transformer", "num_layers", 40, _MOST_LAYERS)
+    placed = tuple(_numbers(config, "transformer", "vace_layers", [], _MOST_LAYERS, lowest=0)) if control else ()
+    if control and (not placed or placed[0] != 0 or sorted(set(placed)) != list(placed) or placed[-1] >= layers):
+        raise _odd("transformer", "vace_layers")
+    if len(patch) != 3:
+        raise _odd("transformer", "patch_size")
+    _number(config, "transformer", "rope_max_seq_len", 1024, 65536)
+    head_dim = _number(config, "transformer", "attention_head_dim", 128, 1024)
+    if head_dim % 2:
+        raise _odd("transformer", "attention_head_dim")
+    return WanShape(
+        heads=_number(config, "transformer", "num_attention_heads", 40, 1024),
+        head_dim=head_dim,
+        layers=layers,
+        ffn=_number(config, "transformer", "ffn_dim", 13824, 1 << 20),
+        latent_in=_number(config, "transformer", "in_channels", 16, 4096),
+        latent_out=_number(config, "transformer", "out_channels", 16, 4096),
+        text_dim=_number(config, "transformer", "text_dim", 4096, 1 << 16),
+        freq_dim=_number(config, "transformer", "freq_dim", 256, 1 << 16),
+        patch=(patch[0], patch[1], patch[2]),
+        cross_norm=bool(config.get("cross_attn_norm", True)),
+        control_layers=placed,
+        control_channels=_number(config, "transformer", "vace_in_channels", 96, 1 << 16) if control else 0,
+    )
+
+
+def vae_scales(config: Config) -> tuple[int, int, int]:
+    """(latent channels, spatial scale, temporal scale) as the stock pipeline derives them. Raises ModelError."""
+    steps: Any = config.get("temperal_downsample", [False, True, True])
+    if not isinstance(steps, list) or not 0 < len(cast("list[Any]", steps)) <= 6:
+        raise _odd("vae", "temperal_downsample")
+    flags = [bool(step) for step in cast("list[Any]", steps)]
+    return _number(config, "vae", "z_dim", 16, 1024), 2 ** len(flags), 2 ** sum(flags)
+
+
+def facts_of(
+    pipeline: str, configs: Mapping[str, Config], headers: Headers, classes: Mapping[str, tuple[str, str]]
+) -> ModelFacts:
+    """What the manifest takes from the weights themselves."""
+    wan = wan_shape(configs["transformer"], control=pipeline == "WanVACEPipeline")
+    latent, spatial, temporal = vae_scales(configs["vae"])
+    schedule = configs["scheduler"]
+    shift = schedule.get("flow_shift", schedule.get("shift"))
+    return ModelFacts(
+        pipeline=pipeline,
+        dim=wan.dim,
+        patch=wan.patch,
+        latent_channels=latent,
+        temporal_scale=temporal,
+        spatial_scale=spatial,
+        flow_shift=float(shift) if isinstance(shift, (int, float)) and isfinite(shift) and shift > 0 else None,
+        components=tuple(component_size(name, classes[name], parts) for name, parts in headers.items()),
+    )
+
+
+def component_size(name: str, of_class: tuple[str, str], headers: Sequence[SafetensorsHeader]) -> ComponentSize:
+    """How big a component is, from its headers alone."""
+    by_type: dict[str, int] = {}
+    for header in headers:
+        for tensor in header.tensors.values():
+            by_type[tensor.dtype] = by_type.get(tensor.dtype, 0) + tensor.count
+    return ComponentSize(
+        name=name,
+        library=of_class[0],
+        class_name=of_class[1],
+        parameters=sum(header.parameters for header in headers),
+        file_bytes=sum(header.weight_bytes for header in headers),
+        dtypes=tuple(sorted(by_type, key=lambda kind: -by_type[kind])),
+    )
+
+
+def _check_transformer(wan: WanShape, headers: Sequence[SafetensorsHeader]) -> None:
+    raw = {name: tensor for header in headers for name, tensor in header.tensors.items()}
+    where = headers[0].path if headers else Path("transformer")
+    _check_types("transformer", headers, where)
+    if len(headers) == 1 and any(name.endswith((".scale_weight", "scaled_fp8", ".scale_input")) for name in raw):
+        raise ModelError(
+            f"“{where.name}” is stored as scaled fp8, a format of ComfyUI's own that would come out as noise.",
+            "Use the bf16 or fp16 file of the same model; Gen2 Studio makes it smaller itself where memory is short.",
+        )
+    shapes = {name: tensor.shape for name, tensor in raw.items()}
+    found, wanted = in_diffusers_names(shapes), expected_shapes(wan)
+    wrong = [name for name, shape in wanted.items() if name in found and found[name] != shape]
+    missing = [name for name in wanted if name not in found]
+    strange = [name for name in found if name not in wanted]
+    if not (wrong or missing or strange):
+        return
+    if "patch_embedding.weight" not in found or len(missing) > len(wanted) // 2:
+        kind = kind_of_file(shapes, shapes)
+        raise ModelError(
+            f"“{where.name}” is a {kind}, not the transformer its config describes.", "Choose the file that belongs."
+        )
+    if wrong:
+        has, says = _times(found[wrong[0]]), _times(wanted[wrong[0]])
+        raise _mismatch(f"The transformer's “{wrong[0]}” is {has} and its config says {says}.")
+    what = f"lack “{missing[0]}”" if missing else f"hold “{strange[0][:80]}”, which its config does not know"
+    raise _mismatch(f"The transformer's weights {what}.")
+
+
+def _check_vae(config: Config, headers: Sequence[SafetensorsHeader]) -> tuple[int, int, int]:
+    latent, spatial, temporal = vae_scales(config)
+    _check_types("vae", headers, Path("vae"))
+    _number(config, "vae", "base_dim", 96, 4096)
+    _number(config, "vae", "num_res_blocks", 2, 64, lowest=0)
+    multipliers = _numbers(config, "vae", "dim_mult", [1, 2, 4, 4], 64)
+    if not 0 < len(multipliers) <= 8:
+        raise _odd("vae", "dim_mult")
+    colours = _number(config, "vae", "in_channels", 3, 1 << 14)
+    for statistic in ("latents_mean", "latents_std"):
+        values: Any = config.get(statistic, [0.0] * 16)
+        if not isinstance(values, list) or len(cast("list[Any]", values)) != latent:
+            raise _odd("vae", statistic)
+    for name, axis, size in (
+        ("encoder.conv_in.weight", 1, colours),
+        ("decoder.conv_in.weight", 1, latent),
+        ("quant_conv.weight", 0, 2 * latent),
+    ):
+        shape = next((header.shape(name) for header in headers if name in header.tensors), None)
+        if shape is None or len(shape) <= axis or shape[axis] != size:
+            raise _mismatch(f"The VAE's weights don't match its config at “{name}”.")
+    return latent, spatial, temporal
+
+
+def _check_text_encoder(config: Config, headers: Sequence[SafetensorsHeader]) -> int:
+    _check_types("text_encoder", headers, Path("text_encoder"))
+    width = _number(config, "text_encoder", "d_model", 512, 1 << 16)
+    words = _number(config, "text_encoder", "vocab_size", 250112, 1 << 24)
+    layers = _number(config, "text_encoder", "num_layers", 8, _MOST_LAYERS)
+    names = {name for header in headers for name in header.tensors}
+    table = next(
+        (s for h in headers for n in ("shared.weight", "encoder.embed_tokens.weight") if (s := h.shape(n))), None
+    )
+    if table != (words, width):
+        raise _mismatch("The text encoder's word table does not match its config.")
+    if f"encoder.block.{layers - 1}.layer.0.layer_norm.weight" not in names or any(
+        name.startswith(f"encoder.block.{layers}.") for name in names
+    ):
+        raise _mismatch(f"The text encoder does not have the {layers} layers its config says.")
+    return width
+
+
+def _check_types(part: str, headers: Sequence[SafetensorsHeader], where: Path) -> None:
+    for header in headers:
+        for name, tensor in header.tensors.items():
+            if tensor.dtype not in _WEIGHTS and prod(tensor.shape) > 1 and not name.endswith("position_ids"):
+                raise ModelError(
+                    f"The {part} stores “{name[:80]}” as {tensor.dtype}, a format of another program's ({where.name}).",
+                    "Use the bf16, fp16 or fp32 file of the same model.",
+                )
+
+
+def _number(config: Config, part: str, key: str, default: int, highest: int, *, lowest: int = 1) -> int:
+    value = config.get(key, default)
+    if type(value) is not int or not lowest <= value <= highest:
+        raise _odd(part, key)
+    return value
+
+
+def _numbers(config: Config, part: str, key: str, default: list[int], highest: int, *, lowest: int = 1) -> list[int]:
+    value = config.get(key, default)
+    rows: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [None]
+    if len(rows) > _MOST_LAYERS or not all(type(row) is int and lowest <= row <= highest for row in rows):
+        raise _odd(part, key)
+    return rows
+
+
+def _odd(part: str, key: str) -> ModelError:
+    return ModelError(
+        f"The config of the {part} has a “{key}” that no such model has.", "Download the checkpoint again."
+    )
+
+
+def _mismatch(sentence: str) -> ModelError:
+    return ModelError(sentence, "The parts don't belong together; download the checkpoint again.")
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(str(side) for side in shape) or "a single number"

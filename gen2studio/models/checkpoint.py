@@ -1,0 +1,317 @@
+"""Is this folder a checkpoint we may load? Everything is read here before any library that builds models sees it.
+
+A checkpoint in diffusers' layout is a folder with ``model_index.json`` and one folder for each component. Accepted is
+only what is on the lists below: known pipelines, known component classes, safetensors weights whose headers agree with
+their configs, and no path that leaves the folder. Nothing is executed, unpickled or loaded; only JSON and headers are
+read. What is refused is refused in one sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from gen2studio.core.errors import ModelError
+from gen2studio.core.paths import inside
+from gen2studio.models.architecture import check_architecture, facts_of
+from gen2studio.models.manifest import ModelManifest, derive_manifest
+from gen2studio.models.safetensors_header import SafetensorsHeader, read_header
+
+INDEX_NAME = "model_index.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5")
+_JSON_LIMIT = 200_000_000
+"""Bytes: the biggest JSON of a checkpoint is the tokenizer's, 17 MB for UMT5."""
+_MOST_SHARDS = 1000
+
+_DIFFUSERS, _TRANSFORMERS = "diffusers", "transformers"
+_TOKENIZERS = frozenset({"T5Tokenizer", "T5TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"})
+"""``TokenizersBackend`` is what transformers 5 calls PreTrainedTokenizerFast when it saves one."""
+_SCHEDULERS = frozenset({"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"})
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRule:
+    """Which classes may stand for a component, and where its files are."""
+
+    library: str
+    classes: frozenset[str]
+    config: str
+    weights: str = ""
+    """Stem of the weights file; empty = the component has no weights."""
+
+
+def _wan(transformer: str) -> dict[str, ComponentRule]:
+    return {
+        "tokenizer": ComponentRule(_TRANSFORMERS, _TOKENIZERS, "tokenizer_config.json"),
+        "text_encoder": ComponentRule(_TRANSFORMERS, frozenset({"UMT5EncoderModel"}), "config.json", "model"),
+        "scheduler": ComponentRule(_DIFFUSERS, _SCHEDULERS, "scheduler_config.json"),
+        "vae": ComponentRule(
+            _DIFFUSERS, frozenset({"AutoencoderKLWan"}), "config.json", "diffusion_pytorch_model"
+        ),
+        "transformer": ComponentRule(
+            _DIFFUSERS, frozenset({transformer}), "config.json", "diffusion_pytorch_model"
+        ),
+    }  # fmt: skip
+
+
+PIPELINES: Mapping[str, Mapping[str, ComponentRule]] = {
+    "WanVACEPipeline": _wan("WanVACETransformer3DModel"),
+    "WanPipeline": _wan("WanTransformer3DModel"),
+}
+"""The allow-list: pipeline class → its components."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCheckpoint:
+    """A folder that passed every check."""
+
+    folder: Path
+    manifest: ModelManifest
+    classes: Mapping[str, tuple[str, str]]
+    """Component → (library, class), every one from the allow-list."""
+    configs: Mapping[str, Mapping[str, Any]]
+    headers: Mapping[str, tuple[SafetensorsHeader, ...]]
+    """Component → the headers of its weight files."""
+    transformer_file: Path | None = None
+    """A single file that stands for the folder's own transformer weights."""
+    notes: tuple[str, ...] = field(default=())
+    """Sentences worth telling: files that are there but never read."""
+
+    def tensor_shapes(self, component: str) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of a component's tensors as its files write them."""
+        return {name: t.shape for header in self.headers.get(component, ()) for name, t in header.tensors.items()}
+
+
+def check_checkpoint(folder: Path, transformer_file: Path | None = None) -> CheckedCheckpoint:
+    """Check a checkpoint folder; only JSON files and weight headers are read.
+
+    ``transformer_file`` is a single ``.safetensors`` with the transformer, in diffusers' or in the original names, that
+    is used with the configs and the other components of ``folder``. Raises ModelError with one sentence.
+    """
+    folder = _folder(folder)
+    index = read_json(folder, folder / INDEX_NAME)
+    pipeline, classes = _classes(index)
+    rules = PIPELINES[pipeline]
+    configs: dict[str, Mapping[str, Any]] = {}
+    headers: dict[str, tuple[SafetensorsHeader, ...]] = {}
+    notes: list[str] = []
+    for name, rule in rules.items():
+        part = folder / name
+        if not part.is_dir():
+            raise ModelError(
+                f"The checkpoint has no “{name}” folder although its index names one.", "Download the rest of it."
+            )
+        _stays_inside(folder, part)
+        configs[name] = _config(folder, part, rule)
+        if name == "transformer" and transformer_file is not None:
+            headers[name] = (read_header(transformer_file),)
+        elif rule.weights:
+            headers[name] = _weights(folder, part, rule.weights)
+            notes += _unread(part)
+        elif name == "tokenizer":
+            _check_tokenizer(folder, part)
+    check_architecture(pipeline, configs, headers)
+    facts = facts_of(pipeline, configs, headers, classes)
+    return CheckedCheckpoint(
+        folder=folder,
+        manifest=derive_manifest(folder, facts),
+        classes=classes,
+        configs=configs,
+        headers=headers,
+        transformer_file=transformer_file,
+        notes=tuple(notes),
+    )
+
+
+def _folder(folder: Path) -> Path:
+    if not folder.exists():
+        raise ModelError(f"There is nothing at {folder}.", "Check the path, or connect the drive it is on.")
+    if not folder.is_dir():
+        raise ModelError(f"“{folder.name}” is a file, not a model folder.", "Choose the folder with model_index.json.")
+    folder = folder.resolve()
+    if (folder / INDEX_NAME).exists():
+        return folder
+    inner = sorted(found.parent for found in folder.glob(f"*/{INDEX_NAME}"))
+    if len(inner) == 1:
+        raise ModelError(f"The model is one folder deeper: {inner[0]}.", "Choose that folder.")
+    names = [path.name for path in folder.iterdir()]
+    if any(name.startswith(("models_t5", "Wan2.1_VAE", "Wan2.2_VAE")) for name in names):
+        raise ModelError(
+            f"“{folder.name}” holds Wan in its original layout.",
+            "Choose the diffusers edition of the same model (its folder has model_index.json).",
+        )
+    raise ModelError(f"“{folder.name}” has no {INDEX_NAME}.", "Choose a model folder in diffusers' layout.")
+
+
+def root_of(folder: Path) -> Path:
+    """The folder that links may lead into: the checkpoint's own, or its whole entry in a Hugging Face cache.
+
+    A cache keeps a snapshot as links into ``blobs`` beside it; that folder belongs to the same model.
+    """
+    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
+        return folder.parents[1]
+    return folder
+
+
+def _stays_inside(folder: Path, path: Path) -> Path:
+    try:
+        return inside(root_of(folder), str(path.relative_to(root_of(folder))))
+    except (ValueError, OSError, RuntimeError):
+        raise ModelError(
+            f"“{path.name[:80]}” leads outside the model's folder.",
+            "Don't use this checkpoint unless you put the link there yourself; copy the file into the folder then.",
+        ) from None
+
+
+def read_json(folder: Path, path: Path) -> dict[str, Any]:
+    """A JSON table inside ``folder``. Raises ModelError."""
+    _stays_inside(folder, path)
+    try:
+        if path.stat().st_size > _JSON_LIMIT:
+            raise ModelError(f"“{path.name}” is far too big for a description.", "Don't use this checkpoint.")
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"“{path.parent.name}/{path.name}” is missing.", "Download the missing part of the checkpoint."
+        ) from None
+    except (OSError, ValueError, RecursionError):
+        raise ModelError(f"“{path.parent.name}/{path.name}” can't be read.", "Download it again.") from None
+    if not isinstance(table, dict):
+        raise ModelError(f"“{path.parent.name}/{path.name}” is no table.", "Download it again.")
+    return cast("dict[str, Any]", table)
+
+
+def _classes(index: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str]]]:
+    pipeline = str(index.get("_class_name", ""))[:80]
+    rules = PIPELINES.get(pipeline)
+    if rules is None:
+        raise ModelError(
+            f"The model is a “{pipeline or 'nameless'}”, which Gen2 Studio does not drive.",
+            f"It drives {' and '.join(PIPELINES)}: use Wan 2.1 VACE 1.3B or 14B in diffusers' layout.",
+        )
+    classes: dict[str, tuple[str, str]] = {}
+    for name, value in index.items():
+        if name.startswith("_") or not isinstance(value, list):
+            continue
+        pair = cast("list[Any]", value)
+        if pair == [None, None]:
+            continue
+        library, class_name = (str(pair[0])[:80], str(pair[1])[:80]) if len(pair) == 2 else ("", "")
+        rule = rules.get(name)
+        if name == "transformer_2":
+            raise ModelError(
+                "The model uses two transformers in turn (Wan 2.2 A14B), which is not supported.",
+                "Use Wan 2.1 VACE 1.3B or 14B.",
+            )
+        if rule is None:
+            raise ModelError(
+                f"The model brings a part “{name[:80]}” ({library}.{class_name}) that {pipeline} does not have.",
+                "Don't use this checkpoint, or get it from its makers again.",
+            )
+        if library != rule.library or class_name not in rule.classes:
+            raise ModelError(
+                f"The model wants “{library}.{class_name}” as its {name}, which is not on the list of known parts.",
+                f"Known: {', '.join(sorted(rule.classes))}. Don't use this checkpoint unless you know who made it.",
+            )
+        classes[name] = (library, class_name)
+    missing = [name for name in rules if name not in classes]
+    if missing:
+        raise ModelError(f"The model's index names no {' and no '.join(missing)}.", "Download the whole checkpoint.")
+    return pipeline, classes
+
+
+def _config(folder: Path, part: Path, rule: ComponentRule) -> Mapping[str, Any]:
+    config = read_json(folder, part / rule.config)
+    if "auto_map" in config:
+        raise ModelError(
+            f"The {part.name} asks to run program code of its own.", "Don't use this checkpoint unless you wrote it."
+        )
+    if config.get("quantization_config"):
+        raise ModelError(
+            f"The {part.name} is stored quantized for another program.",
+            "Use the bf16 edition; Gen2 Studio reduces it itself where memory is short.",
+        )
+    named = config.get("_class_name") or (config.get("architectures") or [None])[0]
+    if named is not None and rule.weights and str(named) not in rule.classes:
+        raise ModelError(
+            f"The {part.name} is a “{str(named)[:80]}”, not a {' or '.join(sorted(rule.classes))}.",
+            "It belongs to another model; download this one again.",
+        )
+    return config
+
+
+def _weights(folder: Path, part: Path, stem: str) -> tuple[SafetensorsHeader, ...]:
+    single, index = part / f"{stem}.safetensors", part / f"{stem}.safetensors.index.json"
+    if single.exists() and index.exists():
+        raise ModelError(
+            f"The {part.name} has its weights twice, in one file and in shards.", "Remove the ones you don't want."
+        )
+    if index.exists():
+        return _shards(folder, part, index)
+    if single.exists() or single.is_symlink():
+        _stays_inside(folder, single)
+        return (read_header(single),)
+    others = sorted(path.name for path in part.iterdir())
+    pickled = next((name for name in others if name.endswith(PICKLES)), None)
+    if pickled is not None:
+        raise ModelError(
+            f"The {part.name} comes as “{pickled}”, a pickle, which can run any program when it is opened.",
+            "Get the safetensors edition of this model, or convert the file in the program that made it.",
+        )
+    variant = next((name for name in others if re.fullmatch(rf"{re.escape(stem)}\.\w+\.safetensors", name)), None)
+    if variant is not None:
+        raise ModelError(f"The {part.name} has only a variant, “{variant}”.", f"Rename it to {single.name}.")
+    raise ModelError(
+        f"The {part.name} has no weights: {single.name} is missing.", "Download the missing part of the checkpoint."
+    )
+
+
+def _shards(folder: Path, part: Path, index: Path) -> tuple[SafetensorsHeader, ...]:
+    table = read_json(folder, index).get("weight_map")
+    rows: dict[Any, Any] = cast("dict[Any, Any]", table) if isinstance(table, dict) else {}
+    if not rows or not all(isinstance(name, str) for name in rows.values()):
+        raise ModelError(f"The list of shards of the {part.name} is empty or broken.", "Download it again.")
+    names = sorted(set(rows.values()))
+    if len(names) > _MOST_SHARDS:
+        raise ModelError(f"The {part.name} claims {len(names):,} shards.", "Don't use this checkpoint.")
+    for name in names:
+        if name != Path(name).name or "\\" in name or not name.endswith(".safetensors"):
+            what = "leads outside its folder" if name.endswith(".safetensors") else "is no safetensors file"
+            raise ModelError(
+                f"The list of shards of the {part.name} names “{name[:80]}”, which {what}.",
+                "Don't use this checkpoint; get it from its makers again.",
+            )
+        _stays_inside(folder, part / name)
+    missing = [name for name in names if not (part / name).exists()]
+    if missing:
+        raise ModelError(
+            f"{len(missing)} of {len(names)} weight files of the {part.name} are missing, such as {missing[0]}.",
+            "Download the missing files.",
+        )
+    headers = tuple(read_header(part / name) for name in names)
+    held = {tensor: header.path.name for header in headers for tensor in header.tensors}
+    if len(held) != sum(len(header.tensors) for header in headers) or held != rows:
+        raise ModelError(
+            f"The shards of the {part.name} don't hold what their list says.", "Download the checkpoint again."
+        )
+    return headers
+
+
+def _check_tokenizer(folder: Path, part: Path) -> None:
+    files = [part / name for name in ("tokenizer.json", "spiece.model")]
+    there = [path for path in files if path.exists() or path.is_symlink()]
+    if not there:
+        raise ModelError("The tokenizer has no vocabulary (tokenizer.json).", "Download the missing part.")
+    for path in there:
+        _stays_inside(folder, path)
+        if path.stat().st_size > _JSON_LIMIT:
+            raise ModelError(f"“{path.name}” is far too big for a vocabulary.", "Don't use this checkpoint.")
+
+
+def _unread(part: Path) -> list[str]:
+    found = sorted(path.name for path in part.iterdir() if path.name.endswith((*PICKLES, ".py")))
+    return [f"{part.name}/{name} is never opened." for name in found]

@@ -1,0 +1,351 @@
+"""The models of this machine: the built-in one first, then the folders an artist added, used where they lie.
+
+Nothing is copied or changed. The list is a small JSON file in the data folder that remembers paths; what a model is and
+whether it is still whole is read from the folder itself each time it changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from gen2studio.core.cancel import CancelToken
+from gen2studio.core.errors import ModelError
+from gen2studio.core.hashing import file_fingerprint
+from gen2studio.core.paths import data_dir, resources_dir, write_atomic
+from gen2studio.models.checkpoint import INDEX_NAME, PICKLES, CheckedCheckpoint, check_checkpoint
+from gen2studio.models.manifest import ModelManifest, plain_id
+from gen2studio.models.safetensors_header import read_header
+from gen2studio.models.wan_layout import kind_of_file
+
+REGISTRY_NAME = "models.json"
+BUILT_IN_FOLDER = "models/mini"
+"""Inside the resources."""
+_VERSION = 1
+_BLOCK = 4 << 20
+
+Progress = Callable[[int, int], None]
+"""(bytes done, bytes in all)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledModel:
+    """A model that is listed: ready when ``problem`` is empty."""
+
+    id: str
+    folder: Path
+    manifest: ModelManifest
+    """What it is; only names are known while there is a problem."""
+    built_in: bool = False
+    transformer_file: Path | None = None
+    """A single file that stands for the folder's own transformer weights."""
+    problem: str = ""
+    """One sentence: why it can't be used now."""
+    notes: tuple[str, ...] = ()
+    digests: tuple[tuple[str, str], ...] = ()
+    """(component, cheap fingerprint of its weights): equal means the same weights."""
+    checked: CheckedCheckpoint | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def title(self) -> str:
+        return self.manifest.title
+
+    @property
+    def usable(self) -> bool:
+        return not self.problem
+
+    @property
+    def digest(self) -> str:
+        """Identity of the transformer's weights: what an adapter is trained for."""
+        return self.component_digest("transformer")
+
+    def component_digest(self, name: str) -> str:
+        """Identity of one component's weights; empty when it has none or there is a problem."""
+        return dict(self.digests).get(name, "")
+
+    def checkpoint(self) -> CheckedCheckpoint:
+        """The checked files, for loading. Raises ModelError when there is a problem."""
+        if self.checked is None or self.problem:
+            raise ModelError(self.problem or f"{self.title} was not checked.", "")
+        return self.checked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a full check of a model found."""
+
+    model: InstalledModel
+    files: tuple[tuple[str, str], ...]
+    """(file, SHA-256) of every weights file."""
+    compared: int
+    """How many of them were held against a known SHA-256; the others are remembered for the next time."""
+
+
+class ModelLibrary:
+    """The installed models. Thread-safe; every call reads the folders, none hashes whole files but :meth:`verify`."""
+
+    def __init__(self, registry_file: Path | None = None, builtin: Path | None = None) -> None:
+        self._file = registry_file
+        self._builtin = builtin
+        self._lock = threading.RLock()
+        self._seen: dict[tuple[Path, Path | None], tuple[tuple[Any, ...], InstalledModel]] = {}
+
+    @property
+    def registry_file(self) -> Path:
+        return self._file or data_dir() / "models" / REGISTRY_NAME
+
+    def models(self) -> tuple[InstalledModel, ...]:
+        """Every model, the built-in one first, the ones with a problem where they stand."""
+        with self._lock:
+            found: list[InstalledModel] = []
+            builtin = self._built_in_folder()
+            if builtin is not None:
+                found.append(replace(self._look(builtin, None, {}), built_in=True))
+            for row in self._read()["models"]:
+                file = row.get("transformer_file")
+                model = self._look(Path(row["folder"]), Path(file) if file else None, row)
+                found.append(replace(model, id=row["id"], manifest=replace(model.manifest, id=row["id"])))
+            return tuple(found)
+
+    def usable(self) -> tuple[InstalledModel, ...]:
+        """The models that can be used now."""
+        return tuple(model for model in self.models() if model.usable)
+
+    def model(self, model_id: str) -> InstalledModel:
+        """Raises ModelError when no such model is listed."""
+        models = self.models()
+        found = next((model for model in models if model.id == model_id), None)
+        if found is None:
+            raise ModelError(
+                f"The model “{model_id}” is not installed.",
+                f"Installed: {', '.join(model.id for model in models) or 'none'}.",
+            )
+        return found
+
+    def add(self, path: Path, rest: Path | None = None) -> InstalledModel:
+        """Check and list a checkpoint folder, or a single transformer file with the folder its other parts are in.
+
+        ``rest`` is that folder; without it the file's own folder or an installed model of the same shape is taken.
+        Adding a model that is listed already checks it again. Raises ModelError with the reason when it is refused.
+        """
+        path = path.expanduser().absolute()
+        if path.is_file():
+            checked = self._file_with_rest(path, rest)
+        else:
+            checked = check_checkpoint(path)
+        file = checked.transformer_file
+        with self._lock:
+            table = self._read()
+            rows: list[dict[str, Any]] = table["models"]
+            same = next((row for row in rows if _place(row) == (checked.folder, file)), None)
+            builtin = self._built_in_folder()
+            if builtin is not None and builtin.resolve() == checked.folder and file is None:
+                return self.models()[0]
+            if same is None:
+                taken = {model.id for model in self.models()}
+                manifest = checked.manifest
+                wanted = plain_id(f"{manifest.id}-{file.stem}" if file is not None else manifest.id)
+                same = {"id": _free(wanted, taken), "added": datetime.now(UTC).isoformat(timespec="seconds")}
+                rows.append(same)
+            same["folder"] = str(checked.folder)
+            same["transformer_file"] = str(file) if file is not None else ""
+            same["title"] = _title(checked)
+            same["family"], same["pipeline"] = checked.manifest.family, checked.manifest.pipeline
+            self._write(table)
+            return self.model(same["id"])
+
+    def remove(self, model_id: str) -> None:
+        """Take a model off the list; its files stay. Raises ModelError."""
+        with self._lock:
+            model = self.model(model_id)
+            if model.built_in:
+                raise ModelError(f"{model.title} is built in and can't be removed.", "")
+            table = self._read()
+            table["models"] = [row for row in table["models"] if row["id"] != model_id]
+            table["sha256"].pop(model_id, None)
+            self._write(table)
+
+    def verify(
+        self, model_id: str, progress: Progress | None = None, cancel: CancelToken | None = None
+    ) -> Verification:
+        """Check a model's files again, whole: configs, headers, and the SHA-256 of every weights file.
+
+        The sums are held against those of the model's description or of the last verification. Raises ModelError, and
+        Cancelled between blocks.
+        """
+        with self._lock:
+            self._seen.clear()
+            model = self.model(model_id)
+            known = {**self._read()["sha256"].get(model_id, {}), **dict(model.manifest.files)}
+        checked = model.checkpoint()
+        paths = [header.path for headers in checked.headers.values() for header in headers]
+        total = sum(path.stat().st_size for path in paths)
+        done = 0
+        sums: dict[str, str] = {}
+        for path in paths:
+            digest = hashlib.sha256()
+            with open(path, "rb") as handle:
+                while block := handle.read(_BLOCK):
+                    if cancel is not None:
+                        cancel.check()
+                    digest.update(block)
+                    done += len(block)
+                    if progress is not None:
+                        progress(done, total)
+            name = path.relative_to(checked.folder).as_posix() if checked.folder in path.parents else str(path)
+            sums[name] = digest.hexdigest()
+            if known.get(name, sums[name]) != sums[name]:
+                raise ModelError(
+                    f"“{name}” of {model.title} is not the file it was: its bytes have changed.",
+                    "Download it again, or add the model again when you changed it yourself.",
+                )
+        with self._lock:
+            table = self._read()
+            table["sha256"][model_id] = sums
+            self._write(table)
+        return Verification(
+            model=model, files=tuple(sorted(sums.items())), compared=sum(1 for name in sums if name in known)
+        )
+
+    def _built_in_folder(self) -> Path | None:
+        if self._builtin is not None:
+            return self._builtin
+        folder = resources_dir() / BUILT_IN_FOLDER
+        return folder if (folder / INDEX_NAME).is_file() else None
+
+    def _look(self, folder: Path, file: Path | None, row: Mapping[str, Any]) -> InstalledModel:
+        """Check a listed model, or answer from memory when none of its files changed."""
+        state = _state(folder, file)
+        kept = self._seen.get((folder, file))
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        try:
+            checked = check_checkpoint(folder, file)
+            manifest = replace(checked.manifest, title=_title(checked))
+            model = InstalledModel(
+                id=manifest.id,
+                folder=checked.folder,
+                manifest=manifest,
+                transformer_file=file,
+                notes=checked.notes,
+                digests=tuple((name, _digest(h.path for h in headers)) for name, headers in checked.headers.items()),
+                checked=checked,
+            )
+        except (ModelError, OSError) as error:
+            name = str(row.get("id") or plain_id(folder.name))
+            known = ModelManifest(
+                id=name,
+                title=str(row.get("title") or folder.name),
+                family=str(row.get("family") or ""),
+                pipeline=str(row.get("pipeline") or ""),
+            )
+            model = InstalledModel(
+                id=name, folder=folder, manifest=known, transformer_file=file, problem=_problem(folder, file, error)
+            )
+        self._seen[(folder, file)] = (state, model)
+        return model
+
+    def _file_with_rest(self, path: Path, rest: Path | None) -> CheckedCheckpoint:
+        if path.suffix in PICKLES:
+            raise ModelError(
+                f"“{path.name}” is a pickle, which can run any program when it is opened.",
+                "Get the safetensors edition of this model.",
+            )
+        if path.name == INDEX_NAME:
+            return check_checkpoint(path.parent)
+        if path.suffix != ".safetensors":
+            raise ModelError(
+                f"“{path.name}” is no safetensors file.", "Add a model folder, or a .safetensors transformer file."
+            )
+        if rest is not None:
+            return check_checkpoint(rest, path)
+        if (path.parent / INDEX_NAME).is_file():
+            return check_checkpoint(path.parent, path)
+        header = read_header(path)
+        refusals: list[ModelError] = []
+        for model in self.usable():
+            try:
+                return check_checkpoint(model.folder, path)
+            except ModelError as refusal:
+                refusals.append(refusal)
+        shapes = {name: tensor.shape for name, tensor in header.tensors.items()}
+        if len(refusals) == 1 or (refusals and "scaled fp8" in refusals[0].sentence):
+            raise refusals[0]
+        raise ModelError(
+            f"“{path.name}” is a {kind_of_file(shapes, shapes)}, and no installed model has the parts that go with it.",
+            "Name the folder with its text encoder, VAE and configs, or add that model first.",
+        )
+
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"version": _VERSION, "models": [], "sha256": {}}
+        try:
+            table = json.loads(self.registry_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return empty
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"The list of models {self.registry_file} can't be read ({type(error).__name__}).",
+                "Move it away and add your models again; the model files are not touched.",
+            ) from None
+        rows: Any = cast("dict[str, Any]", table).get("models") if isinstance(table, dict) else None
+        if isinstance(rows, list):
+            listed = [
+                row for row in cast("list[Any]", rows) if isinstance(row, dict) and "id" in row and "folder" in row
+            ]
+            sums = cast("dict[str, Any]", table).get("sha256")
+            return {**empty, "models": listed, "sha256": sums if isinstance(sums, dict) else {}}
+        return empty
+
+    def _write(self, table: Mapping[str, Any]) -> None:
+        write_atomic(self.registry_file, json.dumps(table, indent=1, ensure_ascii=False).encode())
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Path, Path | None]:
+    file = row.get("transformer_file")
+    return Path(row["folder"]), Path(file) if file else None
+
+
+def _title(checked: CheckedCheckpoint) -> str:
+    file = checked.transformer_file
+    return checked.manifest.title if file is None else f"{file.stem} ({checked.manifest.title})"
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    name, count = wanted, 2
+    while name in taken:
+        name, count = f"{wanted}-{count}", count + 1
+    return name
+
+
+def _problem(folder: Path, file: Path | None, error: Exception) -> str:
+    if not folder.exists():
+        return f"The folder {folder} is not there. Connect its drive, or take the model off the list."
+    if file is not None and not file.exists():
+        return f"The file {file} is not there. Connect its drive, or take the model off the list."
+    return str(error)
+
+
+def _state(folder: Path, file: Path | None) -> tuple[Any, ...]:
+    """Sizes and times of everything a check reads: when equal, the check would say the same."""
+    paths = [folder, *folder.glob("*"), *folder.glob("*/*"), *([file] if file is not None else [])]
+    state: list[tuple[str, int, int]] = []
+    for path in sorted(paths):
+        try:
+            found = path.stat()
+        except OSError:
+            state.append((str(path), -1, -1))
+            continue
+        # A folder's own time changes when a job writes beside a model; its files are listed by themselves.
+        state.append((str(path), 0, 0) if path.is_dir() else (str(path), found.st_size, found.st_mtime_ns))
+    return tuple(state)
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    marks = sorted(f"{path.name}:{file_fingerprint(path)}" for path in paths)
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
