@@ -13,6 +13,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gen2studio.app import planning
+from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.generation import Generation
 from gen2studio.app.importing import Importer
@@ -74,6 +75,7 @@ class Studio(QObject):
         self.preferences = preferences
         self.registry = registry
         self.catalog = catalog
+        self.disk = DiskWork(self)
         self.project, document = Project.new()
         self.store = DocumentStore(document, self.project.tiles, self)
         self.session = Session(self.store, self)
@@ -115,6 +117,7 @@ class Studio(QObject):
         self.generation.look_changed.connect(self._on_look_changed)
         self.preferences.watch("live_preview", lambda _on: self._follow_live())
         self.generation.still_shown.connect(self.feed.show_preview)
+        self.disk.started.connect(self.session.tell)
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
         self.relinker.told.connect(self.session.tell)
         self.relinker.relinked.connect(lambda found, _missing: self.feed.refresh() if found else None)
@@ -246,16 +249,19 @@ class Studio(QObject):
         if self.project.path is not None and path.absolute() == self.project.path:
             self.session.tell("That project is open already. File ▸ Revert goes back to what was saved.", "info")
             return True
-        found: Candidate | None = None
-        try:
+
+        def read() -> tuple[Project, Document, bool]:
             project, document = Project.open(path)
-            found = candidate_for(project)
-            if found is not None and found.changes:
-                project, document = recover(found, project)
+            found: Candidate | None = candidate_for(project)
+            if found is None or not found.changes:
+                return project, document, False
+            return *recover(found, project), True
+
+        try:
+            project, document, lost = self.disk.run(f"Opening {path.stem}…", read)
         except (StudioError, OSError) as error:
             self.session.tell(sentence_of(error), "error")
             return False
-        lost = found is not None and found.changes > 0
         self._switch((project, document), dirty=lost)
         if lost:
             self.session.tell(
@@ -293,7 +299,12 @@ class Studio(QObject):
         """Save where the project lives; False when it is untitled or saving failed (a message says why)."""
         if self.project.untitled:
             return False
-        return self._saving(lambda: self.project.save(self.store.document))
+        # What jobs bring meanwhile belongs to the next save.
+        project, document = self.project, self.store.document
+        done = self._saving(lambda: self.disk.run(f"Saving {project.name}…", lambda: project.save(document)))
+        if done and self.store.document is not document:
+            self._set_fresh_takes(True)
+        return done
 
     def save_as(self, path: Path, *, packed: bool | None = None) -> bool:
         """Save to another place and go on there; ``packed`` = as one file (None = as now)."""
