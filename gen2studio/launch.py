@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import gc
 import importlib
 import os
 import signal
@@ -11,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gen2studio.core import garbage
 
 if TYPE_CHECKING:
     from gen2studio.app.studio import Studio
@@ -55,7 +56,7 @@ def open_window() -> tuple[Studio, MainWindow]:
 
     Nothing made here dies before the program does, so the garbage collector looks at none of it.
     """
-    gc.disable()
+    garbage.pause()
     # PySide6 reads the source text of every module imported after it, to see whether it uses Qt.
     for name in _WITHOUT_QT:
         importlib.import_module(name)
@@ -76,14 +77,9 @@ def open_window() -> tuple[Studio, MainWindow]:
     services = studio()
     window = MainWindow(services)
     window.late.add(lambda: application.setWindowIcon(theme.icon("app")))
-    window.late.add(_collect_garbage)
+    window.late.add(garbage.resume)
     window.show()
     return services, window
-
-
-def _collect_garbage() -> None:
-    gc.freeze()
-    gc.enable()
 
 
 def _warm_kernels() -> None:
