@@ -23,7 +23,7 @@ No torch at import: numpy and OpenCV only; networks (Depth Anything, RAFT) are l
                         ``region_of(ref, matte) -> BrushRegion``; ``picture_motion_guide`` steps from the previous frame
 ``camera``              ``camera_fields(move, count, size, depth=None) -> list[Flow]`` etc.
 ``motion_brush``        ``BrushRegion``, ``brush_fields(regions, count, size, seed=0, depth=None) -> list[Flow]``
-``masks``               ``dilate(mask, pixels)``, ``causal_groups(count, group=4)``, ``pool_groups(masks, group=4)``,
+``masks``               ``dilate(mask, pixels)``, ``frame_groups(count, group=4)``, ``pool_groups(masks, group=4)``,
                         ``latent_masks(masks, size, group=4)``, ``fit_mask(mask, size)``
 ======================  ==============================================================================================
 
