@@ -1,0 +1,132 @@
+"""How an adapter is trained: defaults by the size of the model, the schedule, and what a step draws. Imports no torch.
+
+The loss is that of flow matching (Lipman et al., arXiv 2210.02747): x_s = (1 - s) x_0 + s ε, and the model predicts
+ε - x_0. Noise levels are drawn logit-normally (Esser et al., arXiv 2403.03206) and shifted exactly as the model's
+scheduler shifts them at inference, so that training spends its steps where sampling does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gen2studio.core.errors import GenerationError
+from gen2studio.engine.generators import TrainingDefaults
+from gen2studio.engine.requests import TrainRequest
+
+TARGETS = r"blocks\.\d+\.(attn[12]\.(to_q|to_k|to_v|to_out\.0)|ffn\.net\.(0\.proj|2))"
+"""Modules that get low-rank pairs: attention and feed-forward of the main blocks.
+
+The VACE blocks stay as they are: they read the control, and an adapter must not unlearn to follow it.
+"""
+CAPTION_DROPOUT = 0.1
+"""Share of examples trained without their caption, so that guidance keeps its other half."""
+WARM_UP = 0.05
+"""Share of the steps in which the learning rate rises."""
+FLOOR = 0.1
+"""Where the cosine decay of the learning rate ends, relative to its peak."""
+CLIP = 1.0
+"""Largest norm of the gradient."""
+WEIGHT_DECAY = 1e-2
+SMALL_MODEL = 300_000_000
+"""Transformer parameters below which whole batches fit anywhere and activations need not be recomputed."""
+MOST_TESTS = 8
+"""Live test frames over a whole training, the base model's first."""
+
+
+def training_defaults(transformer_parameters: int) -> TrainingDefaults:
+    """Defaults for a model of this size: small ones need a higher rate and fewer steps."""
+    if transformer_parameters < SMALL_MODEL:
+        return TrainingDefaults(steps=400, rank=8, learning_rate=2e-3, most_rank=64)
+    if transformer_parameters < 4_000_000_000:
+        return TrainingDefaults(steps=1000, rank=16, learning_rate=2e-4)
+    return TrainingDefaults(steps=1500, rank=16, learning_rate=1e-4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraRecipe:
+    """A training with every number settled."""
+
+    steps: int
+    rank: int
+    alpha: int
+    learning_rate: float
+    seed: int
+    batch: int
+    prior: float
+    views: int
+    """Augmented views cached of each image."""
+    recompute: bool
+    """Gradient checkpointing: activations are computed again in the backward pass instead of being kept."""
+    checkpoint_every: int
+    test_every: int
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of ``step`` (0…steps - 1): linear warm-up, then a cosine to a tenth of the peak."""
+        warm = max(1, round(self.steps * WARM_UP))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        through = (step - warm) / max(1, self.steps - warm)
+        return self.learning_rate * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * through)))
+
+    def draw_seed(self, step: int) -> int:
+        """Seed of everything random in a step. It depends on nothing before it, so a resumed run draws the same."""
+        return (self.seed * 0x9E3779B1 + step * 0x85EBCA77 + 0x165667B1) & 0x7FFF_FFFF_FFFF_FFFF
+
+    @property
+    def test_steps(self) -> tuple[int, ...]:
+        """After how many steps a test frame is made; 0 is the base model, the last is the finished adapter."""
+        return (*range(0, self.steps, self.test_every), self.steps)
+
+
+def settle(request: TrainRequest, transformer_parameters: int) -> LoraRecipe:
+    """The recipe of a request; zeros take the model's defaults. Raises GenerationError for what can't be trained."""
+    defaults = training_defaults(transformer_parameters)
+    if not request.images:
+        raise GenerationError("The training set holds no images.", "Add 5 to 30 images of the subject or style.")
+    steps = request.steps or defaults.steps
+    rank = request.rank or defaults.rank
+    rate = request.learning_rate or defaults.learning_rate
+    if not 1 <= steps <= defaults.most_steps:
+        raise GenerationError(
+            f"{steps} training steps is not between 1 and {defaults.most_steps}.", "Change the steps."
+        )
+    if not 1 <= rank <= defaults.most_rank:
+        raise GenerationError(f"A rank of {rank} is not between 1 and {defaults.most_rank}.", "Change the rank.")
+    if not 0 < rate <= 0.1:
+        raise GenerationError(f"A learning rate of {rate:g} is not between 0 and 0.1.", "Change the learning rate.")
+    small = transformer_parameters < SMALL_MODEL
+    return LoraRecipe(
+        steps=steps,
+        rank=rank,
+        alpha=rank,
+        learning_rate=rate,
+        seed=request.seed,
+        batch=4 if small else 1,
+        prior=min(1.0, max(0.0, request.prior)),
+        views=8 if len(request.images) <= 12 else 4,
+        recompute=not small,
+        checkpoint_every=max(5, steps // 20),
+        test_every=max(1, math.ceil(steps / (MOST_TESTS - 1))),
+    )
+
+
+def shifted(u: float, shift: float) -> float:
+    """A noise level 0…1 as the scheduler's timestep shift moves it."""
+    return shift * u / (1 + (shift - 1) * u)
+
+
+def plain_caption(caption: str, trigger: str) -> str:
+    """The caption without the trigger word: what the base model knows the kind by."""
+    words = [word for word in caption.split() if word.strip(".,;:!?").casefold() != trigger.casefold()]
+    return " ".join(words)
+
+
+def test_prompt_of(request: TrainRequest) -> str:
+    """The prompt of the live test frames: the artist's, else the shortest caption that has the trigger word."""
+    if request.test_prompt.strip():
+        return request.test_prompt.strip()
+    captions = sorted((image.caption.strip() for image in request.images), key=lambda c: (len(c), c))
+    calling = [c for c in captions if request.trigger and request.trigger.casefold() in c.casefold()]
+    named = [c for c in captions if c]
+    return (calling or named or [request.trigger or request.name])[0]
