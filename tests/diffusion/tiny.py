@@ -16,7 +16,10 @@ from typing import Any
 
 import torch
 
-WORDS = "a an the red blue green dog boat car sea meadow night sunset in of on with and style watercolour noir walks".split()
+WORDS = (
+    "a", "an", "the", "red", "blue", "green", "dog", "boat", "car", "sea", "meadow", "night", "sunset", "in", "of",
+    "on", "with", "and", "style", "watercolour", "noir", "walks",
+)  # fmt: skip
 TEXT_LENGTH = 16
 _PATCH = 8
 _Z = 16
@@ -56,15 +59,15 @@ def manifest(kind: str) -> dict[str, Any]:
     return {
         "id": f"tiny-{kind}",
         "title": f"Tiny {kind} test model",
-        "family": "wan_vace",
         "revision": "1",
         "licence": "Apache-2.0",
+        "note": "Random weights for tests.",
         "text_length": TEXT_LENGTH,
-        "sizes": [[64, 64], [96, 64]],
+        "sizes": [[64, 64], [96, 64], [64, 96]],
         "frames": {"native": 9, "max": 9, "multiple": 4},
         "rate": "8",
         "guidance": {"default": 2.0, "min": 1.0, "max": 6.0, "mask_edit": 1.5},
-        "steps": {"default": 4, "min": 1, "max": 50},
+        "steps": {"default": 3, "min": 1, "max": 50},
     }
 
 

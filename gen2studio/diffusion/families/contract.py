@@ -7,7 +7,7 @@ prepared conditions into :class:`PipelineInputs`. A checkpoint's manifest may na
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
+from gen2studio.models.manifest import ModelManifest
 
 Matte = NDArray[np.uint8]
 """(H, W) uint8; VACE's meaning: 255 = generate, 0 = keep."""
@@ -33,7 +34,7 @@ TASKS = (
     "style_frame",
     "variation",
 )
-"""What one run of a model does; guidance and strengths are tuned per task."""
+"""What one run of a model does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +55,6 @@ class FrameRule:
     def group_of(self, frame: int) -> int:
         """The latent frame that holds ``frame`` (causal: the first frame has one for itself)."""
         return 0 if frame == 0 else (frame - 1) // self.group + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """A slider's range: default, lowest and highest value, and better defaults for some tasks."""
-
-    default: float
-    low: float
-    high: float
-    by_task: tuple[tuple[str, float], ...] = ()
-
-    def of(self, task: str, asked: float = 0.0) -> float:
-        """The value to use: what was asked (kept in range), or the default of ``task`` when it was 0."""
-        if asked:
-            return min(max(asked, self.low), self.high)
-        return dict(self.by_task).get(task, self.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +82,8 @@ class MemoryHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyTraits:
-    """Everything a family declares. Sizes are (width, height)."""
+    """Everything a family declares. Sizes, lengths and ranges of one checkpoint are in its manifest
+    (:class:`gen2studio.models.manifest.ModelManifest`)."""
 
     id: str
     title: str
@@ -109,13 +95,7 @@ class FamilyTraits:
     controls: frozenset[str]
     """Names as in :class:`gen2studio.engine.generators.ModeAbility`."""
     why_not: tuple[tuple[str, str], ...] = ()
-    native_sizes: tuple[tuple[int, int], ...] = ()
-    native_frames: int = 0
-    native_rate: int = 0
-    text_length: int = 512
     schedulers: tuple[str, ...] = ()
-    guidance: Scale = Scale(5.0, 1.0, 12.0)
-    steps: Scale = Scale(30, 1, 60)
     recipes: tuple[StepRecipe, ...] = ()
     memory: tuple[MemoryHint, ...] = ()
     frame_consistency: bool = False
@@ -240,7 +220,6 @@ class PipelineInputs:
     """1 = start from pure noise; below, from the noised ``start`` at that noise level."""
     start: tuple[Picture, ...] = ()
     """The frames whose latents a run of strength < 1 starts from."""
-    notes: tuple[str, ...] = field(default=())
 
 
 class FamilyAdapter(Protocol):
@@ -249,8 +228,14 @@ class FamilyAdapter(Protocol):
     @property
     def traits(self) -> FamilyTraits: ...
 
-    def geometry(self, folder: Path) -> LatentGeometry: ...
+    def task(self, request: GenerateRequest) -> str:
+        """Which of :data:`TASKS` a request asks for first; the others may join in."""
+        ...
 
-    def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions) -> PipelineInputs:
+    def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
+        """The guidance scale to use: what was asked, kept in the model's range, or the task's default when 0."""
+        ...
+
+    def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
         """The pipeline's inputs for one run. Raises GenerationError."""
         ...

@@ -1,0 +1,221 @@
+"""One run of a Wan VACE pipeline, from its inputs and prompt embeddings to clean latents.
+
+The pipeline that diffusers ships does the work. Every job gets a pipeline object of its own around the shared weights
+(made by construction, which casts and copies nothing), with its own scheduler: a job that runs at another one's step,
+is cancelled or fails leaves no trace, and the next one gives the bits it would give in a fresh process.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.sampling import consistency as frame_consistency
+from gen2studio.diffusion.sampling import motion, seeds
+from gen2studio.diffusion.sampling.guided import GuidedTransformer
+from gen2studio.engine.events import Picture
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PromptEmbeds:
+    """What the text encoder made of the prompts: (1, L, D) each; ``negative`` None without text guidance."""
+
+    positive: Tensor
+    negative: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How a run is sampled."""
+
+    steps: int
+    guidance: float
+    seed: int
+    consistency: float = frame_consistency.NEUTRAL
+    """ω_t of Gen-1; 1 = neutral."""
+    window: int = 0
+    """Latent frames in one window; 0 = the whole clip at once."""
+    overlap: int = 2
+    motion: float = motion.NEUTRAL
+    noise_frames: tuple[int, int] | None = None
+    """(first latent frame, latent frames of the whole clip): take this run's noise out of a longer clip's."""
+
+
+class Watch(Protocol):
+    """Who looks on while a run works."""
+
+    def check(self) -> None:
+        """Cheap; raises Cancelled. Called before every block."""
+        ...
+
+    def stepped(self, step: int, steps: int, clean: Tensor) -> None:
+        """After step ``step`` (from 1) of ``steps``; ``clean`` (1, C, T, h, w) is the model's guess of the result."""
+        ...
+
+
+class X0Tap:
+    """Notes the clean prediction at every scheduler step: x0 = x − σ·v for flow matching."""
+
+    def __init__(self, scheduler: Any) -> None:
+        self.clean: Tensor | None = None
+        step = scheduler.step
+
+        @functools.wraps(step)
+        def tapped(model_output: Tensor, timestep: Any, sample: Tensor, *rest: Any, **named: Any) -> Any:
+            if scheduler.step_index is None:
+                scheduler._init_step_index(timestep)
+            sigma = scheduler.sigmas[scheduler.step_index].to(sample.device)
+            self.clean = sample.float() - sigma * model_output.float()
+            return step(model_output, timestep, sample, *rest, **named)
+
+        scheduler.step = tapped
+
+
+def job_pipeline(pipe: Any) -> Any:
+    """A pipeline object for one job around the components of ``pipe``, with a scheduler of its own."""
+    parts = dict(pipe.components)
+    parts["scheduler"] = copy.deepcopy(pipe.scheduler)
+    made = type(pipe)(**parts, boundary_ratio=pipe.config.boundary_ratio)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def latent_shape(inputs: PipelineInputs, geometry: LatentGeometry, references: int) -> tuple[int, ...]:
+    width, height = geometry.size(inputs.width, inputs.height)
+    return 1, geometry.channels, geometry.frames.latent(inputs.frames) + references, height, width
+
+
+@torch.no_grad()
+def denoise(
+    pipe: Any,
+    inputs: PipelineInputs,
+    embeds: PromptEmbeds,
+    sampling: Sampling,
+    watch: Watch,
+    geometry: LatentGeometry,
+) -> Tensor:
+    """Latents (1, C, T, h, w) of the clip, float32, without reference frames. Raises what ``watch`` raises."""
+    from PIL import Image
+
+    job = job_pipeline(pipe)
+    references = len(inputs.references)
+    device = job._execution_device
+    guided = GuidedTransformer(
+        pipe.transformer,
+        watch.check,
+        references=references,
+        window=sampling.window,
+        overlap=sampling.overlap,
+        consistency=sampling.consistency,
+        negative=None if embeds.negative is None else embeds.negative.to(device, pipe.transformer.dtype),
+    )
+    # Past DiffusionPipeline.__setattr__, which would write the stand-in's class into the pipeline's configuration.
+    job.__dict__["transformer"] = guided
+
+    noise = _noise(latent_shape(inputs, geometry, references), sampling, references, device)
+    hook = job.vae.encoder.register_forward_pre_hook(lambda *_: watch.check())
+    guided.started = hook.remove
+    try:
+        latents = noise
+        if inputs.strength < 1.0 and inputs.start:
+            latents = _noised_start(job, inputs, noise, sampling.steps, references, device)
+        tap = X0Tap(job.scheduler)
+
+        def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+            assert tap.clean is not None
+            watch.stepped(index + 1, job.num_timesteps, tap.clean[:, :, references:])
+            return values
+
+        result = job(
+            video=[Image.fromarray(frame) for frame in inputs.video] or None,
+            mask=[Image.fromarray(mask).convert("RGB") for mask in inputs.masks] or None,
+            reference_images=[Image.fromarray(picture) for picture in inputs.references] or None,
+            conditioning_scale=float(inputs.scale),
+            width=inputs.width,
+            height=inputs.height,
+            # With a temporal factor of 1 the pipeline takes every length for a wrong one and adds a frame.
+            num_frames=inputs.frames - 1 if geometry.temporal == 1 else inputs.frames,
+            num_inference_steps=sampling.steps,
+            guidance_scale=sampling.guidance if embeds.negative is not None else 1.0,
+            generator=seeds.generator(sampling.seed),
+            latents=latents,
+            prompt_embeds=embeds.positive,
+            negative_prompt_embeds=embeds.negative,
+            output_type="latent",
+            callback_on_step_end=on_step,
+        ).frames
+    finally:
+        hook.remove()
+        job.maybe_free_model_hooks()
+    return result[:, :, references:].float()
+
+
+def _noise(shape: tuple[int, ...], sampling: Sampling, references: int, device: Any) -> Tensor:
+    if sampling.noise_frames is None:
+        drawn = seeds.noise(shape, sampling.seed, device)
+    else:
+        first, count = sampling.noise_frames
+        length = shape[2] - references
+        whole = seeds.noise((*shape[:2], references + count, *shape[3:]), sampling.seed, device)
+        drawn = torch.cat([whole[:, :, :references], whole[:, :, references + first : references + first + length]], 2)
+    return motion.share_noise(drawn, motion.shared_part(sampling.motion), references)
+
+
+def _noised_start(job: Any, inputs: PipelineInputs, noise: Tensor, steps: int, references: int, device: Any) -> Tensor:
+    """Begin at noise level ``strength`` from the footage's own latents (SDEdit, arXiv 2108.01073)."""
+    count = max(1, round(steps * inputs.strength))
+    times = np.linspace(inputs.strength, 1 / job.scheduler.config.num_train_timesteps, count + 1)[:-1]
+    set_timesteps = job.scheduler.set_timesteps
+
+    def shortened(num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        set_timesteps(num_inference_steps=count, device=device, sigmas=times.copy())
+
+    job.scheduler.set_timesteps = shortened
+    job.scheduler.set_timesteps(device=device)
+    sigma = job.scheduler.sigmas[0].to(device)
+    clean = encode(job, inputs.start)
+    if references:
+        white = [_on_white(picture, inputs.width, inputs.height) for picture in inputs.references]
+        clean = torch.cat([*[encode(job, [picture]) for picture in reversed(white)], clean], 2)
+    return (1 - sigma) * clean.to(noise) + sigma * noise
+
+
+@torch.no_grad()
+def encode(pipe: Any, frames: Iterable[Picture]) -> Tensor:
+    """Normalised latents (1, C, T, h, w) of frames (H, W, 3) uint8, as the pipeline computes them."""
+    stacked = np.stack(list(frames))
+    video = torch.from_numpy(stacked).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+    vae = pipe.vae
+    found = vae.encode(video.to(pipe._execution_device, vae.dtype)).latent_dist.mode().float()
+    mean, std = latent_statistics(vae, found)
+    return (found - mean) / std
+
+
+def latent_statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the VAE's latents, shaped to broadcast over (1, C, T, h, w)."""
+    shape = (1, -1, 1, 1, 1)
+    mean = torch.tensor(vae.config.latents_mean, device=like.device, dtype=like.dtype).view(shape)
+    std = torch.tensor(vae.config.latents_std, device=like.device, dtype=like.dtype).view(shape)
+    return mean, std
+
+
+def _on_white(picture: Picture, width: int, height: int) -> Picture:
+    """A reference image as the pipeline sees it: letterboxed onto white."""
+    import cv2
+
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    w, h = max(1, int(picture.shape[1] * scale)), max(1, int(picture.shape[0] * scale))
+    small = cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    top, left = (height - h) // 2, (width - w) // 2
+    canvas[top : top + h, left : left + w] = small
+    return canvas
