@@ -85,20 +85,11 @@ def _shrunk(
     return small, (left - x0) / block, (top - y0) / block, step / block
 
 
-def overlay(matte: Mask, colour: tuple[int, int, int], opacity: float) -> Bgra:
-    """A tint of RGB ``colour`` where the sampled ``matte`` is painted."""
-    tint = _tints(colour, opacity)
-    # Every index is in range: "clip" only spares the check.
-    return np.take(tint, matte, mode="clip").view(np.uint8).reshape(*matte.shape, 4)
-
-
 @lru_cache(maxsize=32)
-def _tints(colour: tuple[int, int, int], opacity: float) -> NDArray[np.uint32]:
-    """The BGRA pixel of every level of a matte, four bytes in one."""
-    levels = np.arange(256, dtype=np.uint8)[None]
-    red, green, blue = (_scaled(levels, level / 255.0 * opacity) for level in colour)
-    pixels = np.asarray(cv2.merge([blue, green, red, _scaled(levels, opacity)]), np.uint8)
-    return np.ascontiguousarray(pixels).view(np.uint32).reshape(256)
+def tints(colour: tuple[int, int, int], opacity: float) -> tuple[int, ...]:
+    """The colour table of an overlay: for every level of a matte 0xAARRGGBB of RGB ``colour``, not premultiplied."""
+    red, green, blue = colour
+    return tuple(round(level * opacity) << 24 | red << 16 | green << 8 | blue for level in range(256))
 
 
 def matte(sampled: Mask, opacity: float = 1.0) -> Bgra:

@@ -39,12 +39,12 @@ def test_sampling_lands_on_the_right_pixels() -> None:
     assert not views.sample(mask, 1.0, 500, 500, 30, 20).any()
 
 
-def test_the_overlay_is_premultiplied_and_as_strong_as_asked() -> None:
-    matte = np.array([[0, 128, 255]], np.uint8)
-    pixels = views.overlay(matte, (255, 92, 10), 0.5)
-    assert pixels[0, 0].tolist() == [0, 0, 0, 0]
-    assert pixels[0, 2].tolist() == [5, 46, 128, 128]
-    assert (pixels[..., :3] <= pixels[..., 3:]).all()
+def test_the_tints_of_an_overlay_are_as_strong_as_asked() -> None:
+    table = views.tints((255, 92, 10), 0.5)
+    assert len(table) == 256
+    assert table[0] >> 24 == 0
+    assert table[128] == 64 << 24 | 255 << 16 | 92 << 8 | 10
+    assert table[255] >> 24 == 128
 
 
 def test_matte_and_checker_hide_what_they_should() -> None:

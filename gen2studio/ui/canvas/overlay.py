@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -27,6 +28,16 @@ def image_of(pixels: NDArray[np.uint8], opaque: bool = False) -> QImage:
     height, width = pixels.shape[:2]
     form = QImage.Format.Format_RGB32 if opaque else QImage.Format.Format_ARGB32_Premultiplied
     return QImage(pixels.data, width, height, width * 4, form)
+
+
+def _tinted(matte: NDArray[np.uint8], tint: tuple[int, int, int], opacity: float) -> QImage:
+    """A sampled matte in its tint. Qt looks the colours up while it blends, so that no picture of them is made."""
+    from gen2studio.raster import views
+
+    height, width = matte.shape
+    image = QImage(matte.data, width, height, width, QImage.Format.Format_Indexed8)
+    image.setColorTable(views.tints(tint, opacity))
+    return image
 
 
 def paint_mattes(
@@ -72,7 +83,7 @@ def _rendered(
             part = visible.intersected(_painted(matte, transform, visible))
             if not part.isEmpty():
                 seen = _sampled(matte, part, transform, ratio, quick)
-                yield part.topLeft(), image_of(views.overlay(seen, tint, opacity))
+                yield part.topLeft(), _tinted(seen, tint, opacity)
         return
     if view is MaskView.OUTLINE:
         margin = views.OUTLINE_MARGIN
@@ -115,7 +126,19 @@ def _sampled(
     origin = transform.to_media(QPointF(part.topLeft()))
     left, top = origin.x() - margin / scale, origin.y() - margin / scale
     width, height = round(part.width() * ratio) + 2 * margin, round(part.height() * ratio) + 2 * margin
-    return views.sample(matte, scale, left, top, width, height, quick=quick)
+    if not quick or matte.flags.writeable:
+        return views.sample(matte, scale, left, top, width, height, quick=quick)
+    # A playhead dragged to and fro comes by the same mattes again.
+    key = (id(matte), scale, left, top, width, height)
+    kept = _picked.get(key)
+    if kept is not None and kept[0]() is matte:
+        _picked.move_to_end(key)
+        return kept[1]
+    found = views.sample(matte, scale, left, top, width, height, quick=True)
+    _picked[key] = (weakref.ref(matte), found)
+    while len(_picked) > _PICKED_MOST:
+        _picked.popitem(last=False)
+    return found
 
 
 def _painted(matte: NDArray[np.uint8], transform: ViewTransform, visible: QRect) -> QRect:
@@ -133,6 +156,9 @@ def _painted(matte: NDArray[np.uint8], transform: ViewTransform, visible: QRect)
     return transform.rect_to_view(area.x, area.y, area.width, area.height).adjusted(-2, -2, 2, 2).toAlignedRect()
 
 
+_picked: OrderedDict[tuple[float, ...], tuple[weakref.ref[NDArray[np.uint8]], NDArray[np.uint8]]] = OrderedDict()
+_PICKED_MOST = 24
+"""Mattes of one byte a screen pixel: some ten megabytes for subjects of half the screen."""
 _bounds: dict[int, tuple[weakref.ref[NDArray[np.uint8]], Rect]] = {}
 _SCAN = 200_000
 """Widget pixels from which on knowing the bounds of a matte pays."""
