@@ -90,6 +90,7 @@ def encode_look(look: Look, base: Path | None = None) -> Json:
             for region in look.motion_regions
         ],
         "adapters": [{"adapter": use.adapter, "strength": use.strength} for use in look.adapters],
+        "layout": look.layout,
     }
 
 
@@ -147,6 +148,7 @@ def decode_look(node: Node, base: Path | None = None) -> Look:
             AdapterUse(adapter=n.word("adapter"), strength=n.number("strength", 0, 2))
             for n in node.nodes("adapters", "adapter")
         ),
+        layout=node.hexadecimal("layout", 64, optional=True),
     )
 
 

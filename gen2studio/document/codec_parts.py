@@ -14,6 +14,7 @@ from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_t
 from gen2studio.document.model import (
     Board,
     Clip,
+    Lead,
     Marker,
     MediaItem,
     Panel,
@@ -40,7 +41,7 @@ def encode_media(item: MediaItem, base: Path | None) -> Json:
         "path": store_path(item.path, base),
         "fingerprint": item.fingerprint,
         "info": encode_info(item.info),
-        "shot": shot and {"size": [shot.width, shot.height], "rate": fraction_text(shot.rate), "frames": shot.frames},
+        "shot": shot and _encode_shot(shot),
     }
 
 
@@ -55,12 +56,35 @@ def decode_media(node: Node, base: Path | None) -> MediaItem:
     )
 
 
+def _encode_shot(shot: Shot) -> Json:
+    lead = shot.lead
+    return {
+        "size": [shot.width, shot.height],
+        "rate": fraction_text(shot.rate),
+        "frames": shot.frames,
+        "lead": lead and {"media": lead.media_id, "take": lead.take_id, "start": lead.start, "stop": lead.stop},
+    }
+
+
 def _shot(node: Node) -> Shot:
     width, height = pair(node, "size")
     rate = node.fraction("rate")
     if not width or not height or not Fraction(1, 1000) <= rate <= 1000:
         complain(node.where, "has a rate or size out of range")
-    return Shot(width=width, height=height, rate=rate, frames=node.integer("frames", 1))
+    lead = None if node.raw("lead") is None else node.node("lead")
+    return Shot(
+        width=width,
+        height=height,
+        rate=rate,
+        frames=node.integer("frames", 1),
+        lead=lead
+        and Lead(
+            media_id=lead.ident("media"),
+            take_id=lead.ident("take", optional=True),
+            start=lead.integer("start"),
+            stop=lead.integer("stop"),
+        ),
+    )
 
 
 def encode_info(info: MediaInfo) -> Json:

@@ -197,3 +197,5 @@ class Look:
     motion_regions: tuple[MotionRegion, ...] = ()
     """At most five."""
     adapters: tuple[AdapterUse, ...] = ()
+    layout: str = ""
+    """Digest of a mock-up or sketch whose layout a generated shot follows (boxes as a skyline), or empty."""

@@ -63,7 +63,7 @@ _LOOK_1 = """{"mode": "stylize", "generator": "example", "preset": "", "styles":
 
 _LOOK_2 = """{"structure_source": "auto", "depth_pass": null, "fill": "shape", "camera": {"horizontal": 0.0,
 "vertical": 0.0, "zoom": 0.0, "pan": 0.0, "tilt": 0.0, "roll": 0.0, "static": false}, "motion_regions": [],
-"adapters": []}"""
+"adapters": [], "layout": ""}"""
 """What version 2 added to a look."""
 _CONTROLS_2 = {"guidance": 0.0, "steps": 0, "motion": 5.0, "control_scale": 1.0}
 

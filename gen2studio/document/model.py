@@ -22,6 +22,18 @@ class TrackKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """Frames that come right before a shot, which goes on from them (extend a clip)."""
+
+    media_id: str
+    take_id: str = ""
+    """The take they are taken from, or empty: the media's own frames."""
+    start: int
+    stop: int
+    """Media frames [start, stop)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """What a generated shot is asked to be. Its media file is a slate of that size and length in the project."""
 
@@ -29,6 +41,7 @@ class Shot:
     height: int
     rate: Fraction
     frames: int
+    lead: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ class PromptWord:
     known: bool
     means: str = ""
     """The known word it is read as, when that is another one (a synonym)."""
+    filler: bool = False
+    """A small connecting word that asks for nothing by itself."""
 
 
 class Catalog(Protocol):

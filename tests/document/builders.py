@@ -30,6 +30,7 @@ from gen2studio.document.model import (
     Board,
     Clip,
     Document,
+    Lead,
     MaskFrame,
     MaskObject,
     MediaItem,
@@ -124,6 +125,7 @@ looks = st.builds(
         far=st.none() | _floats(-10, 1e6),
     ),
     fill=st.sampled_from(Fill),
+    layout=st.just("") | _digest64,
     camera=cameras,
     motion_regions=st.lists(
         st.builds(
@@ -237,6 +239,14 @@ def documents(draw: st.DrawFn) -> Document:
                     height=st.integers(2, 4096),
                     rate=_seconds,
                     frames=st.integers(1, 999),
+                    lead=st.none()
+                    | st.builds(
+                        Lead,
+                        media_id=_ids("media"),
+                        take_id=st.just("") | _ids("take"),
+                        start=st.integers(0, 99),
+                        stop=st.integers(0, 99),
+                    ),
                 ),
             ),
             min_size=1,
