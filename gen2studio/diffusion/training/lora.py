@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -379,7 +379,7 @@ def denoising_loss(
 
 
 @contextmanager
-def _cancel_between_blocks(transformer: Any, context: TrainContext) -> Iterator[None]:
+def _cancel_between_blocks(transformer: Any, context: TrainContext) -> Generator[None]:
     """A cancel ends a step at the next transformer block; what the step did so far is thrown away."""
 
     def check(*_: Any) -> None:

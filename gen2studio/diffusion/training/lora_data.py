@@ -150,7 +150,7 @@ def rendered(picture: Picture, view: View) -> Picture:
     shrinks = window.shape[0] * window.shape[1] >= view.size[0] * view.size[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     scaled = cv2.resize(np.ascontiguousarray(window), view.size, interpolation=how)
-    return np.ascontiguousarray(scaled[:, ::-1] if view.mirrored else scaled)
+    return np.ascontiguousarray(scaled[:, ::-1] if view.mirrored else scaled, np.uint8)
 
 
 def shape_name(size: tuple[int, int]) -> str:

@@ -49,7 +49,7 @@ class LoraModel:
     def vae(self) -> Any:
         """AutoencoderKLWan in float32: bands show in anything less."""
         if self._vae is None:
-            from diffusers import AutoencoderKLWan
+            from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
             self._vae = self._load(AutoencoderKLWan, "vae", torch.float32)
         return self._vae
@@ -58,14 +58,14 @@ class LoraModel:
     def transformer(self) -> Any:
         """WanVACETransformer3DModel."""
         if self._transformer is None:
-            from diffusers import WanVACETransformer3DModel
+            from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 
             self._transformer = self._load(WanVACETransformer3DModel, "transformer", self.dtype)
         return self._transformer
 
     def embed(self, prompts: Sequence[str], poll: Poll) -> torch.Tensor:
         """(n, text length, D) float32 embeddings of ``prompts``, as the pipeline makes them; the encoder is freed."""
-        from diffusers import WanVACEPipeline
+        from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
         from transformers import AutoTokenizer, UMT5EncoderModel
 
         encoder = self._load(UMT5EncoderModel, "text_encoder", self.dtype)
@@ -125,7 +125,7 @@ class LoraModel:
         return torch.cat([latents.float(), pipe.prepare_masks(mask, references).float()], dim=1).cpu()
 
     def _pipeline(self) -> Any:
-        from diffusers import WanVACEPipeline
+        from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
 
         pipe: Any = WanVACEPipeline(
             tokenizer=None, text_encoder=None, vae=self.vae, scheduler=self.scheduler(), transformer=self.transformer

@@ -1,0 +1,626 @@
+"""Customization: training sets, the trainings made of them, and the library of adapters that came out. No widgets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from gen2studio.app.dataset_checks import Finding, ImageFacts, check, facts_key, look_at
+from gen2studio.app.engine_host import EngineHost
+from gen2studio.app.session import Session
+from gen2studio.core import paths
+from gen2studio.core.errors import GenerationError, StudioError, sentence_of
+from gen2studio.core.ids import new_id
+from gen2studio.document import training_sets as edits
+from gen2studio.document.model import Document, TrainingImage, TrainingSet
+from gen2studio.engine.abilities import GeneratorRegistry
+from gen2studio.engine.events import (
+    AdapterReady,
+    JobState,
+    LossMeasured,
+    Noted,
+    Picture,
+    Progress,
+    StateChanged,
+    TestFrameReady,
+)
+from gen2studio.engine.generators import Abilities, TrainingDefaults
+from gen2studio.engine.requests import BlobRef, Job, Lane, TrainingImageRef, TrainRequest, request_digest
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+"""Files that a dropped folder is searched for."""
+_MOST_POINTS = 4000
+"""Loss points kept for a curve; older ones are thinned out evenly."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TestFrame:
+    """What the adapter made of the test prompt after ``step`` steps; 0 is the base model."""
+
+    __test__ = False
+
+    step: int
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """What the latest training of a set is doing."""
+
+    job_id: str = ""
+    state: JobState | None = None
+    stopping: bool = False
+    """Cancelled by the artist, and still on its way to the next checkpoint."""
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+    eta_seconds: float | None = None
+    reason: str = ""
+    """Why it failed, or what was kept."""
+    adapter_id: str = ""
+    """The adapter it made, once it is in the library."""
+
+    @property
+    def active(self) -> bool:
+        return self.state is not None and not self.state.ended
+
+
+@dataclass(slots=True)
+class _Record:
+    """A run with its curve and frames."""
+
+    run: TrainingRun
+    losses: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    tests: dict[int, TestFrame] = field(default_factory=dict[int, TestFrame])
+
+
+class Customization(QObject):
+    """Edits training sets as undo steps, checks them, and runs trainings on the engine.
+
+    ``add_blob`` and ``find_blob`` are the project's images. Images are read and checked on a thread of its own.
+    """
+
+    set_changed = Signal(object)
+    """TrainingSet | None that is being worked on."""
+    sets_changed = Signal()
+    """Sets were added, removed or renamed."""
+    findings_changed = Signal(object)
+    """tuple[Finding, …] about the set being worked on."""
+    run_changed = Signal(object)
+    """TrainingRun of the set being worked on."""
+    loss_measured = Signal(int, float)
+    """(step, loss) of its training."""
+    test_frame_ready = Signal(object)
+    """TestFrame of its training."""
+    curve_replaced = Signal()
+    """Another run is shown: read :attr:`losses` and :attr:`test_frames` again."""
+    noted = Signal(str)
+    """A sentence from its training."""
+    trained = Signal(str)
+    """An adapter (its id) has come into the library."""
+
+    _read = Signal(object)
+
+    def __init__(
+        self,
+        session: Session,
+        host: EngineHost,
+        registry: GeneratorRegistry,
+        add_blob: Callable[[Path | bytes], str],
+        find_blob: Callable[[str], Path | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._host = host
+        self.registry = registry
+        self._add_blob = add_blob
+        self.find_blob = find_blob
+        self._set_id = ""
+        self._shown: TrainingSet | None = None
+        self._facts: dict[str, ImageFacts] = {}
+        self._asked: set[str] = set()
+        self._findings: tuple[Finding, ...] = ()
+        self._records: dict[str, _Record] = {}
+        self._jobs: dict[str, str] = {}
+        self._project = 0
+        self._pool = ThreadPoolExecutor(1, "training-images")
+        self._closed = False
+        self._read.connect(self._on_read, Qt.ConnectionType.QueuedConnection)
+        session.store.changed.connect(self._on_document_changed)
+        session.store.replaced.connect(self._on_document_replaced)
+        host.submitted.connect(self._on_submitted)
+        host.state_changed.connect(self._on_state_changed)
+        host.progressed.connect(self._on_progressed)
+        host.noted.connect(self._on_noted)
+        host.loss_measured.connect(self._on_loss_measured)
+        host.test_frame_ready.connect(self._on_test_frame_ready)
+        host.adapter_ready.connect(self._on_adapter_ready)
+        self._reload()
+
+    def shutdown(self) -> None:
+        """Stop reading images."""
+        self._closed = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    # -- sets --------------------------------------------------------------------------------------------------------
+
+    @property
+    def sets(self) -> tuple[TrainingSet, ...]:
+        return tuple(self._session.document.training_sets.values())
+
+    @property
+    def training_set(self) -> TrainingSet | None:
+        """The set being worked on: the one chosen, else the first."""
+        return self._shown
+
+    def choose(self, set_id: str) -> None:
+        """Work on another set."""
+        self._set_id = set_id
+        self._reload()
+
+    def new_set(self, name: str = "", kind: str = "subject") -> str:
+        """A fresh set, and work on it; returns its id."""
+        document, set_id = edits.new_training_set(self._session.document, name, kind=kind)
+        self._set_id = set_id
+        self._session.store.apply("New training set", document)
+        return set_id
+
+    def remove_set(self) -> None:
+        """Remove the set being worked on. A running training of it goes on."""
+        if self._shown is not None:
+            self._edit("Remove training set", edits.remove_training_set)
+
+    def rename(self, name: str) -> None:
+        self._edit("Rename training set", edits.rename_training_set, name)
+
+    def change(self, label: str, merge_key: str = "", **changes: Any) -> None:
+        """Change trigger, kind, generator, steps, rank, learning_rate or seed as one undo step.
+
+        A new trigger word takes the old one's place in every caption.
+        """
+        found = self._shown
+        if found is None:
+            return
+        old, new = found.trigger, " ".join(str(changes.get("trigger", found.trigger)).split())
+        if old and new and new != old:
+            captions = {i.digest: _replaced(i.caption, old, new) for i in found.images}
+            self._edit(
+                label,
+                lambda document, set_id: edits.set_training(_captioned(document, set_id, captions), set_id, **changes),
+                merge_key=merge_key,
+            )
+            return
+        self._edit(label, lambda document, set_id: edits.set_training(document, set_id, **changes), merge_key=merge_key)
+
+    def _edit(self, label: str, edit: Callable[..., Document], *values: Any, merge_key: str = "") -> bool:
+        if self._shown is None:
+            return False
+        try:
+            changed = edit(self._session.document, self._shown.id, *values)
+        except StudioError as error:
+            self._session.tell(str(error), "warning")
+            self.set_changed.emit(self._shown)
+            return False
+        self._session.store.apply(label, changed, merge_key)
+        return True
+
+    # -- images ------------------------------------------------------------------------------------------------------
+
+    def add_images(self, sources: Sequence[Path | bytes], names: Sequence[str] = ()) -> None:
+        """Add image files (folders are searched) or encoded images to the set, made first where there is none.
+
+        They are read on a thread and arrive as one undo step. A ``.txt`` file beside an image is its caption. Files
+        that can't be used are named in a message.
+        """
+        if self._closed:
+            return
+        if self._shown is None:
+            self.new_set()
+        found = self._shown
+        assert found is not None
+        labels = list(names) if names else ["Image"] * len(sources)
+        self._pool.submit(self._take_in, self._project, found.id, list(zip(sources, labels, strict=True)))
+
+    def _take_in(self, project: int, set_id: str, sources: list[tuple[Path | bytes, str]]) -> None:
+        """On the reading thread: keep the images in the project."""
+        images: list[TrainingImage] = []
+        refused: list[str] = []
+        for source, label in expanded(sources):
+            if self._closed:
+                return
+            try:
+                caption = caption_beside(source) if isinstance(source, Path) else ""
+                images.append(TrainingImage(digest=self._add_blob(source), name=label, caption=caption))
+            except (StudioError, OSError) as error:
+                refused.append(sentence_of(error))
+        self._send(lambda: self._on_images(project, set_id, images, refused))
+
+    def _send(self, arrive: Callable[[], None]) -> None:
+        if not self._closed:
+            self._read.emit(arrive)
+
+    def _on_read(self, arrive: Callable[[], None]) -> None:
+        if not self._closed:
+            arrive()
+
+    def _on_images(self, project: int, set_id: str, images: list[TrainingImage], refused: list[str]) -> None:
+        if project != self._project or set_id not in self._session.document.training_sets:
+            return
+        if refused:
+            more = f" ({len(refused) - 1} more were refused.)" if len(refused) > 1 else ""
+            self._session.tell(refused[0] + more, "warning")
+        known = {i.digest for i in self._session.document.training_sets[set_id].images}
+        fresh = [i for i in images if i.digest not in known]
+        if images and not fresh:
+            self._session.tell("Those images are in the training set already.", "info")
+        if not fresh:
+            return
+        count = "image" if len(fresh) == 1 else f"{len(fresh)} images"
+        try:
+            changed = edits.add_images(self._session.document, set_id, fresh)
+        except StudioError as error:
+            self._session.tell(str(error), "warning")
+            return
+        self._session.store.apply(f"Add {count} to training set", changed)
+
+    def remove_images(self, digests: Iterable[str]) -> None:
+        self._edit("Remove images from training set", edits.remove_images, frozenset(digests))
+
+    def move_image(self, digest: str, before: str = "") -> None:
+        self._edit("Move training image", edits.move_image, digest, before)
+
+    def set_caption(self, digest: str, caption: str) -> None:
+        self._edit("Caption", edits.set_caption, digest, caption, merge_key=f"caption-{digest}")
+
+    def set_crop(self, digest: str, crop: tuple[float, float, float, float] | None) -> None:
+        """Use only a part (x, y, width, height in 0…1) of an image; None = the whole."""
+        self._edit("Crop training image" if crop else "Use the whole image", edits.set_crop, digest, crop)
+
+    def fill_captions(self, caption: str = "") -> None:
+        """Give every image without a caption this one, or a plain one made of the trigger word."""
+        found = self._shown
+        if found is None:
+            return
+        text = caption or suggested_caption(found)
+        captions = {i.digest: i.caption.strip() or text for i in found.images}
+        self._edit("Fill in captions", lambda document, set_id: _captioned(document, set_id, captions))
+
+    # -- findings ----------------------------------------------------------------------------------------------------
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is worth saying about the set, as far as its images have been read."""
+        return self._findings
+
+    def facts(self, image: TrainingImage) -> ImageFacts | None:
+        """What an image turned out to be; None while it is being read."""
+        return self._facts.get(facts_key(image))
+
+    def _look_at_images(self) -> None:
+        found = self._shown
+        for image in found.images if found is not None else ():
+            key = facts_key(image)
+            if key not in self._facts and key not in self._asked and not self._closed:
+                self._asked.add(key)
+                self._pool.submit(self._measure, key, self.find_blob(image.digest), image)
+
+    def _measure(self, key: str, path: Path | None, image: TrainingImage) -> None:
+        if self._closed:
+            return
+        facts = look_at(path, image)
+        self._send(lambda: self._on_facts(key, facts))
+
+    def _on_facts(self, key: str, facts: ImageFacts) -> None:
+        self._asked.discard(key)
+        self._facts[key] = facts
+        self._check()
+
+    def _check(self) -> None:
+        abilities = self.abilities()
+        native = abilities.native_sizes[0] if abilities is not None and abilities.native_sizes else (0, 0)
+        found = check(self._shown, self._facts, native) if self._shown is not None else ()
+        if found != self._findings:
+            self._findings = found
+            self.findings_changed.emit(found)
+
+    # -- the model ---------------------------------------------------------------------------------------------------
+
+    def models(self) -> tuple[Abilities, ...]:
+        """The installed models that can be trained, preferred first."""
+        return tuple(a for a in self.registry.abilities if a.trainable)
+
+    def abilities(self) -> Abilities | None:
+        """The model that the set is trained on: the chosen one, else the first; None where none can be trained."""
+        models = self.models()
+        chosen = self._shown.generator if self._shown is not None else ""
+        return next((a for a in models if a.id == chosen), models[0] if models else None)
+
+    def defaults(self) -> TrainingDefaults:
+        """Steps, rank and learning rate of the model when the artist changes nothing."""
+        found = self.abilities()
+        return found.training if found is not None else TrainingDefaults()
+
+    def why_not(self) -> str:
+        """Why the set can't be trained now, in one sentence; empty when it can."""
+        found = self._shown
+        if found is None:
+            return "Make a training set first: drop 5 to 30 images here."
+        chosen = found.generator
+        if chosen and all(a.id != chosen for a in self.models()):
+            return f"The model “{chosen}” that this set was made for is not installed, or can't be trained."
+        if self.abilities() is None:
+            return self.registry.why_not("customize") or "No model that can be trained is installed."
+        fatal = next((f for f in self._findings if f.fatal), None)
+        if fatal is None:
+            return ""
+        image = next((i for i in found.images if i.digest == fatal.digest), None)
+        return f"{image.name}: {fatal.sentence}" if image is not None and image.name else fatal.sentence
+
+    # -- training ----------------------------------------------------------------------------------------------------
+
+    def plan(self) -> TrainRequest:
+        """The request for the set as it stands. Raises GenerationError when it can't be trained."""
+        found, abilities, reason = self._shown, self.abilities(), self.why_not()
+        if found is None or abilities is None or reason:
+            raise GenerationError(reason, "")
+        return plan_training(found, abilities, self.find_blob)
+
+    def kept(self) -> bool:
+        """Whether an unfinished training of exactly this set lies on disk: training goes on there."""
+        folder = self._scratch()
+        return folder is not None and (folder / "checkpoint.safetensors").is_file()
+
+    def forget_kept(self) -> None:
+        """Throw an unfinished training away, so that the next one starts anew."""
+        folder = self._scratch()
+        if folder is not None and not self.run_state.active:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._records.pop(self._shown.id if self._shown else "", None)
+            self.curve_replaced.emit()
+            self.run_changed.emit(self.run_state)
+
+    def _scratch(self) -> Path | None:
+        try:
+            return paths.data_dir() / "training" / request_digest(self.plan())[:32]
+        except StudioError:
+            return None
+
+    def train(self) -> str:
+        """Queue a training of the set; returns the job id (empty when it can't be trained: a message says why)."""
+        if self.run_state.active:
+            return self.run_state.job_id
+        try:
+            request = self.plan()
+        except StudioError as error:
+            self._session.tell(str(error), "warning")
+            return ""
+        assert self._shown is not None
+        job = Job(
+            id=new_id("job"), lane=Lane.RENDER, request=request, label=f"Train “{request.name}”", owner=self._shown.id
+        )
+        self._host.submit(job)
+        return job.id
+
+    def pause(self) -> None:
+        """Pause the training, or let it go on."""
+        run = self.run_state
+        if run.active and not run.stopping:
+            (self._host.resume if run.state is JobState.PAUSED else self._host.pause)(run.job_id)
+
+    def cancel(self) -> None:
+        """Stop the training; its checkpoint is kept."""
+        run = self.run_state
+        if run.active and self._shown is not None:
+            self._put(self._shown.id, stopping=True)
+            self._host.cancel(run.job_id)
+
+    @property
+    def run_state(self) -> TrainingRun:
+        record = self._record()
+        return record.run if record is not None else TrainingRun()
+
+    @property
+    def losses(self) -> tuple[tuple[int, float], ...]:
+        """(step, loss) of the latest training of the set."""
+        record = self._record()
+        return tuple(record.losses) if record is not None else ()
+
+    @property
+    def test_frames(self) -> tuple[TestFrame, ...]:
+        """Test frames of the latest training of the set, by step."""
+        record = self._record()
+        return tuple(record.tests[step] for step in sorted(record.tests)) if record is not None else ()
+
+    def _record(self) -> _Record | None:
+        return self._records.get(self._shown.id) if self._shown is not None else None
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _on_submitted(self, job: Job) -> None:
+        if not isinstance(job.request, TrainRequest):
+            return
+        self._jobs[job.id] = job.owner
+        total = job.request.steps
+        self._records[job.owner] = _Record(TrainingRun(job_id=job.id, state=JobState.QUEUED, total=total))
+        if self._is_shown(job.owner):
+            self.curve_replaced.emit()
+            self.run_changed.emit(self.run_state)
+
+    def _is_shown(self, set_id: str) -> bool:
+        return self._shown is not None and self._shown.id == set_id
+
+    def _put(self, set_id: str, **changes: Any) -> None:
+        record = self._records.get(set_id)
+        if record is None:
+            return
+        record.run = replace(record.run, **changes)
+        if self._is_shown(set_id):
+            self.run_changed.emit(record.run)
+
+    def _on_state_changed(self, event: StateChanged) -> None:
+        set_id = self._jobs.get(event.job_id)
+        if set_id is None:
+            return
+        self._put(set_id, state=event.state, reason=event.reason)
+        if event.state.ended:
+            self._jobs.pop(event.job_id, None)
+            self._put(set_id, stopping=False, eta_seconds=None)
+            if event.state is JobState.FAILED:
+                self._session.tell(event.reason, "error")
+
+    def _on_progressed(self, event: Progress) -> None:
+        if (set_id := self._jobs.get(event.job_id)) is not None:
+            self._put(set_id, done=event.done, total=event.total, stage=event.stage, eta_seconds=event.eta_seconds)
+
+    def _on_noted(self, event: Noted) -> None:
+        if (set_id := self._jobs.get(event.job_id)) is not None and self._is_shown(set_id):
+            self.noted.emit(event.text)
+
+    def _on_loss_measured(self, event: LossMeasured) -> None:
+        set_id = self._jobs.get(event.job_id)
+        if set_id is None:
+            return
+        losses = self._records[set_id].losses
+        if losses and event.step <= losses[-1][0]:
+            # The training was taken up again and tells its curve from the start.
+            del losses[next(i for i, (step, _) in enumerate(losses) if step >= event.step) :]
+            if self._is_shown(set_id):
+                self.curve_replaced.emit()
+        losses.append((event.step, event.loss))
+        if len(losses) > _MOST_POINTS:
+            del losses[1:-1:2]
+            if self._is_shown(set_id):
+                self.curve_replaced.emit()
+        if self._is_shown(set_id):
+            self.loss_measured.emit(event.step, event.loss)
+
+    def _on_test_frame_ready(self, event: TestFrameReady) -> None:
+        set_id = self._jobs.get(event.job_id)
+        if set_id is None:
+            return
+        frame = TestFrame(event.step, event.picture)
+        self._records[set_id].tests[event.step] = frame
+        if self._is_shown(set_id):
+            self.test_frame_ready.emit(frame)
+
+    def _on_adapter_ready(self, event: AdapterReady) -> None:
+        if (set_id := self._jobs.get(event.job_id)) is not None:
+            self._put(set_id, adapter_id=event.adapter_id)
+        self.trained.emit(event.adapter_id)
+
+    # -- keeping up with the document --------------------------------------------------------------------------------
+
+    def _on_document_changed(self, old: Document, new: Document) -> None:
+        if old.training_sets is not new.training_sets:
+            names = [(s.id, s.name) for s in old.training_sets.values()]
+            if names != [(s.id, s.name) for s in new.training_sets.values()]:
+                self._reload()
+                self.sets_changed.emit()
+            else:
+                self._reload()
+
+    def _on_document_replaced(self, _new: Document) -> None:
+        self._project += 1
+        self._facts.clear()
+        self._asked.clear()
+        self._records.clear()
+        self._jobs.clear()
+        self._set_id = ""
+        self._shown = None
+        self._reload()
+        self.sets_changed.emit()
+
+    def _reload(self) -> None:
+        sets = self._session.document.training_sets
+        found = sets.get(self._set_id) or next(iter(sets.values()), None)
+        before, self._shown = self._shown, found
+        self._set_id = found.id if found is not None else ""
+        if found != before:
+            self.set_changed.emit(found)
+        if (found.id if found else "") != (before.id if before else ""):
+            self.curve_replaced.emit()
+            self.run_changed.emit(self.run_state)
+        self._look_at_images()
+        self._check()
+
+
+def plan_training(
+    training_set: TrainingSet, abilities: Abilities, blobs: Callable[[str], Path | None], adapter_id: str = ""
+) -> TrainRequest:
+    """The request that trains ``training_set`` on a model. Raises GenerationError for a missing image.
+
+    Numbers that the set leaves to the model are settled here, so that the request says all it depends on.
+    """
+    images: list[TrainingImageRef] = []
+    for image in training_set.images:
+        path = blobs(image.digest)
+        if path is None:
+            raise GenerationError(
+                f"The training image {image.name or image.digest[:12]} is missing.", "Remove it or add it again."
+            )
+        blob = BlobRef(digest=image.digest, path=path.as_posix())
+        images.append(TrainingImageRef(blob=blob, caption=image.caption.strip(), crop=image.crop))
+    return TrainRequest(
+        generator=abilities.id,
+        revision=abilities.revision,
+        adapter_id=adapter_id or new_id("adapter"),
+        name=training_set.name,
+        trigger=training_set.trigger,
+        kind=training_set.kind,
+        images=tuple(images),
+        steps=training_set.steps or abilities.training.steps,
+        rank=training_set.rank or abilities.training.rank,
+        learning_rate=training_set.learning_rate or abilities.training.learning_rate,
+        seed=training_set.seed,
+    )
+
+
+def suggested_caption(training_set: TrainingSet) -> str:
+    """A plain caption for images that have none."""
+    trigger = training_set.trigger
+    if training_set.kind == "style":
+        return f"a picture in {trigger} style" if trigger else "a picture"
+    return f"a {trigger}" if trigger else "a picture"
+
+
+def expanded(sources: Sequence[tuple[Path | bytes, str]]) -> list[tuple[Path | bytes, str]]:
+    """(image, name) of each source; folders become the images that lie in them, by name."""
+    found: list[tuple[Path | bytes, str]] = []
+    for source, label in sources:
+        if isinstance(source, bytes):
+            found.append((source, label))
+        elif source.is_dir():
+            inside = sorted(p for p in source.iterdir() if p.suffix.casefold() in IMAGE_SUFFIXES and p.is_file())
+            found.extend((path, path.name) for path in inside if not path.name.startswith("."))
+        else:
+            found.append((source, source.name))
+    return found
+
+
+def caption_beside(image: Path) -> str:
+    """The text of ``name.txt`` beside ``name.jpg``: how captioned data sets come. Empty where there is none."""
+    path = image.with_suffix(".txt")
+    try:
+        if not path.is_file() or path.stat().st_size > 10_000:
+            return ""
+        return " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return ""
+
+
+def _captioned(document: Document, set_id: str, captions: dict[str, str]) -> Document:
+    for digest, caption in captions.items():
+        document = edits.set_caption(document, set_id, digest, caption)
+    return document
+
+
+def _replaced(caption: str, old: str, new: str) -> str:
+    """``caption`` with one word in place of another; punctuation around it stays."""
+    return " ".join(word.replace(old, new) if word.strip(".,;:!?") == old else word for word in caption.split())

@@ -1,0 +1,202 @@
+"""Looking at a training set before hours go into it: what an artist should know, one sentence for each finding.
+
+Only what makes a training impossible is fatal (an image that can't be read, no image at all). Everything else is said
+and left to the artist. No Qt here: the window and the command line ask the same questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen2studio.core.errors import MediaError, sentence_of
+from gen2studio.document.model import TrainingImage, TrainingSet
+from gen2studio.document.training_sets import FEWEST, MOST
+from gen2studio.engine.frames import blob_picture
+from gen2studio.engine.requests import BlobRef
+
+_ALIKE = 6
+"""Bits of 64 in which the perceptual hashes of two pictures of the same view differ at most."""
+_SMALLEST = 48
+"""Pixels of the shorter side below which there is nothing to learn from."""
+_LONGEST = 2.5
+"""Aspect ratio beyond which the ends of a picture are cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What one image, cropped as the artist said, turned out to be."""
+
+    width: int = 0
+    height: int = 0
+    hash: int = 0
+    """64-bit perceptual hash."""
+    problem: str = ""
+    """Why it can't be read; everything else is zero then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing about one image, or about the whole set (``digest`` empty)."""
+
+    digest: str
+    kind: str
+    """unreadable, missing, tiny, long, duplicate, no_caption, no_trigger, few, many, no_trigger_word or empty."""
+    sentence: str
+    fatal: bool = False
+
+
+Facts = Mapping[str, ImageFacts]
+"""By :func:`facts_key`."""
+
+
+def facts_key(image: TrainingImage) -> str:
+    """What the facts of an image depend on: its content and its crop."""
+    return f"{image.digest}:{image.crop}"
+
+
+def look_at(path: Path | None, image: TrainingImage) -> ImageFacts:
+    """Read one image and measure it. Any thread; takes milliseconds to a second."""
+    if path is None:
+        return ImageFacts(problem="It is no longer in the project.")
+    try:
+        picture = blob_picture(BlobRef(digest=image.digest, path=str(path)))
+    except (MediaError, OSError) as error:
+        return ImageFacts(problem=sentence_of(error))
+    height, width = picture.shape[:2]
+    if image.crop is not None:
+        x, y, wide, high = image.crop
+        left, top = min(width - 1, round(x * width)), min(height - 1, round(y * height))
+        picture = picture[
+            top : max(top + 1, round((y + high) * height)), left : max(left + 1, round((x + wide) * width))
+        ]
+        height, width = picture.shape[:2]
+    return ImageFacts(width=width, height=height, hash=perceptual_hash(picture))
+
+
+def perceptual_hash(picture: NDArray[np.uint8]) -> int:
+    """64 bits of a (H, W, 3) picture: signs of its lowest cosine frequencies against their median (pHash).
+
+    Scaling, mild colour changes and compression leave nearly all bits alone.
+    """
+    import cv2
+
+    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(small)[:8, :8].flatten()
+    bits = low > np.median(low[1:])
+    return int(sum(1 << i for i, bit in enumerate(bits) if bit))
+
+
+def check(
+    training_set: TrainingSet, facts: Facts, native: tuple[int, int] = (0, 0), words: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Everything worth saying about a set, the whole set first. Images whose facts are not in yet are passed over.
+
+    ``native`` is the (width, height) the model learns at; ``words`` are words the model gives a meaning of their own,
+    which therefore make poor trigger words.
+    """
+    return (
+        *_about_set(training_set, words),
+        *(f for image in training_set.images for f in _about_image(training_set, image, facts, native)),
+    )
+
+
+def _about_set(training_set: TrainingSet, words: Sequence[str]) -> list[Finding]:
+    found: list[Finding] = []
+    count = len(training_set.images)
+    if not count:
+        found.append(
+            Finding(digest="", kind="empty", sentence=f"Add {FEWEST} to {MOST} images to train on.", fatal=True)
+        )
+    elif count < FEWEST:
+        images = "1 image" if count == 1 else f"{count} images"
+        found.append(
+            Finding(
+                digest="", kind="few", sentence=f"{images} will be learned by heart; {FEWEST} to {MOST} are better."
+            )
+        )
+    elif count > MOST:
+        found.append(
+            Finding(
+                digest="", kind="many", sentence=f"{count} images need more steps; the best {MOST} usually do better."
+            )
+        )
+    trigger = training_set.trigger
+    if not trigger:
+        found.append(
+            Finding(digest="", kind="no_trigger_word", sentence="Without a trigger word the adapter is always on.")
+        )
+    elif trigger.casefold() in {word.casefold() for word in words}:
+        found.append(
+            Finding(
+                digest="",
+                kind="no_trigger_word",
+                sentence=f"The model knows “{trigger}” already; a made-up word mixes less with what it means.",
+            )
+        )
+    return found
+
+
+def _about_image(
+    training_set: TrainingSet, image: TrainingImage, facts: Facts, native: tuple[int, int]
+) -> list[Finding]:
+    found: list[Finding] = []
+    mine = facts.get(facts_key(image))
+    if mine is not None and mine.problem:
+        return [Finding(digest=image.digest, kind="unreadable", sentence=mine.problem, fatal=True)]
+    if mine is not None:
+        found += _about_pixels(training_set, image, mine, facts, native)
+    if not image.caption.strip():
+        found.append(Finding(digest=image.digest, kind="no_caption", sentence="It has no caption: say what is in it."))
+    elif training_set.trigger and training_set.trigger.casefold() not in image.caption.casefold():
+        found.append(
+            Finding(
+                digest=image.digest,
+                kind="no_trigger",
+                sentence=f"Its caption lacks the trigger word “{training_set.trigger}”.",
+            )
+        )
+    return found
+
+
+def _about_pixels(
+    training_set: TrainingSet, image: TrainingImage, mine: ImageFacts, facts: Facts, native: tuple[int, int]
+) -> list[Finding]:
+    found: list[Finding] = []
+    short, long = sorted((mine.width, mine.height))
+    wanted = min(native) if native[0] else 0
+    if short < max(_SMALLEST, wanted // 2):
+        learns = f"; the model learns at {native[0]} × {native[1]}" if wanted else ""
+        found.append(
+            Finding(
+                digest=image.digest,
+                kind="tiny",
+                sentence=f"It is only {mine.width} × {mine.height} pixels{learns}: results will be soft.",
+            )
+        )
+    if long > _LONGEST * short:
+        found.append(
+            Finding(
+                digest=image.digest, kind="long", sentence="It is very long: its ends are cut off. Crop it yourself."
+            )
+        )
+    for other in training_set.images:
+        if other is image:
+            break
+        theirs = facts.get(facts_key(other))
+        if theirs is not None and not theirs.problem and (theirs.hash ^ mine.hash).bit_count() <= _ALIKE:
+            name = other.name or "another image"
+            found.append(
+                Finding(
+                    digest=image.digest,
+                    kind="duplicate",
+                    sentence=f"It looks the same as {name}: one of them is enough.",
+                )
+            )
+            break
+    return found
