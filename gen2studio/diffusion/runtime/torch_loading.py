@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gen2studio.core.garbage import collector_paused
+from gen2studio.diffusion.runtime.guarding import guard_imports
 
 _LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libtorch.so", "libtorch_python.so")
 """In the order they need each other; the CUDA ones are pulled in by libtorch.so where they are installed."""
@@ -38,6 +39,7 @@ _MADV_POPULATE_READ = 22
 
 def load_torch() -> ModuleType:
     """``import torch`` without freezing other threads. Call it on the engine thread. Raises ImportError."""
+    guard_imports()
     if "torch" in sys.modules:
         return sys.modules["torch"]
     _map_libraries()

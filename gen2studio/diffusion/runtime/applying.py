@@ -1,0 +1,148 @@
+"""Putting loaded parts where a memory plan wants them.
+
+The steps are diffusers' and accelerate's own. Adapters that are to run under float8 storage must be inside the
+transformer before: float8 casting is a one-way street, and offloading hooks want to see every layer.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gen2studio.core.errors import GenerationError, OutOfBudget
+from gen2studio.diffusion.runtime.ladder import GROUP_OFFLOAD, MODEL_OFFLOAD, RESIDENT, SEQUENTIAL, MemoryPlan
+from gen2studio.diffusion.runtime.loading import Components, is_out_of_memory
+from gen2studio.diffusion.runtime.torch_loading import load_torch
+
+_Result = TypeVar("_Result")
+
+
+def apply_plan(components: Components, plan: MemoryPlan) -> Components:
+    """Cast, tile and place the parts of ``components`` in place, once; returns them.
+
+    Raises GenerationError when the plan asks for a device that is not there. Precision: everything but float8 storage
+    leaves results bit-identical on one device; tiled decoding differs at the seams it blends.
+    """
+    torch: Any = load_torch()
+    device = _device(torch, plan)
+    transformer, vae = components.transformer, components.vae
+    if plan.fp8_layers and transformer is not None:
+        if plan.dtype == "float32":
+            raise GenerationError("float8 storage needs a model loaded in bf16.", "")
+        transformer.enable_layerwise_casting(
+            storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, plan.dtype), non_blocking=False
+        )
+    tile(components, plan)
+    if plan.placement == RESIDENT:
+        for part in (transformer, vae):
+            if part is not None:
+                part.to(device)
+    elif plan.placement == MODEL_OFFLOAD:
+        _take_turns(components, device)
+    elif plan.placement in (GROUP_OFFLOAD, SEQUENTIAL):
+        _offload_blocks(torch, components, plan, device)
+    else:
+        raise ValueError(f"no placement is called {plan.placement}")
+    return components
+
+
+def tile(components: Components, plan: MemoryPlan) -> None:
+    """Decode and encode in tiles, or whole, as the plan says; may be changed between runs."""
+    vae = components.vae
+    if vae is not None and plan.tiled_vae:
+        vae.enable_tiling()
+    elif vae is not None:
+        vae.disable_tiling()
+
+
+def _device(torch: Any, plan: MemoryPlan) -> Any:
+    if plan.device == "cuda" and not torch.cuda.is_available():
+        raise GenerationError("The plan is for an NVIDIA GPU and torch sees none.", "Run “gen2studio doctor”.")
+    if plan.device == "mps" and not torch.backends.mps.is_available():
+        raise GenerationError("The plan is for an Apple GPU and torch sees none.", "Run “gen2studio doctor”.")
+    return torch.device(plan.device)
+
+
+def _take_turns(components: Components, device: Any) -> None:
+    """Transformer and VAE are on the device in turn, each sending the other away when it is called.
+
+    diffusers' own model offload leaves the VAE there while denoising, after it encoded the control clip.
+    """
+    from accelerate import cpu_offload_with_hook
+
+    transformer, vae = components.transformer, components.vae
+    if transformer is None or vae is None:
+        for part in (transformer, vae):
+            if part is not None:
+                part.to(device)
+        return
+    _, first = cpu_offload_with_hook(vae, device)
+    _, second = cpu_offload_with_hook(transformer, device, prev_module_hook=first)
+    first.hook.prev_module_hook = second
+
+
+def _offload_blocks(torch: Any, components: Components, plan: MemoryPlan, device: Any) -> None:
+    """Blocks (or single layers) come to the device when they are needed; the VAE stays there.
+
+    On CUDA the next block is copied on a stream of its own while this one computes, pinned as it goes, so that main
+    memory does not hold every weight twice.
+    """
+    streams = plan.device == "cuda"
+    transformer, vae = components.transformer, components.vae
+    if transformer is not None:
+        leaves = plan.placement == SEQUENTIAL
+        transformer.enable_group_offload(
+            onload_device=device,
+            offload_device=torch.device("cpu"),
+            offload_type="leaf_level" if leaves else "block_level",
+            num_blocks_per_group=None if leaves else 1,
+            use_stream=streams and not leaves,
+            record_stream=streams and not leaves,
+            non_blocking=streams,
+            low_cpu_mem_usage=streams and not leaves,
+        )
+    if vae is not None:
+        vae.to(device)
+
+
+def free_memory_of(torch: Any) -> None:
+    """Give back what nobody refers to any more: modules have reference cycles, and the allocator keeps blocks."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    mps = getattr(torch, "mps", None)
+    if mps is not None and torch.backends.mps.is_available():
+        mps.empty_cache()
+
+
+def with_retries(
+    plan: MemoryPlan,
+    work: Callable[[MemoryPlan], _Result],
+    *,
+    before_retry: Callable[[MemoryPlan, MemoryPlan], None] | None = None,
+) -> _Result:
+    """Run ``work(plan)``; when memory runs out, one rung down again, until it is done or there is no rung left.
+
+    ``before_retry(failed, next)`` lets the caller release what it holds and say what changes. Raises OutOfBudget at
+    the bottom; every other exception of ``work`` passes.
+    """
+    torch: Any = load_torch()
+    while True:
+        try:
+            return work(plan)
+        except Exception as error:
+            if not isinstance(error, OutOfBudget) and not is_out_of_memory(error):
+                raise
+        # Outside the except block: the exception, and with it every tensor of the failed call, is gone.
+        lower = plan.below
+        if lower is None:
+            free_memory_of(torch)
+            raise OutOfBudget(
+                "The memory was not enough, even in the most frugal way.",
+                "Choose a smaller size or fewer frames, or close other programs.",
+            )
+        if before_retry is not None:
+            before_retry(plan, lower)
+        free_memory_of(torch)
+        plan = lower

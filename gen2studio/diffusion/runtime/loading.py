@@ -1,0 +1,252 @@
+"""Loading the parts of a checked checkpoint, and nothing that is not on its list.
+
+Every class is named here; nothing is looked up by what a file says. Weights of diffusers' classes are read tensor by
+tensor from safetensors, held strictly against the built module, so that loading can say how far it is, be cancelled
+between tensors, keep what must stay float32 and take a single file in Wan's original names.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gen2studio.core import log
+from gen2studio.core.cancel import Cancelled, CancelToken
+from gen2studio.core.errors import GenerationError, ModelError, OutOfBudget, StudioError
+from gen2studio.diffusion.runtime.ladder import MemoryPlan
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
+from gen2studio.models.checkpoint import CheckedCheckpoint
+from gen2studio.models.library import InstalledModel
+from gen2studio.models.safetensors_header import SafetensorsHeader
+from gen2studio.models.wan_layout import diffusers_name, is_original, without_prefix
+
+_log = log.topic("models")
+
+Progress = Callable[[int, int, str], None]
+"""(bytes done, bytes in all, what is loaded)."""
+DENOISING_PARTS = ("transformer", "vae", "scheduler")
+TEXT_PARTS = ("tokenizer", "text_encoder")
+_TITLES = {"transformer": "Loading the model", "vae": "Loading the VAE", "text_encoder": "Loading the text encoder"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Components:
+    """Loaded parts of one model, ready to build pipelines of. Parts that were not asked for are None."""
+
+    model: InstalledModel
+    plan: MemoryPlan
+    transformer: Any = None
+    """WanVACETransformer3DModel or WanTransformer3DModel, in ``plan.dtype`` with the class's float32 exceptions."""
+    vae: Any = None
+    """AutoencoderKLWan, float32."""
+    scheduler: Any = None
+    text_encoder: Any = None
+    tokenizer: Any = None
+    variant: str = field(default="")
+    """What else was done to them, such as the adapters that were put in before float8 storage."""
+
+    def pipeline(self, pipeline_class: type[Any]) -> Any:
+        """A pipeline of ``pipeline_class`` around these very parts (shared, never copied or cast).
+
+        The scheduler, which has state, is its own; the progress bar is off.
+        """
+        made = pipeline_class(
+            tokenizer=self.tokenizer,
+            text_encoder=self.text_encoder,
+            vae=self.vae,
+            scheduler=copy.deepcopy(self.scheduler),
+            transformer=self.transformer,
+        )
+        made.set_progress_bar_config(disable=True)
+        return made
+
+
+def load_components(
+    model: InstalledModel,
+    plan: MemoryPlan,
+    parts: Sequence[str] = DENOISING_PARTS,
+    *,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+) -> Components:
+    """Load ``parts`` of ``model`` into main memory in the number formats of ``plan``; nothing is placed yet.
+
+    Call it on the engine thread: the first call imports diffusers, which takes seconds. Raises ModelError (problem with
+    the files), OutOfBudget (out of memory), GenerationError (libraries missing) and Cancelled.
+    """
+    checked = model.checkpoint()
+    with spoken_errors(model.title):
+        library: Any = load_diffusers()
+        torch: Any = load_torch()
+        found = Components(model=model, plan=plan)
+        total = sum(h.weight_bytes for name in parts for h in checked.headers.get(name, ()))
+        done = 0
+
+        def advance(count: int, name: str) -> None:
+            nonlocal done
+            done += count
+            if cancel is not None:
+                cancel.check()
+            if progress is not None:
+                progress(min(done, total), total, _TITLES.get(name, ""))
+
+        for name in parts:
+            advance(0, name)
+            if name == "scheduler":
+                found.scheduler = _scheduler(library, checked)
+            elif name == "tokenizer":
+                found.tokenizer = _tokenizer(checked)
+            elif name == "text_encoder":
+                found.text_encoder = _text_encoder(torch, checked, plan)
+                advance(sum(h.weight_bytes for h in checked.headers[name]), name)
+            elif name in ("transformer", "vae"):
+                # Colours band when the VAE computes in less than float32.
+                dtype = getattr(torch, plan.dtype) if name == "transformer" else torch.float32
+                made = _module(library, torch, checked, name, dtype, lambda count, name=name: advance(count, name))
+                setattr(found, name, made)
+            else:
+                raise ValueError(f"no component is called {name}")
+        return found
+
+
+def _scheduler(library: Any, checked: CheckedCheckpoint) -> Any:
+    known = {
+        "UniPCMultistepScheduler": library.UniPCMultistepScheduler,
+        "FlowMatchEulerDiscreteScheduler": library.FlowMatchEulerDiscreteScheduler,
+    }
+    return known[checked.classes["scheduler"][1]].from_config(dict(checked.configs["scheduler"]))
+
+
+def _tokenizer(checked: CheckedCheckpoint) -> Any:
+    import transformers
+
+    known: dict[str, Any] = {
+        # transformers 5 has one class for both: the fast one under the plain name.
+        "T5Tokenizer": transformers.T5Tokenizer,
+        "T5TokenizerFast": transformers.T5Tokenizer,
+        "PreTrainedTokenizerFast": transformers.PreTrainedTokenizerFast,
+        "TokenizersBackend": transformers.PreTrainedTokenizerFast,
+    }
+    chosen = known[checked.classes["tokenizer"][1]]
+    return chosen.from_pretrained(str(checked.folder / "tokenizer"), local_files_only=True)
+
+
+def _text_encoder(torch: Any, checked: CheckedCheckpoint, plan: MemoryPlan) -> Any:
+    from transformers import UMT5EncoderModel
+
+    loaded: Any = UMT5EncoderModel.from_pretrained(
+        str(checked.folder / "text_encoder"),
+        local_files_only=True,
+        use_safetensors=True,
+        dtype=getattr(torch, plan.dtype),
+        output_loading_info=True,
+    )
+    encoder, report = loaded
+    # The word table may be stored once under either of its two names.
+    missing = [key for key in report["missing_keys"] if not key.endswith(("embed_tokens.weight", "shared.weight"))]
+    if missing or report["mismatched_keys"]:
+        wrong = next(iter([*missing, *report["mismatched_keys"]]))
+        raise ModelError(f"The text encoder's weights lack “{wrong}”.", "Download the checkpoint again.")
+    return encoder.eval().requires_grad_(False)
+
+
+def _module(
+    library: Any, torch: Any, checked: CheckedCheckpoint, name: str, dtype: Any, advance: Callable[[int], None]
+) -> Any:
+    """Build a diffusers module without weights and fill it, strictly, from its files."""
+    from accelerate import init_empty_weights
+
+    known = {
+        "AutoencoderKLWan": library.AutoencoderKLWan,
+        "WanVACETransformer3DModel": library.WanVACETransformer3DModel,
+        "WanTransformer3DModel": library.WanTransformer3DModel,
+    }
+    chosen = known[checked.classes[name][1]]
+    with init_empty_weights():
+        module = chosen.from_config(dict(checked.configs[name]))
+    # As the class's own loading does: these must not lose precision, whatever the rest is stored in.
+    kept = tuple(chosen._keep_in_fp32_modules or ())
+    weights: dict[str, Any] = {}
+    for header in checked.headers[name]:
+        for key, tensor in _tensors(header):
+            precise = dtype != torch.float32 and any(part in key.split(".") for part in kept)
+            weights[key] = tensor.to(torch.float32 if precise else dtype).contiguous()
+            advance(tensor.numel() * tensor.element_size())
+    missing, unexpected = module.load_state_dict(weights, strict=False, assign=True)
+    ignored = tuple(chosen._keys_to_ignore_on_load_unexpected or ())
+    unexpected = [key for key in unexpected if not any(re.search(part, key) for part in ignored)]
+    if missing or unexpected:
+        raise ModelError(
+            f"The weights of the {name} don't fit: “{(missing or unexpected)[0]}” is "
+            f"{'missing' if missing else 'unknown'}.",
+            "Download the checkpoint again.",
+        )
+    return module.eval().requires_grad_(False)
+
+
+def _tensors(header: SafetensorsHeader) -> Iterator[tuple[str, Any]]:
+    """(diffusers' name, tensor) of one file, read as they are asked for."""
+    from safetensors import safe_open
+
+    plain = without_prefix(header.tensors)
+    original = is_original(plain.values())
+    with safe_open(str(header.path), framework="pt") as file:
+        # In the order of the file: a spinning disk reads it in one go.
+        for key in sorted(header.tensors, key=lambda key: header.tensors[key].begin):
+            yield (diffusers_name(plain[key]) if original else plain[key]), file.get_tensor(key)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that main memory or the accelerator's memory ran out."""
+    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "AcceleratorError"):
+        return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    text = str(error).lower()
+    return isinstance(error, (RuntimeError, OSError)) and any(
+        mark in text for mark in ("out of memory", "can't allocate memory", "cannot allocate memory", "os error 1455")
+    )
+
+
+@contextmanager
+def spoken_errors(title: str) -> Generator[None]:
+    """Turn what model libraries raise into one sentence; keeps no reference to the failed call's tensors."""
+    failure: StudioError | None = None
+    try:
+        yield
+    except (StudioError, Cancelled):
+        raise
+    except Exception as error:
+        _log.info("loading %s: %s: %s", title, type(error).__name__, error)
+        failure = spoken(title, error)
+    if failure is not None:
+        gc.collect()
+        raise failure
+
+
+def spoken(title: str, error: Exception) -> StudioError:
+    """One sentence for an exception of a model library."""
+    detail = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    if is_out_of_memory(error):
+        return OutOfBudget(
+            f"The memory was not enough for {title}.", "Close other programs, or choose a smaller size or model."
+        )
+    if isinstance(error, ImportError):
+        return GenerationError(
+            f"{title} needs a library that can't be loaded here ({detail}).", "Run “gen2studio doctor” for the fix."
+        )
+    if type(error).__name__ == "UnpicklingError":
+        return ModelError(
+            f"A file of {title} is a pickle and was not opened.", "Get the safetensors edition of this model."
+        )
+    if type(error).__name__ == "SafetensorError" or isinstance(error, (OSError, EOFError)):
+        name = Path(str(getattr(error, "filename", "") or "")).name
+        return ModelError(
+            f"The files of {title} can't be read{f' ({name})' if name else ''}: {detail}.",
+            "Run “gen2studio models check”, or download the model again.",
+        )
+    return ModelError(f"{title} can't be loaded: {detail}.", "Run “gen2studio models check”, or download it again.")
