@@ -6,40 +6,57 @@ GenerationError (one sentence and what to do) when something is missing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from gen2studio.app.planning_parts import (
+    Adapters,
+    Blobs,
+    FoundAdapter,
+    TakeFolders,
+    adapter_refs,
+    blob_ref,
+    camera_move,
+    depth_ref,
+    lead_ref,
+    motion_refs,
+    take_source,
+)
+from gen2studio.app.recipes import asks_the_same, look_of_recipe, read_recipe
 from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.time import seconds_to_frames
-from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Pattern, Region, StyleImage
+from gen2studio.document.look import Controls, Look, Mode, Region
 from gen2studio.document.looks import look_of
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.masks import mask_of
 from gen2studio.document.model import Clip, Document, MaskObject, MediaItem, Take
 from gen2studio.engine.requests import (
     AnchorTrack,
-    BlobRef,
     ControlValues,
     GenerateRequest,
     KeyRef,
     MaskTrackRef,
+    OperateRequest,
     PatternRef,
     PropagateRequest,
     SegmentRequest,
     SourceRef,
-    request_digest,
 )
 from gen2studio.media.clock import FrameClock, clock_of, regular_clock
 
-Blobs = Callable[[str], "Path | None"]
-"""Digest → file of a project image, or None (:meth:`gen2studio.app.project_files.Project.find_blob`)."""
+__all__ = [
+    "Adapters", "Blobs", "FoundAdapter", "TakeFolders", "frame_clock", "is_stale", "look_of_recipe", "media_clock",
+    "media_frame", "media_range", "plan_generate", "plan_operate", "plan_preview", "plan_propagate", "plan_segment",
+    "plan_stills", "sequence_frame", "still_frames",
+]  # fmt: skip
+
+FROM_NOTHING = frozenset({Mode.TEXT_TO_VIDEO, Mode.TEXT_IMAGE_TO_VIDEO, Mode.IMAGE_TO_VIDEO, Mode.STORYBOARD})
+"""Modes that make a shot without footage."""
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
@@ -136,21 +153,30 @@ def plan_generate(
     look: Look | None = None,
     *,
     blobs: Blobs,
+    adapters: Adapters | None = None,
+    takes: TakeFolders | None = None,
     revision: str = "1",
     frames: Sequence[int] | None = None,
     span: tuple[int, int] | None = None,
     seed: int | None = None,
     max_side: int | None = None,
 ) -> GenerateRequest:
-    """The request for a clip (its whole media range, or the media ``span`` [start, stop) of it).
+    """The request for a clip: its whole media range, or the media ``span`` [start, stop) of it. A shot is always asked
+    for whole, so that trimming its clip makes nothing stale.
 
     ``look`` None = the clip's own, else the project's default; ``frames`` asks for single media frames only;
-    ``max_side`` limits the longer side of the output in pixels (None = the media's display size).
+    ``max_side`` limits the longer side of the output in pixels (None = the media's display size). ``adapters`` and
+    ``takes`` find what looks with adapters and shots that go on from a take need.
     """
     look = look if look is not None else look_of(document, clip)
     item = _item(document, clip.media_id)
     source = _source(item)
-    start, stop = media_range(document, clip, _rate(document, clip))
+    shot = item.shot
+    if shot is None and look.mode in FROM_NOTHING:
+        raise GenerationError("This mode makes a shot of its own.", "Make a new shot, or choose Stylization.")
+    if shot is not None and look.mode not in FROM_NOTHING:
+        raise GenerationError("A generated shot has no footage.", "Use its take as footage, then work on that.")
+    start, stop = (0, source.frame_count) if shot is not None else media_range(document, clip, _rate(document, clip))
     if span is not None:
         start, stop = max(start, span[0]), min(stop, span[1])
         if stop <= start:
@@ -173,9 +199,9 @@ def plan_generate(
         preset=look.preset,
         prompt=look.prompt,
         negative_prompt=look.negative_prompt,
-        styles=tuple(_blob(style.digest, blobs, style.weight) for style in look.styles),
+        styles=tuple(blob_ref(style.digest, blobs, style.weight) for style in look.styles),
         keys=tuple(
-            KeyRef(frame=key.frame, blob=_blob(key.digest, blobs))
+            KeyRef(frame=key.frame, blob=blob_ref(key.digest, blobs))
             for key in sorted(look.keys, key=lambda key: key.frame)
             if key.frame < source.frame_count
         ),
@@ -186,12 +212,21 @@ def plan_generate(
             base=pattern.base,
             ink=pattern.ink,
             scale=pattern.scale,
-            swatch=_blob(pattern.swatch, blobs) if pattern.swatch else None,
+            swatch=blob_ref(pattern.swatch, blobs) if pattern.swatch else None,
         ),
         region=look.region.value,
         masks=_masks(document, clip, look, start, stop),
         controls=ControlValues(**{f.name: getattr(look.controls, f.name) for f in fields(Controls)}),
         seed=look.seed if seed is None else seed,
+        from_nothing=shot is not None,
+        structure_source=look.structure_source.value,
+        depth_pass=depth_ref(look.depth_pass),
+        fill=look.fill.value,
+        camera=camera_move(look.camera),
+        motion_regions=motion_refs(look),
+        adapters=adapter_refs(look.adapters, adapters),
+        layout=blob_ref(look.layout, blobs) if look.layout and shot is not None else None,
+        lead=lead_ref(document, shot.lead if shot else None, lambda key: _source(_item(document, key)), takes),
     )
 
 
@@ -207,6 +242,8 @@ def plan_stills(
     look: Look | None = None,
     *,
     blobs: Blobs,
+    adapters: Adapters | None = None,
+    takes: TakeFolders | None = None,
     revision: str = "1",
     count: int = 4,
     seed: int | None = None,
@@ -215,8 +252,9 @@ def plan_stills(
     """Previews at ``count`` times evenly spread over the clip."""
     frames = still_frames(*media_range(document, clip, _rate(document, clip)), count)
     return plan_generate(
-        document, clip, look, blobs=blobs, revision=revision, frames=frames, seed=seed, max_side=max_side
-    )
+        document, clip, look, blobs=blobs, adapters=adapters, takes=takes, revision=revision, frames=frames, seed=seed,
+        max_side=max_side,
+    )  # fmt: skip
 
 
 def plan_preview(
@@ -226,6 +264,8 @@ def plan_preview(
     look: Look | None = None,
     *,
     blobs: Blobs,
+    adapters: Adapters | None = None,
+    takes: TakeFolders | None = None,
     revision: str = "1",
     seed: int | None = None,
     max_side: int | None = 640,
@@ -233,15 +273,9 @@ def plan_preview(
     """The one frame under the playhead, small enough to be quick."""
     frame = media_frame(document, clip, sequence_frame)
     return plan_generate(
-        document, clip, look, blobs=blobs, revision=revision, frames=(frame,), seed=seed, max_side=max_side
-    )
-
-
-def _blob(digest: str, blobs: Blobs, weight: float = 1.0) -> BlobRef:
-    path = blobs(digest)
-    if path is None:
-        raise GenerationError("A style image of this project is missing.", "Drop the image onto the style board again.")
-    return BlobRef(digest=digest, path=path.as_posix(), weight=weight)
+        document, clip, look, blobs=blobs, adapters=adapters, takes=takes, revision=revision, frames=(frame,),
+        seed=seed, max_side=max_side,
+    )  # fmt: skip
 
 
 def _masks(document: Document, clip: Clip, look: Look, start: int, stop: int) -> tuple[MaskTrackRef, ...]:
@@ -340,99 +374,86 @@ def plan_segment(
     )
 
 
-# -- staleness and reuse -----------------------------------------------------------------------------------------------
+# -- operators ---------------------------------------------------------------------------------------------------------
+
+
+def plan_operate(
+    document: Document, clip: Clip, kind: str, factor: int, *, takes: TakeFolders, operator: str = "built-in"
+) -> OperateRequest:
+    """Interpolate or upscale what a clip shows: its applied take where it has one, else its footage.
+
+    ``kind`` is ``interpolate`` or ``upscale``, ``factor`` 2 or 4.
+    """
+    item = _item(document, clip.media_id)
+    start, stop = media_range(document, clip, _rate(document, clip))
+    take = document.takes.get(clip.active_take)
+    if take is not None:
+        source = take_source(document, take, takes)
+        runs = [(max(start, first), min(stop, last)) for first, last in take.done]
+        start, stop = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+    elif item.shot is not None:
+        raise GenerationError("This shot has no finished frames yet.", "Generate it first.")
+    else:
+        source = _source(item)
+    if stop - start < (2 if kind == "interpolate" else 1):
+        raise GenerationError("There are no frames to work on.", "Generate more of them first.")
+    scale = factor if kind == "upscale" else 1
+    return OperateRequest(
+        kind=kind,
+        source=source,
+        start=start,
+        stop=stop,
+        factor=factor,
+        width=source.width * scale,
+        height=source.height * scale,
+        operator=operator,
+    )
+
+
+# -- staleness ---------------------------------------------------------------------------------------------------------
 
 
 def is_stale(
-    document: Document, clip: Clip, take: Take, *, blobs: Blobs | None = None, revision: str | None = None
+    document: Document,
+    clip: Clip,
+    take: Take,
+    *,
+    blobs: Blobs | None = None,
+    adapters: Adapters | None = None,
+    takes: TakeFolders | None = None,
+    revision: str | None = None,
 ) -> bool:
     """True when the clip as it stands asks for something else than what ``take`` was made from.
 
-    The comparison is of request digests, at the take's size. ``revision`` None = the take's own (only the document is
-    compared). A clip trimmed shorter stays fresh: every frame it shows was made from the same request.
+    The comparison is of requests, at the take's size. ``revision`` None = the take's own (only the document is
+    compared). A clip trimmed shorter stays fresh: every frame it shows was made from the same request. A look that
+    leaves the choice of generator to the program accepts the one that made the take, and one that speaks of a shot to
+    be made asks nothing of footage.
     """
-    recipe = _recipe(take.recipe)
+    look = look_of(document, clip)
+    item = document.media.get(clip.media_id)
+    if item is not None and item.shot is None and look.mode in FROM_NOTHING:
+        return False
+    recipe = read_recipe(take.recipe)
     start, stop = media_range(document, clip, _rate(document, clip))
     if start < take.start or stop > take.stop:
         return True
+    if not look.generator:
+        look = replace(look, generator=str(recipe.get("generator", "")))
     try:
         current = plan_generate(
             document,
             clip,
+            look,
             blobs=blobs or (lambda digest: Path(digest)),
+            adapters=adapters,
+            takes=takes,
             revision=str(recipe.get("revision", "")) if revision is None else revision,
         )
-        masks = _masks(document, clip, look_of(document, clip), take.start, take.stop)
+        masks = _masks(document, clip, look, take.start, take.stop)
     except GenerationError:
         return True
     same = replace(
         current, start=take.start, stop=take.stop, width=take.width, height=take.height, frames=None, masks=masks
     )
-    return request_digest(same) != take.request_digest
-
-
-def look_of_recipe(recipe_json: str) -> Look:
-    """The look a recipe (of a take or an exported file) was made with. Raises GenerationError.
-
-    A recipe names its mask only by its pixels, so the mask choice comes back as "all objects".
-    """
-    recipe = _recipe(recipe_json)
-    try:
-        controls = recipe.get("controls") or {}
-        pattern = recipe.get("pattern")
-        return Look(
-            mode=Mode(recipe["mode"]),
-            generator=str(recipe["generator"]),
-            preset=str(recipe.get("preset", "")),
-            styles=tuple(
-                StyleImage(digest=str(s["digest"]), weight=float(s.get("weight", 1.0)))
-                for s in recipe.get("styles", ())
-            ),
-            keys=tuple(
-                PaintedKey(frame=int(k["frame"]), digest=str(k["blob"]["digest"])) for k in recipe.get("keys", ())
-            ),
-            pattern=None
-            if pattern is None
-            else Pattern(
-                kind=str(pattern["kind"]),
-                base=_colour(pattern["base"]),
-                ink=_colour(pattern["ink"]),
-                scale=float(pattern.get("scale", 1.0)),
-                swatch=str((pattern.get("swatch") or {}).get("digest", "")),
-            ),
-            prompt=str(recipe.get("prompt", "")),
-            negative_prompt=str(recipe.get("negative_prompt", "")),
-            region=Region(recipe.get("region", "all")),
-            controls=Controls(**{f.name: controls[f.name] for f in fields(Controls) if f.name in controls}),
-            seed=int(recipe.get("seed", 1)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise GenerationError("These settings can't be read.", "They may come from another version.") from error
-
-
-def _colour(value: Any) -> tuple[int, int, int]:
-    red, green, blue = (int(channel) for channel in value)
-    return red, green, blue
-
-
-def _recipe(text: str) -> dict[str, Any]:
-    try:
-        found = _plain(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise GenerationError("These settings can't be read.", "They may come from another version.") from error
-    if not isinstance(found, dict):
-        raise GenerationError("These settings can't be read.", "They may come from another version.")
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """Undo the canonical form's markers: exact floats ``{"f": hex}``, fractions ``{"q": "n/d"}``."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        if set(value) == {"f"}:
-            return float.fromhex(value["f"])
-        if set(value) == {"q"}:
-            return Fraction(value["q"])
-        return {key: _plain(item) for key, item in value.items()}
-    return value
+    return not asks_the_same(same, take.request_digest, take.recipe)
