@@ -158,31 +158,40 @@ def scatter(field: I32, seed: int, patch: int, source_height: int, source_width:
 
 
 @compiled
-def vote(picture: F32, field: I32, cost: F32, patch: int, sharpness: float, result: F32, y0: int, y1: int) -> None:
-    """Rows y0…y1 of ``result`` (H, W, C): mean of the overlapping patches of ``picture``, weight 1/(1 +
-    cost·sharpness/p²)."""
+def vote(
+    picture: F32, field: I32, cost: F32, channels: int, patch: int, sharpness: float, result: F32, y0: int, y1: int
+) -> None:
+    """Rows y0…y1 of ``result`` (H, W·C): mean of the overlapping patches of ``picture`` (packed like it), weight
+    1/(1 + cost·sharpness/p²).
+
+    Every match lays its patch down, row by row: contiguous sums, and for each pixel in the same order however the rows
+    are shared out.
+    """
     height, width = field.shape[0], field.shape[1]
-    channels = picture.shape[2]
-    sh, sw = picture.shape[0], picture.shape[1]
     radius = patch // 2
-    scale = sharpness / (patch * patch)
+    scale = np.float32(sharpness / (patch * patch))
+    totals = np.zeros((y1 - y0, width), np.float32)
+    result[y0:y1] = 0.0
+    for qy in range(max(0, y0 - radius), min(height, y1 + radius)):
+        top, bottom = max(y0, qy - radius), min(y1, qy + radius + 1)
+        for qx in range(width):
+            weight = np.float32(1.0) / (np.float32(1.0) + cost[qy, qx] * scale)
+            left, right = max(0, qx - radius), min(width, qx + radius + 1)
+            # Centres keep the radius from the border of the picture: what lies round them is inside.
+            shift_x, shift_y = (field[qy, qx, 0] - qx) * channels, field[qy, qx, 1] - qy
+            for y in range(top, bottom):
+                source = picture[y + shift_y, left * channels + shift_x : right * channels + shift_x]
+                laid = result[y, left * channels : right * channels]
+                for i in range(laid.shape[0]):
+                    laid[i] += weight * source[i]
+                total = totals[y - y0, left:right]
+                for i in range(total.shape[0]):
+                    total[i] += weight
     for y in range(y0, y1):
         for x in range(width):
+            share = np.float32(1.0) / totals[y - y0, x]
             for c in range(channels):
-                result[y, x, c] = 0.0
-            total = np.float32(0.0)
-            for qy in range(max(0, y - radius), min(height, y + radius + 1)):
-                for qx in range(max(0, x - radius), min(width, x + radius + 1)):
-                    sx = field[qy, qx, 0] + x - qx
-                    sy = field[qy, qx, 1] + y - qy
-                    if 0 <= sx < sw and 0 <= sy < sh:
-                        weight = np.float32(1.0) / (np.float32(1.0) + cost[qy, qx] * np.float32(scale))
-                        total += weight
-                        for c in range(channels):
-                            result[y, x, c] += weight * picture[sy, sx, c]
-            share = np.float32(1.0) / total
-            for c in range(channels):
-                result[y, x, c] *= share
+                result[y, x * channels + c] *= share
 
 
 @compiled

@@ -232,13 +232,15 @@ def _usage_penalty(field: I32, fixed: F32, settings: Settings, level: int) -> F3
 
 def voted(picture: F32, field: I32, cost: F32 | None, settings: Settings, team: Team) -> F32:
     """(H, W, C) mean of the overlapping patches of ``picture`` in ``field``; without ``cost`` all count alike."""
-    result = np.empty((*field.shape[:2], picture.shape[2]), np.float32)
-    used = np.zeros(field.shape[:2], np.float32) if cost is None else cost
+    height, width, channels = *field.shape[:2], picture.shape[2]
+    packed = np.ascontiguousarray(picture).reshape(picture.shape[0], -1)
+    result = np.empty((height, width * channels), np.float32)
+    used = np.zeros((height, width), np.float32) if cost is None else cost
     team.over(
-        field.shape[0],
-        lambda a, b: kernels.vote(picture, field, used, settings.patch, settings.sharpness, result, a, b),
+        height,
+        lambda a, b: kernels.vote(packed, field, used, channels, settings.patch, settings.sharpness, result, a, b),
     )
-    return result
+    return result.reshape(height, width, channels)
 
 
 def _pulled(estimate: F32, pull: tuple[F32, F32] | None) -> F32:
