@@ -30,7 +30,7 @@ _RENAMED = (
     (r"\btime_embedding\.2\b", "condition_embedder.time_embedder.linear_2"),
     (r"\btime_projection\.1\b", "condition_embedder.time_proj"),
 )  # fmt: skip
-_ORIGINAL = re.compile(r"(^|\.)(self_attn|cross_attn|head\.head|text_embedding\.0)(\.|$)")
+_ORIGINAL = re.compile(r"(^|\.)(self_attn|cross_attn|ffn\.[02]|head\.head|text_embedding\.0)(\.|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,310 @@
+"""The adapters of this machine: LoRA files an artist trained here or brought, each with a small JSON beside it.
+
+An adapter is a list of low-rank pairs for named layers of one transformer (Hu et al., arXiv 2106.09685). Whether it
+fits a model is told from names and shapes in its header: model libraries load a foreign one with a warning and then do
+nothing, so it is refused here, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from gen2studio.core.errors import ModelError
+from gen2studio.core.hashing import file_digest
+from gen2studio.core.ids import new_id
+from gen2studio.core.paths import data_dir, write_atomic
+from gen2studio.models.checkpoint import PICKLES
+from gen2studio.models.library import InstalledModel
+from gen2studio.models.safetensors_header import SafetensorsHeader, read_header
+from gen2studio.models.wan_layout import diffusers_name, in_diffusers_names, is_original, kind_of_file, without_prefix
+
+KINDS = ("subject", "style", "")
+_DOWN = re.compile(r"\.(?:lora_A|lora_down)(?:\.default)?(?:\.weight)?$")
+_UP = re.compile(r"\.(?:lora_B|lora_up)(?:\.default)?(?:\.weight)?$")
+_BESIDE = re.compile(r"\.(?:alpha|diff|diff_b|dora_scale|lora_B\.bias|lora_magnitude_vector(?:\.weight)?)$")
+"""What may stand beside the pairs: scales, and differences of biases and norms."""
+_KOHYA = "lora_unet_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """One adapter of the library."""
+
+    id: str
+    name: str
+    path: Path
+    sha256: str
+    """Of the file: what requests name it by."""
+    trigger: str = ""
+    """The word that calls it in a prompt; empty = always on."""
+    kind: str = ""
+    """subject or style; empty = not known."""
+    base_model: str = ""
+    """Id of the model it was trained on; empty = not known (imported)."""
+    base_title: str = ""
+    base_digest: str = ""
+    """:attr:`InstalledModel.digest` of that model when it was trained."""
+    rank: int = 0
+    steps: int = 0
+    created: str = ""
+    """ISO time."""
+    imported: bool = False
+    problem: str = field(default="")
+    """One sentence: why it can't be used now."""
+
+
+class AdapterLibrary:
+    """LoRA files in one folder, with what is known about them. Thread-safe."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+
+    @property
+    def folder(self) -> Path:
+        return self._folder or data_dir() / "adapters"
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Every adapter, newest first. No file is hashed."""
+        if not self.folder.is_dir():
+            return ()
+        with self._lock:
+            found = [self._read(path) for path in sorted(self.folder.glob("*.json"))]
+        return tuple(sorted((a for a in found if a is not None), key=lambda a: (a.created, a.id), reverse=True))
+
+    def adapter(self, adapter_id: str) -> Adapter:
+        """Raises ModelError when no such adapter is in the library."""
+        found = self._read(self._record(adapter_id))
+        if found is None:
+            raise ModelError("That adapter is not in the library any more.", "Choose another, or import it again.")
+        return found
+
+    def import_file(
+        self,
+        path: Path,
+        *,
+        adapter_id: str = "",
+        name: str = "",
+        trigger: str = "",
+        kind: str = "",
+        base: InstalledModel | None = None,
+        base_model: str = "",
+        base_digest: str = "",
+        steps: int = 0,
+        imported: bool = True,
+    ) -> Adapter:
+        """Copy a LoRA file into the library. What is not given is taken from the file's own metadata.
+
+        ``base`` is the model it is for; a file that does not fit it is refused. A file that is in the library already
+        (same bytes) is returned as it is. Raises ModelError.
+        """
+        if path.suffix.lower() in PICKLES:
+            raise ModelError(
+                f"“{path.name}” is a pickle, which can run any program when it is opened.",
+                "Get the adapter as .safetensors.",
+            )
+        header = read_header(path)
+        pairs = _pairs(header)
+        if base is not None:
+            reason = self.refusal(header, base)
+            if reason:
+                raise ModelError(reason, f"Choose an adapter that was trained on {base.title}.")
+        digest = file_digest(path)
+        with self._lock:
+            same = next((a for a in self.adapters() if a.sha256 == digest and not a.problem), None)
+            if same is not None and adapter_id in ("", same.id):
+                return same
+            made_id = adapter_id or new_id("adapter")
+            target = self.folder / f"{made_id}.safetensors"
+            if path.resolve() != target.resolve():
+                write_atomic(target, path.read_bytes())
+            said = header.metadata
+            adapter = Adapter(
+                id=made_id,
+                name=_short(name or said.get("name") or said.get("ss_output_name") or path.stem),
+                path=target,
+                sha256=digest,
+                trigger=_short(trigger or said.get("trigger", "")),
+                kind=kind if kind in KINDS and kind else _kind(said.get("kind", "")),
+                base_model=base.id if base is not None else base_model or said.get("base_model", ""),
+                base_title=base.title if base is not None else said.get("base_title", ""),
+                base_digest=base.digest if base is not None else base_digest or said.get("base_digest", ""),
+                rank=max((down[0] for down, _ in pairs.values() if down), default=0),
+                steps=steps or _count(said.get("steps", said.get("ss_steps", ""))),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                imported=imported,
+            )
+            self._write(adapter)
+            return adapter
+
+    def rename(self, adapter_id: str, name: str, trigger: str | None = None) -> Adapter:
+        """Give an adapter another name and, when given, another trigger word. Raises ModelError."""
+        with self._lock:
+            adapter = self.adapter(adapter_id)
+            if not name.strip():
+                raise ModelError("An adapter needs a name.", "Type one.")
+            changed = replace(
+                adapter, name=_short(name), trigger=adapter.trigger if trigger is None else _short(trigger)
+            )
+            self._write(changed)
+            return changed
+
+    def delete(self, adapter_id: str) -> None:
+        """Delete an adapter's file and record. Raises ModelError when it is not there."""
+        with self._lock:
+            adapter = self.adapter(adapter_id)
+            self._record(adapter_id).unlink(missing_ok=True)
+            adapter.path.unlink(missing_ok=True)
+
+    def refusal(self, adapter: Adapter | SafetensorsHeader, model: InstalledModel) -> str:
+        """Why ``adapter`` can't run on ``model``; empty when it can. Reads headers only."""
+        if isinstance(adapter, Adapter):
+            if adapter.problem:
+                return adapter.problem
+            try:
+                header = read_header(adapter.path)
+            except ModelError as error:
+                return str(error)
+            name = f"“{adapter.name}”"
+        else:
+            header, name = adapter, f"“{adapter.path.name}”"
+        try:
+            pairs = _pairs(header)
+            shapes = in_diffusers_names(model.checkpoint().tensor_shapes("transformer"))
+        except ModelError as error:
+            return str(error)
+        layers = {key.removesuffix(".weight"): shape for key, shape in shapes.items() if key.endswith(".weight")}
+        flat = {layer.replace(".", "_"): layer for layer in layers}
+        unknown = 0
+        for layer, (down, up) in pairs.items():
+            shape = layers.get(layer) or layers.get(flat.get(layer.replace(".", "_"), ""))
+            if shape is None:
+                unknown += 1
+                continue
+            outputs, inputs = shape[0], shape[1] if len(shape) > 1 else 1
+            wrong = next(((a, b) for a, b in ((_last(down), inputs), (_first(up), outputs)) if a and a != b), None)
+            if wrong is not None:
+                return (
+                    f"{name} was trained on a model of width {wrong[0]}, and {model.title} has {wrong[1]} there: "
+                    "it does not fit."
+                )
+        if unknown == len(pairs):
+            return f"{name} is for another kind of model: none of its layers exist in {model.title}."
+        if unknown:
+            return f"{name} is for another model: {unknown} of its {len(pairs)} layers don't exist in {model.title}."
+        return ""
+
+    def warning(self, adapter: Adapter, model: InstalledModel) -> str:
+        """A sentence when ``adapter`` fits but was trained on other weights than ``model`` has; else empty."""
+        if adapter.base_digest and adapter.base_digest != model.digest:
+            trained = adapter.base_title or adapter.base_model or "another model"
+            return f"“{adapter.name}” was trained on {trained}; on {model.title} it may look different."
+        return ""
+
+    def _record(self, adapter_id: str) -> Path:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", adapter_id) or adapter_id.startswith("."):
+            raise ModelError("That adapter is not in the library any more.", "Choose another, or import it again.")
+        return self.folder / f"{adapter_id}.json"
+
+    def _read(self, record: Path) -> Adapter | None:
+        try:
+            loaded = json.loads(record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            loaded = {}
+        row: Mapping[str, Any] = cast("Mapping[str, Any]", loaded) if isinstance(loaded, dict) else {}
+        path = record.with_suffix(".safetensors")
+        problem = ""
+        if not row:
+            problem = f"The record of the adapter {record.stem} can't be read; import its file again."
+        elif not path.exists():
+            problem = f"The file of “{row.get('name', record.stem)}” is gone; import it again or delete the entry."
+        texts = ("name", "trigger", "kind", "sha256", "base_model", "base_title", "base_digest", "created")
+        return Adapter(
+            id=record.stem,
+            path=path,
+            **{"name": record.stem, "sha256": "", **{key: str(row[key]) for key in texts if key in row}},
+            rank=_count(row.get("rank", 0)),
+            steps=_count(row.get("steps", 0)),
+            imported=bool(row.get("imported", False)),
+            problem=problem,
+        )
+
+    def _write(self, adapter: Adapter) -> None:
+        row = {key: value for key, value in asdict(adapter).items() if key not in ("id", "path", "problem")}
+        write_atomic(self._record(adapter.id), json.dumps(row, indent=1, ensure_ascii=False).encode())
+
+
+_Shape = tuple[int, ...]
+
+
+def _pairs(header: SafetensorsHeader) -> dict[str, tuple[_Shape, _Shape]]:
+    """Layer in diffusers' name → (shape of the down matrix, of the up matrix). Raises ModelError for other files."""
+    found: dict[str, list[_Shape]] = {}
+    plain = without_prefix(header.tensors)
+    original = is_original(plain.values())
+    for key, name in plain.items():
+        shape = header.tensors[key].shape
+        side = 0 if _DOWN.search(name) else 1 if _UP.search(name) else None
+        if side is None:
+            if not _BESIDE.search(name):
+                raise _foreign(header, name)
+            continue
+        layer = (_DOWN if side == 0 else _UP).sub("", name)
+        if layer.startswith(_KOHYA):
+            layer = _from_kohya(layer.removeprefix(_KOHYA))
+        elif original:
+            layer = diffusers_name(layer)
+        found.setdefault(layer, [(), ()])[side] = shape
+    if not found:
+        raise ModelError(
+            f"“{header.path.name}” is not a LoRA adapter: it has no low-rank pairs.", "Choose another file."
+        )
+    return {layer: (down, up) for layer, (down, up) in found.items()}
+
+
+def _foreign(header: SafetensorsHeader, name: str) -> ModelError:
+    kind = kind_of_file(header.tensors, {key: tensor.shape for key, tensor in header.tensors.items()})
+    if kind == "LoRA adapter":
+        return ModelError(
+            f"The adapter “{header.path.name}” has a part “{name[:80]}” that is not supported.", "Choose another one."
+        )
+    return ModelError(f"“{header.path.name}” is a {kind}, not a LoRA adapter.", "Choose a LoRA file for a Wan model.")
+
+
+def _from_kohya(layer: str) -> str:
+    """kohya's trainers write ``blocks_0_self_attn_q`` for ``blocks.0.self_attn.q``."""
+    dotted = re.sub(r"^((?:vace_)?blocks)_(\d+)_", r"\1.\2.", layer)
+    dotted = re.sub(r"(self_attn|cross_attn|ffn)_(\w+)$", r"\1.\2", dotted)
+    return diffusers_name(dotted)
+
+
+def _last(shape: _Shape) -> int:
+    return shape[1] if len(shape) > 1 else 0
+
+
+def _first(shape: _Shape) -> int:
+    return shape[0] if len(shape) > 1 else 0
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:120]
+
+
+def _kind(text: str) -> str:
+    return text if text in KINDS else ""
+
+
+def _count(value: Any) -> int:
+    try:
+        return max(0, int(value))
+    except (TypeError, ValueError):
+        return 0
