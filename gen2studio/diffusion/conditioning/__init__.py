@@ -18,15 +18,17 @@ No torch at import: numpy and OpenCV only; networks (Depth Anything, RAFT) are l
 ``flow``                ``FlowEstimator``, ``DisFlow()``, ``RaftFlow(weights)``, ``best_flow(weights=None)``;
                         ``clip_flows(frames, estimator=None) -> list[Flow]`` (N − 1);
                         ``flow_pictures(flows, count) -> list[Picture]``
-``guide``               ``motion_guide(first, count, *, camera=CameraMove(), regions=(), depth=None, seed=0) -> Guide``
-                        with ``Guide.frames`` (mid-grey where nothing is known) and ``Guide.masks`` (255 = generate);
-                        ``region_of(ref, matte) -> BrushRegion``; ``picture_motion_guide`` steps from the previous frame
-``camera``              ``camera_fields(move, count, size, depth=None) -> list[Flow]`` etc.
-``motion_brush``        ``BrushRegion``, ``brush_fields(regions, count, size, seed=0, depth=None) -> list[Flow]``
+``guide``               ``motion_guide(picture, count, *, camera=CameraMove(), regions=(), depth=None, seed=0, anchor=0,
+                        frames=None, margin=2) -> Guide``: ``picture`` is frame ``anchor`` of the shot (0 = first frame;
+                        n = go on from frame n); ``Guide.frames`` (mid-grey where nothing is known), ``Guide.masks``
+                        (255 = generate), ``Guide.loosened(every)``
+``camera``              ``poses(move, count)``, ``turn_homography``, ``parallax_shift``; the units of the six axes
+``motion_brush``        ``BrushRegion(matte, horizontal, vertical, proximity, ambient)``, ``region_of(ref, matte)``,
+                        ``brush_fields(regions, count, size, seed=0) -> list[Flow]`` (frame 0 → frame t)
 ``masks``               ``dilate(mask, pixels)``, ``frame_groups(count, group=4)``, ``pool_groups(masks, group=4)``,
                         ``latent_masks(masks, size, group=4)``, ``fit_mask(mask, size)``
 ======================  ==============================================================================================
 
-``Picture`` is (H, W, 3) uint8 RGB, ``Depth`` (H, W) float32 with 1 = nearest and 0 = farthest, ``Flow`` (H, W, 2) float32
-pixels, ``Matte`` (H, W) uint8. Sizes are (width, height). Masks follow VACE: 255 = generate, 0 = keep.
+``Picture`` is (H, W, 3) uint8 RGB, ``Depth`` (H, W) float32 with 1 = nearest and 0 = farthest, ``Flow`` (H, W, 2)
+float32 pixels, ``Matte`` (H, W) uint8. Sizes are (width, height). Masks follow VACE: 255 = generate, 0 = keep.
 """

@@ -131,13 +131,10 @@ class DepthAnythingEstimator:
             from transformers import DepthAnythingForDepthEstimation
 
             try:
-                self._network = (
-                    DepthAnythingForDepthEstimation.from_pretrained(
-                        str(self._folder), local_files_only=True, use_safetensors=True
-                    )
-                    .eval()
-                    .to(self._device)
+                model: Any = DepthAnythingForDepthEstimation.from_pretrained(
+                    str(self._folder), local_files_only=True, use_safetensors=True
                 )
+                self._network = model.eval().to(self._device)
             except Exception as error:
                 raise GenerationError(
                     f"The depth model in “{self._folder.name}” can't be loaded.",
