@@ -2,20 +2,133 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gen2studio.core.errors import GenerationError, StudioError
+from gen2studio.diffusion.families.contract import FamilyAdapter
+from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.engine.abilities import GeneratorEntry
-from gen2studio.engine.generators import Abilities
+from gen2studio.engine.generators import Abilities, Generator, ModeAbility
 
 if TYPE_CHECKING:
+    from gen2studio.diffusion.runtime.residency import Residency
     from gen2studio.models.library import InstalledModel, ModelLibrary
 
+REVISION = "1"
+"""Of the way requests are turned into runs; changing it makes old takes stale."""
+_FAMILIES: dict[str, FamilyAdapter] = {"wan-vace": WanVaceAdapter()}
 
-def generator_entries(library: ModelLibrary) -> list[GeneratorEntry]:
-    """One entry per usable model of the library, built-in first. Never imports torch."""
-    return []
+_ALWAYS = frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "consistency", "adapters"})
+_INVENTED = frozenset({"motion", "camera", "motion_brush"})
+_STRUCTURE = frozenset({"structure", "structure_source", "control_scale"})
+_FOOTAGE = _STRUCTURE | {"styles", "depth_pass", "strength", "region", "grow", "feather", "outpaint"}
+_BY_MODE: dict[str, frozenset[str]] = {
+    "text": _INVENTED | {"lead"},
+    "text_image": _INVENTED | {"styles", "keys", "lead"},
+    "image": _INVENTED | {"keys", "first_frame", "last_frame", "styles", "lead"},
+    "storyboard": _INVENTED | {"keys", "styles", "layout", "structure", "control_scale"},
+    "stylize": _FOOTAGE | {"keys"},
+    "mask": _FOOTAGE | {"fill"},
+    "render": _FOOTAGE | {"keys"},
+}
+_WHY_NOT = {
+    "preset": "presets are recipes of the example-based generator; here the prompt says the look",
+    "pattern": "patterns are drawn by the example-based generator",
+    "style_weight": "this model takes a style image whole; say less of it with guidance or a lower strength",
+    "stroke_size": "the model paints at its own scale",
+    "protect_skin": "the model has no idea of skin; mask the person instead",
+    "preserve_luminance": "the model draws light and shade itself; keep them with the grey structure source",
+    "motion": "footage brings its own motion",
+    "camera": "footage brings its own camera",
+    "motion_brush": "footage brings its own motion",
+    "strength": "there is no footage to start from",
+    "region": "a generated shot has no mask",
+    "fill": "only mask edits fill something",
+    "keys": "a mask edit keeps the footage's own frames; use Stylization to begin with a painted frame",
+    "structure": "there is no footage to follow",
+    "depth_pass": "there is no footage that a depth pass could belong to",
+}
+
+
+def family_of(model: InstalledModel) -> FamilyAdapter:
+    """The adapter that drives a model. Raises GenerationError for families that none drives."""
+    found = _FAMILIES.get(model.manifest.family)
+    if found is None:
+        raise GenerationError(
+            f"{model.title} is of a family that isn't driven yet ({model.manifest.pipeline}).",
+            "Use a Wan VACE checkpoint.",
+        )
+    return found
+
+
+def generator_entries(library: ModelLibrary, residency: Callable[[], Residency] | None = None) -> list[GeneratorEntry]:
+    """One entry per usable model of the library, built-in first. Never imports torch.
+
+    ``residency`` gives the owner of loaded weights that all of them share; None = one for these entries.
+    """
+    owner = functools.cache(residency or _residency)
+    return [_entry(model, owner) for model in library.usable() if model.manifest.family in _FAMILIES]
+
+
+def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEntry:
+    def load() -> Generator:
+        from gen2studio.diffusion.generator import DiffusionGenerator
+
+        return DiffusionGenerator(model, owner())
+
+    return GeneratorEntry(abilities_of(model), load)
+
+
+def _residency() -> Residency:
+    from gen2studio.diffusion.runtime.residency import Residency
+
+    return Residency()
+
+
+def revision_of(model: InstalledModel) -> str:
+    """Changes when the weights, the manifest's revision or our way of running them change."""
+    parts = (REVISION, model.manifest.revision, *(digest for _, digest in sorted(model.digests)))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def abilities_of(model: InstalledModel) -> Abilities:
-    """Modes, controls and ranges of a model, from its family and its manifest."""
-    raise LookupError(model)
+    """Modes, controls and ranges of a model, from its family and its manifest. Raises GenerationError."""
+    family, manifest = family_of(model), model.manifest
+    traits = family.traits
+    return Abilities(
+        id=model.id,
+        title=manifest.title,
+        revision=revision_of(model),
+        modes=tuple(_ability(mode, traits.controls) for mode in _BY_MODE if mode in traits.modes),
+        any_resolution=False,
+        needs_weights=not model.built_in,
+        native_sizes=manifest.sizes,
+        native_rate=manifest.rate,
+        native_frames=manifest.frames.native,
+        guidance=(manifest.guidance.default, manifest.guidance.lowest, manifest.guidance.highest),
+        steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
+        trainable=traits.adapters,
+        memory_plan=_memory_plan(model),
+    )
+
+
+def _ability(mode: str, served: frozenset[str]) -> ModeAbility:
+    controls = (_ALWAYS | _BY_MODE[mode]) & served
+    return ModeAbility(
+        mode=mode,
+        controls=controls,
+        why_not=tuple((name, reason) for name, reason in _WHY_NOT.items() if name not in controls),
+    )
+
+
+def _memory_plan(model: InstalledModel) -> str:
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.ladder import choose_plan
+
+    try:
+        return choose_plan(model, quick_machine()).describe()
+    except StudioError as error:
+        return str(error)

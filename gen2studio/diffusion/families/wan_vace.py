@@ -48,17 +48,21 @@ _FREE_MARGIN = 12 / 480
 """A tight silhouette forces the old shape on the model: grow the mask by this part of the height."""
 _SHAPE_MARGIN = 3 / 480
 
+CONTROLS = frozenset(
+    [
+        *("prompt", "negative_prompt", "styles", "keys", "first_frame", "last_frame", "region", "seed", "guidance"),
+        *("steps", "structure", "structure_source", "depth_pass", "control_scale", "consistency", "strength", "motion"),
+        *("camera", "motion_brush", "fill", "grow", "feather", "layout", "lead", "outpaint", "adapters"),
+    ]
+)
+
 TRAITS = FamilyTraits(
     id="wan-vace",
     title="Wan VACE",
     pipeline="WanVACEPipeline",
     modes=("text", "text_image", "image", "stylize", "storyboard", "mask", "render", "customize"),
     conditions=frozenset(TASKS),
-    controls=frozenset(
-        "prompt negative_prompt styles keys first_frame last_frame region seed guidance steps structure structure_source "
-        "depth_pass control_scale consistency strength motion camera motion_brush fill grow feather layout lead outpaint "
-        "adapters".split()
-    ),
+    controls=CONTROLS,
     schedulers=("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"),
     recipes=(
         StepRecipe(

@@ -148,8 +148,8 @@ def denoise(
             guidance_scale=sampling.guidance if embeds.negative is not None else 1.0,
             generator=seeds.generator(sampling.seed),
             latents=latents,
-            prompt_embeds=embeds.positive,
-            negative_prompt_embeds=embeds.negative,
+            prompt_embeds=embeds.positive.to(device),
+            negative_prompt_embeds=None if embeds.negative is None else embeds.negative.to(device),
             output_type="latent",
             callback_on_step_end=on_step,
         ).frames

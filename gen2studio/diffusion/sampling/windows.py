@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +71,7 @@ def predict_windows(
 # -- colour lock -------------------------------------------------------------------------------------------------------
 
 
-def lab_statistics(pictures: Sequence[Picture]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def lab_statistics(pictures: Sequence[Picture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (3,) of CIELAB over all pixels of some pictures."""
     import cv2
 
@@ -82,7 +83,7 @@ def lab_statistics(pictures: Sequence[Picture]) -> tuple[NDArray[np.float32], ND
         count += len(lab)
     mean = sums / max(1, count)
     deviation = np.sqrt(np.maximum(squares / max(1, count) - mean**2, 0))
-    return mean.astype(np.float32), deviation.astype(np.float32)
+    return mean, deviation
 
 
 def window_drift(pictures: Sequence[Picture], parts: Sequence[tuple[int, int]]) -> float:
@@ -92,41 +93,57 @@ def window_drift(pictures: Sequence[Picture], parts: Sequence[tuple[int, int]]) 
     return float(np.mean(steps)) if steps else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class ColourReference:
+    """What later windows are held to: (mean, deviation) of the first one, and of the footage under it."""
+
+    look: tuple[NDArray[np.float64], NDArray[np.float64]]
+    footage: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+
 def colour_lock(
     pictures: Sequence[Picture],
     parts: Sequence[tuple[int, int]],
     footage: Sequence[Picture] = (),
-) -> list[Picture]:
+    reference: ColourReference | None = None,
+) -> tuple[list[Picture], ColourReference]:
     """Take away the drift of colour from window to window (Reinhard et al., "Color transfer between images", 2001).
 
-    Each window's mean and deviation in CIELAB are brought to the first window's; the correction runs smoothly from
-    window centre to window centre, so no join becomes visible. With ``footage`` (one picture a frame) the change that
-    the footage itself shows between the windows is kept: a shot that really gets darker stays so.
+    Every window's mean and deviation in CIELAB are brought to those of ``reference`` (None = the first one's own); the
+    correction runs smoothly from window centre to window centre, so no join becomes visible. With ``footage`` (one
+    picture a frame) the change that the footage itself shows between the windows is kept: a shot that really gets
+    darker stays so. Returns the pictures and what the next run of the same clip is to be held to.
     """
-    if len(parts) < 2 or not pictures:
-        return list(pictures)
-    locked = list(pictures)
     own = [lab_statistics(footage[start:stop]) for start, stop in parts] if footage else []
-    target = lab_statistics(pictures[parts[0][0] : parts[0][1]])
+    if reference is None:
+        look = lab_statistics(pictures[parts[0][0] : parts[0][1]])
+        reference = ColourReference(look, own[0] if own else None)
+        if len(parts) < 2:
+            return list(pictures), reference
+    targets: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for number in range(len(parts)):
+        mean, deviation = reference.look
+        if own and reference.footage is not None:
+            # Kept: how the footage changes, with the contrast that the look has beside the footage's.
+            mean = mean + (own[number][0] - reference.footage[0])
+            deviation = deviation * (own[number][1] + 1) / (reference.footage[1] + 1)
+        targets.append((mean, deviation))
+    locked = list(pictures)
     # Frames between two centres get a mixture of two corrections, so one pass leaves a little; two leave next to none.
     for _ in range(2):
-        gains, shifts, centres = [], [], []
-        for number, (start, stop) in enumerate(parts):
+        gains: list[NDArray[np.float64]] = []
+        shifts: list[NDArray[np.float64]] = []
+        for (start, stop), (wanted, spread) in zip(parts, targets, strict=True):
             mean, deviation = lab_statistics(locked[start:stop])
-            wanted_mean, wanted_deviation = target
-            if own:
-                # Kept: how the footage changes, with the contrast that the look has beside the footage's.
-                wanted_mean = wanted_mean + (own[number][0] - own[0][0])
-                wanted_deviation = wanted_deviation * (own[number][1] + 1) / (own[0][1] + 1)
-            gain = np.clip((wanted_deviation + 1e-3) / (deviation + 1e-3), 0.8, 1.25)
+            gain = np.clip((spread + 1e-3) / (deviation + 1e-3), 0.8, 1.25)
             gains.append(gain)
-            shifts.append(wanted_mean - gain * mean)
-            centres.append((start + stop - 1) / 2)
+            shifts.append(wanted - gain * mean)
+        centres = [(start + stop - 1) / 2 for start, stop in parts]
         at = np.arange(len(locked), dtype=np.float64)
         gain_at = np.stack([np.interp(at, centres, [g[c] for g in gains]) for c in range(3)], 1)
         shift_at = np.stack([np.interp(at, centres, [s[c] for s in shifts]) for c in range(3)], 1)
         locked = [_adjusted(p, gain_at[i], shift_at[i]) for i, p in enumerate(locked)]
-    return locked
+    return locked, reference
 
 
 def _adjusted(picture: Picture, gain: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:

@@ -1,0 +1,89 @@
+"""Adapters (LoRA) on the shared transformer for the length of one job, and not a moment longer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gen2studio.core.errors import GenerationError
+from gen2studio.engine.requests import AdapterRef
+
+if TYPE_CHECKING:
+    from gen2studio.models.library import InstalledModel
+
+
+@contextmanager
+def adapters_loaded(pipe: Any, adapters: Sequence[AdapterRef], model: InstalledModel) -> Generator[None]:
+    """Load ``adapters`` into the transformer of ``pipe`` with their strengths; take all of them out at the end.
+
+    A job that runs at a step of another one puts that one's adapters to sleep and wakes them afterwards. A strength of
+    0 leaves the model exactly as it is. Raises GenerationError when one is missing or was made for another model.
+    """
+    transformer = pipe.transformer
+    before = _active(transformer)
+    if before:
+        transformer.disable_adapters()
+    used = [ref for ref in adapters if ref.strength != 0]
+    names: list[str] = []
+    try:
+        for number, ref in enumerate(used):
+            name = f"job{len(_loaded(transformer))}_{number}"
+            _load(pipe, ref, name, model)
+            names.append(name)
+        if names:
+            transformer.enable_adapters()
+            transformer.set_adapters(names, [ref.strength for ref in used])
+        yield
+    finally:
+        if names:
+            transformer.delete_adapters(names)
+        if before:
+            transformer.enable_adapters()
+            transformer.set_adapters(list(before), [before[name] for name in before])
+        elif names and not _loaded(transformer):
+            pipe.unload_lora_weights()
+
+
+def _load(pipe: Any, ref: AdapterRef, name: str, model: InstalledModel) -> None:
+    path = Path(ref.path)
+    if not ref.path or not path.is_file():
+        raise GenerationError(
+            f"The adapter {path.name or ref.adapter_id or ref.digest[:12]} is not there.",
+            "Take it off the list, or put its file back.",
+        )
+    try:
+        pipe.load_lora_weights(
+            str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True, use_safetensors=True
+        )
+    except (ValueError, KeyError, RuntimeError, OSError) as error:
+        raise GenerationError(
+            f"The adapter {path.stem} can't be used with {model.title}.",
+            f"It was made for another model, or its file is damaged ({type(error).__name__}).",
+        ) from None
+
+
+def _loaded(transformer: Any) -> tuple[str, ...]:
+    return tuple(getattr(transformer, "peft_config", None) or ())
+
+
+def _active(transformer: Any) -> dict[str, float]:
+    """Names and strengths of the adapters that act now."""
+    if not _loaded(transformer):
+        return {}
+    names = list(transformer.active_adapters())
+    found: dict[str, float] = {}
+    for module in transformer.modules():
+        scaling = getattr(module, "scaling", None)
+        if isinstance(scaling, dict) and hasattr(module, "lora_alpha"):
+            for name in names:
+                if name in scaling:
+                    found[name] = _strength(module, name)
+            break
+    return found
+
+
+def _strength(module: Any, name: str) -> float:
+    base = module.lora_alpha[name] / module.r[name]
+    return float(module.scaling[name] / base) if base else 1.0

@@ -1,0 +1,156 @@
+"""What a request means for a model, before anything is loaded: size, clock, runs, keys, sampling. No torch here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gen2studio.diffusion.families.contract import FamilyAdapter, LatentGeometry
+from gen2studio.diffusion.framing import Framing, choose_native
+from gen2studio.diffusion.gathering import on_footage
+from gen2studio.diffusion.timing import ModelClock, Run, footage_clock, latent_window, runs_of, shot_clock
+from gen2studio.engine.requests import GenerateRequest
+from gen2studio.models.manifest import ModelManifest
+
+if TYPE_CHECKING:
+    from gen2studio.diffusion.sampling.denoise import Sampling
+
+_LEAD = 5
+"""Frames of the clip before that an extension sees: two latent groups of a causal VAE."""
+_STILL_STEPS = 6
+"""Most steps of a still: it is to be there in seconds."""
+_SHOWN = 4
+"""Most frames shown at once while they are denoised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotPlan:
+    """Everything that is decided before the model is loaded."""
+
+    request: GenerateRequest
+    framing: Framing
+    clock: ModelClock
+    runs: tuple[Run, ...]
+    stills: bool
+    task: str
+    guidance: float
+    steps: int
+    keys: tuple[tuple[int, int], ...]
+    """(index into the request's keys, model frame), in time order."""
+    lead: int = 0
+    """Model frames before the shot that are shown to the model and not emitted."""
+
+    @property
+    def moves(self) -> bool:
+        """A camera move or motion strokes are drawn from the first frame."""
+        request = self.request
+        strokes = any(r.horizontal or r.vertical or r.proximity or r.ambient for r in request.motion_regions)
+        return not on_footage(request) and (request.camera.moves or request.camera.static or strokes)
+
+    @property
+    def locks_colour(self) -> bool:
+        """Whether windows are held to the first one's colours: not where the artist's own pixels give them."""
+        late = any(at > 0 for _, at in self.keys)
+        return not late and self.task not in ("mask", "background", "outpaint")
+
+    def wanted_of(self, number: int, finished: frozenset[int]) -> list[int]:
+        """Unfinished wanted media frames that run ``number`` brings: from the end of the run before to its own."""
+        run = self.runs[number]
+        low = -1.0 if number == 0 else self.runs[number - 1].stop - 1
+        last = number == len(self.runs) - 1
+        high = float("inf") if last else run.stop - 1
+        return [
+            frame for frame in self.request.wanted if frame not in finished and low < self.clock.position(frame) <= high
+        ]
+
+    def shown(self, run: Run) -> list[tuple[int, int]]:
+        """(media frame, frame of the run) to show while ``run`` is denoised."""
+        wanted = [f for f in self.request.wanted if run.start <= self.clock.nearest(f) < run.stop]
+        if not wanted:
+            return []
+        chosen = wanted if self.stills else [wanted[len(wanted) // 2]]
+        return [(frame, self.clock.nearest(frame) - run.start) for frame in chosen[:_SHOWN]]
+
+    def sampling(self, manifest: ModelManifest, geometry: LatentGeometry, number: int) -> Sampling:
+        """How run ``number`` is sampled. A later run has noise of its own, made from the same seed."""
+        from gen2studio.diffusion.sampling.denoise import Sampling
+
+        window, overlap = latent_window(manifest.frames.native, geometry.frames)
+        controls = self.request.controls
+        return Sampling(
+            steps=self.steps,
+            guidance=self.guidance,
+            seed=self.request.seed + 7919 * number,
+            consistency=controls.consistency,
+            window=window,
+            overlap=overlap,
+            motion=5.0 if on_footage(self.request) else controls.motion,
+        )
+
+    def still_sampling(self, manifest: ModelManifest, geometry: LatentGeometry, at: int) -> Sampling:
+        """How the single model frame ``at`` is sampled: with the noise it has in the take."""
+        from gen2studio.diffusion.sampling.denoise import Sampling
+
+        rule = geometry.frames
+        number = next((i for i, run in enumerate(self.runs) if at < run.stop), 0)
+        run = self.runs[number]
+        return Sampling(
+            steps=still_steps(self.steps, manifest),
+            guidance=self.guidance,
+            seed=self.request.seed + 7919 * number,
+            noise_frames=(rule.group_of(max(0, at - run.start)), rule.latent(rule.padded(run.count))),
+        )
+
+
+def shot_plan(
+    manifest: ModelManifest, family: FamilyAdapter, geometry: LatentGeometry, request: GenerateRequest
+) -> ShotPlan:
+    """Decide how ``request`` is run on a model. Pure arithmetic."""
+    footage = on_footage(request)
+    task = family.task(request)
+    stills = request.frames is not None
+    asked = request.controls.steps
+    steps = min(max(asked, 1), manifest.steps.highest) if asked else manifest.steps.default
+    native = choose_native((request.width, request.height), manifest.sizes, geometry.multiple)
+    window = manifest.frames.native
+    lead = 0
+    if footage:
+        clock = footage_clock(request.start, request.stop, request.source.rate, manifest.rate)
+    else:
+        clock = shot_clock(request.start, request.stop, request.source.rate, manifest.rate, request.controls.motion)
+        if stills and window and clock.count > window:
+            # A still shows the whole shot in one window: what happens, though faster than the take will.
+            clock = ModelClock(clock.start, clock.stop, (clock.stop - 1 - clock.start) / (window - 1))
+        if request.lead is not None:
+            have = max(1, math.floor((request.lead.stop - request.lead.start) / clock.step))
+            lead = min(_LEAD, have) if geometry.frames.group == 1 or have >= _LEAD else 1
+            clock = ModelClock(clock.start - lead * clock.step, clock.stop, clock.step)
+    count = clock.count
+    if stills and not footage:
+        steps = still_steps(steps, manifest)
+    return ShotPlan(
+        request=request,
+        framing=Framing(native, (request.width, request.height)),
+        clock=clock,
+        runs=runs_of(count, window, geometry.frames),
+        stills=stills,
+        task=task,
+        guidance=family.guidance(manifest, task, request.controls.guidance),
+        steps=steps,
+        keys=tuple(
+            sorted(
+                (
+                    (index, clock.nearest(key.frame))
+                    for index, key in enumerate(request.keys)
+                    if request.start <= key.frame < request.stop
+                ),
+                key=lambda pair: pair[1],
+            )
+        ),
+        lead=lead,
+    )
+
+
+def still_steps(steps: int, manifest: ModelManifest) -> int:
+    return max(min(steps, _STILL_STEPS), min(steps, manifest.steps.lowest))

@@ -1,0 +1,335 @@
+"""One request on its way through a model: prompt, runs, latents, frames. Imported when a model first runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gen2studio.core.errors import GenerationError
+from gen2studio.diffusion.adapter_scope import adapters_loaded
+from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs, latent_geometry
+from gen2studio.diffusion.finishing import Finisher
+from gen2studio.diffusion.framing import Framing, resized
+from gen2studio.diffusion.gathering import Gatherer, on_footage
+from gen2studio.diffusion.pace import PaceOfModel
+from gen2studio.diffusion.planning import ShotPlan, shot_plan
+from gen2studio.diffusion.runtime.applying import with_retries
+from gen2studio.diffusion.runtime.footprint import ClipShape
+from gen2studio.diffusion.runtime.ladder import MemoryPlan
+from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
+from gen2studio.diffusion.runtime.residency import Residency
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+from gen2studio.diffusion.sampling.decode import decode, load_latents, save_latents
+from gen2studio.diffusion.sampling.denoise import PromptEmbeds, Sampling, denoise
+from gen2studio.diffusion.sampling.preview import LatentColours, PreviewClock, colours_of
+from gen2studio.diffusion.sampling.windows import ColourReference, colour_lock, spans
+from gen2studio.diffusion.timing import Run, latent_window
+from gen2studio.engine.events import Picture
+from gen2studio.engine.generators import RunContext
+from gen2studio.engine.requests import GenerateRequest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gen2studio.models.library import InstalledModel
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """What a run works with."""
+
+    pipe: Any
+    embeds: PromptEmbeds
+    colours: LatentColours
+    plan: MemoryPlan
+
+
+class Production:
+    """Makes the frames of one request with one model."""
+
+    def __init__(
+        self,
+        model: InstalledModel,
+        family: FamilyAdapter,
+        residency: Residency,
+        prompts: PromptCache,
+        pace: PaceOfModel,
+        request: GenerateRequest,
+        context: RunContext,
+    ) -> None:
+        self.model = model
+        self.family = family
+        self.residency = residency
+        self.prompts = prompts
+        self.pace = pace
+        self.request = request
+        self.context = context
+        self.geometry = latent_geometry(model.folder)
+        self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
+        self.framing: Framing = self.shot.framing
+        self.gatherer = Gatherer(request, context, self.framing)
+        self.finisher = Finisher(request, context, self.framing, self.shot.clock)
+        self._first: Picture | None = None
+        self._small: dict[int, Picture] = {}
+
+    # -- from the top ----------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Emit every wanted frame that is not finished. Raises StudioError and Cancelled."""
+        sentence = self.framing.sentence()
+        if sentence and self.request.frames is None:
+            self.context.note(sentence)
+        window = self.model.manifest.frames.native or self.shot.clock.count
+        shape = ClipShape(
+            width=self.framing.native[0],
+            height=self.framing.native[1],
+            frames=min(window, self.geometry.frames.padded(self.shot.clock.count)),
+        )
+        plan = self.residency.plan_for(self.model, shape)
+        with_retries(plan, self._with_plan, before_retry=self._step_down)
+
+    def _step_down(self, failed: MemoryPlan, lower: MemoryPlan) -> None:
+        del failed
+        self.context.note(f"The memory was not enough; going on {lower.describe()}.")
+        self.residency.release(self.model.id)
+
+    def _with_plan(self, plan: MemoryPlan) -> None:
+        context = self.context
+
+        def told(done: int, total: int, stage: str) -> None:
+            context.progress(done, max(1, total), stage or "Loading the model")
+
+        guided = self.shot.guidance > 1.0
+        texts = [self.request.prompt, self.request.negative_prompt] if guided else [self.request.prompt]
+        found = embed_prompts(
+            self.model, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
+        )
+        library: Any = load_diffusers()
+        parts = self.residency.acquire(self.model, plan, progress=told, cancel=context.cancel)
+        pipe = parts.pipeline(getattr(library, self.family.traits.pipeline))
+        given = self.model.manifest.latent_rgb
+        colours = colours_of(
+            pipe,
+            f"{self.model.id} {self.model.component_digest('vae')}",
+            LatentColours(np.array(given.weight, np.float32), np.array(given.bias, np.float32)) if given else None,
+        )
+        loaded = _Loaded(pipe, PromptEmbeds(found[0], found[1] if guided else None), colours, plan)
+        with ExitStack() as stack:
+            stack.enter_context(adapters_loaded(pipe, self.request.adapters, self.model))
+            if self.shot.stills:
+                self._stills(loaded)
+            else:
+                self._take(loaded)
+
+    # -- takes -----------------------------------------------------------------------------------------------------
+
+    def _take(self, loaded: _Loaded) -> None:
+        before: list[Picture] = []
+        reference: ColourReference | None = None
+        for number, run in enumerate(self.shot.runs):
+            wanted = self.shot.wanted_of(number, self.context.finished)
+            last = all(
+                not self.shot.wanted_of(later, self.context.finished) for later in range(number, len(self.shot.runs))
+            )
+            if last:
+                return
+            known = before[-run.known :] if run.known else self._lead(run)
+            frames = self._frames_of(loaded, number, run, known)
+            if self.shot.locks_colour:
+                parts = self._window_parts(len(frames))
+                footage = [self._small_source(self.shot.clock.media(run.start + i)) for i in range(len(frames))]
+                frames, reference = colour_lock(frames, parts, footage if on_footage(self.request) else (), reference)
+            before = frames
+            self.finisher.emit(frames, run.start, wanted, self._small_source, self._tick("Finishing frames"))
+            self._small.clear()
+
+    def _frames_of(self, loaded: _Loaded, number: int, run: Run, known: Sequence[Picture]) -> list[Picture]:
+        inputs, latent_frames = self._inputs(loaded, run, known)
+        path = self.context.scratch / f"run-{number:03d}.safetensors"
+        shape = (
+            1, self.geometry.channels, latent_frames,
+            inputs.height // self.geometry.spatial, inputs.width // self.geometry.spatial,
+        )  # fmt: skip
+        latents = load_latents(path, shape)
+        if latents is None:
+            sampling = self.shot.sampling(self.model.manifest, self.geometry, number)
+            latents = self._denoised(loaded, inputs, sampling, run, number)
+            save_latents(path, latents)
+        return self._decoded(loaded, latents)[: run.count]
+
+    def _inputs(self, loaded: _Loaded, run: Run, known: Sequence[Picture]) -> tuple[PipelineInputs, int]:
+        rule = self.geometry.frames
+        count = rule.padded(run.count)
+        clock = self.shot.clock
+        frames = tuple(clock.media(min(run.start + i, run.stop - 1)) for i in range(count))
+        clip = Clip(frames=frames, width=self.framing.native[0], height=self.framing.native[1])
+        keys = [
+            (at - run.start, self.gatherer.key(index))
+            for index, at in self.shot.keys
+            if run.start + len(known) <= at < run.stop
+        ]
+        conditions = self.gatherer.conditions(clip, keys, known)
+        if self.shot.moves:
+            conditions = self._with_guide(loaded, conditions, clip, run)
+        return self.family.inputs(self.request, clip, conditions, rule), rule.latent(count)
+
+    def _lead(self, run: Run) -> tuple[Picture, ...]:
+        if run.start or not self.shot.lead:
+            return ()
+        return self.gatherer.lead(self.shot.lead, self.shot.clock.step)
+
+    def _with_guide(self, loaded: _Loaded, conditions: Conditions, clip: Clip, run: Run) -> Conditions:
+        """Camera move and motion strokes, drawn from the shot's first frame."""
+        from dataclasses import replace
+
+        from gen2studio.diffusion.conditioning.guide import motion_guide
+        from gen2studio.diffusion.conditioning.motion_brush import region_of
+
+        first = self._first_frame(loaded)
+        last = self.shot.clock.count - 1
+        regions = [
+            region_of(ref, self.framing.mask_into(np.asarray(self.context.matte(ref.raster), np.uint8)))
+            for ref in self.request.motion_regions
+        ]
+        guide = motion_guide(
+            first,
+            max(1, self.shot.clock.count),
+            camera=self.request.camera,
+            regions=regions,
+            depth=self.gatherer.depth_of(first),
+            seed=self.request.seed,
+            frames=[min(run.start + i, last) for i in range(len(clip))],
+        )
+        return replace(conditions, guide=guide.frames, guide_masks=guide.masks)
+
+    def _first_frame(self, loaded: _Loaded) -> Picture:
+        """The given first frame, or one made for it: a still of the same prompt and seed."""
+        if self._first is None:
+            given = [index for index, at in self.shot.keys if at == 0]
+            if given:
+                self._first = self.gatherer.key(given[0])
+            else:
+                run = Run(0, 1)
+                clip = Clip(
+                    frames=(self.shot.clock.start,), width=self.framing.native[0], height=self.framing.native[1]
+                )
+                inputs = self.family.inputs(self.request, clip, self.gatherer.conditions(clip), self.geometry.frames)
+                sampling = self.shot.still_sampling(self.model.manifest, self.geometry, 0)
+                self._first = self._decoded(loaded, self._denoised(loaded, inputs, sampling, run, 0, "Drawing"))[0]
+        return self._first
+
+    def _window_parts(self, count: int) -> tuple[tuple[int, int], ...]:
+        """The windows of a run, in pixel frames."""
+        rule = self.geometry.frames
+        window, overlap = latent_window(self.model.manifest.frames.native, rule)
+        parts = spans(rule.latent(rule.padded(count)), window, overlap)
+        return tuple(
+            (0 if a == 0 else 1 + (a - 1) * rule.group, min(count, 1 + (b - 1) * rule.group)) for a, b in parts
+        )
+
+    # -- stills ----------------------------------------------------------------------------------------------------
+
+    def _stills(self, loaded: _Loaded) -> None:
+        """Footage: each wanted frame as a clip of one. Shots: the shot itself, in few steps."""
+        if not on_footage(self.request):
+            self._take(loaded)
+            return
+        wanted = [frame for frame in self.request.wanted if frame not in self.context.finished]
+        for number, frame in enumerate(wanted):
+            at = self.shot.clock.nearest(frame)
+            clip = Clip(frames=(frame,), width=self.framing.native[0], height=self.framing.native[1])
+            keys = [(0, self.gatherer.key(index)) for index, key_at in self.shot.keys if key_at == at]
+            inputs = self.family.inputs(self.request, clip, self.gatherer.conditions(clip, keys), self.geometry.frames)
+            sampling = self.shot.still_sampling(self.model.manifest, self.geometry, at)
+            run = Run(at, at + 1)
+            latents = self._denoised(loaded, inputs, sampling, run, number, total=len(wanted))
+            picture = self._decoded(loaded, latents)[:1]
+            self.finisher.emit_one(picture[0], frame, self._small_source)
+
+    # -- the model -------------------------------------------------------------------------------------------------
+
+    def _denoised(
+        self,
+        loaded: _Loaded,
+        inputs: PipelineInputs,
+        sampling: Sampling,
+        run: Run,
+        number: int,
+        stage: str = "Diffusing",
+        total: int = 0,
+    ) -> Tensor:
+        watch = _Watch(self, loaded, run, number, total or len(self.shot.runs), stage)
+        return denoise(loaded.pipe, inputs, loaded.embeds, sampling, watch, self.geometry)
+
+    def _decoded(self, loaded: _Loaded, latents: Tensor) -> list[Picture]:
+        return list(
+            decode(
+                loaded.pipe,
+                latents,
+                check=self.context.checkpoint,
+                progress=self._tick("Decoding frames"),
+                note=self.context.note,
+                tile=256 if loaded.plan.tiled_vae else 0,
+            )
+        )
+
+    def _tick(self, stage: str) -> Any:
+        def tick(done: int, total: int) -> None:
+            self.context.progress(done, max(1, total), stage)
+
+        return tick
+
+    def _small_source(self, frame: int) -> Picture:
+        found = self._small.get(frame)
+        if found is None:
+            found = self._small[frame] = self.gatherer.source(frame)
+        return found
+
+
+class _Watch:
+    """Passes steps on as progress and rough pictures, and lets other jobs and cancelling in."""
+
+    def __init__(self, made: Production, loaded: _Loaded, run: Run, number: int, runs: int, stage: str) -> None:
+        self._made = made
+        self._colours = loaded.colours
+        self._run = run
+        self._number = number
+        self._runs = runs
+        self._stage = stage
+        self._clock = PreviewClock()
+
+    def check(self) -> None:
+        self._made.context.cancel.check()
+
+    def stepped(self, step: int, steps: int, clean: Tensor) -> None:
+        context = self._made.context
+        if self._clock.due(last=step == steps):
+            for frame, index in self._made.shot.shown(self._run):
+                latent = min(clean.shape[2] - 1, self._made.geometry.frames.group_of(index))
+                small = self._colours.picture(clean[0, :, latent])
+                context.step_preview(frame, self._framed(small), step, steps)
+        context.progress(self._number * steps + step, self._runs * steps, self._stage)
+
+    def _framed(self, small: Picture) -> Picture:
+        framing = self._made.framing
+        return framing.inside(resized(small, framing.native))
+
+
+def refuse_unserved(request: GenerateRequest, family: FamilyAdapter) -> None:
+    """Raises GenerationError for what no run could make sense of."""
+    if request.mode not in family.traits.modes:
+        raise GenerationError(f"This model does not serve the mode “{request.mode}”.", "Choose another model.")
+    if request.stop <= request.start or not request.wanted:
+        raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
+    if request.width < 8 or request.height < 8:
+        raise GenerationError(
+            f"A picture of {request.width}×{request.height} pixels is too small.", "Choose a larger size."
+        )
+    if request.mode == "image" and not request.keys:
+        raise GenerationError("There is no image to bring to life.", "Add a first frame, a last frame, or both.")
+    if request.mode in ("text",) and not request.prompt.strip():
+        raise GenerationError("The prompt is empty.", "Say in words what the shot should show.")
