@@ -1,6 +1,6 @@
 """Exports against the ffmpeg command line with the same encoder settings, interleaved, best of three.
 
-``python -m tests.bench.bench_export [seconds]``. The command line brings its own, usually older, FFmpeg and x264 than
+``python -m tests.bench.bench_export [seconds] [straight|rgb]``. The command line brings its own, usually older, FFmpeg and x264 than
 the PyAV wheel: ratios near 1 say that nothing is lost on the way, not which x264 is faster. "rgb" forces every frame
 through RGB, as a frame with a take or a letterbox goes; the command line then does the same round trip.
 """
@@ -64,7 +64,7 @@ def _command_line(source: Path, target: Path, preset_id: str, *, rgb: bool) -> l
     return [*words, "-movflags", "+faststart", str(target)]
 
 
-def main(seconds: int = 10) -> None:
+def main(seconds: int = 10, only: str = "") -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = _source(folder, seconds)
@@ -81,6 +81,8 @@ def main(seconds: int = 10) -> None:
             ("h264", letterboxed, True),
             ("prores_422_hq", letterboxed, True),
         ):
+            if only not in ("", "rgb" if rgb else "straight"):
+                continue
             ours: list[Cost] = []
             theirs: list[Cost] = []
             for _ in range(3):
@@ -93,8 +95,9 @@ def main(seconds: int = 10) -> None:
             wall, cpu = min(w for w, _ in ours), min(c for _, c in ours)
             cli_wall, cli_cpu = min(w for w, _ in theirs), min(c for _, c in theirs)
             path = "rgb" if rgb else "straight"
-            print(f"{preset_id:16}{path:9}{wall:8.2f}{cli_wall:9.2f}{wall / cli_wall:7.2f}{cpu / cli_cpu:7.2f}")
+            row = f"{preset_id:16}{path:9}{wall:8.2f}{cli_wall:9.2f}{wall / cli_wall:7.2f}{cpu / cli_cpu:7.2f}"
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:2]))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10, *sys.argv[2:3])
