@@ -37,6 +37,13 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _requires(package: str) -> list[str]:
+    try:
+        return importlib.metadata.requires(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
 def check_python() -> Finding:
     return Finding("ok", "Python", platform.python_version())
 
@@ -119,20 +126,62 @@ def check_codecs() -> list[Finding]:
 
 
 def check_torch() -> list[Finding]:
+    """The libraries of the diffusion core, without importing any of them."""
+    from gen2studio.diffusion.runtime.guarding import mismatch
+
     torch, vision = _version("torch"), _version("torchvision")
     if torch is None:
         return [
             Finding(
-                "note", "torch", "not installed: built-in weight-free looks work", 'pip install "gen2studio[diffusion]"'
+                "note",
+                "torch",
+                "not installed: built-in weight-free looks work",
+                "pip install -c packaging/constraints.txt .",
             )
         ]
-    if vision is None:
-        return [
-            Finding(
-                "note", "torchvision", "not installed beside torch", f"pip install the torchvision of torch {torch}"
-            )
-        ]
-    return [Finding("ok", "torch", f"{torch} with torchvision {vision}")]
+    found = [Finding("ok", "torch", torch)]
+    for package in ("diffusers", "transformers"):
+        version = _version(package)
+        if version is None:
+            fix = "pip install -c packaging/constraints.txt ."
+            found.append(Finding("note", package, "not installed: no model can run, weight-free looks work", fix))
+        else:
+            found.append(Finding("ok", package, version))
+    if vision is not None:
+        wrong = mismatch(torch, vision, _requires("torchvision"))
+        if wrong:
+            fix = "Install both from one index, or: pip uninstall torchvision (only RAFT flow needs it)."
+            found.append(Finding("note", "torchvision", f"{wrong} It is kept out of the way.", fix))
+        else:
+            found.append(Finding("ok", "torchvision", vision))
+    return found
+
+
+def check_models() -> list[Finding]:
+    """Every listed model: whole, and how it would be held on this machine."""
+    from gen2studio.core.errors import StudioError
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.ladder import choose_plan
+    from gen2studio.models.library import ModelLibrary
+
+    try:
+        models = ModelLibrary().models()
+    except (StudioError, OSError) as error:
+        return [Finding("note", "Models", str(error), "The weight-free generator works without models.")]
+    if not models:
+        return [Finding("note", "Models", "none", "gen2studio models add FOLDER")]
+    found: list[Finding] = []
+    machine = quick_machine()
+    for model in models:
+        title = f"Model {model.id}"
+        if model.problem:
+            found.append(Finding("note", title, model.problem, f"gen2studio models remove {model.id}"))
+            continue
+        try:
+            found.append(Finding("ok", title, f"{model.title}, {choose_plan(model, machine).describe()}"))
+        except StudioError as error:
+            found.append(Finding("note", title, str(error), "Use a smaller size, or a smaller model."))
+    return found
 
 
 def check_machine() -> list[Finding]:
@@ -165,7 +214,15 @@ def check_machine() -> list[Finding]:
 
 def findings() -> list[Finding]:
     """Every check, in the order a fix should be tried."""
-    return [check_python(), *check_packages(), *check_codecs(), *check_window(), *check_torch(), *check_machine()]
+    return [
+        check_python(),
+        *check_packages(),
+        *check_codecs(),
+        *check_window(),
+        *check_torch(),
+        *check_models(),
+        *check_machine(),
+    ]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -27,6 +27,7 @@ VERBS = {
     "propagate": "carry painted mattes through a clip",
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",
+    "models": "list, add, check and remove model folders",
     "sample": "render the bundled sample project to a film",
     "doctor": "say what is installed, what is missing and how to fix it",
 }

@@ -22,23 +22,23 @@ _WEIGHTS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOAT8
 _MOST_LAYERS = 256
 
 
-def check_architecture(pipeline: str, configs: Mapping[str, Config], headers: Headers) -> None:
+def check_architecture(configs: Mapping[str, Config], headers: Headers) -> None:
     """Raise ModelError with one sentence when the parts don't make one working model."""
     vae, text = configs["vae"], configs["text_encoder"]
     latent, spatial, _ = _check_vae(vae, headers["vae"])
     width = _check_text_encoder(text, headers["text_encoder"])
-    wan = wan_shape(configs["transformer"], control=pipeline == "WanVACEPipeline")
+    wan = wan_shape(configs["transformer"])
     _check_transformer(wan, headers["transformer"])
     if wan.latent_in != latent or wan.latent_out != latent:
         raise _mismatch(f"The transformer works on {wan.latent_in} latent channels and the VAE makes {latent}.")
     if wan.text_dim != width:
         raise _mismatch(f"The transformer reads texts of width {wan.text_dim} and the text encoder writes {width}.")
     wanted = 2 * latent + spatial**2
-    if wan.control_layers and wan.control_channels != wanted:
+    if wan.control_channels != wanted:
         raise _mismatch(f"The control branch has {wan.control_channels} channels and this VAE needs {wanted}.")
 
 
-def wan_shape(config: Config, *, control: bool) -> WanShape:
+def wan_shape(config: Config) -> WanShape:
     """The numbers of a transformer config, with diffusers' defaults for missing keys. Raises ModelError."""
     if config.get("image_dim") is not None or config.get("added_kv_proj_dim") is not None:
         raise ModelError(
@@ -49,8 +49,8 @@ def wan_shape(config: Config, *, control: bool) -> WanShape:
         raise _odd("transformer", "qk_norm")
     patch = _numbers(config, "transformer", "patch_size", [1, 2, 2], 16)
     layers = _number(config, "transformer", "num_layers", 40, _MOST_LAYERS)
-    placed = tuple(_numbers(config, "transformer", "vace_layers", [], _MOST_LAYERS, lowest=0)) if control else ()
-    if control and (not placed or placed[0] != 0 or sorted(set(placed)) != list(placed) or placed[-1] >= layers):
+    placed = tuple(_numbers(config, "transformer", "vace_layers", [*range(0, 40, 5)], _MOST_LAYERS, lowest=0))
+    if not placed or placed[0] != 0 or sorted(set(placed)) != list(placed) or placed[-1] >= layers:
         raise _odd("transformer", "vace_layers")
     if len(patch) != 3:
         raise _odd("transformer", "patch_size")
@@ -70,7 +70,7 @@ def wan_shape(config: Config, *, control: bool) -> WanShape:
         patch=(patch[0], patch[1], patch[2]),
         cross_norm=bool(config.get("cross_attn_norm", True)),
         control_layers=placed,
-        control_channels=_number(config, "transformer", "vace_in_channels", 96, 1 << 16) if control else 0,
+        control_channels=_number(config, "transformer", "vace_in_channels", 96, 1 << 16),
     )
 
 
@@ -87,7 +87,7 @@ def facts_of(
     pipeline: str, configs: Mapping[str, Config], headers: Headers, classes: Mapping[str, tuple[str, str]]
 ) -> ModelFacts:
     """What the manifest takes from the weights themselves."""
-    wan = wan_shape(configs["transformer"], control=pipeline == "WanVACEPipeline")
+    wan = wan_shape(configs["transformer"])
     latent, spatial, temporal = vae_scales(configs["vae"])
     schedule = configs["scheduler"]
     shift = schedule.get("flow_shift", schedule.get("shift"))

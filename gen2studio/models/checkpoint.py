@@ -30,6 +30,7 @@ _MOST_SHARDS = 1000
 _DIFFUSERS, _TRANSFORMERS = "diffusers", "transformers"
 _TOKENIZERS = frozenset({"T5Tokenizer", "T5TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"})
 """``TokenizersBackend`` is what transformers 5 calls PreTrainedTokenizerFast when it saves one."""
+_DIFFUSERS_WEIGHTS = "diffusion_pytorch_model"
 _SCHEDULERS = frozenset({"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"})
 
 
@@ -44,25 +45,25 @@ class ComponentRule:
     """Stem of the weights file; empty = the component has no weights."""
 
 
-def _wan(transformer: str) -> dict[str, ComponentRule]:
-    return {
+PIPELINES: Mapping[str, Mapping[str, ComponentRule]] = {
+    "WanVACEPipeline": {
         "tokenizer": ComponentRule(_TRANSFORMERS, _TOKENIZERS, "tokenizer_config.json"),
         "text_encoder": ComponentRule(_TRANSFORMERS, frozenset({"UMT5EncoderModel"}), "config.json", "model"),
         "scheduler": ComponentRule(_DIFFUSERS, _SCHEDULERS, "scheduler_config.json"),
-        "vae": ComponentRule(
-            _DIFFUSERS, frozenset({"AutoencoderKLWan"}), "config.json", "diffusion_pytorch_model"
-        ),
+        "vae": ComponentRule(_DIFFUSERS, frozenset({"AutoencoderKLWan"}), "config.json", _DIFFUSERS_WEIGHTS),
         "transformer": ComponentRule(
-            _DIFFUSERS, frozenset({transformer}), "config.json", "diffusion_pytorch_model"
+            _DIFFUSERS, frozenset({"WanVACETransformer3DModel"}), "config.json", _DIFFUSERS_WEIGHTS
         ),
-    }  # fmt: skip
-
-
-PIPELINES: Mapping[str, Mapping[str, ComponentRule]] = {
-    "WanVACEPipeline": _wan("WanVACETransformer3DModel"),
-    "WanPipeline": _wan("WanTransformer3DModel"),
+    }
 }
 """The allow-list: pipeline class → its components."""
+_RELATED = {
+    "WanPipeline": "Wan text-to-video",
+    "WanImageToVideoPipeline": "Wan image-to-video",
+    "WanVideoToVideoPipeline": "Wan video-to-video",
+    "WanAnimatePipeline": "Wan Animate",
+}
+"""Pipelines whose work a VACE checkpoint does as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ def check_checkpoint(folder: Path, transformer_file: Path | None = None) -> Chec
             notes += _unread(part)
         elif name == "tokenizer":
             _check_tokenizer(folder, part)
-    check_architecture(pipeline, configs, headers)
+    check_architecture(configs, headers)
     facts = facts_of(pipeline, configs, headers, classes)
     return CheckedCheckpoint(
         folder=folder,
@@ -189,9 +190,14 @@ def _classes(index: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str]]]
     pipeline = str(index.get("_class_name", ""))[:80]
     rules = PIPELINES.get(pipeline)
     if rules is None:
+        if pipeline in _RELATED:
+            raise ModelError(
+                f"The model is {_RELATED[pipeline]} ({pipeline}), which Gen2 Studio does not drive.",
+                "Use Wan 2.1 VACE 1.3B or 14B: it does the same and follows drawings, masks and footage too.",
+            )
         raise ModelError(
             f"The model is a “{pipeline or 'nameless'}”, which Gen2 Studio does not drive.",
-            f"It drives {' and '.join(PIPELINES)}: use Wan 2.1 VACE 1.3B or 14B in diffusers' layout.",
+            "Use Wan 2.1 VACE 1.3B or 14B in diffusers' layout.",
         )
     classes: dict[str, tuple[str, str]] = {}
     for name, value in index.items():

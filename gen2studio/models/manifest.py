@@ -18,7 +18,7 @@ from gen2studio.core.errors import ModelError
 
 MANIFEST_NAME = "gen2studio.json"
 
-FAMILIES = {"WanVACEPipeline": "wan-vace", "WanPipeline": "wan-text"}
+FAMILIES = {"WanVACEPipeline": "wan-vace"}
 """Pipeline class → family adapter that drives it."""
 
 
@@ -86,7 +86,7 @@ class ModelManifest:
     title: str
     revision: str = ""
     family: str
-    """wan-vace or wan-text."""
+    """The family adapter that drives it: wan-vace."""
     pipeline: str
     """Class name of the diffusers pipeline, out of the allow-list."""
     text_length: int = 512
@@ -201,8 +201,6 @@ def _known(folder: Path, facts: ModelFacts) -> tuple[str, str, str, tuple[tuple[
     known = {
         ("WanVACEPipeline", 1536): ("wan2.1-vace-1.3b", "Wan 2.1 VACE 1.3B", "Apache-2.0", wide),
         ("WanVACEPipeline", 5120): ("wan2.1-vace-14b", "Wan 2.1 VACE 14B", "Apache-2.0", hd),
-        ("WanPipeline", 1536): ("wan2.1-t2v-1.3b", "Wan 2.1 T2V 1.3B", "Apache-2.0", wide),
-        ("WanPipeline", 5120): ("wan2.1-t2v-14b", "Wan 2.1 T2V 14B", "Apache-2.0", hd),
     }
     found = known.get((facts.pipeline, facts.dim))
     return found or (plain_id(folder.name), folder.name or "Model", "", wide)

@@ -47,9 +47,9 @@ class WanShape:
     freq_dim: int
     patch: tuple[int, int, int]
     cross_norm: bool
-    control_layers: tuple[int, ...] = ()
-    """Blocks that take a hint of a VACE block; empty = no VACE branch."""
-    control_channels: int = 0
+    control_layers: tuple[int, ...]
+    """Blocks that take a hint of a VACE block, from 0 on."""
+    control_channels: int
 
     @property
     def dim(self) -> int:
@@ -86,7 +86,7 @@ def in_diffusers_names(shapes: Mapping[str, tuple[int, ...]]) -> Shapes:
 
 
 def expected_shapes(wan: WanShape) -> Shapes:
-    """Every tensor of ``WanTransformer3DModel`` or, with control layers, of ``WanVACETransformer3DModel``."""
+    """Every tensor of ``WanVACETransformer3DModel``."""
     dim, patch = wan.dim, wan.patch
     cell = patch[0] * patch[1] * patch[2]
     found: Shapes = {"scale_shift_table": (1, 2, dim)}
@@ -100,8 +100,7 @@ def expected_shapes(wan: WanShape) -> Shapes:
     _linear(found, "proj_out", dim, wan.latent_out * cell)
     for index in range(wan.layers):
         _block(found, f"blocks.{index}", wan)
-    if wan.control_layers:
-        _convolution(found, "vace_patch_embedding", dim, wan.control_channels, patch)
+    _convolution(found, "vace_patch_embedding", dim, wan.control_channels, patch)
     for index in range(len(wan.control_layers)):
         _block(found, f"vace_blocks.{index}", wan)
         if index == 0:

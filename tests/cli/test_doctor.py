@@ -37,9 +37,13 @@ def test_what_is_missing_is_said_with_its_fix(
     assert levels(found)["numba"] == "missing"
     assert "constraints" in next(f.fix for f in found if f.title == "numba")
     assert levels(found)["opencv-python"] == "note"
-    assert levels(doctor.check_torch()) == {"torchvision": "note"}
-    versions["torchvision"] = "0.24.0"
-    assert levels(doctor.check_torch()) == {"torch": "ok"}
+    assert levels(doctor.check_torch()) == {"torch": "ok", "diffusers": "note", "transformers": "note"}
+    versions.update(diffusers="0.42.1", transformers="5.23.0", torchvision="0.24.0")
+    assert levels(doctor.check_torch()) == dict.fromkeys(("torch", "diffusers", "transformers", "torchvision"), "ok")
+    versions["torch"] = "2.9.0+cpu"
+    wrong = doctor.check_torch()[-1]
+    assert wrong.level == "note"
+    assert "different builds" in wrong.fact
     versions.clear()
     assert levels(doctor.check_torch()) == {"torch": "note"}
 

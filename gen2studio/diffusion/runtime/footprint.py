@@ -85,7 +85,7 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
     checked = model.checkpoint()
     manifest = model.manifest
     clip = shape or native_shape(model)
-    wan = wan_shape(checked.configs["transformer"], control=bool(checked.configs["transformer"].get("vace_layers")))
+    wan = wan_shape(checked.configs["transformer"])
     blocks: dict[str, int] = {}
     for headers in (checked.headers["transformer"],):
         for header in headers:

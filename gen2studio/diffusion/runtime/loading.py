@@ -42,7 +42,7 @@ class Components:
     model: InstalledModel
     plan: MemoryPlan
     transformer: Any = None
-    """WanVACETransformer3DModel or WanTransformer3DModel, in ``plan.dtype`` with the class's float32 exceptions."""
+    """WanVACETransformer3DModel, in ``plan.dtype`` with the class's float32 exceptions."""
     vae: Any = None
     """AutoencoderKLWan, float32."""
     scheduler: Any = None
@@ -165,7 +165,6 @@ def _module(
     known = {
         "AutoencoderKLWan": library.AutoencoderKLWan,
         "WanVACETransformer3DModel": library.WanVACETransformer3DModel,
-        "WanTransformer3DModel": library.WanTransformer3DModel,
     }
     chosen = known[checked.classes[name][1]]
     with init_empty_weights():

@@ -118,8 +118,7 @@ def embed_prompts(
         library: Any = load_diffusers()
         torch: Any = load_torch()
         with residency.text_encoder(model, plan, progress=progress, cancel=cancel) as parts, spoken_errors(model.title):
-            # The base class of the family: its encode_prompt is the one every Wan pipeline copies.
-            pipeline = parts.pipeline(library.WanPipeline)
+            pipeline = parts.pipeline(library.WanVACEPipeline)
             with torch.no_grad():
                 for key, prompt in missing.items():
                     if cancel is not None:
