@@ -12,15 +12,19 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from gen2studio.core.cancel import Cancelled
-from gen2studio.core.errors import GenerationError, OutOfBudget
+from gen2studio.core.errors import GenerationError
 from gen2studio.core.log import topic
 from gen2studio.core.paths import write_atomic
+from gen2studio.diffusion.runtime.device import this_machine
+from gen2studio.diffusion.runtime.loading import spoken_errors
+from gen2studio.diffusion.runtime.prompt_cache import PromptCache
+from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.diffusion.training import lora_data
 from gen2studio.diffusion.training.recipe import (
@@ -36,7 +40,7 @@ from gen2studio.engine.events import Estimate, Picture
 from gen2studio.engine.generators import TrainContext
 from gen2studio.engine.requests import TrainRequest
 from gen2studio.engine.take_store import encode_png
-from gen2studio.models.manifest import ModelManifest
+from gen2studio.models.library import InstalledModel
 
 if TYPE_CHECKING:
     import torch
@@ -50,25 +54,17 @@ _PROGRAM_BYTES = 700 << 20
 """What torch and diffusers take before any weight."""
 
 
-class TrainableModel(Protocol):
-    """What a trainer needs of :class:`gen2studio.models.library.InstalledModel`."""
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def manifest(self) -> ModelManifest: ...
+Keep = Callable[[Path, TrainRequest], Path]
+"""Takes a finished adapter file into the library and returns where it lies there."""
 
 
 class LoraTrainer:
-    """Implements :class:`gen2studio.engine.generators.Trainer` for one installed model.
+    """Implements :class:`gen2studio.engine.generators.Trainer` for one installed model."""
 
-    ``keep(file, request)`` takes the finished adapter file into the library and returns where it lies there.
-    """
-
-    def __init__(self, model: TrainableModel, keep: Callable[[Path, TrainRequest], Path], base_digest: str) -> None:
+    def __init__(self, model: InstalledModel, keep: Keep, residency: Residency) -> None:
         self._model = model
         self._keep = keep
-        self._base_digest = base_digest
+        self._residency = residency
         self._seconds_per_step: float | None = None
 
     @property
@@ -100,24 +96,19 @@ class LoraTrainer:
         load_torch()
         import torch
 
-        from gen2studio.diffusion.training.lora_model import LoraModel
+        from gen2studio.diffusion.training.lora_model import LoraModel, training_plan
 
         torch.set_num_threads(max(1, context.threads))
         recipe = settle(request, self._transformer_parameters)
-        device, dtype = _place()
-        model = LoraModel(self._model.folder, self._model.manifest, device, dtype)
+        model = LoraModel(self._model, training_plan(this_machine()), self._residency)
         try:
-            run = _Run(request, context, recipe, model)
-            run.prepare()
-            run.train()
-            path = context.scratch / "adapter.safetensors"
-            write_atomic(path, run.adapter_file(self._about(request)))
+            with spoken_errors(self._model.title):
+                run = _Run(request, context, recipe, model)
+                run.prepare()
+                run.train()
+                path = context.scratch / "adapter.safetensors"
+                write_atomic(path, run.adapter_file(self._about(request)))
             self._seconds_per_step = run.seconds_per_step or self._seconds_per_step
-        except torch.OutOfMemoryError:
-            raise OutOfBudget(
-                "The model did not fit into the graphics memory while training.",
-                "Close other programs, lower the rank or choose a smaller model; the training goes on where it was.",
-            ) from None
         finally:
             model.close()
         context.finished(self._keep(path, request))
@@ -130,18 +121,10 @@ class LoraTrainer:
             "kind": request.kind,
             "base_model": manifest.id,
             "base_title": manifest.title,
-            "base_digest": self._base_digest,
+            "base_digest": self._model.digest,
             "steps": str(request.steps),
             "images": str(len(request.images)),
         }
-
-
-def _place() -> tuple[torch.device, torch.dtype]:
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.device("cuda"), torch.bfloat16
-    return torch.device("cpu"), torch.float32
 
 
 class _Run:
@@ -169,6 +152,7 @@ class _Run:
         if self._set is None:
             self._set = self._encode()
             self._set.save(self.context.scratch)
+        self.model.load(self.context.progress, self.context.cancel)
 
     def _encode(self) -> PreparedSet:
         request, context, model = self.request, self.context, self.model
@@ -177,7 +161,8 @@ class _Run:
         plain = [plain_caption(c, request.trigger) for c in captions] if self.recipe.prior else []
         prompts = lora_data.unique([*captions, wanted, *plain])
         context.progress(0, 1, "Reading captions")
-        embedded = model.embed(prompts, context.checkpoint)
+        embedded = model.embed(prompts, PromptCache(), context.progress, context.cancel, context.checkpoint)
+        model.load(context.progress, context.cancel)
 
         latents: dict[str, list[Any]] = {}
         examples: list[lora_data.Example] = []

@@ -1,90 +1,99 @@
-"""The model that an adapter is trained on: a private copy, loaded piece by piece, with low-rank pairs inside.
+"""The model that an adapter is trained on: a private copy with low-rank pairs inside.
 
 Training never touches the instance that generates: offloading and cast hooks of inference break the backward pass.
 """
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import logging
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
+from gen2studio.core.cancel import CancelToken
+from gen2studio.diffusion.runtime.applying import apply_plan, free_memory_of
+from gen2studio.diffusion.runtime.device import Machine
+from gen2studio.diffusion.runtime.ladder import MemoryPlan
+from gen2studio.diffusion.runtime.loading import DENOISING_PARTS, Components, Progress, load_components
+from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
+from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.training.recipe import TARGETS, LoraRecipe
 from gen2studio.engine.events import Picture
-from gen2studio.models.manifest import ModelManifest
+from gen2studio.models.library import InstalledModel
 
 Poll = Callable[[], None]
 """Raises Cancelled when the work is to end; may also let other jobs go first."""
 
 
-class LoraModel:
-    """A WanVACE checkpoint for training. Use: :meth:`embed`, :meth:`encode`, then :meth:`arm` and :meth:`predict`.
+def training_plan(machine: Machine) -> MemoryPlan:
+    """How a model is held while it is trained: whole, on the device.
 
-    ``device`` holds what computes; ``dtype`` is the base weights' (float32 on a CPU, bfloat16 on an accelerator); the
-    adapter itself is always float32.
+    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow.
+    """
+    on_gpu = machine.device == "cuda"
+    dtype = "bfloat16" if on_gpu and machine.bf16 else "float32"
+    return MemoryPlan(device=machine.device, dtype=dtype, text_device=machine.device)
+
+
+class LoraModel:
+    """A Wan VACE model for training: :meth:`embed`, :meth:`load`, :meth:`encode`, then :meth:`arm` and :meth:`predict`.
+
+    The adapter is always float32, whatever the base is. Everything runs on the engine thread.
     """
 
-    def __init__(self, folder: Path, manifest: ModelManifest, device: torch.device, dtype: torch.dtype) -> None:
-        self.folder = folder
-        self.manifest = manifest
-        self.device = device
-        self.dtype = dtype
-        self._vae: Any = None
-        self._transformer: Any = None
-        self._scheduler: Any = None
+    def __init__(self, model: InstalledModel, plan: MemoryPlan, residency: Residency) -> None:
+        self.model = model
+        self.manifest = model.manifest
+        self.device = torch.device(plan.device)
+        self.dtype: torch.dtype = getattr(torch, plan.dtype)
+        self._plan = plan
+        self._residency = residency
+        self._parts: Components | None = None
 
     # -- pieces ------------------------------------------------------------------------------------------------------
 
-    def _load(self, cls: Any, part: str, dtype: torch.dtype) -> Any:
-        model = cls.from_pretrained(
-            self.folder, subfolder=part, local_files_only=True, use_safetensors=True, dtype=dtype
+    def embed(
+        self, prompts: Sequence[str], cache: PromptCache, progress: Progress, cancel: CancelToken, poll: Poll
+    ) -> torch.Tensor:
+        """(n, text length, D) float32 embeddings of ``prompts``, exactly as the pipeline makes them.
+
+        Call it before :meth:`load`: there may be no room for the text encoder beside the transformer.
+        """
+        rows = embed_prompts(
+            self.model, self._plan, prompts, self._residency, cache, progress=progress, cancel=cancel, poll=poll
         )
-        return model.to(self.device).requires_grad_(False).eval()
+        return torch.cat([row.float() for row in rows])
+
+    def load(self, progress: Progress, cancel: CancelToken) -> None:
+        """Load the private copy of transformer and VAE. Models that generate give way where memory is theirs alone."""
+        if self._parts is None:
+            if self.device.type == "cuda":
+                self._residency.release()
+            parts = load_components(self.model, self._plan, DENOISING_PARTS, progress=progress, cancel=cancel)
+            self._parts = apply_plan(parts, self._plan)
+
+    @property
+    def _loaded(self) -> Components:
+        assert self._parts is not None, "load the model first"
+        return self._parts
 
     @property
     def vae(self) -> Any:
-        """AutoencoderKLWan in float32: bands show in anything less."""
-        if self._vae is None:
-            from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-
-            self._vae = self._load(AutoencoderKLWan, "vae", torch.float32)
-        return self._vae
+        """AutoencoderKLWan in float32."""
+        return self._loaded.vae
 
     @property
     def transformer(self) -> Any:
         """WanVACETransformer3DModel."""
-        if self._transformer is None:
-            from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
+        return self._loaded.transformer
 
-            self._transformer = self._load(WanVACETransformer3DModel, "transformer", self.dtype)
-        return self._transformer
-
-    def embed(self, prompts: Sequence[str], poll: Poll) -> torch.Tensor:
-        """(n, text length, D) float32 embeddings of ``prompts``, as the pipeline makes them; the encoder is freed."""
+    def _pipeline(self) -> Any:
         from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
-        from transformers import AutoTokenizer, UMT5EncoderModel
 
-        encoder = self._load(UMT5EncoderModel, "text_encoder", self.dtype)
-        tokenizer = AutoTokenizer.from_pretrained(self.folder / "tokenizer", local_files_only=True)
-        pipe: Any = WanVACEPipeline(tokenizer=tokenizer, text_encoder=encoder, vae=None, scheduler=None)  # type: ignore[arg-type]
-        rows: list[torch.Tensor] = []
-        with torch.no_grad():
-            for prompt in prompts:
-                poll()
-                found, _ = pipe.encode_prompt(
-                    prompt, do_classifier_free_guidance=False, max_sequence_length=self.manifest.text_length,
-                    device=self.device,
-                )  # fmt: skip
-                rows.append(found.float().cpu())
-        del pipe, encoder, tokenizer
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return torch.cat(rows)
+        return self._loaded.pipeline(WanVACEPipeline)
 
     @torch.no_grad()
     def encode(self, picture: Picture) -> torch.Tensor:
@@ -123,33 +132,6 @@ class LoraModel:
         )
         latents = pipe.prepare_video_latents(video, mask, references, None, self.device)
         return torch.cat([latents.float(), pipe.prepare_masks(mask, references).float()], dim=1).cpu()
-
-    def _pipeline(self) -> Any:
-        from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
-
-        pipe: Any = WanVACEPipeline(
-            tokenizer=None, text_encoder=None, vae=self.vae, scheduler=self.scheduler(), transformer=self.transformer
-        )  # type: ignore[arg-type]
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
-
-    def scheduler(self) -> Any:
-        """A fresh scheduler of the checkpoint's own class and settings."""
-        import diffusers
-
-        from gen2studio.core.errors import ModelError
-
-        if self._scheduler is None:
-            import json
-
-            config = json.loads((self.folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
-            name = str(config.get("_class_name", ""))
-            if name not in ("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"):
-                raise ModelError(
-                    f"The model's scheduler “{name}” is not one we can train with.", "Choose another model."
-                )
-            self._scheduler = getattr(diffusers, name).from_config(config)
-        return type(self._scheduler).from_config(self._scheduler.config)
 
     # -- the adapter -------------------------------------------------------------------------------------------------
 
@@ -216,26 +198,37 @@ class LoraModel:
             return values
 
         try:
-            return pipe(
-                prompt_embeds=prompts[1:2].to(self.device, self.dtype),
-                negative_prompt_embeds=prompts[0:1].to(self.device, self.dtype),
-                height=size[1],
-                width=size[0],
-                # The pipeline rounds to a multiple of the temporal factor plus one, and takes 1 for 2 where that is 1.
-                num_frames=1 if self.manifest.temporal_scale > 1 else 0,
-                num_inference_steps=self.manifest.steps.default,
-                guidance_scale=self.manifest.guidance.default,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                max_sequence_length=self.manifest.text_length,
-                output_type="latent",
-                callback_on_step_end=on_step,
-            ).frames.float()
+            with _quiet_rounding():
+                return pipe(
+                    prompt_embeds=prompts[1:2].to(self.device, self.dtype),
+                    negative_prompt_embeds=prompts[0:1].to(self.device, self.dtype),
+                    height=size[1],
+                    width=size[0],
+                    # Rounded by the pipeline to a multiple of the temporal factor plus one, but 1 to 2 where it is 1.
+                    num_frames=1 if self.manifest.temporal_scale > 1 else 0,
+                    num_inference_steps=self.manifest.steps.default,
+                    guidance_scale=self.manifest.guidance.default,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                    max_sequence_length=self.manifest.text_length,
+                    output_type="latent",
+                    callback_on_step_end=on_step,
+                ).frames.float()
         finally:
             self.transformer.train(was_training)
 
     def close(self) -> None:
         """Let go of every weight."""
-        self._vae = self._transformer = self._scheduler = None
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._parts = None
+        free_memory_of(torch)
+
+
+@contextmanager
+def _quiet_rounding() -> Generator[None]:
+    """The pipeline warns each time that it rounds the frame count we computed for it."""
+    logger = logging.getLogger("diffusers.pipelines.wan.pipeline_wan_vace")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
