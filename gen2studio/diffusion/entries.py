@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from gen2studio.core.errors import GenerationError, StudioError
 from gen2studio.diffusion.families.contract import FamilyAdapter
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
+from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
-from gen2studio.engine.generators import Abilities, Generator, ModeAbility
+from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer
 
 if TYPE_CHECKING:
     from gen2studio.diffusion.runtime.residency import Residency
@@ -33,6 +34,7 @@ _BY_MODE: dict[str, frozenset[str]] = {
     "stylize": _FOOTAGE | {"keys"},
     "mask": _FOOTAGE | {"fill"},
     "render": _FOOTAGE | {"keys"},
+    "customize": frozenset[str](),
 }
 _WHY_NOT = {
     "preset": "presets are recipes of the example-based generator; here the prompt says the look",
@@ -79,7 +81,14 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
 
         return DiffusionGenerator(model, owner())
 
-    return GeneratorEntry(abilities_of(model), load)
+    def load_trainer() -> Trainer:
+        from gen2studio.diffusion.training.lora import LoraTrainer
+        from gen2studio.models.adapters import AdapterLibrary
+
+        return LoraTrainer(model, AdapterLibrary(), owner())
+
+    abilities = abilities_of(model)
+    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None)
 
 
 def _residency() -> Residency:
@@ -98,6 +107,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
     """Modes, controls and ranges of a model, from its family and its manifest. Raises GenerationError."""
     family, manifest = family_of(model), model.manifest
     traits = family.traits
+    transformer = manifest.component("transformer")
     return Abilities(
         id=model.id,
         title=manifest.title,
@@ -111,11 +121,15 @@ def abilities_of(model: InstalledModel) -> Abilities:
         guidance=(manifest.guidance.default, manifest.guidance.lowest, manifest.guidance.highest),
         steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
         trainable=traits.adapters,
+        training=training_defaults(transformer.parameters if transformer is not None else 0),
         memory_plan=_memory_plan(model),
     )
 
 
 def _ability(mode: str, served: frozenset[str]) -> ModeAbility:
+    if mode == "customize":
+        # It trains; what it makes is used in the other modes.
+        return ModeAbility(mode=mode, controls=frozenset())
     controls = (_ALWAYS | _BY_MODE[mode]) & served
     return ModeAbility(
         mode=mode,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ from gen2studio.engine.events import Estimate, Picture
 from gen2studio.engine.generators import TrainContext
 from gen2studio.engine.requests import TrainRequest
 from gen2studio.engine.take_store import encode_png
+from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.library import InstalledModel
 
 if TYPE_CHECKING:
@@ -54,16 +55,12 @@ _PROGRAM_BYTES = 700 << 20
 """What torch and diffusers take before any weight."""
 
 
-Keep = Callable[[Path, TrainRequest], Path]
-"""Takes a finished adapter file into the library and returns where it lies there."""
-
-
 class LoraTrainer:
     """Implements :class:`gen2studio.engine.generators.Trainer` for one installed model."""
 
-    def __init__(self, model: InstalledModel, keep: Keep, residency: Residency) -> None:
+    def __init__(self, model: InstalledModel, adapters: AdapterLibrary, residency: Residency) -> None:
         self._model = model
-        self._keep = keep
+        self._adapters = adapters
         self._residency = residency
         self._seconds_per_step: float | None = None
 
@@ -107,13 +104,17 @@ class LoraTrainer:
                 run.prepare()
                 run.train()
                 path = context.scratch / "adapter.safetensors"
-                write_atomic(path, run.adapter_file(self._about(request)))
+                write_atomic(path, run.adapter_file(self._about(request, recipe.steps)))
             self._seconds_per_step = run.seconds_per_step or self._seconds_per_step
         finally:
             model.close()
-        context.finished(self._keep(path, request))
+        kept = self._adapters.import_file(
+            path, adapter_id=request.adapter_id, name=request.name, trigger=request.trigger, kind=request.kind,
+            base=self._model, steps=recipe.steps, imported=False,
+        )  # fmt: skip
+        context.finished(kept.path)
 
-    def _about(self, request: TrainRequest) -> dict[str, str]:
+    def _about(self, request: TrainRequest, steps: int) -> dict[str, str]:
         manifest = self._model.manifest
         return {
             "name": request.name,
@@ -122,7 +123,7 @@ class LoraTrainer:
             "base_model": manifest.id,
             "base_title": manifest.title,
             "base_digest": self._model.digest,
-            "steps": str(request.steps),
+            "steps": str(steps),
             "images": str(len(request.images)),
         }
 
