@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app import planning
+from gen2studio.app.choosing import Choice, choose
 from gen2studio.app.engine_host import EngineHost
+from gen2studio.app.planning import FROM_NOTHING, Adapters, TakeFolders
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError, sentence_of
+from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
 from gen2studio.document import looks, takes
 from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
@@ -23,7 +26,8 @@ from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
-from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged
+from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged, StepPreview
+from gen2studio.engine.frames import fitted
 from gen2studio.engine.generators import Abilities, ModeAbility
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
 
@@ -37,6 +41,8 @@ class Still:
     frame: int
     """Media frame."""
     picture: NDArray[np.uint8] | None = None
+    rough: bool = False
+    """A preview from the middle of the denoising: the finished picture follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,10 @@ class Generation(QObject):
     """RunState of the target clip."""
     still_shown = Signal(str, int, object)
     """(media id, media frame, picture): a still the artist wants to see large."""
+    step_shown = Signal(str, int, object, int, int)
+    """(media id, media frame, picture at the request's size, step, steps): how a running denoising looks now."""
+    stills_of_changed = Signal(str)
+    """Clip id whose stills changed, whether it is the target or not."""
     noted = Signal(str)
     """A sentence from the running job, for example that another key frame is wanted."""
 
@@ -92,6 +102,9 @@ class Generation(QObject):
         add_blob: Callable[[Path | bytes], str],
         find_blob: Callable[[str], Path | None],
         parent: QObject | None = None,
+        *,
+        adapters: Adapters | None = None,
+        take_folder: TakeFolders | None = None,
     ) -> None:
         super().__init__(parent)
         self._session = session
@@ -101,6 +114,12 @@ class Generation(QObject):
         self._preferences = preferences
         self._add_blob = add_blob
         self.find_blob = find_blob
+        self.adapters = adapters
+        """Finds adapters of the library by id."""
+        self._take_folder = take_folder
+        self.make_shot: Callable[[], str] | None = None
+        """Puts a new shot with the present look on the timeline and returns its clip id (set by Shots)."""
+        self._choice: tuple[tuple[Any, ...], Choice | None] | None = None
         self._target_id = ""
         self._look: Look = session.document.default_look
         self._stills: dict[str, list[Still]] = {}
@@ -116,6 +135,7 @@ class Generation(QObject):
         host.progressed.connect(self._on_progressed)
         host.frame_ready.connect(self._on_frame_ready)
         host.noted.connect(self._on_noted)
+        host.step_previewed.connect(self._on_step_previewed)
         self._retarget()
 
     # -- target and look ------------------------------------------------------------------------------------------
@@ -199,10 +219,31 @@ class Generation(QObject):
 
     # -- what the generator honours -------------------------------------------------------------------------------
 
+    def choice(self) -> Choice | None:
+        """The generator that runs the present look, and why; None when none serves the mode."""
+        return self.choice_for(self._look)
+
+    def choice_for(self, look: Look) -> Choice | None:
+        """The generator that would run ``look``."""
+        key = (look.mode, look.generator, look.prompt, look.preset, look.adapters, bool(look.styles), bool(look.keys),
+               look.pattern is None, look.depth_pass is None, len(self.registry.abilities))  # fmt: skip
+        if self._choice is None or self._choice[0] != key:
+            base = ""
+            if look.adapters and self.adapters is not None:
+                found = (self.adapters(use.adapter) for use in look.adapters)
+                base = next((adapter.generator for adapter in found if adapter is not None), "")
+            self._choice = key, choose(look, self.registry, self.catalog.words, base)
+        return self._choice[1]
+
+    def why_chosen(self) -> str:
+        """One short sentence: why this generator. Empty when the artist chose it, or none serves the mode."""
+        found = self.choice()
+        return found.why if found is not None and not found.pinned else ""
+
     def abilities(self) -> Abilities | None:
-        """The chosen generator, or the first that serves the mode; None when none does."""
-        serving = self.registry.serving(self._look.mode.value)
-        return next((a for a in serving if a.id == self._look.generator), serving[0] if serving else None)
+        """What the generator that runs the look can do; None when none serves the mode."""
+        found = self.choice()
+        return found.abilities if found is not None else None
 
     def ability(self) -> ModeAbility | None:
         found = self.abilities()
@@ -212,7 +253,14 @@ class Generation(QObject):
     def has_style(self) -> bool:
         """Whether the look holds anything to paint with; an empty one is not worth a preview."""
         look = self._look
-        return bool(look.preset or look.styles or look.keys or look.pattern or look.prompt.strip())
+        return bool(look.preset or look.styles or look.keys or look.pattern or look.prompt.strip() or look.layout)
+
+    @property
+    def needs_shot(self) -> bool:
+        """The mode makes a shot of its own, and the target clip is none: a run makes a new one first."""
+        clip = self.target
+        item = self._session.document.media.get(clip.media_id) if clip else None
+        return self._look.mode in FROM_NOTHING and (item is None or item.shot is None)
 
     def why_not(self) -> str:
         return self.registry.why_not(self._look.mode.value)
@@ -286,49 +334,91 @@ class Generation(QObject):
         """The playhead goes along with the frames of a run, because nobody has moved it since the run was queued."""
         return self._arrival is not None and self._arrival.playhead == self._session.playhead
 
-    def _planned(self, plan: Callable[[Clip], GenerateRequest]) -> tuple[Clip, GenerateRequest] | None:
+    def _target_for_run(self) -> Clip | None:
+        """The clip a run works on; a mode that makes shots gets a new one where the target is footage."""
+        if self.needs_shot and self.make_shot is not None and self.why_not() == "":
+            clip_id = self.make_shot()
+            return self._session.find_clip(clip_id) if clip_id else None
         clip = self.target
         if clip is None:
             self._session.tell("Put a clip on the timeline and the playhead on it, then generate.", "warning")
-            return None
+        return clip
+
+    def _planned(self, clip: Clip, plan: Callable[[Clip], GenerateRequest]) -> GenerateRequest | None:
         if (reason := self.why_not()) != "":
             self._session.tell(reason, "warning")
             return None
         try:
-            return clip, plan(clip)
+            return plan(clip)
         except StudioError as error:
             self._session.tell(str(error), "error")
             return None
 
-    def _revision(self) -> str:
-        found = self.abilities()
-        return found.revision if found else ""
+    def effective(self, look: Look) -> Look:
+        """``look`` with the generator that will really run it."""
+        found = self.choice_for(look)
+        return replace(look, generator=found.abilities.id) if found else look
 
     def effective_look(self) -> Look:
-        """The look with the generator that will really run it."""
-        found = self.abilities()
-        return replace(self._look, generator=found.id) if found else self._look
+        """The present look with the generator that will really run it."""
+        return self.effective(self._look)
+
+    def revision_for(self, look: Look) -> str:
+        """The revision of the generator that runs ``look``."""
+        found = self.choice_for(look)
+        return found.abilities.revision if found else ""
+
+    def plan(self, clip: Clip, look: Look, **options: Any) -> GenerateRequest:
+        """The request for a clip with a look, as a run makes it. Raises GenerationError.
+
+        ``options`` as of :func:`gen2studio.app.planning.plan_generate`.
+        """
+        return planning.plan_generate(
+            self._session.document, clip, self.effective(look), blobs=self.find_blob, adapters=self.adapters,
+            takes=self._take_folder, revision=self.revision_for(look), **options,
+        )  # fmt: skip
+
+    def plan_stills(self, clip: Clip, look: Look, count: int = 4) -> GenerateRequest:
+        """The request for ``count`` stills across a clip. Raises GenerationError."""
+        return planning.plan_stills(
+            self._session.document, clip, self.effective(look), blobs=self.find_blob, adapters=self.adapters,
+            takes=self._take_folder, revision=self.revision_for(look), count=count,
+            max_side=int(self._preferences.get("preview_max_side")),
+        )  # fmt: skip
+
+    def plan_preview(self, document: Document, clip: Clip, frame: int) -> GenerateRequest:
+        """The request for the frame under a playhead, small. Raises GenerationError."""
+        return planning.plan_preview(
+            document, clip, frame, self.effective_look(), blobs=self.find_blob, adapters=self.adapters,
+            takes=self._take_folder, revision=self.revision_for(self._look),
+            max_side=int(self._preferences.get("preview_max_side")),
+        )  # fmt: skip
 
     def make_stills(self) -> None:
         """Four frames across the clip, first things first."""
-        side = int(self._preferences.get("preview_max_side"))
-        planned = self._planned(
-            lambda clip: planning.plan_stills(
-                self._session.document,
-                clip,
-                self.effective_look(),
-                blobs=self.find_blob,
-                revision=self._revision(),
-                max_side=side,
-            )
-        )
-        if planned is None:
+        clip = self._target_for_run()
+        if clip is None:
             return
-        clip, request = planned
+        request = self._planned(clip, lambda clip: self.plan_stills(clip, self._look))
+        if request is not None:
+            self.submit_stills(clip, request)
+
+    def submit_stills(self, clip: Clip, request: GenerateRequest) -> str:
+        """Queue planned stills of a clip; returns the job id."""
         self._stills[clip.id] = [Still(frame) for frame in request.wanted]
         job = Job(id=new_id("job"), lane=Lane.STILLS, request=request, label=f"Stills of {clip.name}", owner=clip.id)
         self._host.submit(job)
-        self.stills_changed.emit()
+        self._tell_stills(clip.id)
+        return job.id
+
+    def stills_of(self, clip_id: str) -> tuple[Still, ...]:
+        """The stills made last for any clip."""
+        return tuple(self._stills.get(clip_id, ()))
+
+    def _tell_stills(self, clip_id: str) -> None:
+        self.stills_of_changed.emit(clip_id)
+        if clip_id == self._target_id:
+            self.stills_changed.emit()
 
     def show_still(self, still: Still) -> None:
         """Go to a still's frame and show it in the viewer."""
@@ -347,40 +437,73 @@ class Generation(QObject):
     def run(self) -> str:
         """Queue the whole clip; returns the job id (empty when it could not be planned).
 
-        Without a kept seed every run gets a new one. While the playhead rests, it follows the frames as they arrive.
+        A mode that makes shots gets a new one where the target is footage. Without a kept seed every run gets a new
+        one. While the playhead rests, it follows the frames as they arrive.
         """
-        look = self.effective_look()
+        clip = self._target_for_run()
+        if clip is None:
+            return ""
+        look = self._look
         if not look.seed_locked:
             look = replace(look, seed=_fresh_seed())
-        planned = self._planned(
-            lambda clip: planning.plan_generate(
-                self._session.document, clip, look, blobs=self.find_blob, revision=self._revision()
-            )
-        )
-        if planned is None:
+        request = self._planned(clip, lambda clip: self.plan(clip, look))
+        if request is None:
             return ""
-        clip, request = planned
+        if look.generator and look.generator != request.generator:
+            # The clip says what it was run with: not a generator that does not serve the mode.
+            look = replace(look, generator=request.generator)
         if look != self._look:
-            # The clip says what it was run with: the new seed, and the generator that really served it.
             self.change("New seed" if look.seed != self._look.seed else "Change generator", **_seed_and_generator(look))
         else:
             self._pin(clip)
+        job_id = self.submit_run(clip, request)
+        here = self._session.playhead
+        self._arrival = _Arrival(job_id, here, here) if clip.start <= here < clip.end else None
+        return job_id
+
+    def submit_run(self, clip: Clip, request: GenerateRequest, label: str = "") -> str:
+        """Queue a planned run of a clip as a new take; returns the job id."""
         job = Job(
             id=new_id("job"),
             lane=Lane.RENDER,
             request=request,
-            label=self._run_label(clip),
+            label=label or self._run_label(clip, looks.look_of(self._session.document, clip)),
             owner=clip.id,
             take_id=new_id("take"),
         )
-        here = self._session.playhead
-        self._arrival = _Arrival(job.id, here, here) if clip.start <= here < clip.end else None
         self._host.submit(job)
         return job.id
 
+    def variations(self, count: int = 4, clip_id: str = "") -> tuple[str, ...]:
+        """Queue the clip (the target) ``count`` times with the seeds that follow its own; returns the job ids."""
+        clip = self._session.find_clip(clip_id) if clip_id else self.target
+        if clip is None:
+            self._session.tell("Put the playhead on a clip first.", "warning")
+            return ()
+        look = looks.look_of(self._session.document, clip)
+        known = {take.look.seed for i in clip.takes if (take := self._session.document.takes.get(i)) is not None} | {
+            look.seed
+        }
+        seeds: list[int] = []
+        seed = look.seed
+        while len(seeds) < max(1, min(count, 32)):
+            seed = (seed + 1) % (1 << 31)
+            if seed not in known:
+                seeds.append(seed)
+        planned = [self._planned(clip, lambda clip, s=s: self.plan(clip, replace(look, seed=s))) for s in seeds]
+        if any(request is None for request in planned):
+            return ()
+        self._pin(clip)
+        title = self._run_label(clip, look)
+        return tuple(
+            self.submit_run(clip, request, f"{title}, seed {request.seed}")
+            for request in planned
+            if request is not None
+        )
+
     def _pin(self, clip: Clip) -> None:
         """A clip that was run keeps the look it was run with, whatever becomes the default later."""
-        look = self._look
+        look = looks.look_of(self._session.document, clip)
 
         def pinned(document: Document) -> Document:
             sequence = document.sequence
@@ -390,8 +513,7 @@ class Generation(QObject):
         if clip.look is None:
             self._session.store.amend(pinned, carried=True)
 
-    def _run_label(self, clip: Clip) -> str:
-        look = self._look
+    def _run_label(self, clip: Clip, look: Look) -> str:
         titles = {p.id: p.title for p in self.catalog.presets()}
         what = titles.get(look.preset) or (look.styles[0].name if look.styles else "") or look.prompt or look.mode.value
         return f"{clip.name}: {what}"[:80]
@@ -433,9 +555,18 @@ class Generation(QObject):
         if clip is None:
             return
         if take_id:
-            self._take_edit("Apply take", lambda d: takes.apply_take(d, clip.id, take_id))
+            self._take_edit("Apply take", lambda d: self._applied(d, clip, take_id))
         else:
             self._take_edit("Show source", lambda d: takes.unapply(d, clip.id))
+
+    @staticmethod
+    def _applied(document: Document, clip: Clip, take_id: str) -> Document:
+        """Apply a take; a variation brings its seed along, so that the clip asks for what it shows."""
+        applied = takes.apply_take(document, clip.id, take_id)
+        look, made = looks.look_of(document, clip), takes.take_of(document, take_id).look
+        if look.seed != made.seed and replace(made, seed=look.seed, generator=look.generator) == look:
+            return looks.set_look(applied, {clip.id}, replace(look, seed=made.seed))
+        return applied
 
     def discard_take(self, take_id: str) -> None:
         self._take_edit("Discard take", lambda d: takes.discard(d, take_id))
@@ -472,9 +603,9 @@ class Generation(QObject):
         if state.job_id == event.job_id:
             self._set_run(job, replace(state, state=event.state))
             if event.state.ended and job.lane is Lane.STILLS:
-                self._stills[job.owner] = [s for s in self._stills.get(job.owner, ()) if s.picture is not None]
-                if job.owner == self._target_id:
-                    self.stills_changed.emit()
+                made = self._stills.get(job.owner, ())
+                self._stills[job.owner] = [s for s in made if s.picture is not None and not s.rough]
+                self._tell_stills(job.owner)
         if event.state is JobState.FAILED:
             self._session.tell(event.reason, "error")
         elif event.state is JobState.CANCELLED and event.reason:
@@ -500,12 +631,37 @@ class Generation(QObject):
             return
         if self._state_of(job).job_id != job.id:
             return
+        self._put_still(job, Still(event.frame, event.picture))
+
+    def _put_still(self, job: Job, made: Still) -> None:
         stills = self._stills.get(job.owner, [])
         for index, still in enumerate(stills):
-            if still.frame == event.frame:
-                stills[index] = Still(event.frame, event.picture)
-        if job.owner == self._target_id:
-            self.stills_changed.emit()
+            if still.frame == made.frame and (still.picture is None or still.rough or not made.rough):
+                stills[index] = made
+                self._tell_stills(job.owner)
+
+    def _on_step_previewed(self, event: StepPreview) -> None:
+        """Show how a denoising is getting on: on its still, or in the viewer while nothing better is there."""
+        job = self._jobs.get(event.job_id)
+        if job is None or not isinstance(job.request, GenerateRequest):
+            return
+        if job.lane is Lane.STILLS:
+            if self._state_of(job).job_id == job.id:
+                self._put_still(job, Still(event.frame, event.picture, rough=True))
+            return
+        clip = self.target
+        if clip is None or clip.id != job.owner or self._session.shuttle:
+            return
+        take = self._session.document.takes.get(job.take_id)
+        if take is not None and take.has(event.frame):
+            return
+        arrival = self._arrival
+        if arrival is not None and arrival.job_id == job.id and self.follows_arrivals:
+            document = self._session.document
+            self._session.set_playhead(planning.sequence_frame(document, clip, event.frame))
+            self._arrival = replace(arrival, playhead=self._session.playhead)
+        size = Extent(job.request.width, job.request.height)
+        self.step_shown.emit(clip.media_id, event.frame, fitted(event.picture, size), event.step, event.steps)
 
     def _on_frame_arrived(self, job: Job, event: FrameReady) -> None:
         """Show a frame of the target clip's run: at its place while the playhead rests, else only where it stands."""

@@ -7,7 +7,7 @@
       tiles/ab/<digest>            zlib-packed mask tiles by content
       blobs/<sha256>.<ext>         style images, painted keys, swatches
       takes/<take id>/…            frames of results, see engine.take_store
-      media/…                      only in collected projects
+      media/…                      slates of shots, takes used as footage; everything in collected projects
 
 A project file can make us read or write nothing outside its folder but media files, which are only ever read. Calls
 block on the disk; :class:`gen2studio.app.studio.Studio` makes them for the window.
@@ -35,6 +35,7 @@ from gen2studio.core.media_info import MediaKind
 from gen2studio.core.paths import data_dir, write_atomic
 from gen2studio.document import codec
 from gen2studio.document.look import Look
+from gen2studio.document.looks import each_look
 from gen2studio.document.model import Document, MediaItem
 from gen2studio.raster.tiles import TileStore
 
@@ -112,6 +113,11 @@ class Project:
     @property
     def blobs_dir(self) -> Path:
         return self.folder / "blobs"
+
+    @property
+    def media_dir(self) -> Path:
+        """Media that belong to the project itself: slates of shots, takes used as footage, collected files."""
+        return self.folder / "media"
 
     @property
     def journal_path(self) -> Path:
@@ -407,7 +413,12 @@ def journals_dir() -> Path:
 
 
 def _tile_digests(document: Document) -> set[str]:
-    return {d for mask in document.masks.values() for frame in mask.frames.values() for _, _, d in frame.raster.tiles}
+    """Every tile that a matte or a motion region needs."""
+    found = {d for mask in document.masks.values() for frame in mask.frames.values() for _, _, d in frame.raster.tiles}
+    for look in each_look(document):
+        for region in look.motion_regions:
+            found.update(digest for _, _, digest in region.raster.tiles)
+    return found
 
 
 def _key(path: Path) -> str:

@@ -21,13 +21,17 @@ from gen2studio.app.jobs import EngineSignals, JobBoard
 from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
+from gen2studio.app.planning import Adapters
 from gen2studio.app.playback import Player
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.project_files import Project
 from gen2studio.app.recovery import Candidate, candidate_for, candidates, discard, recover
 from gen2studio.app.relinking import Relinker
 from gen2studio.app.session import Session
+from gen2studio.app.shots import Shots
 from gen2studio.app.store import DocumentStore
+from gen2studio.app.storyboards import Storyboards
+from gen2studio.app.take_footage import TakeFootage
 from gen2studio.app.takes import TakeKeeper
 from gen2studio.app.takes_measuring import TakeMeasuring
 from gen2studio.app.timeline_editing import TimelineEditing
@@ -68,6 +72,7 @@ class Studio(QObject):
         registry: GeneratorRegistry,
         catalog: Catalog,
         *,
+        adapters: Adapters | None = None,
         sound: bool = True,
         parent: QObject | None = None,
     ) -> None:
@@ -92,6 +97,13 @@ class Studio(QObject):
         self.generation = Generation(
             self.session, host, registry, catalog, preferences,
             lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
+            adapters=adapters, take_folder=self.take_folder,
+        )  # fmt: skip
+        self.shots = Shots(self.session, self.generation, self.takes, lambda: self.project.media_dir, self)
+        self.footage = TakeFootage(self.session, engine, lambda: self._take_store, lambda: self.project.media_dir, self)
+        self.storyboards = Storyboards(
+            self.session, self.generation, self.shots, lambda source: self.project.add_blob(source),
+            lambda: self.project.media_dir, self,
         )  # fmt: skip
         self.masks = MaskEditing(self.session, host, self)
         self.editing = TimelineEditing(self.session, self)
@@ -117,6 +129,10 @@ class Studio(QObject):
         self.generation.look_changed.connect(self._on_look_changed)
         self.preferences.watch("live_preview", lambda _on: self._follow_live())
         self.generation.still_shown.connect(self.feed.show_preview)
+        self.generation.step_shown.connect(
+            lambda media, frame, picture, *_: self.feed.show_preview(media, frame, picture)
+        )
+        self.shots.slate_written.connect(self._on_slate_written)
         self.disk.started.connect(self.session.tell)
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
         self.relinker.told.connect(self.session.tell)
@@ -157,11 +173,9 @@ class Studio(QObject):
         """The preview of a frame; None where the real thing is in the viewer already."""
         if self.generation.follows_arrivals:
             return None
-        found = self.generation.abilities()
-        request = planning.plan_preview(
-            document, clip, frame, self.generation.effective_look(), blobs=self.project.find_blob,
-            revision=found.revision if found else "", max_side=int(self.preferences.get("preview_max_side")),
-        )  # fmt: skip
+        if self.generation.needs_shot:
+            return None
+        request = self.generation.plan_preview(document, clip, frame)
         take = document.takes.get(clip.active_take)
         if take is not None and take.has(request.wanted[0]) and not self.is_stale(clip, take):
             return None
@@ -176,6 +190,8 @@ class Studio(QObject):
                 clip,
                 take,
                 blobs=self.project.find_blob,
+                adapters=self.generation.adapters,
+                takes=self.take_folder,
                 revision=found.revision if found else None,
             )
         except StudioError:
@@ -202,6 +218,7 @@ class Studio(QObject):
         self._journal.failed.connect(lambda sentence: self.session.tell(sentence, "error"))
         for item in self.store.document.media.values():
             self.frames.describe(item.path, item.info)
+        self.shots.restore()
         self._look_for_offline()
         self.feed.start()
         self.project_changed.emit()
@@ -420,8 +437,12 @@ class Studio(QObject):
             self._fresh_takes = fresh
             self.modified_changed.emit()
 
+    def _on_slate_written(self, media_id: str) -> None:
+        self._look_for_offline()
+        self.feed.refresh(media_id)
+
     def _look_for_offline(self) -> None:
-        offline = frozenset(self.project.offline(self.store.document))
+        offline = frozenset(self.project.offline(self.store.document)) - self.shots.pending
         for media_id in offline:
             # Pictures of it may still be in memory, and would look as if nothing was wrong.
             self.frames.forget(self.store.document.media[media_id].path)
@@ -448,6 +469,9 @@ class Studio(QObject):
         self.importer.shutdown()
         self.relinker.shutdown()
         self.masks.shutdown()
+        self.shots.shutdown()
+        self.storyboards.shutdown()
+        self.footage.shutdown()
         self.stuck = not self.host.shutdown()
         self.takes.shutdown()
         self.measuring.shutdown()

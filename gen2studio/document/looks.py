@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.document.clip_changes import change_clips, document_clip
 from gen2studio.document.look import Look
+from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 
 
 def look_of(document: Document, clip: Clip) -> Look:
     """The clip's own look, or the project's default."""
     return clip.look if clip.look is not None else document.default_look
+
+
+def each_look(document: Document) -> Iterator[Look]:
+    """Every look of the project: the default, of clips, takes, storyboards and panels."""
+    yield document.default_look
+    for sequence in document.sequences.values():
+        yield from (clip.look for _, clip in each_clip(sequence) if clip.look is not None)
+    yield from (take.look for take in document.takes.values())
+    for board in document.boards.values():
+        yield board.look
+        yield from (panel.look for panel in board.panels if panel.look is not None)
 
 
 def set_look(document: Document, clip_ids: Collection[str], look: Look | None) -> Document:

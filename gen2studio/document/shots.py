@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.geometry import Extent
-from gen2studio.document.model import Clip, Document, Shot
+from gen2studio.document.lookup import free, where
+from gen2studio.document.model import Clip, Document, Sequence, Shot, Track
 
 ASPECTS: dict[str, Fraction] = {
     "16:9": Fraction(16, 9),
@@ -45,17 +46,18 @@ def nearest_aspect(width: int, height: int) -> str:
     return min(ASPECTS, key=lambda name: abs(math.log(ASPECTS[name]) - shape))
 
 
-def shot_size(aspect: Fraction, native: Sequence[tuple[int, int]] = ()) -> Extent:
+def shot_size(aspect: Fraction, native: Iterable[tuple[int, int]] = ()) -> Extent:
     """The size in pixels, even on both sides, that a shot of ``aspect`` is made in.
 
     With ``native`` sizes (those a model was made for) it is one of them where the shape fits within 2 %, else the
     biggest of that aspect that no native size of the nearest shape has to be enlarged much for: the same number of
     pixels as that one. Without, 640 pixels for the longer side.
     """
-    if not native:
+    sizes = tuple(native)
+    if not sizes:
         longer, shorter = 640.0, 640.0 / float(max(aspect, 1 / aspect))
         return _even(longer, shorter) if aspect >= 1 else _even(shorter, longer)
-    nearest = min(native, key=lambda size: (abs(math.log(size[0] / size[1] / float(aspect))), -size[0] * size[1]))
+    nearest = min(sizes, key=lambda size: (abs(math.log(size[0] / size[1] / float(aspect))), -size[0] * size[1]))
     if abs(nearest[0] / nearest[1] / float(aspect) - 1) <= 0.02:
         return _even(*nearest)
     area = nearest[0] * nearest[1]
@@ -98,3 +100,38 @@ def shot_name(document: Document) -> str:
 
 def _even(width: float, height: float) -> Extent:
     return Extent(max(2, round(width / 2) * 2), max(2, round(height / 2) * 2))
+
+
+def free_frame(track: Track, start: int, duration: int) -> int:
+    """The first frame at or after ``start`` where ``duration`` frames of the track are empty."""
+    place = max(0, start)
+    for clip in track.clips:
+        if clip.end <= place:
+            continue
+        if clip.start >= place + duration:
+            break
+        place = clip.end
+    return place
+
+
+def video_track_for(sequence: Sequence, wanted: str = "") -> Track | None:
+    """The video track that a new shot goes to: the wanted one, else the first that is not locked."""
+    tracks = [track for track in sequence.video_tracks if not track.locked]
+    return next((track for track in tracks if track.id == wanted), tracks[0] if tracks else None)
+
+
+def place_over(sequence: Sequence, clip_id: str, duration: int) -> tuple[str, int]:
+    """(track id, frame) for a clip that stands for another one: above it where there is room, else behind it.
+
+    Raises EditRefused when no video track is unlocked.
+    """
+    track, clip = where(sequence, clip_id)
+    above = sequence.video_tracks
+    above = above[next((i for i, t in enumerate(above) if t.id == track.id), len(above)) + 1 :]
+    for higher in above:
+        if not higher.locked and free(higher.clips, clip.start, clip.start + duration):
+            return higher.id, clip.start
+    own = video_track_for(sequence, track.id)
+    if own is None:
+        raise EditRefused("There is no unlocked track for that.", "Add a track or unlock one.")
+    return own.id, free_frame(own, clip.end, duration)

@@ -171,9 +171,13 @@ class GenerateContext(JobContext):
         # Here, not above: the window's start passes this module and must not pay for OpenCV.
         from gen2studio.raster.compositing import blend
 
-        source = self._frames.frame(self.request.source, frame, self._size)
+        region = self._region(frame)
         # A cancel that came in between must not lose a finished frame: nothing here polls the token.
-        whole = blend(source, picture, self._region(frame))
+        if self.request.from_nothing and region is None:
+            # There is no footage to keep, and the slate need not even be read.
+            whole = np.array(picture, order="C")
+        else:
+            whole = blend(self._frames.frame(self.request.source, frame, self._size), picture, region)
         whole.setflags(write=False)
         self.emitted.add(frame)
         if self._writer is None:

@@ -69,11 +69,16 @@ class DecodingReader:
         if found is None:
             codecs.load()
             from gen2studio.media.decoder import open_decoder
+            from gen2studio.media.probe import probe
+            from gen2studio.media.stills import is_still
 
             path = Path(source.path)
             if not path.exists():
                 raise MediaError(f"The footage {path.name} is not where it was.", "Relink the media, then run again.")
-            found = self._open[source.path] = open_decoder(path)
+            # An image sequence is named by its first file.
+            numbered = source.frame_count > 1 and path.is_file() and is_still(path)
+            info = probe(path, as_sequence=True) if numbered else None
+            found = self._open[source.path] = open_decoder(path, info)
             while len(self._open) > self._keep:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(source.path)

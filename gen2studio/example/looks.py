@@ -97,6 +97,6 @@ class ExampleCatalog:
         )
 
     def words(self, prompt: str, generator: str = "example") -> tuple[PromptWord, ...]:
-        from gen2studio.example.words import understood
+        from gen2studio.example.words import weighed
 
-        return tuple(PromptWord(word, known) for word, known in understood(prompt))
+        return tuple(PromptWord(word, known, filler=filler) for word, known, filler in weighed(prompt))

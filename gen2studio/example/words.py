@@ -136,6 +136,11 @@ def understood(prompt: str) -> list[tuple[str, bool]]:
     return [(t.typed, bool(t.meaning)) for t in _read(prompt)]
 
 
+def weighed(prompt: str) -> list[tuple[str, bool, bool]]:
+    """(word, understood, filler) of every word: a filler (connecting words, sizes, shades) asks for nothing alone."""
+    return [(t.typed, bool(t.meaning), t.meaning in ("glue", "size", "shade")) for t in _read(prompt)]
+
+
 def vocabulary() -> tuple[str, ...]:
     """Every word and phrase that is understood, sorted."""
     from gen2studio.example.looks import preset_words

@@ -14,6 +14,7 @@ import numpy as np
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.geometry import Extent
 from gen2studio.core.hashing import canonical_digest
+from gen2studio.core.media_info import ColourTags, MediaInfo, MediaKind
 from gen2studio.media import codecs
 from gen2studio.media.encoder_presets import ExportPreset
 
@@ -36,6 +37,25 @@ _PRESET = ExportPreset(
 def slate_fingerprint(extent: Extent, rate: Fraction, frames: int) -> str:
     """32 hex digits that stand for the slate's content, whichever encoder version wrote the file."""
     return canonical_digest(("slate", extent, rate, frames))[:32]
+
+
+def slate_info(extent: Extent, rate: Fraction, frames: int) -> MediaInfo:
+    """What probing the slate will find, so that a shot is usable before its file is written."""
+    return MediaInfo(
+        kind=MediaKind.VIDEO,
+        container="mov",
+        codec="h264",
+        pixel_format="yuv420p",
+        width=extent.width,
+        height=extent.height,
+        coded_width=extent.width,
+        coded_height=extent.height,
+        rate=rate,
+        frame_count=frames,
+        exact=True,
+        duration=frames / rate,
+        colour=ColourTags(primaries=1, transfer=1, matrix=1),
+    )
 
 
 def write_slate(path: Path, extent: Extent, rate: Fraction, frames: int) -> None:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from gen2studio.engine.events import Estimated, Event, FrameReady, MaskReady, Noted, Progress, StateChanged
+from gen2studio.engine.events import (
+    AdapterReady,
+    Estimated,
+    Event,
+    FrameReady,
+    LossMeasured,
+    MaskReady,
+    Noted,
+    Progress,
+    StateChanged,
+    StepPreview,
+    TestFrameReady,
+)
 from gen2studio.engine.protocol import JobStatus
 from gen2studio.engine.requests import Job
 from gen2studio.engine.workspace import Workspace
@@ -21,6 +33,10 @@ class FakeHost(QObject):
     mask_ready = Signal(object)
     estimated = Signal(object)
     noted = Signal(object)
+    step_previewed = Signal(object)
+    loss_measured = Signal(object)
+    test_frame_ready = Signal(object)
+    adapter_ready = Signal(object)
     queue_changed = Signal()
     failed = Signal(str)
 
@@ -33,7 +49,8 @@ class FakeHost(QObject):
     def _sink(self, event: Event) -> None:
         signals = {
             StateChanged: self.state_changed, Progress: self.progressed, FrameReady: self.frame_ready,
-            MaskReady: self.mask_ready, Estimated: self.estimated, Noted: self.noted,
+            MaskReady: self.mask_ready, Estimated: self.estimated, Noted: self.noted, StepPreview: self.step_previewed,
+            LossMeasured: self.loss_measured, TestFrameReady: self.test_frame_ready, AdapterReady: self.adapter_ready,
         }  # fmt: skip
         signals[type(event)].emit(event)
 

@@ -1,0 +1,97 @@
+"""Which generator runs a look when the artist left the choice open, and why: one short sentence that is shown.
+
+No Qt in here: the window and the command line choose alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gen2studio.document.look import Look, Mode
+from gen2studio.engine.abilities import MODE_TITLES, GeneratorRegistry
+from gen2studio.engine.catalog import PromptWord
+from gen2studio.engine.generators import Abilities
+
+Words = Callable[[str, str], Sequence[PromptWord]]
+"""(prompt, generator id) → its words (:meth:`gen2studio.engine.catalog.Catalog.words`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A generator and why it is the one."""
+
+    abilities: Abilities
+    why: str
+    pinned: bool = False
+    """The artist chose it; otherwise the program did."""
+
+
+def denoises(abilities: Abilities) -> bool:
+    """True for a diffusion model: it has denoising steps."""
+    return abilities.steps[2] > 0
+
+
+def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: str = "") -> Choice | None:
+    """The generator for ``look``; None when none serves its mode.
+
+    ``adapter_base`` is the id of the generator that the look's adapters were trained on, when it has any. The registry
+    lists diffusion models best first. A pinned generator wins wherever it serves the mode. Modes without footage need
+    a model. On footage, what is given decides: images, presets, painted keys, patterns and words it knows go to the
+    generator that paints from examples at full size; words that only a model understands, and what only models honour
+    (adapters, depth passes), go to the model.
+    """
+    mode = look.mode.value
+    serving = registry.serving(mode)
+    if not serving:
+        return None
+    pinned = next((a for a in serving if a.id == look.generator), None)
+    if pinned is not None:
+        return Choice(pinned, "Your choice.", pinned=True)
+    models = [a for a in serving if denoises(a)]
+    examples = [a for a in serving if not denoises(a)]
+    found = _automatic(look, models, examples, words, adapter_base)
+    if look.generator and (missing := next((a for a in registry.abilities if a.id == look.generator), None)):
+        return Choice(found.abilities, f"{missing.title} does not serve {MODE_TITLES[mode]}. {found.why}")
+    if look.generator:
+        return Choice(found.abilities, f"“{look.generator}” is not installed here. {found.why}")
+    return found
+
+
+def _automatic(
+    look: Look, models: list[Abilities], examples: list[Abilities], words: Words, adapter_base: str
+) -> Choice:
+    title = MODE_TITLES[look.mode.value]
+    trained = next((a for a in models if adapter_base and a.id == adapter_base), None)
+    if trained is not None:
+        return Choice(trained, "The adapter was trained on it.")
+    if not examples:
+        return Choice(models[0], f"{title} needs a model, and this is the best one installed.")
+    example = examples[0]
+    if not models:
+        return Choice(example, f"It serves {title} without a model.")
+    model = models[0]
+    if look.adapters:
+        return Choice(model, "Adapters need a model.")
+    if look.keys:
+        return Choice(example, "It carries painted key frames through the clip at full size.")
+    if look.styles:
+        return Choice(example, "It paints from your style images at full size.")
+    if look.preset:
+        return Choice(example, "It paints the chosen look at full size.")
+    if look.pattern is not None and look.mode is Mode.MASK:
+        return Choice(example, "It draws colours and patterns on the subject at full size.")
+    if look.depth_pass is not None:
+        return Choice(model, "It follows the depth pass.")
+    if look.prompt.strip():
+        if _asks_for_something(words(look.prompt, example.id)):
+            return Choice(example, "It knows words of your prompt and paints at full size.")
+        knowing = next((a for a in models if _asks_for_something(words(look.prompt, a.id))), None)
+        if knowing is not None:
+            return Choice(knowing, "It knows the words of your prompt.")
+        return Choice(example, "No generator here knows these words; add a style image or a look.")
+    return Choice(example, "It paints from a style image, a look or words such as “watercolour”.")
+
+
+def _asks_for_something(words: Sequence[PromptWord]) -> bool:
+    return any(word.known and not word.filler for word in words)

@@ -1,0 +1,389 @@
+"""Storyboards at work: panels become an animatic, then shots on the timeline in one look, generated as a batch.
+
+No widgets. Every edit is one undo step; a shot made from a panel follows what the panel says until the artist gives its
+clip a look of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from gen2studio.app.board_layout import LaidPanel, lay_panels, panel_shot, shot_look
+from gen2studio.app.generation import Generation, Still
+from gen2studio.app.importing import media_item
+from gen2studio.app.session import Session
+from gen2studio.app.shots import Shots, default_wish, shot_item
+from gen2studio.core.errors import EditRefused, GenerationError, StudioError, sentence_of
+from gen2studio.core.ids import new_id
+from gen2studio.document import boards, looks, shots
+from gen2studio.document.look import Look, Mode
+from gen2studio.document.media_edits import find_by_path
+from gen2studio.document.model import Board, Clip, Document, MediaItem, Panel
+from gen2studio.engine.requests import GenerateRequest
+
+Source = Path | bytes
+"""A picture file, or its bytes."""
+
+
+class Storyboards(QObject):
+    """The boards of the open project and the one being worked on. Lives on the UI thread."""
+
+    current_changed = Signal(object)
+    """Board | None: another board is worked on, or it was changed."""
+    laid = Signal(object)
+    """tuple of clip ids that stand for the panels on the timeline now, in order."""
+    panel_still_changed = Signal(str)
+    """Panel id whose still changed (:meth:`still_of`)."""
+
+    _ready = Signal(object, object, str, int)
+
+    def __init__(
+        self,
+        session: Session,
+        generation: Generation,
+        making: Shots,
+        add_blob: Callable[[Source], str],
+        media_folder: Callable[[], Path],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._generation = generation
+        self._shots = making
+        self._add_blob = add_blob
+        self._media_folder = media_folder
+        self._board_id = ""
+        self._shown: Board | None = None
+        self._round = 0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="animatic")
+        self._ready.connect(self._on_ready)
+        session.store.changed.connect(lambda _old, _new: self._tell())
+        session.store.replaced.connect(self._on_replaced)
+        generation.stills_of_changed.connect(self._on_stills_changed)
+
+    def shutdown(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    # -- the board being worked on ------------------------------------------------------------------------------------
+
+    @property
+    def boards(self) -> tuple[Board, ...]:
+        return tuple(self._session.document.boards.values())
+
+    @property
+    def current(self) -> Board | None:
+        """The chosen board, else the first; None while there is none."""
+        known = self._session.document.boards
+        return known.get(self._board_id) or next(iter(known.values()), None)
+
+    def choose(self, board_id: str) -> None:
+        self._board_id = board_id
+        self._tell()
+
+    def new_board(self, name: str = "") -> str:
+        """A fresh board with the present look, in the size and rate of the model that will make its shots."""
+        abilities = self._shots.abilities(Mode.STORYBOARD)
+        wish = default_wish(abilities)
+        size = shots.shot_size(wish.aspect, abilities.native_sizes if abilities else ())
+        made: list[str] = []
+
+        def change(document: Document) -> Document:
+            # A generator chosen for footage may not serve storyboards.
+            look = replace(self._generation.look, generator="")
+            document, board_id = boards.new_board(
+                document, name, look, width=size.width, height=size.height, rate=wish.rate
+            )
+            made.append(board_id)
+            return document
+
+        if not self._apply("New storyboard", change):
+            return ""
+        self.choose(made[0])
+        return made[0]
+
+    def remove_board(self, board_id: str) -> bool:
+        return self._apply("Delete storyboard", lambda d: boards.remove_board(d, board_id))
+
+    def rename_board(self, board_id: str, name: str) -> bool:
+        return self._apply("Rename storyboard", lambda d: boards.rename_board(d, board_id, name))
+
+    def set_look(self, look: Look, label: str = "Change look of storyboard", merge_key: str = "") -> bool:
+        """The one look of the board; its shots follow it."""
+        return self._on_board(label, lambda d, b: boards.set_board_look(d, b.id, look), merge_key)
+
+    def set_shot(self, aspect: Fraction, rate: Fraction) -> bool:
+        """Shape and rate of the board's shots, in a size the model was made for."""
+        abilities = self._shots.abilities(Mode.STORYBOARD)
+        size = shots.shot_size(aspect, abilities.native_sizes if abilities else ())
+        return self._on_board(
+            "Change storyboard size", lambda d, b: boards.set_board_size(d, b.id, size.width, size.height, rate)
+        )
+
+    # -- panels -------------------------------------------------------------------------------------------------------
+
+    def add_panel(
+        self, picture: Source | None = None, *, prompt: str = "", name: str = "", seconds: Fraction = Fraction(2),
+        keep_picture: bool = False, at: int | None = None,
+    ) -> str:  # fmt: skip
+        """Add a panel (making a board when there is none); returns its id, or empty after saying why not."""
+        digest = self._blob(picture)
+        if digest is None or (self.current is None and not self.new_board()):
+            return ""
+        panel = Panel(
+            id=new_id("panel"), name=name, picture=digest, prompt=prompt, seconds=seconds, keep_picture=keep_picture
+        )
+        added = self._on_board("Add panel", lambda d, b: boards.add_panel(d, b.id, panel, at))
+        return panel.id if added else ""
+
+    def duplicate_panel(self, panel_id: str) -> bool:
+        return self._on_board("Duplicate panel", lambda d, b: boards.duplicate_panel(d, b.id, panel_id))
+
+    def move_panels(self, panel_ids: Collection[str], before: str = "") -> bool:
+        return self._on_board("Move panel", lambda d, b: boards.move_panels(d, b.id, panel_ids, before))
+
+    def remove_panels(self, panel_ids: Collection[str]) -> bool:
+        return self._on_board("Delete panel", lambda d, b: boards.remove_panels(d, b.id, panel_ids))
+
+    def set_picture(self, panel_id: str, picture: Source | None, keep_picture: bool | None = None) -> bool:
+        """Give a panel a picture (None = take it away)."""
+        digest = self._blob(picture)
+        if digest is None:
+            return False
+        return self._on_board(
+            "Change panel picture", lambda d, b: boards.set_picture(d, b.id, panel_id, digest, keep_picture)
+        )
+
+    def change_panel(self, panel_id: str, label: str = "Change panel", merge_key: str = "", **changes: Any) -> bool:
+        """Change prompt, seconds, keep_picture, camera, look, name, notes or dialogue of a panel."""
+        return self._on_board(label, lambda d, b: boards.set_panel(d, b.id, panel_id, **changes), merge_key)
+
+    def panel(self, panel_id: str) -> Panel | None:
+        board = self.current
+        return next((p for p in board.panels if p.id == panel_id), None) if board else None
+
+    def clip_of(self, panel_id: str) -> Clip | None:
+        """The clip on the timeline that stands for a panel."""
+        panel = self.panel(panel_id)
+        return boards.clip_of_panel(self._session.document, panel) if panel else None
+
+    def still_of(self, panel_id: str) -> Still | None:
+        """The still made last for a panel."""
+        clip = self.clip_of(panel_id)
+        return next(iter(self._generation.stills_of(clip.id)), None) if clip else None
+
+    def go_to(self, panel_id: str) -> bool:
+        """Select the panel's clip and put the playhead on it."""
+        clip = self.clip_of(panel_id)
+        if clip is None or self._session.find_clip(clip.id) is None:
+            return False
+        self._session.set_selection(frozenset({clip.id}))
+        self._session.set_playhead(clip.start)
+        return True
+
+    # -- onto the timeline --------------------------------------------------------------------------------------------
+
+    def animatic(self) -> bool:
+        """Lay the panels' pictures on the timeline at their lengths, before any shot is made.
+
+        Panels without a picture get an empty shot, and panels whose shot is there keep it. The pictures are read on a
+        thread; the clips appear a moment later, as one undo step.
+        """
+        board = self.current
+        if board is None or not board.panels:
+            self._session.tell("There is no panel yet. Add one to the storyboard first.", "warning")
+            return False
+        document, files = self._session.document, dict[str, Path]()
+        for panel in board.panels:
+            if panel.picture and (path := self._generation.find_blob(panel.picture)) is not None:
+                files[panel.id] = path
+        known = {path.as_posix(): find_by_path(document, path.as_posix()) for path in files.values()}
+        self._pool.submit(self._read, board.id, files, known, self._round)
+        return True
+
+    def _read(self, board_id: str, files: dict[str, Path], known: dict[str, MediaItem | None], number: int) -> None:
+        from gen2studio.media import codecs
+
+        sentence, items = "", dict[str, MediaItem]()
+        try:
+            codecs.load()
+            from gen2studio.media.probe import probe
+
+            for panel_id, path in files.items():
+                item = known.get(path.as_posix())
+                if item is None:
+                    item = known[path.as_posix()] = media_item(path, probe(path))
+                items[panel_id] = item
+        except Exception as error:  # the thread must go on
+            sentence = sentence_of(error)
+        self._ready.emit(board_id, items, sentence, number)
+
+    def _on_ready(self, board_id: str, items: dict[str, MediaItem], sentence: str, number: int) -> None:
+        board = self._session.document.boards.get(board_id)
+        if number != self._round or board is None:
+            return
+        if sentence:
+            self._session.tell(sentence, "error")
+            return
+        names = {panel.id: panel.name or f"Panel {i}" for i, panel in enumerate(board.panels, 1)}
+
+        def wanted(panel: Panel) -> LaidPanel:
+            item = items.get(panel.id)
+            if item is None:
+                return self._shot_of(board, panel, names[panel.id])
+            return LaidPanel(panel, replace(item, name=names[panel.id]), None)
+
+        self._lay("Animatic", board, [wanted(panel) for panel in board.panels], keep_shots=True)
+
+    def lay_shots(self, panel_ids: Collection[str] = ()) -> tuple[str, ...]:
+        """Make an empty shot of every panel (or of these) on the timeline, in order; returns their clip ids."""
+        board = self.current
+        if board is None:
+            return ()
+        chosen = [panel for panel in board.panels if not panel_ids or panel.id in panel_ids]
+        names = {panel.id: panel.name or f"Panel {i}" for i, panel in enumerate(board.panels, 1)}
+        return self._lay("Lay out storyboard", board, [self._shot_of(board, p, names[p.id]) for p in chosen])
+
+    def _shot_of(self, board: Board, panel: Panel, name: str) -> LaidPanel:
+        shot = panel_shot(board, panel)
+        return LaidPanel(panel, shot_item(shot, name, self._media_folder()), shot_look(board, panel))
+
+    def _lay(
+        self, label: str, board: Board, panels: Sequence[LaidPanel], *, keep_shots: bool = False
+    ) -> tuple[str, ...]:
+        session = self._session
+        try:
+            made = lay_panels(
+                session.document, board, panels, frame=session.playhead, track=session.track, keep_shots=keep_shots
+            )
+        except (EditRefused, GenerationError) as error:
+            session.tell(str(error), "warning")
+            return ()
+        session.store.apply(label, made.document)
+        for item in made.fresh:
+            if item.shot is not None:
+                self._shots.write(item)
+        self.laid.emit(made.clip_ids)
+        return made.clip_ids
+
+    # -- generating ---------------------------------------------------------------------------------------------------
+
+    def generate(self, panel_ids: Collection[str] = ()) -> tuple[str, ...]:
+        """Queue the shots of all panels (or of these) with the board's look; returns the job ids."""
+        return self._batch(panel_ids, self._generation.plan, self._generation.submit_run)
+
+    def stills(self, panel_ids: Collection[str] = ()) -> tuple[str, ...]:
+        """Queue one still of every panel (or of these); returns the job ids."""
+        return self._batch(
+            panel_ids,
+            lambda clip, look: self._generation.plan_stills(clip, look, count=1),
+            lambda clip, request, _label: self._generation.submit_stills(clip, request),
+        )
+
+    def _batch(
+        self,
+        panel_ids: Collection[str],
+        plan: Callable[[Clip, Look], GenerateRequest],
+        submit: Callable[[Clip, GenerateRequest, str], str],
+    ) -> tuple[str, ...]:
+        board, session = self.current, self._session
+        if board is None or not board.panels:
+            session.tell("There is no panel yet. Add one to the storyboard first.", "warning")
+            return ()
+        if (reason := self._generation.registry.why_not(Mode.STORYBOARD.value)) != "":
+            session.tell(reason, "warning")
+            return ()
+        for number, panel in enumerate(board.panels, 1):
+            if (not panel_ids or panel.id in panel_ids) and not _says_something(board, panel):
+                session.tell(f"Panel {number} has neither a picture nor words. Give it one of them.", "warning")
+                return ()
+        clip_ids = self.lay_shots(panel_ids)
+        planned: list[tuple[Clip, GenerateRequest, str]] = []
+        try:
+            for clip_id in clip_ids:
+                clip = session.find_clip(clip_id)
+                if clip is None:
+                    raise GenerationError("A shot of the storyboard is no longer on the timeline.", "Lay it out again.")
+                label = f"{board.name}: {clip.name}"
+                planned.append((clip, plan(clip, looks.look_of(session.document, clip)), label))
+        except StudioError as error:
+            session.tell(str(error), "error")
+            return ()
+        return tuple(submit(*job) for job in planned)
+
+    # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def _blob(self, picture: Source | None) -> str | None:
+        """Digest of a stored picture, empty for none; None after saying why it can't be used."""
+        if picture is None:
+            return ""
+        try:
+            return self._add_blob(picture)
+        except (StudioError, OSError) as error:
+            self._session.tell(sentence_of(error), "error")
+            return None
+
+    def _on_board(self, label: str, change: Callable[[Document, Board], Document], merge_key: str = "") -> bool:
+        board = self.current
+        if board is None:
+            self._session.tell("There is no storyboard yet. Make one first.", "warning")
+            return False
+        return self._apply(
+            label, lambda document: change(document, board), f"{merge_key}-{board.id}" if merge_key else ""
+        )
+
+    def _apply(self, label: str, change: Callable[[Document], Document], merge_key: str = "") -> bool:
+        before = self._session.document
+        try:
+            after = change(before)
+        except EditRefused as refused:
+            self._session.tell(str(refused), "warning")
+            return False
+        if after is before:
+            return False
+        self._session.store.apply(label, _followed(before, after), merge_key)
+        return True
+
+    def _tell(self) -> None:
+        board = self.current
+        if board is not self._shown:
+            self._shown = board
+            self.current_changed.emit(board)
+
+    def _on_stills_changed(self, clip_id: str) -> None:
+        found = boards.panel_of_clip(self._session.document, clip_id)
+        if found is not None:
+            self.panel_still_changed.emit(found[1].id)
+
+    def _on_replaced(self, _document: Document) -> None:
+        self._round += 1
+        self._board_id = ""
+        self._tell()
+
+
+def _says_something(board: Board, panel: Panel) -> bool:
+    look = boards.look_of_panel(board, panel)
+    return bool(panel.picture or look.prompt or look.styles or look.preset)
+
+
+def _followed(before: Document, after: Document) -> Document:
+    """Shots whose look was what their panel said go on saying what it says now."""
+    for board in after.boards.values():
+        old_board = before.boards.get(board.id)
+        if old_board is None or old_board is board:
+            continue
+        known = {panel.id: panel for panel in old_board.panels}
+        for panel in board.panels:
+            old = known.get(panel.id)
+            clip = boards.clip_of_panel(after, panel) if old is not None else None
+            if old is None or clip is None or not shots.is_shot(after, clip):
+                continue
+            if clip.look == shot_look(old_board, old):
+                after = looks.set_look(after, {clip.id}, shot_look(board, panel))
+    return after
