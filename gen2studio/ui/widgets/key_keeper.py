@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QAbstractSlider, QApplication, QComboBox, QWidget
 
@@ -28,10 +28,10 @@ class KeyKeeper(QObject):
     It watches the widgets that hold the panels: Qt asks the focused widget about a shortcut first, then what holds it.
     """
 
-    def __init__(self, holders: Iterable[QWidget], parent: QObject) -> None:
+    def __init__(self, holders: Sequence[QWidget], parent: QObject) -> None:
         super().__init__(parent)
-        for holder in holders:
-            holder.installEventFilter(self)
+        # No key arrives before the window is on screen, but thousands of other events do.
+        QTimer.singleShot(0, self, lambda: [holder.installEventFilter(self) for holder in holders])
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):

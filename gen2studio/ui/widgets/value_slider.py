@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QToolButton, QWidget
 
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.middle_slider import MiddleSlider
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
+
+
+class _Name(QLabel):
+    double_clicked = Signal()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        self.double_clicked.emit()
 
 
 class ValueSlider(QWidget):
@@ -52,9 +61,9 @@ class ValueSlider(QWidget):
         self._value = default
         self._quiet = False
 
-        self.label = QLabel(title, self)
+        self.label = _Name(title, self)
         self.label.setToolTip(tip)
-        self.label.installEventFilter(self)
+        self.label.double_clicked.connect(self.reset)
         self.slider = MiddleSlider(self) if low < 0 < high else QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setObjectName(f"{name}.slider")
         self.slider.setAccessibleName(title)
@@ -162,7 +171,7 @@ class ValueSlider(QWidget):
 
     def _show_reset(self) -> None:
         changed = not math.isclose(self._value, self._default, abs_tol=self._step / 2)
-        self.reset_button.setEnabled(changed and self.isEnabled())
+        self.reset_button.setEnabled(changed)
         self.reset_button.setToolTip(f"Back to {self._default:g}" if changed else "Already at its default")
 
     def _to_slider(self, value: float) -> int:
@@ -193,14 +202,3 @@ class ValueSlider(QWidget):
         if not self._quiet:
             self._take(value)
             self._commit()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.label and event.type() == QEvent.Type.MouseButtonDblClick:
-            self.reset()
-            return True
-        return super().eventFilter(watched, event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.EnabledChange:
-            self._show_reset()
