@@ -135,10 +135,12 @@ def _check_transformer(wan: WanShape, headers: Sequence[SafetensorsHeader]) -> N
     strange = [name for name in found if name not in wanted]
     if not (wrong or missing or strange):
         return
-    if "patch_embedding.weight" not in found or len(missing) > len(wanted) // 2:
-        kind = kind_of_file(shapes, shapes)
+    embedding = "patch_embedding.weight"
+    if found.get(embedding) != wanted[embedding] or not any(name.startswith("vace_blocks.") for name in found):
         raise ModelError(
-            f"“{where.name}” is a {kind}, not the transformer its config describes.", "Choose the file that belongs."
+            f"“{where.name}” is a {kind_of_file(shapes, shapes)}, and the config describes a VACE transformer of width "
+            f"{wan.dim}.",
+            "Choose the file and the folder that belong together.",
         )
     if wrong:
         has, says = _times(found[wrong[0]]), _times(wanted[wrong[0]])
