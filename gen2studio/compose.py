@@ -5,10 +5,13 @@ Everything here is cheap until it is used: generators and mask tools import thei
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+from gen2studio.core.errors import StudioError
+from gen2studio.core.log import topic
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
-from gen2studio.engine.catalog import Catalog
+from gen2studio.engine.catalog import Catalog, PresetInfo, PromptWord
 from gen2studio.engine.generators import Generator
 from gen2studio.engine.job_queue import JobQueue
 from gen2studio.engine.local import LocalEngine
@@ -18,11 +21,41 @@ from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
 
 if TYPE_CHECKING:
+    from gen2studio.app.planning_parts import FoundAdapter
     from gen2studio.app.studio import Studio
+    from gen2studio.models.library import ModelLibrary
+
+
+@functools.cache
+def _models() -> ModelLibrary:
+    """The installed models: one library, which remembers what it checked."""
+    from gen2studio.models.library import ModelLibrary
+
+    return ModelLibrary()
+
+
+def _model_entries() -> list[GeneratorEntry]:
+    """What the installed models can do, best first: those an artist added, then the built-in one."""
+    from gen2studio.diffusion.entries import generator_entries
+
+    built_in = {model.id for model in _models().usable() if model.built_in}
+    return sorted(generator_entries(_models()), key=lambda entry: entry.abilities.id in built_in)
+
+
+def models_problem() -> str:
+    """Why the installed models can't be listed, in one sentence; empty when they can."""
+    try:
+        _models().usable()
+    except StudioError as error:
+        return str(error)
+    return ""
 
 
 def generator_registry() -> GeneratorRegistry:
-    """Every generator of this program by id, preferred first."""
+    """Every generator of this program by id, preferred first. Imports nothing heavy.
+
+    When the list of models can't be read (:func:`models_problem`), those that need no model are there.
+    """
     from gen2studio.example.generator import ExampleGenerator
 
     example = ExampleGenerator()
@@ -30,14 +63,72 @@ def generator_registry() -> GeneratorRegistry:
     def load_example() -> Generator:
         return example
 
-    return GeneratorRegistry([GeneratorEntry(example.abilities, load_example)])
+    entries = [GeneratorEntry(example.abilities, load_example)]
+    if not (problem := models_problem()):
+        entries += _model_entries()
+    else:
+        topic("models").error("%s", problem)
+    return GeneratorRegistry(entries)
+
+
+def find_adapter(adapter_id: str) -> FoundAdapter | None:
+    """An adapter of the library by its id, as requests name it; None when it is not there or can't be used."""
+    from gen2studio.app.planning_parts import FoundAdapter
+    from gen2studio.models.adapters import AdapterLibrary
+
+    try:
+        found = AdapterLibrary().adapter(adapter_id)
+    except StudioError:
+        return None
+    if found.problem:
+        return None
+    return FoundAdapter(digest=found.sha256, path=found.path, generator=found.base_model, title=found.name)
+
+
+class StudioCatalog:
+    """Presets of the example-based generator, and the words that each generator knows.
+
+    A model with a real text encoder knows every word; the built-in one knows those of its little world, and the
+    trigger words of adapters that were trained on it.
+    """
+
+    def __init__(self) -> None:
+        from gen2studio.example.looks import ExampleCatalog
+
+        self._example = ExampleCatalog()
+
+    def presets(self) -> tuple[PresetInfo, ...]:
+        return self._example.presets()
+
+    def words(self, prompt: str, generator: str = "example") -> tuple[PromptWord, ...]:
+        if generator == "example":
+            return self._example.words(prompt)
+        from gen2studio.diffusion.vocabulary import FILLERS, understood
+
+        if models_problem() or generator not in {model.id for model in _models().usable() if model.built_in}:
+            return tuple(PromptWord(word, True, filler=word.lower() in FILLERS) for word in prompt.split())
+        triggers = self._triggers(generator)
+        return tuple(
+            PromptWord(
+                found.word,
+                found.known or found.word.lower() in triggers,
+                means=found.mapped if found.known and found.mapped != found.word.lower() else "",
+                filler=found.mapped in FILLERS,
+            )
+            for found in understood(prompt)
+        )
+
+    @staticmethod
+    def _triggers(generator: str) -> frozenset[str]:
+        from gen2studio.models.adapters import AdapterLibrary
+
+        known = (a.trigger for a in AdapterLibrary().adapters() if a.base_model == generator)
+        return frozenset(word.lower() for trigger in known for word in trigger.split())
 
 
 def look_catalog() -> Catalog:
-    """Presets and prompt words of the weight-free generator."""
-    from gen2studio.example.looks import ExampleCatalog
-
-    return ExampleCatalog()
+    """Presets and prompt words of every generator."""
+    return StudioCatalog()
 
 
 def _tracker() -> MaskTracker:
@@ -64,11 +155,20 @@ def headless_engine(sink: EventSink, workspace: Workspace | None = None) -> Loca
 
 def studio(*, sound: bool = True) -> Studio:
     """Every service of the window's program. Needs a QApplication; starts no thread and imports nothing heavy."""
+    from PySide6.QtCore import QTimer
+
     from gen2studio.app.engine_host import EngineHost
     from gen2studio.app.preferences import Preferences
     from gen2studio.app.studio import Studio
 
-    return Studio(Preferences(), EngineHost(build_worker), generator_registry(), look_catalog(), sound=sound)
+    made = Studio(
+        Preferences(), EngineHost(build_worker), generator_registry(), look_catalog(), adapters=find_adapter,
+        sound=sound,
+    )  # fmt: skip
+    if problem := models_problem():
+        # Once there is somebody who hears it.
+        QTimer.singleShot(0, made, lambda: made.session.tell(problem, "error"))
+    return made
 
 
 def warming_command() -> list[str]:
