@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.requests import AdapterRef
+from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from gen2studio.models.library import InstalledModel
@@ -53,6 +55,10 @@ def _load(pipe: Any, ref: AdapterRef, name: str, model: InstalledModel) -> None:
             f"The adapter {path.name or ref.adapter_id or ref.digest[:12]} is not there.",
             "Take it off the list, or put its file back.",
         )
+    # A LoRA of another architecture loads with a warning and then does nothing: it is refused by its header.
+    reason = AdapterLibrary().refusal(read_header(path), model)
+    if reason:
+        raise GenerationError(reason, f"Choose an adapter that was trained on {model.title}.")
     try:
         pipe.load_lora_weights(
             str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True, use_safetensors=True

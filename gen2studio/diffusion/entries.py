@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gen2studio.core.errors import GenerationError, StudioError
+from gen2studio.diffusion.estimators import structure_readers
 from gen2studio.diffusion.families.contract import FamilyAdapter
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.training.recipe import training_defaults
@@ -122,6 +123,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
         trainable=traits.adapters,
         training=training_defaults(transformer.parameters if transformer is not None else 0),
+        structure_readers=structure_readers(),
         memory_plan=_memory_plan(model),
     )
 

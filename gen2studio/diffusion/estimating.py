@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gen2studio.diffusion.families.contract import latent_geometry
 from gen2studio.diffusion.gathering import on_footage
-from gen2studio.diffusion.planning import ShotPlan, shot_plan, still_steps
+from gen2studio.diffusion.planning import ShotPlan, passes_per_step, shot_plan, still_steps
 from gen2studio.diffusion.runtime.device import quick_machine
 from gen2studio.diffusion.runtime.footprint import ClipShape
 from gen2studio.diffusion.runtime.ladder import plans_for
@@ -49,9 +49,7 @@ def _work(made: DiffusionGenerator, plan: ShotPlan) -> list[tuple[int, int]]:
     """(frames, forward passes over that many frames) of every run."""
     manifest = made.model.manifest
     rule = latent_geometry(made.model.folder).frames
-    each = 1 if plan.guidance <= 1 else 2
-    if abs(plan.request.controls.consistency - 1) > 1e-3:
-        each += 1
+    each = passes_per_step(plan.guidance, plan.request.controls.consistency)
     if plan.stills and on_footage(plan.request):
         return [(1, each * still_steps(plan.steps, manifest)) for _ in plan.request.wanted]
     window, overlap = latent_window(manifest.frames.native, rule)

@@ -22,26 +22,37 @@ class PaceOfModel:
 
     def seconds(self, passes: int, width: int, height: int, frames: int) -> float | None:
         """Wall seconds of ``passes`` forward passes over ``frames`` frames and one decoding; None = not known."""
-        rates = self._read()
-        if rates is None:
+        denoising, decoding = self._rates()
+        if denoising is None or decoding is None:
             return None
         size = width * height * frames / 1e6
-        return passes * size * rates[0] + size * rates[1]
+        return passes * size * denoising + size * decoding
 
-    def learn(self, passes: int, denoising: float, decoding: float, width: int, height: int, frames: int) -> None:
-        """Take in what a run took. A full disk is no error: it is only an estimate."""
-        size = width * height * frames / 1e6
-        if passes <= 0 or size <= 0:
+    def learn_denoising(self, seconds: float, passes: int, width: int, height: int, frames: int) -> None:
+        """Take in what ``passes`` forward passes took."""
+        self._learn(0, seconds / max(1, passes), width * height * frames / 1e6)
+
+    def learn_decoding(self, seconds: float, width: int, height: int, frames: int) -> None:
+        """Take in what decoding took."""
+        self._learn(1, seconds, width * height * frames / 1e6)
+
+    def _learn(self, which: int, seconds: float, size: float) -> None:
+        if size <= 0:
             return
-        new = (denoising / passes / size, decoding / size)
-        old = self._read()
-        mixed = new if old is None else tuple(o + _SMOOTHING * (n - o) for o, n in zip(old, new, strict=True))
+        rates = list(self._rates())
+        old = rates[which]
+        rates[which] = seconds / size if old is None else old + _SMOOTHING * (seconds / size - old)
+        # A full disk is no error: it is only an estimate.
         with contextlib.suppress(OSError):
-            paths.write_atomic(self._path, json.dumps(list(mixed)).encode())
+            paths.write_atomic(self._path, json.dumps(rates).encode())
 
-    def _read(self) -> tuple[float, float] | None:
+    def _rates(self) -> tuple[float | None, float | None]:
         try:
-            first, second = (float(value) for value in json.loads(self._path.read_text()))
+            first, second = json.loads(self._path.read_text())
         except (OSError, ValueError, TypeError):
-            return None
-        return (first, second) if 0 <= first < 1e6 and 0 <= second < 1e6 else None
+            return None, None
+        return _rate(first), _rate(second)
+
+
+def _rate(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e6 else None

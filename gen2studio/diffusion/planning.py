@@ -154,3 +154,8 @@ def shot_plan(
 
 def still_steps(steps: int, manifest: ModelManifest) -> int:
     return max(min(steps, _STILL_STEPS), min(steps, manifest.steps.lowest))
+
+
+def passes_per_step(guidance: float, consistency: float) -> int:
+    """Forward passes of the transformer in one denoising step."""
+    return 1 + (guidance > 1.0) + (abs(consistency - 1.0) > 1e-3)

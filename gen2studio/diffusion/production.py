@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.adapter_scope import adapters_loaded
+from gen2studio.diffusion.estimators import depth_folder
 from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs, latent_geometry
 from gen2studio.diffusion.finishing import Finisher
 from gen2studio.diffusion.framing import Framing, resized
 from gen2studio.diffusion.gathering import Gatherer, on_footage
 from gen2studio.diffusion.pace import PaceOfModel
-from gen2studio.diffusion.planning import ShotPlan, shot_plan
+from gen2studio.diffusion.planning import ShotPlan, passes_per_step, shot_plan
 from gen2studio.diffusion.runtime.applying import with_retries
 from gen2studio.diffusion.runtime.footprint import ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
@@ -71,7 +72,7 @@ class Production:
         self.geometry = latent_geometry(model.folder)
         self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
         self.framing: Framing = self.shot.framing
-        self.gatherer = Gatherer(request, context, self.framing)
+        self.gatherer = Gatherer(request, context, self.framing, depth_folder())
         self.finisher = Finisher(request, context, self.framing, self.shot.clock)
         self._first: Picture | None = None
         self._small: dict[int, Picture] = {}
@@ -118,8 +119,7 @@ class Production:
             LatentColours(np.array(given.weight, np.float32), np.array(given.bias, np.float32)) if given else None,
         )
         loaded = _Loaded(pipe, PromptEmbeds(found[0], found[1] if guided else None), colours, plan)
-        with ExitStack() as stack:
-            stack.enter_context(adapters_loaded(pipe, self.request.adapters, self.model))
+        with adapters_loaded(pipe, self.request.adapters, self.model):
             if self.shot.stills:
                 self._stills(loaded)
             else:
@@ -184,8 +184,6 @@ class Production:
 
     def _with_guide(self, loaded: _Loaded, conditions: Conditions, clip: Clip, run: Run) -> Conditions:
         """Camera move and motion strokes, drawn from the shot's first frame."""
-        from dataclasses import replace
-
         from gen2studio.diffusion.conditioning.guide import motion_guide
         from gen2studio.diffusion.conditioning.motion_brush import region_of
 
@@ -215,7 +213,7 @@ class Production:
             else:
                 run = Run(0, 1)
                 clip = Clip(
-                    frames=(self.shot.clock.start,), width=self.framing.native[0], height=self.framing.native[1]
+                    frames=(self.request.start,), width=self.framing.native[0], height=self.framing.native[1]
                 )
                 inputs = self.family.inputs(self.request, clip, self.gatherer.conditions(clip), self.geometry.frames)
                 sampling = self.shot.still_sampling(self.model.manifest, self.geometry, 0)
@@ -263,10 +261,15 @@ class Production:
         total: int = 0,
     ) -> Tensor:
         watch = _Watch(self, loaded, run, number, total or len(self.shot.runs), stage)
-        return denoise(loaded.pipe, inputs, loaded.embeds, sampling, watch, self.geometry)
+        begun = time.perf_counter()
+        latents = denoise(loaded.pipe, inputs, loaded.embeds, sampling, watch, self.geometry)
+        passes = sampling.steps * passes_per_step(self.shot.guidance, sampling.consistency)
+        self.pace.learn_denoising(time.perf_counter() - begun, passes, inputs.width, inputs.height, inputs.frames)
+        return latents
 
     def _decoded(self, loaded: _Loaded, latents: Tensor) -> list[Picture]:
-        return list(
+        begun = time.perf_counter()
+        pictures = list(
             decode(
                 loaded.pipe,
                 latents,
@@ -276,8 +279,10 @@ class Production:
                 tile=256 if loaded.plan.tiled_vae else 0,
             )
         )
+        self.pace.learn_decoding(time.perf_counter() - begun, *self.framing.native, len(pictures))
+        return pictures
 
-    def _tick(self, stage: str) -> Any:
+    def _tick(self, stage: str) -> Callable[[int, int], None]:
         def tick(done: int, total: int) -> None:
             self.context.progress(done, max(1, total), stage)
 

@@ -71,6 +71,8 @@ def runs_of(count: int, window: int, rule: FrameRule) -> tuple[Run, ...]:
     """
     overlap = overlap_frames(window, rule)
     most = count if window <= 0 else window + (JOINT_WINDOWS - 1) * (window - overlap)
+    if window > 0:
+        most = (most - 1) // rule.step * rule.step + 1
     runs: list[Run] = [Run(0, min(count, most))]
     while runs[-1].stop < count:
         known = min(overlap + 1, runs[-1].count - 1)

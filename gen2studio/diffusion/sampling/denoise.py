@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ from gen2studio.diffusion.sampling.guided import GuidedTransformer
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
+# The pipeline warns each time that it rounds the frame count we computed for it (see num_frames below).
+logging.getLogger("diffusers.pipelines.wan.pipeline_wan_vace").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
