@@ -197,6 +197,8 @@ class EngineWorker:
 
     def _kept(self, ticket: Ticket) -> str:
         takes, request = ticket.workspace.takes, ticket.job.request
+        if isinstance(request, TrainRequest):
+            return "What it learned so far is kept: the same training goes on from there."
         if takes is None or not ticket.resumable or not isinstance(request, GenerateRequest):
             return ""
         count = len(takes.frames(ticket.job.take_id))
