@@ -11,10 +11,12 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent,
 from PySide6.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
 
 from gen2studio.app.action_table import all_actions
+from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.studio import Studio
-from gen2studio.ui import window_commands
+from gen2studio.ui import window_commands, window_generate
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
+from gen2studio.ui.canvas.shot_cards import ShotCards
 from gen2studio.ui.late_work import LateWork
 from gen2studio.ui.panels.generate_panel import GeneratePanel
 from gen2studio.ui.panels.media_pool import MediaPool
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from gen2studio.ui.panels.history_panel import HistoryPanel
     from gen2studio.ui.panels.masks_panel import MasksPanel
     from gen2studio.ui.panels.queue_panel import QueuePanel
+    from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 class MainWindow(QMainWindow):
@@ -56,7 +59,9 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.viewer)
         self.thumbnails = PoolThumbnails(self)
         self.pool = MediaPool(studio.store, self.thumbnails.request, self)
-        self.generate = GeneratePanel(session, studio.generation, studio.preferences, actions, self)
+        self.motion = MotionBrush(studio.generation, studio.masks, self)
+        self.canvas.set_shots(ShotCards(session, studio.generation, self), self.motion)
+        self.generate = GeneratePanel(window_generate.services(self, self.motion), actions, self)
         self.timeline = TimelinePanel(session, studio.editing, self)
         self.takes = TakesPanel(session, studio.generation, studio.take_folder, studio.is_stale, actions, self)
 
@@ -102,6 +107,7 @@ class MainWindow(QMainWindow):
             ("generate", "Generate", self.generate, right),
             ("masks", "Masks", None, right),
             ("timeline", "Timeline", self.timeline, bottom),
+            ("storyboard", "Storyboard", None, bottom),
             ("takes", "Takes", self.takes, bottom),
             ("queue", "Queue", None, bottom),
         ):
@@ -153,6 +159,14 @@ class MainWindow(QMainWindow):
         return QueuePanel(self.studio.board, self.binder.action("queue.pause"), self)
 
     @functools.cached_property
+    def storyboard(self) -> StoryboardPanel:
+        from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
+
+        studio = self.studio
+        actions = {name: self.binder.action(name) for name in self.binder.rows}
+        return StoryboardPanel(studio.session, studio.storyboards, studio.generation, studio.take_folder, actions, self)
+
+    @functools.cached_property
     def palette_dialog(self) -> CommandPalette:
         from gen2studio.ui.dialogs.command_palette import CommandPalette
 
@@ -173,7 +187,8 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(docks["generate"], docks["masks"])
         self.splitDockWidget(docks["timeline"], docks["takes"], Qt.Orientation.Horizontal)
         self.tabifyDockWidget(docks["takes"], docks["queue"])
-        for name in ("media", "generate", "takes"):
+        self.tabifyDockWidget(docks["timeline"], docks["storyboard"])
+        for name in ("media", "generate", "timeline", "takes"):
             docks[name].raise_()
 
     def _size_docks(self) -> None:

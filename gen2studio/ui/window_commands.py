@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
+from gen2studio.ui import window_generate
 from gen2studio.ui.tools import bindings
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def bind(window: MainWindow) -> None:
         "view.fullscreen": lambda on: window.showFullScreen() if on else window.showNormal(),
         "help.doctor": lambda: doctor(window),
         "help.about": lambda: about(window),
-        "generate.stills": generation.make_stills,
-        "generate.run": lambda: run(window),
         "generate.cancel": lambda: cancel(window),
         "generate.live_preview": lambda on: live_preview(window, on),
         "generate.new_seed": generation.new_seed,
@@ -82,6 +81,7 @@ def bind(window: MainWindow) -> None:
     handlers |= studio.editing.handlers()
     handlers |= window.timeline.handlers()
     handlers |= bindings.handlers(session, studio.masks, window.canvas)
+    handlers |= window_generate.handlers(window)
     for action_id, mode in _COMPARE.items():
         handlers[action_id] = lambda on, mode=mode: compare(window, mode, on)
     # Checkable commands say what is wanted; the rooms' own handlers flip.
@@ -317,11 +317,6 @@ def follow_chosen_take(window: MainWindow, take_id: str) -> None:
     session = window.studio.session
     if session.compare is not Compare.OFF:
         session.set_compare_takes("", take_id)
-
-
-def run(window: MainWindow) -> None:
-    if window.studio.generation.run():
-        window.raise_dock("takes")
 
 
 def cancel(window: MainWindow) -> None:

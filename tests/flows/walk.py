@@ -22,7 +22,7 @@ sys.setswitchinterval(0.0005)
 
 from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolButton
 
 from gen2studio.compose import studio
 from gen2studio.document.model import Clip
@@ -179,11 +179,7 @@ class Walk:
         self.window.raise_dock("generate")
         generation = self.studio.generation
         if job.mode == "mask":
-            mode = self.window.findChild(QComboBox, "generate.mode")
-            assert mode is not None
-            index = next(i for i in range(mode.count()) if mode.itemData(i).value == "mask")
-            mode.setCurrentIndex(index)
-            mode.activated.emit(index)
+            self.press("generate.mode.mask")
         if job.prompt:
             field = self.window.generate.prompt.field
             field.setFocus()

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QPlainTextEdit, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QPlainTextEdit, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from gen2studio.app.session import Compare
@@ -26,19 +26,21 @@ def desk(qtbot: QtBot, media_root: Path) -> Iterator[Desk]:
 
 def test_modes_that_nobody_serves_say_what_they_need(desk: Desk) -> None:
     window, _ = desk
-    combo = part(window, QComboBox, "generate.mode")
-    assert combo.count() == 8
     served: list[str] = []
-    for row, mode in enumerate(Mode):
-        choose(combo, row)
+    for mode in Mode:
+        click(window, f"generate.mode.{mode.value}")
         assert window.studio.generation.look.mode is mode
         run = part(window, QPushButton, "generate.runButton")
+        tile = part(window, QToolButton, f"generate.mode.{mode.value}")
+        assert tile.isChecked()
         if window.generate.body.isVisible():
             served.append(mode.value)
             assert run.isEnabled()
+            assert "needs" not in tile.toolTip()
             assert not window.generate.unserved.isVisible()
         else:
             assert "needs" in window.generate.unserved.hint.text()
+            assert "needs" in tile.toolTip()
             assert not run.isEnabled()
             assert not part(window, QPushButton, "generate.stillsButton").isEnabled()
     assert served == ["stylize", "mask", "render"]
@@ -156,7 +158,7 @@ def test_the_wheel_scrolls_the_panel_and_changes_nothing(desk: Desk) -> None:
     before = window.studio.generation.look
     window.canvas.setFocus()
     place = QPointF(5, 5)
-    for name in ("control.structure.slider", "control.structure.field", "seed", "generate.mode"):
+    for name in ("control.structure.slider", "control.structure.field", "seed", "generate.generator"):
         widget = part(window, QWidget, name)
         event = QWheelEvent(
             place, widget.mapToGlobal(place), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, NONE,
@@ -231,24 +233,24 @@ def test_stills_run_cancel_and_the_buttons_that_go_with_them(desk: Desk, qtbot: 
     panel = window.generate
     click(window, "preset.wet")
     click(window, "generate.stillsButton")
-    assert [button.isVisible() for button in panel.stills.buttons] == [True] * 4
-    assert not panel.stills.buttons[0].isEnabled()
+    assert [button.isVisible() for button in panel.footer.stills.buttons] == [True] * 4
+    assert not panel.footer.stills.buttons[0].isEnabled()
     host.fake.run_all()
-    assert panel.stills.buttons[3].isEnabled()
+    assert panel.footer.stills.buttons[3].isEnabled()
     qtbot.waitUntil(lambda: window.studio.feed.picture.shows == "source", timeout=15000)
-    QTest.mouseClick(panel.stills.buttons[3], LEFT)
+    QTest.mouseClick(panel.footer.stills.buttons[3], LEFT)
     qtbot.waitUntil(lambda: window.studio.feed.picture.shows == "preview", timeout=15000)
     assert window.studio.session.playhead == window.studio.generation.stills[3].frame
 
     click(window, "generate.runButton")
-    assert panel.cancel_button.isVisible()
-    assert not panel.run_button.isVisible()
+    assert panel.footer.cancel_button.isVisible()
+    assert not panel.footer.run_button.isVisible()
     host.fake.begin()
     host.fake.advance(8)
-    assert "8 of 32" in panel.progress.text()
+    assert "8 of 32" in panel.footer.progress.text()
     click(window, "generate.cancelButton")
-    assert panel.run_button.isVisible()
-    assert not panel.progress.isVisible()
+    assert panel.footer.run_button.isVisible()
+    assert not panel.footer.progress.isVisible()
     clip = window.studio.generation.target
     assert clip is not None
     assert len(clip.takes) == 1

@@ -145,7 +145,7 @@ def test_an_empty_window_says_what_to_do_and_takes_a_drop(
     window, _ = empty_desk
     assert window.pool.empty.isVisible()
     assert window.generate.heading.text() == "No clip under the playhead"
-    assert not window.generate.run_button.isEnabled()
+    assert not window.generate.footer.run_button.isEnabled()
     shot = tmp_path / "Blue hour.mp4"
     shutil.copyfile(media_root / CLIP, shot)
     broken = tmp_path / "broken.mp4"
@@ -158,7 +158,7 @@ def test_an_empty_window_says_what_to_do_and_takes_a_drop(
     assert window.pool.model.rowCount() == 1
     assert window.studio.session.sequence is not None
     assert window.studio.session.sequence.duration == 32
-    assert window.generate.run_button.isEnabled()
+    assert window.generate.footer.run_button.isEnabled()
 
     QTest.keyClicks(window.pool.search, "hour")
     assert window.pool.model.rowCount() == 1

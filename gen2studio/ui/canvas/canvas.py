@@ -22,7 +22,6 @@ from PySide6.QtGui import (
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
-    QPointingDevice,
     QResizeEvent,
     QTabletEvent,
     QWheelEvent,
@@ -34,15 +33,25 @@ from gen2studio.app.session import Compare, MaskView, Session
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.ui import theme
-from gen2studio.ui.canvas import captions, compare_painter, overlay, pane_painter, placard, sketch_painter
-from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool
+from gen2studio.ui.canvas import (
+    captions,
+    compare_painter,
+    motion_painter,
+    overlay,
+    pane_painter,
+    placard,
+    shot_cards,
+    sketch_painter,
+)
+from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool, pointer_of
 from gen2studio.ui.canvas.stage import Stage
 from gen2studio.ui.canvas.status_strip import HEIGHT, StatusStrip
 from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
 from gen2studio.ui.tools import painting
-from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool
+from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape
 
 if TYPE_CHECKING:
+    from gen2studio.app.motion_brush import MotionBrush
     from gen2studio.app.viewer_feed import ViewerPicture
 
 _SETTLE_MS = 120
@@ -79,6 +88,7 @@ class Canvas(QWidget):
         self._gestures = GestureRunner()
         self._picture: ViewerPicture | None = None
         self._pair: compare_painter.Pair | None = None
+        self._cards: shot_cards.ShotCards | None = None
         self._transform = ViewTransform()
         self._fitting = True
         self._hover: QPointF | None = None
@@ -115,6 +125,14 @@ class Canvas(QWidget):
         masks.objects_changed.connect(self._on_view_changed)
         masks.brush_changed.connect(self._on_brush_changed)
 
+    def set_shots(self, cards: shot_cards.ShotCards, motion: MotionBrush) -> None:
+        """Show given frames in place of slates, and let the motion brush paint with the canvas' tools."""
+        self._cards = cards
+        self._stage.motion = motion
+        cards.changed.connect(lambda: self.show_picture(self._picture) if self._picture is not None else None)
+        motion.matte_changed.connect(self._on_matte_changed)
+        motion.active_changed.connect(self._on_view_changed)
+
     def sizeHint(self) -> QSize:
         return QSize(960, 560)
 
@@ -129,8 +147,9 @@ class Canvas(QWidget):
             self._settle.start()
         self._picture = picture
         self._pair = None
-        if picture.image is not None:
-            self._pair = compare_painter.pair_of(picture.image, picture.reference, self._opaque(picture.media_id))
+        seen = self._cards.dressed(picture) if self._cards is not None else picture
+        if seen.image is not None:
+            self._pair = compare_painter.pair_of(seen.image, picture.reference, self._opaque(picture.media_id))
         shown = picture.shows in ("source", "take", "preview")
         self._masks.set_place(
             picture.media_id if shown else "",
@@ -254,13 +273,7 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        region = event.region().intersected(self.view_area)
-        bounds = region.boundingRect()
-        parts = [QRect(part) for part in region]  # type: ignore[attr-defined]
-        # Every part costs a round of set-up: many or crowded ones are painted in one go.
-        if len(parts) > 4 or 2 * _area(bounds) < 3 * sum(map(_area, parts)):
-            parts = [bounds]
-        for part in parts:
+        for part in pane_painter.parts(event.region().intersected(self.view_area)):
             painter.setClipRect(part)
             self._paint_part(painter, part.intersected(self.view_area))
         painter.end()
@@ -296,7 +309,9 @@ class Canvas(QWidget):
 
     def _paint_pane(self, painter: QPainter, dirty: QRect, pane: int, picture: ViewerPicture) -> None:
         assert self._pair is not None
-        session = self._session
+        session, motion = self._session, self._stage.motion
+        owners = motion if motion is not None and motion.active else self._masks
+        view = session.mask_view if self._mattes_shown(picture) else MaskView.NONE
         seen = pane_painter.Pane(
             extent=picture.extent,
             pair=self._pair,
@@ -305,8 +320,8 @@ class Canvas(QWidget):
             mode=self._mode(),
             split=session.compare_split,
             left=pane == 0,
-            layers=[(owner.colour, matte) for owner, matte in self._masks.layers()],
-            view=session.mask_view if self._mattes_shown(picture) else MaskView.NONE,
+            layers=[(owner.colour, matte) for owner, matte in owners.layers()],
+            view=view if owners is self._masks else MaskView.OVERLAY,
             opacity=session.mask_opacity,
             quick=self._lively,
         )
@@ -321,6 +336,11 @@ class Canvas(QWidget):
         elif mode is Compare.SIDE_BY_SIDE:
             divider = self._pane_area(1)
             painter.fillRect(QRect(divider.left() - 1, 0, 2, divider.height()), theme.colour("line_strong"))
+        motion = self._stage.motion
+        if motion is not None and motion.active:
+            motion_painter.paint_motion(painter, motion, self._transform, self._frame().width())
+        elif self._cards is not None and self._picture is not None:
+            self._cards.paint(painter, self._picture, self._frame(), QRectF(self.view_area))
         areas = tuple(QRectF(area) for area in (self.view_area, self._pane_area(0), self._pane_area(1)))
         compare_painter.paint_labels(painter, mode, self.compare_names(), *areas)
         shift = self._pane_transform(self._pane)
@@ -418,17 +438,14 @@ class Canvas(QWidget):
         self._update_cursor()
 
     def _update_cursor(self) -> None:
-        tool = self._tool()
-        if self._wipe_hot or self._wiping:
-            shape = Qt.CursorShape.SplitHCursor
-        elif self._space or tool is HAND:
-            shape = Qt.CursorShape.ClosedHandCursor if self._gestures.active else Qt.CursorShape.OpenHandCursor
-            if tool is HAND and self._session.tool != "hand" and not self._space and not self._gestures.active:
-                shape = Qt.CursorShape.ArrowCursor
-        elif tool.ring and self._pair is not None:
-            shape = Qt.CursorShape.BlankCursor
-        else:
-            shape = tool.cursor
+        shape = cursor_shape(
+            self._tool(),
+            wiping=self._wipe_hot or self._wiping,
+            panning=self._space,
+            held=self._gestures.active,
+            chosen=self._session.tool == "hand",
+            picture=self._pair is not None,
+        )
         if self.cursor().shape() != shape:
             self.setCursor(shape)
 
@@ -445,18 +462,7 @@ class Canvas(QWidget):
         return cancelled
 
     def _pointer(self, phase: Phase, point: QPointF, event: QMouseEvent | QTabletEvent) -> Pointer:
-        media = self._pane_transform(self._pane).to_media(point)
-        pen = isinstance(event, QTabletEvent)
-        return Pointer(
-            phase=phase,
-            x=media.x(),
-            y=media.y(),
-            view=point,
-            pressure=event.pressure() if pen else 1.0,
-            button=event.button(),
-            modifiers=event.modifiers(),
-            eraser=pen and event.pointerType() is QPointingDevice.PointerType.Eraser,
-        )
+        return pointer_of(phase, event, point, self._pane_transform(self._pane).to_media(point))
 
     def _press(self, point: QPointF, event: QMouseEvent | QTabletEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
@@ -688,10 +694,6 @@ class Canvas(QWidget):
             event.acceptProposedAction()
             # Importing may open a dialog: let the drag finish first.
             QTimer.singleShot(0, self, lambda: self.files_dropped.emit(paths))
-
-
-def _area(rect: QRect) -> int:
-    return rect.width() * rect.height()
 
 
 _NOTHING = Extent(1, 1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QPointingDevice, QTabletEvent
 
 if TYPE_CHECKING:
     from gen2studio.ui.canvas.stage import Stage
@@ -62,6 +63,21 @@ class Pointer:
     @property
     def ctrl(self) -> bool:
         return bool(self.modifiers & Qt.KeyboardModifier.ControlModifier)
+
+
+def pointer_of(phase: Phase, event: QMouseEvent | QTabletEvent, view: QPointF, media: QPointF) -> Pointer:
+    """The pointer of an event at ``view`` on the widget, which is ``media`` on the picture."""
+    pen = isinstance(event, QTabletEvent)
+    return Pointer(
+        phase=phase,
+        x=media.x(),
+        y=media.y(),
+        view=view,
+        pressure=event.pressure() if pen else 1.0,
+        button=event.button(),
+        modifiers=event.modifiers(),
+        eraser=pen and event.pointerType() is QPointingDevice.PointerType.Eraser,
+    )
 
 
 Gesture = Generator[None, Pointer, None]

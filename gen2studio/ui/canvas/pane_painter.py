@@ -37,6 +37,19 @@ class Pane:
     """Pictures follow each other: take the nearest pixels."""
 
 
+def parts(region: QRegion) -> list[QRect]:
+    """The rectangles to paint of ``region``. Each costs a round of set-up: many or crowded ones become one."""
+    bounds = region.boundingRect()
+    found = [QRect(part) for part in region]  # type: ignore[attr-defined]
+    if len(found) > 4 or 2 * _area(bounds) < 3 * sum(map(_area, found)):
+        return [bounds]
+    return found
+
+
+def _area(rect: QRect) -> int:
+    return rect.width() * rect.height()
+
+
 def paint_pane(painter: QPainter, dirty: QRect, pane: Pane) -> None:
     """Paint ``dirty`` (widget pixels) of a pane."""
     transform, mode = pane.transform, pane.mode

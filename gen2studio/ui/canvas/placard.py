@@ -38,8 +38,18 @@ def paint(painter: QPainter, area: QRectF, *, offline: bool, sentence: str, empt
         pen.setWidthF(1.5)
         painter.setPen(pen)
         painter.drawRoundedRect(box, 12, 12)
+    paint_words(painter, area, name, headline, advice, "danger" if offline else "text_faint")
+    painter.restore()
+
+
+def paint_words(
+    painter: QPainter, area: QRectF, name: str, headline: str, advice: str, ink: str = "text_faint"
+) -> None:
+    """Icon, headline and one line of advice in the middle of ``area``."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    centre = area.center()
     ratio = painter.device().devicePixelRatio()
-    ink = "danger" if offline else "text_faint"
     painter.drawPixmap(QPointF(centre.x() - 20, centre.y() - 66), theme.icon_pixmap(name, 40, ink, ratio))
     font = QFont(painter.font())
     font.setPointSizeF(font.pointSizeF() * 1.35)

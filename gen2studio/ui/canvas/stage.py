@@ -17,6 +17,7 @@ from gen2studio.core.geometry import Extent
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
 if TYPE_CHECKING:
+    from gen2studio.app.motion_brush import MotionBrush
     from gen2studio.ui.canvas.canvas import Canvas
 
 
@@ -38,9 +39,15 @@ class Stage:
     def __init__(self, canvas: Canvas, masks: MaskEditing) -> None:
         self._canvas = canvas
         self.masks = masks
+        self.motion: MotionBrush | None = None
+        """Takes the paint in place of the mattes while it is active."""
         self.sketch = Sketch()
         self.last_point: tuple[float, float] | None = None
         """Where the last stroke ended: the start of a straight line."""
+
+    @property
+    def paints_motion(self) -> bool:
+        return self.motion is not None and self.motion.active
 
     @property
     def brush(self) -> BrushSettings:
@@ -81,7 +88,7 @@ class Stage:
     @contextmanager
     def edit(self, label: str) -> Generator[MatteEdit]:
         """A working matte that becomes one undo step at the end, or is put back when the gesture is cancelled."""
-        edit = self.masks.begin()
+        edit = self.motion.begin() if self.motion is not None and self.motion.active else self.masks.begin()
         try:
             yield edit
         except BaseException:
@@ -91,7 +98,8 @@ class Stage:
 
     def lay(self, label: str, region: Region, *, subtract: bool, pixels: int) -> None:
         """Add a region to the matte, or take it away, as one undo step: see :meth:`MaskEditing.lay`."""
-        self.masks.lay(label, region, subtract=subtract, pixels=pixels)
+        target = self.motion if self.motion is not None and self.motion.active else self.masks
+        target.lay(label, region, subtract=subtract, pixels=pixels)
 
     @contextmanager
     def drawing(self, kind: str, *, subtract: bool = False) -> Generator[Sketch]:

@@ -1,311 +1,242 @@
-"""The generate panel: mode, style board, words, sliders, seed, four stills, run."""
-
-# One slider, one line: the table is read across, so lines may be long here.
-# ruff: noqa: E501
+"""The generate panel: the eight modes, the generator, and what it honours of words, pictures, motion and sliders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QSpinBox,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
 
 from gen2studio.app.generation import Generation, RunState
+from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.session import Session
-from gen2studio.document.look import Controls, Look, Mode, Region
-from gen2studio.document.model import Clip
+from gen2studio.app.shots import ShotWish
+from gen2studio.document.look import Camera, Look, Mode
+from gen2studio.document.model import Clip, Shot
 from gen2studio.engine.abilities import MODE_TITLES
-from gen2studio.engine.events import JobState
-from gen2studio.engine.requests import Lane
+from gen2studio.engine.catalog import PromptWord
 from gen2studio.ui import theme
+from gen2studio.ui.panels.adapters_section import AdaptersSection, Library
+from gen2studio.ui.panels.camera_section import CameraSection
+from gen2studio.ui.panels.frames_section import FramesSection, Use
+from gen2studio.ui.panels.generate_footer import GenerateFooter
+from gen2studio.ui.panels.generate_sections import FillRow, MotionPage, RegionRow, SeedRow, SliderRows
+from gen2studio.ui.panels.generate_state import PanelState
+from gen2studio.ui.panels.generator_chooser import GeneratorChooser, NotHonoured
+from gen2studio.ui.panels.mode_chooser import ModeChooser
 from gen2studio.ui.panels.pattern_editor import PatternEditor
 from gen2studio.ui.panels.prompt_field import PromptField
-from gen2studio.ui.panels.stills_strip import StillsStrip
+from gen2studio.ui.panels.sampling_section import SamplingSection
+from gen2studio.ui.panels.shot_section import ShotSection
+from gen2studio.ui.panels.structure_section import StructureSection
 from gen2studio.ui.panels.style_board import ImageBoard, PresetGrid
+from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.image_slot import FindMedia
+from gen2studio.ui.widgets.named import action_button
 from gen2studio.ui.widgets.section import Section
-from gen2studio.ui.widgets.value_slider import ValueSlider
-from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.exr)"
+_PASSES = "Depth passes (*.png *.exr *.tif *.tiff *.mp4 *.mov *.mkv *.webm)"
+_HINTS = {
+    Mode.TEXT_TO_VIDEO: "for example: late afternoon sun through the window of a loft",
+    Mode.TEXT_IMAGE_TO_VIDEO: "for example: the waves roll in, slow and heavy",
+    Mode.STYLIZE: "for example: watercolour, evening light",
+    Mode.STORYBOARD: "the look of every panel, for example: a paper city at night",
+    Mode.MASK: "for example: a white dog with black spots",
+    Mode.RENDER: "for example: a concrete stairwell, wet from the rain",
+}
 
-# (field, title, low, high, step, decimals, unit, tip, low label, high label, logarithmic)
-_SLIDERS = (
-    ("structure", "Structure", 0.0, 7.0, 0.1, 1, "", "0 follows every edge of the footage, 7 keeps only its rough layout", "every edge", "rough layout", False),
-    ("style_weight", "Style weight", 0.0, 2.0, 0.05, 2, "×", "How strongly colour and marks of the style are applied", "subtle", "strong", False),
-    ("stroke_size", "Stroke size", 0.25, 4.0, 0.05, 2, "×", "Size of brush marks relative to the style image", "fine", "coarse", True),
-    ("consistency", "Frame consistency", 0.0, 2.0, 0.05, 2, "×", "How much frames are held together: 1 is neutral, 0 lets each frame be its own", "lively", "steady", False),
-    ("strength", "Strength", 0.0, 1.0, 0.01, 2, "", "Mix of result and source: 1 is the full look", "source", "full look", False),
-    ("protect_skin", "Protect skin", 0.0, 1.0, 0.05, 2, "", "Keep the source's own colours and features on skin", "off", "keep", False),
-    ("preserve_luminance", "Keep shading", 0.0, 1.0, 0.05, 2, "", "Region edits keep the subject's own light and folds", "flat", "all of it", False),
-    ("grow", "Grow mask", -64.0, 64.0, 1.0, 0, "px", "Widen (+) or shrink (−) the subject before use", "", "", False),
-    ("feather", "Feather", 0.0, 32.0, 0.5, 1, "px", "Softness of the mask's edge, inwards: nothing outside changes", "", "", False),
-)  # fmt: skip
-_WHOLE = frozenset({"grow"})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelServices:
+    """What the panel asks of the program around it."""
+
+    session: Session
+    generation: Generation
+    preferences: Preferences
+    motion: MotionBrush
+    adapters: Library
+    find_media: FindMedia
+    """Media id → the file of a still in the pool."""
+    pick_frame: Callable[[str, Use], object]
+    """Ask for a frame of a clip: (title, what to do with its PNG bytes and name)."""
+    shot_ready: Callable[[], bool]
+    """Make a shot where there is none; whether there is one now."""
+    shot_changed: Callable[[ShotWish], object]
+    shot_sized: Callable[[ShotWish], Shot]
+    next_shot: Callable[[], ShotWish]
+    """What the next shot will be."""
+    customization: Callable[[QWidget], QWidget]
+    """Makes the page of the Customization mode."""
+    choose_mode: Callable[[Mode], object]
+    """Goes to a mode and to the panels that serve it."""
 
 
 class GeneratePanel(QWidget):
     """Binds to :class:`~gen2studio.app.generation.Generation`; shows only what the chosen generator honours."""
 
-    def __init__(
-        self,
-        session: Session,
-        generation: Generation,
-        preferences: Preferences,
-        actions: dict[str, QAction],
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, services: PanelServices, actions: dict[str, QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("generatePanel")
-        self._session = session
-        self._generation = generation
-        self._preferences = preferences
+        self._services = services
+        self._session = services.session
+        self._generation = services.generation
+        self._actions = actions
+        self._training: QWidget | None = None
 
-        self.heading = QLabel(self)
+        self.heading = ElidedLabel(parent=self)
+        self.heading.setObjectName("generate.heading")
         self.heading.setProperty("role", "muted")
-        self.mode = QComboBox(self)
-        self.mode.setObjectName("generate.mode")
-        self.mode.setAccessibleName("Mode")
-        self.mode.setToolTip("What to make. Modes that no installed generator serves say what they need.")
-        for mode in Mode:
-            self.mode.addItem(MODE_TITLES[mode.value], mode)
-            if not generation.registry.serving(mode.value):
-                row = self.mode.count() - 1
-                self.mode.setItemIcon(row, theme.icon("lock", "text_faint"))
-                self.mode.setItemData(row, generation.registry.why_not(mode.value), Qt.ItemDataRole.ToolTipRole)
-        self.generator = QLabel(self)
-        self.generator.setObjectName("generate.generator")
-        self.generator.setProperty("role", "faint")
-        self.generator.setWordWrap(True)
-
+        self.mode = ModeChooser(self)
+        self.generator = GeneratorChooser(self)
         self.unserved = EmptyState("lock", "", "", "", self)
         self.unserved.setObjectName("generate.unserved")
         self.body = QWidget(self)
+        self.not_honoured = NotHonoured(self)
         self._build_body(actions)
 
         inside = QWidget(self)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.setSpacing(theme.SPACING)
-        column.addWidget(self.heading)
-        column.addWidget(self.mode)
-        column.addWidget(self.generator)
-        column.addWidget(self.unserved)
-        column.addWidget(self.body)
-        column.addStretch(1)
+        self._column = QVBoxLayout(inside)
+        self._column.setContentsMargins(10, 8, 10, 8)
+        self._column.setSpacing(theme.SPACING)
+        for widget in (self.heading, self.mode, self.generator, self.unserved, self.body, self.not_honoured):
+            self._column.addWidget(widget)
+        self._column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setObjectName("generate.scroll")
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inside)
-
+        self.footer = GenerateFooter(self._generation, actions, self)
+        self.footer.still_chosen.connect(self._generation.show_still)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addWidget(scroll, 1)
-        outer.addWidget(self._build_footer(actions))
+        outer.addWidget(self.footer)
         self.setMinimumWidth(364)
 
-        for widget in (self.mode, self.seed):
-            WheelGuard(widget)
-        self.mode.activated.connect(lambda row: generation.set_mode(self.mode.itemData(row)))
-        generation.look_changed.connect(self._on_look_changed)
-        generation.target_changed.connect(self._on_target_changed)
-        generation.stills_changed.connect(self._on_stills_changed)
-        generation.run_changed.connect(self._on_run_changed)
-        session.store.changed.connect(lambda _old, _new: self._show_heading())
-        self._on_target_changed(generation.target)
-        self._on_look_changed(generation.look)
-        self._on_run_changed(generation.run_state)
+        self.mode.mode_chosen.connect(services.choose_mode)
+        self.generator.generator_chosen.connect(
+            lambda generator: self._generation.change("Change generator", generator=generator)
+        )
+        self._generation.look_changed.connect(self._on_look_changed)
+        self._generation.target_changed.connect(self._on_target_changed)
+        self._generation.stills_changed.connect(self._on_stills_changed)
+        self._generation.run_changed.connect(self._on_run_changed)
+        self._session.store.changed.connect(lambda _old, _new: self._show_heading())
+        self._on_target_changed(self._generation.target)
+        self._on_look_changed(self._generation.look)
+        self._on_run_changed(self._generation.run_state)
 
     # -- building ---------------------------------------------------------------------------------------------------
 
     def _build_body(self, actions: dict[str, QAction]) -> None:
-        generation = self._generation
+        """Sections that the first frame shows are made here, the others when their mode is first chosen."""
+        generation, services = self._generation, self._services
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(theme.SPACING)
-
+        self.prompt = PromptField(self._words, self.body)
+        self.prompt.text_committed.connect(lambda text: generation.change("Prompt", prompt=text))
         self.presets = PresetGrid(generation.catalog.presets(), self.body)
         self.presets.preset_chosen.connect(lambda preset: generation.change("Choose look", preset=preset))
-        self.styles = ImageBoard(
+        self.styles = self._image_board(
             "styles", "Drop paintings, photos or stills here: the clip takes their colours and marks.", "Add image…",
-            "Add style images from files", [self._action_button(actions["generate.style_from_frame"])], self.body,
+            "Add style images from files", actions["generate.style_from_frame"],
         )  # fmt: skip
         self.styles.images_dropped.connect(self._add_styles)
-        self.styles.add_requested.connect(lambda: self._choose_images("Add style images", self._add_styles))
+        self.styles.add_requested.connect(lambda: self._choose_files("Add style images", self._add_styles))
         self.styles.removed.connect(generation.remove_style)
         self.styles.weighed.connect(generation.weigh_style)
-        self.keys = ImageBoard(
-            "keys", "Paint over a frame in any program and add it here: the clip follows your painting.", "Add painting…",
-            "Use a painting as the frame under the playhead", [self._action_button(actions["generate.export_frame"])], self.body,
+        self.keys = self._image_board(
+            "keys", "Paint over a frame in any program and add it here: the clip follows your painting.",
+            "Add painting…", "Use a painting as the frame under the playhead", actions["generate.export_frame"],
         )  # fmt: skip
-        self.keys.images_dropped.connect(lambda paths: [generation.add_key(p, p.name) for p in paths[:1]])
-        self.keys.add_requested.connect(
-            lambda: self._choose_images("Painted key frame", lambda p: generation.add_key(p[0], p[0].name), many=False)
-        )
+        self.keys.images_dropped.connect(lambda paths: generation.add_key(paths[0], paths[0].name))
+        self.keys.add_requested.connect(lambda: self.choose_image("Painted key frame", generation.add_key))
         self.keys.removed.connect(generation.remove_key)
-        self.prompt = PromptField(generation.catalog.words, self.body)
-        self.prompt.text_committed.connect(lambda text: generation.change("Prompt", prompt=text))
-        self.pattern = PatternEditor(generation.set_swatch, self.body)
-        self.pattern.pattern_chosen.connect(lambda pattern: generation.change("Pattern", pattern=pattern))
+        self.rows = SliderRows(generation, self.body)
+        self.sliders = self.rows.sliders
+        self.seed_row = SeedRow(generation, actions["generate.new_seed"], self.body)
+        self.seed, self.lock = self.seed_row.seed, self.seed_row.lock
+
+        def frames() -> QWidget:
+            return FramesSection(
+                generation, services.shot_ready, self.choose_image, services.pick_frame, services.find_media, self.body
+            )
+
+        def shot() -> QWidget:
+            return ShotSection(services.shot_changed, services.shot_sized, actions["shot.new"], self.body)
+
+        def camera(label: str, merge_key: str, value: Camera) -> None:
+            generation.change(label, merge_key=merge_key, camera=value)
 
         self.sections: dict[str, Section] = {}
         for name, title, content, shown in (
             ("prompt", "Words", self.prompt, True),
-            ("pattern", "Colour and pattern", self.pattern, True),
+            ("frames", "Frames", frames, True),
+            ("shot", "Shot", shot, True),
+            ("pattern", "Colour and pattern", self._pattern, True),
             ("preset", "Looks", self.presets, True),
             ("styles", "Style images", self.styles, True),
             ("keys", "Painted key frames", self.keys, False),
-            ("region", "Where", self._build_region(), True),
-            ("controls", "Controls", self._build_sliders(), True),
-            ("seed", "Seed", self._build_seed(actions), True),
-        ):
+            ("region", "Where", lambda: RegionRow(generation, self.body), True),
+            ("fill", "Mask fill", lambda: FillRow(generation, self.body), True),
+            ("structure", "Structure from", self._structure, True),
+            ("camera", "Camera", lambda: CameraSection(camera, self.body), False),
+            ("motion", "Motion", lambda: MotionPage(
+                generation, services.motion, actions["motion.paint"], self.body), False),
+            ("controls", "Controls", self.rows, True),
+            ("adapters", "Adapters", lambda: AdaptersSection(
+                generation, services.adapters, lambda: services.choose_mode(Mode.CUSTOMIZE), self.body), False),
+            ("sampling", "Sampling", lambda: SamplingSection(generation, self.body), False),
+            ("seed", "Seed", self.seed_row, True),
+        ):  # fmt: skip
             section = Section(name, title, content, open_=shown, parent=self.body)
+            section.filled.connect(lambda _content: self._on_look_changed(generation.look))
             self.sections[name] = section
             layout.addWidget(section)
 
-    def _action_button(self, action: QAction) -> QToolButton:
-        button = QToolButton()
-        button.setObjectName(f"button.{action.objectName()}")
-        button.setAccessibleName(action.text())
-        button.setDefaultAction(action)
-        return button
+    def _image_board(self, name: str, hint: str, add: str, tip: str, extra: QAction) -> ImageBoard:
+        return ImageBoard(name, hint, add, tip, [action_button(extra)], self.body)
 
-    def _build_region(self) -> QWidget:
-        holder = QWidget(self.body)
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        self._regions = QButtonGroup(holder)
-        titles = {
-            Region.ALL: ("Everything", "The whole picture changes"),
-            Region.FOREGROUND: ("Subject", "Only inside the mask; outside, every pixel stays the source's own"),
-            Region.BACKGROUND: ("Background", "Only outside the mask; the subject stays the source's own"),
-        }
-        for index, region in enumerate(Region):
-            button = QPushButton(titles[region][0], holder)
-            button.setObjectName(f"region.{region.value}")
-            button.setAccessibleName(f"Change {titles[region][0].lower()}")
-            button.setToolTip(titles[region][1])
-            button.setCheckable(True)
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            self._regions.addButton(button, index)
-            row.addWidget(button)
-        self._regions.idClicked.connect(lambda i: self._generation.change("Where", region=list(Region)[i]))
-        return holder
+    def _pattern(self) -> QWidget:
+        editor = PatternEditor(self._generation.set_swatch, self.body)
+        editor.pattern_chosen.connect(lambda pattern: self._generation.change("Pattern", pattern=pattern))
+        return editor
 
-    def _build_sliders(self) -> QWidget:
-        holder = QWidget(self.body)
-        column = QVBoxLayout(holder)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        self.sliders: dict[str, ValueSlider] = {}
-        defaults = Controls()
-        for field, title, low, high, step, decimals, unit, tip, left, right, log in _SLIDERS:
-            slider = ValueSlider(
-                f"control.{field}", title, low=low, high=high, default=float(getattr(defaults, field)), step=step, decimals=decimals,
-                unit=unit, tip=tip, low_label=left, high_label=right, logarithmic=log, parent=holder,
-            )  # fmt: skip
-            slider.value_committed.connect(
-                lambda value, f=field, t=title: self._generation.change(
-                    t, merge_key=f"slider-{f}", **{f: round(value) if f in _WHOLE else value}
-                )
-            )
-            self.sliders[field] = slider
-            column.addWidget(slider)
-        return holder
+    def _structure(self) -> QWidget:
+        def choose() -> None:
+            self._choose_files("Depth pass", lambda paths: section.use_pass(paths[0]), many=False, kinds=_PASSES)
 
-    def _build_seed(self, actions: dict[str, QAction]) -> QWidget:
-        holder = QWidget(self.body)
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.seed = QSpinBox(holder)
-        self.seed.setObjectName("seed")
-        self.seed.setAccessibleName("Seed")
-        self.seed.setToolTip("The same seed gives the same clip")
-        self.seed.setRange(0, 2**31 - 1)
-        self.seed.setKeyboardTracking(False)
-        self.seed.setProperty("plain", True)
-        self.seed.valueChanged.connect(lambda v: self._generation.change("Seed", merge_key="seed", seed=v))
-        self.lock = QCheckBox("Keep", holder)
-        self.lock.setObjectName("seed.lock")
-        self.lock.setAccessibleName("Keep the seed")
-        self.lock.setToolTip("Keep this seed; otherwise every run takes a new one")
-        self.lock.toggled.connect(lambda on: self._generation.change("Keep seed", seed_locked=on))
-        row.addWidget(self.seed, 1)
-        row.addWidget(self._action_button(actions["generate.new_seed"]))
-        row.addWidget(self.lock)
-        return holder
+        section = StructureSection(self._generation, choose, self.body)
+        return section
 
-    def _build_footer(self, actions: dict[str, QAction]) -> QWidget:
-        footer = QWidget(self)
-        footer.setObjectName("generate.footer")
-        footer.setProperty("role", "footer")
-        self.stills = StillsStrip(footer)
-        self.stills.still_chosen.connect(self._on_still_chosen)
-        self.progress = QProgressBar(footer)
-        self.progress.setObjectName("generate.progress")
-        self.progress.setAccessibleName("Progress of this clip")
-        self.progress.hide()
-        self.live = QCheckBox("Live preview", footer)
-        self.live.setObjectName("generate.live")
-        self.live.setToolTip(actions["generate.live_preview"].toolTip())
-        self.live.setChecked(actions["generate.live_preview"].isChecked())
-        self.live.toggled.connect(actions["generate.live_preview"].setChecked)
-        actions["generate.live_preview"].toggled.connect(self.live.setChecked)
-        self.stills_button = self._push("generate.stillsButton", actions["generate.stills"])
-        self.run_button = self._push("generate.runButton", actions["generate.run"])
-        self.run_button.setProperty("primary", True)
-        self.cancel_button = QPushButton(theme.icon("circle-stop"), "Cancel", footer)
-        self.cancel_button.setObjectName("generate.cancelButton")
-        self.cancel_button.setAccessibleName("Cancel")
-        self.cancel_button.setToolTip(actions["generate.cancel"].toolTip())
-        # Esc first ends a gesture or playback; this button only ever means the job.
-        self.cancel_button.clicked.connect(self._generation.cancel)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.stills_button)
-        buttons.addWidget(self.run_button, 1)
-        buttons.addWidget(self.cancel_button, 1)
-        column = QVBoxLayout(footer)
-        column.setContentsMargins(10, 8, 10, 10)
-        column.setSpacing(theme.SPACING)
-        column.addWidget(self.stills)
-        column.addWidget(self.progress)
-        column.addWidget(self.live)
-        column.addLayout(buttons)
-        return footer
+    def page(self, name: str) -> QWidget:
+        """The content of a section, made now if it was not needed before."""
+        section = self.sections[name]
+        section.fill()
+        assert section.content is not None
+        return section.content
 
-    def _push(self, name: str, action: QAction) -> QPushButton:
-        button = QPushButton(action.text(), self)
-        button.setObjectName(name)
-        button.setAccessibleName(action.text())
-        button.setToolTip(action.toolTip())
-        button.clicked.connect(action.trigger)
-        # Icons of actions come after the first paint.
-        action.changed.connect(lambda: button.setIcon(action.icon()))
-        return button
+    @property
+    def pattern(self) -> PatternEditor:
+        """The colour and pattern editor."""
+        found = self.page("pattern")
+        assert isinstance(found, PatternEditor)
+        return found
 
     # -- showing ------------------------------------------------------------------------------------------------------
+
+    def _words(self, text: str) -> tuple[PromptWord, ...]:
+        found = self._generation.abilities()
+        return self._generation.catalog.words(text, found.id if found else "")
 
     def _on_target_changed(self, _clip: Clip | None) -> None:
         self.prompt.drop_pending()
@@ -313,94 +244,119 @@ class GeneratePanel(QWidget):
         self._on_stills_changed()
 
     def _show_heading(self) -> None:
-        clip = self._generation.target
-        self.heading.setText(f"For {clip.name}" if clip else "No clip under the playhead")
-        self.heading.setToolTip(self.heading.text())
+        clip, mode = self._generation.target, self._generation.look.mode
+        if not self._generation.needs_shot:
+            words = f"For {clip.name}" if clip else "No clip under the playhead"
+        elif mode is Mode.STORYBOARD:
+            words = "The look of the whole storyboard"
+        else:
+            words = "Makes a new shot"
+        self.heading.show_text(words)
+        self.heading.setToolTip(words)
         self._show_buttons()
 
+    def state(self) -> PanelState | None:
+        """What the sections are shown; None where nothing serves the mode."""
+        found, ability = self._generation.abilities(), self._generation.ability()
+        if found is None or ability is None:
+            return None
+        clip = self._generation.target
+        item = self._session.document.media.get(clip.media_id) if clip else None
+        return PanelState(look=self._generation.look, abilities=found, ability=ability, clip=clip, item=item)
+
     def _on_look_changed(self, look: Look) -> None:
-        self.mode.setCurrentIndex(self.mode.findData(look.mode))
-        ability = self._generation.ability()
-        found = self._generation.abilities()
-        reason = self._generation.why_not()
-        self.unserved.setVisible(ability is None)
-        self.body.setVisible(ability is not None)
-        if ability is None or found is None:
-            self.unserved.say(f"{MODE_TITLES[look.mode.value]} can't run here yet", reason)
-            self.generator.clear()
+        self.mode.show_mode(look.mode)
+        self._show_heading()
+        self.mode.show_served({mode: self._generation.registry.why_not(mode.value) for mode in Mode})
+        state = self.state()
+        training = look.mode is Mode.CUSTOMIZE and state is not None
+        self._show_training(training)
+        self.unserved.setVisible(state is None)
+        self.body.setVisible(state is not None and not training)
+        self.not_honoured.setVisible(False)
+        self.generator.setVisible(state is not None)
+        if state is None:
+            self.unserved.say(f"{MODE_TITLES[look.mode.value]} can't run here yet", self._generation.why_not())
         else:
-            self.generator.setText(f"{found.title} · on this machine, no download")
-            for name, section in self.sections.items():
-                section.setVisible(self._honoured(name, ability.controls, look))
-            for field, slider in self.sliders.items():
-                masked = look.region is not Region.ALL or look.mode is Mode.MASK
-                engine_side = field in ("grow", "feather")
-                slider.setVisible(masked if engine_side else field in ability.controls)
+            serving = self._generation.registry.serving(look.mode.value)
+            self.generator.show_choice(look, serving, state.abilities, self._generation.why_chosen())
+            if not training:
+                self._show_sections(state)
+                self.not_honoured.show_ability(state.ability)
+        self._show_buttons()
+
+    def _show_sections(self, state: PanelState) -> None:
+        look = state.look
+        self.prompt.show_hint(_HINTS.get(look.mode, ""), 4 if state.sourceless else 3)
+        self.prompt.set_text(look.prompt)
         self.presets.show_chosen(look.preset)
         self.styles.show_styles(look.styles, self._generation.find_blob)
         self.keys.show_keys(look.keys, self._generation.find_blob)
-        self.prompt.set_text(look.prompt)
-        self.pattern.set_pattern(look.pattern)
-        self._regions.button(list(Region).index(look.region)).setChecked(True)
-        for field, slider in self.sliders.items():
-            slider.set_value(float(getattr(look.controls, field)))
-        with QSignalBlocker(self.seed), QSignalBlocker(self.lock):
-            self.seed.setValue(look.seed)
-            self.lock.setChecked(look.seed_locked)
-        self._show_buttons()
+        shown = {
+            "frames": (state.sourceless or (state.shot is not None and not state.on_footage))
+            and state.honours("first_frame", "last_frame", "keys"),
+            "shot": state.sourceless,
+            "keys": state.on_footage and state.honours("keys"),
+            "fill": state.masked and state.honours("fill"),
+            "structure": state.honours("structure_source", "depth_pass", "control_scale"),
+            "motion": state.honours("motion", "motion_brush"),
+            "controls": bool(self.rows.shown(state)),
+            "sampling": state.honours("guidance", "steps", "negative_prompt"),
+        }
+        for name, section in self.sections.items():
+            section.set_shown(shown.get(name, name in state.ability.controls))
+            content = section.content
+            if isinstance(content, PatternEditor):
+                content.set_pattern(look.pattern)
+            elif isinstance(content, CameraSection):
+                content.show_camera(look.camera)
+            elif isinstance(content, ShotSection) and state.shot is None:
+                content.show_wish(self._services.next_shot())
+            elif content is not None and hasattr(content, "show_state"):
+                content.show_state(state)
+        self.sections["camera"].set_mark("set" if look.camera != Camera() else "")
+        self.sections["adapters"].set_mark(str(len(look.adapters)) if look.adapters else "")
 
-    @staticmethod
-    def _honoured(section: str, controls: frozenset[str], look: Look) -> bool:
-        if section == "controls":
-            return True
-        return section in controls
+    def _show_training(self, training: bool) -> None:
+        """The Customization mode has a page of its own, made when it is first chosen."""
+        if training and self._training is None:
+            self._training = self._services.customization(self)
+            self._column.insertWidget(self._column.indexOf(self.body), self._training)
+        if self._training is not None:
+            self._training.setVisible(training)
+        self.footer.setVisible(not training)
 
     def _on_stills_changed(self) -> None:
-        clip = self._generation.target
-        item = self._session.document.media.get(clip.media_id) if clip else None
-        rate = item.info.rate if item and item.info.rate else Fraction(25)
-        self.stills.show_stills(self._generation.stills, rate)
+        state = self.state()
+        if state is not None:
+            self.footer.show_stills(self._generation.stills, state.rate)
 
-    def _on_still_chosen(self, still: object) -> None:
-        self._generation.show_still(still)  # pyright: ignore[reportArgumentType]
-
-    def _on_run_changed(self, state: RunState) -> None:
-        self.progress.setVisible(state.active)
-        if state.active:
-            self.progress.setRange(0, max(1, state.total))
-            self.progress.setValue(state.done)
-            what = "Stills" if state.lane is Lane.STILLS else "Clip"
-            if state.state is JobState.QUEUED:
-                text = f"{what}: waiting in the queue"
-            else:
-                left = f" · {_duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
-                stage = f" · {state.stage}" if state.stage else ""
-                text = f"{what}: {state.done} of {state.total}{left}{stage}"
-            self.progress.setFormat(text)
+    def _on_run_changed(self, run: RunState) -> None:
+        self.footer.show_run(run)
         self._show_buttons()
 
     def _show_buttons(self) -> None:
-        active = self._generation.run_state.active
-        ready = self._generation.target is not None and self._generation.ability() is not None
-        rendering = active and self._generation.run_state.lane is Lane.RENDER
-        self.run_button.setVisible(not rendering)
-        self.cancel_button.setVisible(active)
-        self.run_button.setEnabled(ready)
-        self.stills_button.setEnabled(ready and not rendering)
+        generation = self._generation
+        there = generation.target is not None or generation.needs_shot
+        self.footer.show_buttons(
+            ready=there and generation.ability() is not None,
+            board=generation.needs_shot and generation.look.mode is Mode.STORYBOARD,
+        )
 
     # -- choosing files -----------------------------------------------------------------------------------------------
 
     def _add_styles(self, paths: list[Path]) -> None:
         self._generation.add_styles(list(paths), [p.stem for p in paths])
 
-    def _choose_images(self, title: str, use: Callable[[list[Path]], object], *, many: bool = True) -> None:
-        dialog = QFileDialog(self, title, self._preferences.get("import_folder"), _IMAGES)
+    def choose_image(self, title: str, use: Use) -> None:
+        """Ask for one picture file."""
+        self._choose_files(title, lambda paths: use(paths[0], paths[0].name), many=False)
+
+    def _choose_files(
+        self, title: str, use: Callable[[list[Path]], object], *, many: bool = True, kinds: str = _IMAGES
+    ) -> None:
+        dialog = QFileDialog(self, title, self._services.preferences.get("import_folder"), kinds)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if many else QFileDialog.FileMode.ExistingFile)
         dialog.filesSelected.connect(lambda names: use([Path(n) for n in names]))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

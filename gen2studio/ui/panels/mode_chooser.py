@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from gen2studio.document.look import Mode
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.key_keeper import KEEPS_ARROWS
 
 _COLUMNS = 4
 _TILES = {
@@ -29,6 +30,19 @@ _TILES = {
         "Train an adapter on 5–30 pictures of a subject or style, and use it by its word.",
     ),
 }
+
+
+class _Tile(QToolButton):
+    """A tile that the arrow keys leave; the window's own arrow keys keep off it (see KeyKeeper)."""
+
+    stepped = Signal(int)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is not None and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            self.stepped.emit(step)
+        else:
+            super().keyPressEvent(event)
 
 
 class ModeChooser(QWidget):
@@ -57,7 +71,7 @@ class ModeChooser(QWidget):
 
     def _tile(self, mode: Mode) -> QToolButton:
         icon, title, _ = _TILES[mode]
-        tile = QToolButton(self)
+        tile = _Tile(self)
         tile.setObjectName(f"generate.mode.{mode.value}")
         tile.setAccessibleName(f"{MODE_TITLES[mode.value]} mode")
         tile.setText(title)
@@ -71,7 +85,8 @@ class ModeChooser(QWidget):
         font = tile.font()
         font.setPointSizeF(font.pointSizeF() - 1.3)
         tile.setFont(font)
-        tile.installEventFilter(self)
+        tile.setProperty(KEEPS_ARROWS, True)
+        tile.stepped.connect(lambda step: self._step(tile, step))
         tile.clicked.connect(lambda: self.mode_chosen.emit(mode))
         return tile
 
@@ -86,22 +101,12 @@ class ModeChooser(QWidget):
             tile.setIcon(theme.icon(icon, "text_faint" if reason else "text"))
             tile.setToolTip(f"{MODE_TITLES[mode.value]}\n{reason or tip}")
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QKeyEvent) and isinstance(watched, QToolButton):
-            step = _STEPS.get(Qt.Key(event.key()))
-            if step is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
-                return super().eventFilter(watched, event)
-            if event.type() == QEvent.Type.ShortcutOverride:
-                event.accept()
-                return True
-            if event.type() == QEvent.Type.KeyPress:
-                order = list(self.tiles.values())
-                target = order.index(watched) + step
-                if 0 <= target < len(order):
-                    order[target].setFocus(Qt.FocusReason.OtherFocusReason)
-                    order[target].click()
-                return True
-        return super().eventFilter(watched, event)
+    def _step(self, tile: QToolButton, step: int) -> None:
+        order = list(self.tiles.values())
+        target = order.index(tile) + step
+        if 0 <= target < len(order):
+            order[target].setFocus(Qt.FocusReason.OtherFocusReason)
+            order[target].click()
 
 
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -_COLUMNS, Qt.Key.Key_Down: _COLUMNS}

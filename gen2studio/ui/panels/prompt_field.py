@@ -1,4 +1,7 @@
-"""The prompt with its words marked: plain where the generator understands them, struck amber where it doesn't."""
+"""The prompt with its words marked: plain where the generator understands them, dotted amber where it doesn't.
+
+Words that are read as another one say so underneath ("automobile → car").
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,32 @@ class _Marker(QSyntaxHighlighter):
     def __init__(self, field: QPlainTextEdit) -> None:
         super().__init__(field.document())
         self.unknown: frozenset[str] = frozenset()
+        self.synonyms: frozenset[str] = frozenset()
 
     def highlightBlock(self, text: str) -> None:
-        mark = QTextCharFormat()
-        mark.setForeground(theme.colour("warning"))
-        mark.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
-        mark.setUnderlineColor(theme.colour("warning"))
         position = 0
         for word in text.split():
             position = text.index(word, position)
-            if word.strip(".,;:!?\"'()").casefold() in self.unknown:
-                self.setFormat(position, len(word), mark)
+            bare = bare_word(word)
+            if bare in self.unknown:
+                self.setFormat(position, len(word), _underlined("warning", coloured=True))
+            elif bare in self.synonyms:
+                self.setFormat(position, len(word), _underlined("accent", coloured=False))
             position += len(word)
+
+
+def bare_word(word: str) -> str:
+    """A word as marks compare it: without punctuation and case."""
+    return word.strip(".,;:!?\"'()").casefold()
+
+
+def _underlined(ink: str, *, coloured: bool) -> QTextCharFormat:
+    mark = QTextCharFormat()
+    if coloured:
+        mark.setForeground(theme.colour(ink))
+    mark.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
+    mark.setUnderlineColor(theme.colour(ink))
+    return mark
 
 
 class PromptField(QWidget):
@@ -54,10 +71,16 @@ class PromptField(QWidget):
         self.note.setWordWrap(True)
         self.note.setProperty("role", "warning")
         self.note.hide()
+        self.synonyms = QLabel(self)
+        self.synonyms.setObjectName("prompt.synonyms")
+        self.synonyms.setWordWrap(True)
+        self.synonyms.setProperty("role", "muted")
+        self.synonyms.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addWidget(self.field)
+        layout.addWidget(self.synonyms)
         layout.addWidget(self.note)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -97,14 +120,23 @@ class PromptField(QWidget):
             self._committed = text
             self.text_committed.emit(text)
 
+    def show_hint(self, placeholder: str, lines: int = 3) -> None:
+        """What an empty field suggests, and how many lines it is high."""
+        self.field.setPlaceholderText(placeholder)
+        metrics = self.field.fontMetrics()
+        self.field.setFixedHeight(metrics.lineSpacing() * lines + 18)
+
     def _mark(self) -> None:
         words = self._words(self.field.toPlainText())
         unknown = [w.word for w in words if not w.known]
-        marks = frozenset(w.strip(".,;:!?\"'()").casefold() for w in unknown)
-        if marks != self._marker.unknown:
-            self._marker.unknown = marks
+        read_as = {w.word: w.means for w in words if w.known and w.means and bare_word(w.word) != w.means.casefold()}
+        marks = frozenset(map(bare_word, unknown)), frozenset(map(bare_word, read_as))
+        if marks != (self._marker.unknown, self._marker.synonyms):
+            self._marker.unknown, self._marker.synonyms = marks
             with QSignalBlocker(self.field):
                 self._marker.rehighlight()
+        self.synonyms.setVisible(bool(read_as))
+        self.synonyms.setText("Read as: " + ", ".join(f"{word} → {means}" for word, means in read_as.items()))
         self.note.setVisible(bool(unknown))
         if unknown:
             listed = ", ".join(f"“{w}”" for w in unknown[:4]) + (" …" if len(unknown) > 4 else "")

@@ -43,3 +43,17 @@ TOOLS: dict[str, CanvasTool] = {
 
 HAND = TOOLS["hand"]
 """What the canvas does while the tool in hand belongs to the timeline."""
+
+
+def cursor_shape(
+    tool: CanvasTool, *, wiping: bool, panning: bool, held: bool, chosen: bool, picture: bool
+) -> Qt.CursorShape:
+    """The cursor over the canvas: ``panning`` with the space bar, ``held`` while a gesture lasts, ``chosen`` when the
+    hand is the artist's own choice, ``picture`` when there is one to paint on."""
+    if wiping:
+        return Qt.CursorShape.SplitHCursor
+    if panning or tool is HAND:
+        if not (chosen or panning or held):
+            return Qt.CursorShape.ArrowCursor
+        return Qt.CursorShape.ClosedHandCursor if held else Qt.CursorShape.OpenHandCursor
+    return Qt.CursorShape.BlankCursor if tool.ring and picture else tool.cursor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gen2studio.ui import theme
 
@@ -23,14 +23,20 @@ class EmptyState(QWidget):
         for label in (self.title, self.hint):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             label.setWordWrap(True)
+            # Lines longer than this are hard to read.
+            label.setMaximumWidth(430)
             label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 16, 12)
         layout.setSpacing(theme.SPACING)
         layout.addStretch(1)
         layout.addWidget(picture)
-        layout.addWidget(self.title)
-        layout.addWidget(self.hint)
+        for label in (self.title, self.hint):
+            line = QHBoxLayout()
+            line.addStretch(1)
+            line.addWidget(label, 1000)
+            line.addStretch(1)
+            layout.addLayout(line)
         self.button: QPushButton | None = None
         if button:
             self.button = QPushButton(button, self)

@@ -21,6 +21,10 @@ _KEYS = frozenset(
     }
 )
 
+KEEPS_ARROWS = "keepsArrows"
+"""Property of other widgets that move something by arrow keys of their own."""
+_MOVED_BY_ARROWS = (QAbstractSlider, QAbstractItemView, QComboBox)
+
 
 class KeyKeeper(QObject):
     """A focused slider, list or combo box moves by its arrow keys; everywhere else they move the playhead.
@@ -37,7 +41,11 @@ class KeyKeeper(QObject):
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             focused = QApplication.focusWidget()
             plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-            if plain and event.key() in _KEYS and isinstance(focused, (QAbstractSlider, QAbstractItemView, QComboBox)):
+            if plain and event.key() in _KEYS and focused is not None and _keeps(focused):
                 event.accept()
                 return True
         return False
+
+
+def _keeps(widget: QWidget) -> bool:
+    return isinstance(widget, _MOVED_BY_ARROWS) or bool(widget.property(KEEPS_ARROWS))

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QToolButton, QWidget
 
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
@@ -20,6 +20,9 @@ def named(widget: W, name: str, title: str, tip: str = "") -> W:
     widget.setObjectName(name)
     widget.setAccessibleName(title)
     widget.setToolTip(tip or title)
+    if isinstance(widget, QDoubleSpinBox | QSpinBox):
+        # The style sheet's padding does not reach the text of a spin box.
+        widget.lineEdit().setTextMargins(5, 0, 0, 0)
     return widget
 
 
@@ -31,7 +34,8 @@ def text_button(
     button.setIcon(theme.icon(icon))
     button.setIconSize(theme.icon_size(16))
     if text:
-        button.setText(title)
+        # Qt leaves hardly any room between an icon and its words.
+        button.setText(f" {title}")
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.clicked.connect(lambda _checked=False: clicked())
     return button
@@ -42,6 +46,7 @@ def action_button(action: QAction, parent: QWidget | None = None, prefix: str = 
     button = QToolButton() if parent is None else QToolButton(parent)
     button.setObjectName(f"{prefix}.{action.objectName()}")
     button.setAccessibleName(action.text())
+    action.setIconText(f" {action.text()}")
     button.setDefaultAction(action)
     return button
 

@@ -1,0 +1,158 @@
+"""Trained adapters in use: each with its strength, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
+
+from gen2studio.app.generation import Generation
+from gen2studio.document.look import AdapterUse
+from gen2studio.ui.panels.generate_state import PanelState
+from gen2studio.ui.widgets.named import note, text_button
+from gen2studio.ui.widgets.value_slider import ValueSlider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRow:
+    """An adapter of the library as this list shows it."""
+
+    id: str
+    name: str
+    trigger: str = ""
+    why_not: str = ""
+    """Why it can't be used with the chosen generator; empty = it can."""
+
+
+Library = Callable[[str], "tuple[AdapterRow, ...]"]
+"""Generator id → every adapter of the library."""
+
+
+class AdaptersSection(QWidget):
+    """Adapters of the look; the rest of the library is in the menu of the add button."""
+
+    def __init__(
+        self,
+        generation: Generation,
+        library: Library,
+        train: Callable[[], object],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._generation = generation
+        self._library = library
+        self._shown: object = None
+        self._rows = QVBoxLayout()
+        self._rows.setSpacing(4)
+        self._sliders: dict[str, ValueSlider] = {}
+        self.hint = note(self, name="adapters.hint")
+        self.add = text_button(
+            "adapters.add",
+            "Add adapter",
+            "plus",
+            "Use an adapter that was trained or imported here",
+            self._on_add,
+            self,
+        )
+        train_button = text_button(
+            "adapters.train", "Train one…", "graduation-cap", "Train an adapter on pictures: the Customization mode",
+            train, self,
+        )  # fmt: skip
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.add)
+        buttons.addWidget(train_button)
+        buttons.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.hint)
+        column.addLayout(self._rows)
+        column.addLayout(buttons)
+
+    def show_state(self, state: PanelState) -> None:
+        uses = state.look.adapters
+        known = {row.id: row for row in self._library(state.abilities.id)}
+        shown = (tuple(use.adapter for use in uses), tuple(known.values()))
+        if shown != self._shown:
+            self._shown = shown
+            self._fill(uses, known)
+        for use in uses:
+            self._sliders[use.adapter].set_value(use.strength)
+        self.hint.setVisible(not uses)
+        self.hint.setText(
+            "An adapter teaches the model a subject or a style. Use it by its word in the prompt."
+            if known
+            else "The library is empty. Train an adapter on a few pictures, and use it here by its word."
+        )
+        self.add.setEnabled(bool(known))
+
+    def _fill(self, uses: tuple[AdapterUse, ...], known: dict[str, AdapterRow]) -> None:
+        self._sliders.clear()
+        while (item := self._rows.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
+        for index, use in enumerate(uses):
+            row = known.get(use.adapter, AdapterRow(id=use.adapter, name=use.adapter, why_not="It is not installed."))
+            self._rows.addWidget(self._row(index, use, row))
+
+    def _row(self, index: int, use: AdapterUse, row: AdapterRow) -> QWidget:
+        holder = QWidget(self)
+        slider = ValueSlider(
+            f"adapter.{index}", row.name, low=0, high=2, default=1, step=0.05, decimals=2, unit="×",
+            tip=f"How strongly {row.name} acts; 0 is off, 1 as trained", compact=True, parent=holder,
+        )  # fmt: skip
+        slider.label.setFixedWidth(110)
+        slider.label.setText(slider.label.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideMiddle, 108))
+        slider.label.setToolTip(row.name)
+        slider.value_committed.connect(lambda value, a=use.adapter: self._set(a, value))
+        self._sliders[use.adapter] = slider
+        remove = text_button(
+            f"adapter.{index}.remove", f"Remove {row.name}", "x", "Go on without this adapter",
+            lambda: self._remove(use.adapter), holder, text=False,
+        )  # fmt: skip
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(slider, 1)
+        top.addWidget(remove)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        words = row.why_not or (f"called by “{row.trigger}”" if row.trigger else "")
+        if words:
+            label = QLabel(words, holder)
+            label.setProperty("role", "warning" if row.why_not else "faint")
+            label.setWordWrap(True)
+            column.addWidget(label)
+        return holder
+
+    def _on_add(self) -> None:
+        found = self._generation.abilities()
+        used = {use.adapter for use in self._generation.look.adapters}
+        menu = QMenu(self)
+        menu.setObjectName("adapters.menu")
+        menu.setToolTipsVisible(True)
+        for row in self._library(found.id if found else ""):
+            action = menu.addAction(f"{row.name} — “{row.trigger}”" if row.trigger else row.name)
+            action.setObjectName(f"adapters.menu.{row.id}")
+            action.setEnabled(row.id not in used and not row.why_not)
+            action.setToolTip(row.why_not or ("In use already" if row.id in used else f"Use {row.name}"))
+            action.triggered.connect(lambda _checked=False, i=row.id: self._use(i))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.add.mapToGlobal(self.add.rect().bottomLeft()))
+
+    def _use(self, adapter: str) -> None:
+        self._generation.change("Add adapter", adapters=(*self._generation.look.adapters, AdapterUse(adapter=adapter)))
+
+    def _set(self, adapter: str, strength: float) -> None:
+        uses = tuple(
+            replace(use, strength=strength) if use.adapter == adapter else use for use in self._generation.look.adapters
+        )
+        self._generation.change("Adapter strength", merge_key=f"adapter-{adapter}", adapters=uses)
+
+    def _remove(self, adapter: str) -> None:
+        rest = tuple(use for use in self._generation.look.adapters if use.adapter != adapter)
+        self._generation.change("Remove adapter", adapters=rest)

@@ -1,0 +1,108 @@
+"""Which generator runs: chosen by the program or by the artist, what was chosen and why, and how it will be held."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from gen2studio.document.look import Look
+from gen2studio.engine.generators import Abilities, ModeAbility
+from gen2studio.ui import theme
+from gen2studio.ui.widgets.named import chooser, named, note
+
+AUTOMATIC = ""
+CONTROL_TITLES = {
+    "prompt": "Words", "negative_prompt": "Negative prompt", "styles": "Style images", "preset": "Looks",
+    "keys": "Key frames", "first_frame": "First frame", "last_frame": "Last frame", "pattern": "Colour and pattern",
+    "region": "Where", "seed": "Seed", "structure_source": "Structure source", "depth_pass": "Depth pass",
+    "fill": "Mask fill", "camera": "Camera", "motion_brush": "Motion brush", "motion": "General motion",
+    "adapters": "Adapters", "layout": "Layout of a mock-up", "lead": "Extend", "outpaint": "Outpaint",
+    "structure": "Structure", "style_weight": "Style weight", "consistency": "Frame consistency",
+    "stroke_size": "Stroke size", "strength": "Strength", "protect_skin": "Protect skin",
+    "preserve_luminance": "Keep shading", "guidance": "Guidance", "steps": "Steps",
+    "control_scale": "Strictness", "grow": "Grow mask", "feather": "Feather",
+}  # fmt: skip
+"""Control name → what the panel calls it."""
+
+
+class GeneratorChooser(QWidget):
+    """A combo box with “Automatic” first, and the lines under it."""
+
+    generator_chosen = Signal(str)
+    """Generator id; empty = automatic."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.box = chooser(
+            "generate.generator", "Generator", "What makes the picture. Automatic chooses by mode and input.", [], self
+        )
+        self.why = note(self, "muted", "generate.generator.why")
+        self.memory = note(self, "faint", "generate.generator.memory")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for widget in (self.box, self.why, self.memory):
+            layout.addWidget(widget)
+        self.box.activated.connect(lambda row: self.generator_chosen.emit(self.box.itemData(row)))
+
+    def show_choice(
+        self, look: Look, serving: tuple[Abilities, ...], found: Abilities, why: str, memory: str = ""
+    ) -> None:
+        """``found`` is what will run, ``why`` one sentence about it."""
+        entries = [(AUTOMATIC, f"Automatic — {found.title}"), *((a.id, a.title) for a in serving)]
+        if [(self.box.itemData(i), self.box.itemText(i)) for i in range(self.box.count())] != entries:
+            self.box.clear()
+            for row, (generator, title) in enumerate(entries):
+                self.box.addItem(title, generator)
+                tip = "The program chooses by mode and input" if not generator else title
+                self.box.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+        self.box.setCurrentIndex(max(0, self.box.findData(look.generator)))
+        self.why.setText(why)
+        self.why.setVisible(bool(why))
+        plan = memory or found.memory_plan
+        self.memory.setText(plan)
+        self.memory.setVisible(bool(plan))
+
+
+class NotHonoured(QWidget):
+    """A quiet line that unfolds: what the chosen model can't do here, and why."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("generate.notHonoured")
+        self.heading = named(QToolButton(self), "generate.notHonoured.heading", "Not with this model")
+        self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.heading.setIconSize(theme.icon_size(12))
+        self.heading.setProperty("role", "section")
+        self.heading.clicked.connect(lambda: self._set_open(not self._open))
+        self.words = note(self, "faint", "generate.notHonoured.words")
+        self.words.setTextFormat(Qt.TextFormat.RichText)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 4)
+        layout.setSpacing(2)
+        layout.addWidget(self.heading, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.words)
+        self._open = False
+        self._set_open(False)
+
+    def show_ability(self, ability: ModeAbility) -> None:
+        rows = [(CONTROL_TITLES.get(name, name), why) for name, why in ability.why_not]
+        self.setVisible(bool(rows))
+        count = f"{len(rows)} controls" if len(rows) != 1 else "1 control"
+        self.heading.setText(f"Not with this model: {count}")
+        names = ", ".join(title for title, _ in rows)
+        self.heading.setToolTip(f"Show or hide why these are missing: {names}")
+        muted = theme.tokens()["text_muted"]
+        self.words.setText("".join(_ROW.format(muted, _escaped(title), _escaped(why)) for title, why in rows))
+
+    def _set_open(self, open_: bool) -> None:
+        self._open = open_
+        self.words.setVisible(open_)
+        self.heading.setIcon(theme.icon("chevron-down" if open_ else "chevron-right", "text_muted"))
+
+
+_ROW = '<p style="margin: 0 0 5px 0"><span style="color: {}">{}</span> — {}</p>'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,232 @@
+"""What is set on one panel of a storyboard: words, time, picture, camera, look, dialogue and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gen2studio.document.look import Camera, Look
+from gen2studio.document.model import Board, Panel
+from gen2studio.ui.panels.camera_section import CameraSection
+from gen2studio.ui.widgets.named import chooser, named, note, text_button
+from gen2studio.ui.widgets.section import Section
+from gen2studio.ui.widgets.wheel_guard import WheelGuard
+
+Describe = Callable[[Look], str]
+"""A look in a few words."""
+LAYOUT, FIRST_FRAME = "layout", "first"
+
+
+class PanelDetails(QWidget):
+    """Edits the chosen panel; every change is told with its undo label."""
+
+    changed = Signal(str, str, object)
+    """(undo label, merge key, dict of Panel fields)"""
+    look_taken = Signal()
+    """The panel should be made with the look of the generate panel."""
+
+    def __init__(self, describe: Describe, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("board.details")
+        self._describe = describe
+        self._board: Board | None = None
+        self._panel: Panel | None = None
+        inside = QWidget(self)
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(10, 6, 8, 8)
+        column.setSpacing(5)
+        self.heading = QLabel(inside)
+        self.heading.setProperty("role", "heading")
+        self.name = named(QLineEdit(inside), "board.panel.name", "Panel name", "What the panel is called in lists")
+        self.name.setPlaceholderText("name")
+        self.name.editingFinished.connect(lambda: self._tell("Rename panel", name=self.name.text().strip()))
+        self.seconds = named(
+            QDoubleSpinBox(inside), "board.panel.seconds", "Seconds", "How long the shot of this panel is"
+        )
+        self.seconds.setRange(0.1, 120)
+        self.seconds.setSingleStep(0.5)
+        self.seconds.setSuffix(" s")
+        self.seconds.setKeyboardTracking(False)
+        self.seconds.setFixedWidth(86)
+        WheelGuard(self.seconds)
+        self.seconds.valueChanged.connect(
+            lambda v: self._tell("Panel length", "panel-seconds", seconds=Fraction(v).limit_denominator(1000))
+        )
+        top = QHBoxLayout()
+        top.addWidget(self.heading)
+        top.addWidget(self.name, 1)
+        top.addWidget(self.seconds)
+        column.addLayout(top)
+        self.prompt = self._text(
+            "board.panel.prompt", "What happens", "What this shot shows, in a sentence", 54, inside
+        )
+        column.addWidget(self.prompt)
+        self.use = chooser(
+            "board.panel.use", "Picture is", "What the generator does with the picture of this panel",
+            [("Picture is a mock-up to follow", LAYOUT), ("Picture is the first frame", FIRST_FRAME)], inside,
+        )  # fmt: skip
+        self.use.activated.connect(
+            lambda row: self._tell("Use of the picture", keep_picture=self.use.itemData(row) == FIRST_FRAME)
+        )
+        column.addWidget(self.use)
+        self.sections: dict[str, Section] = {}
+        for name, title, content, opened in (
+            ("camera", "Camera", self._build_camera, False),
+            ("look", "Look", self._build_look, False),
+            ("words", "Dialogue and notes", self._build_words, False),
+        ):
+            section = Section(f"board.{name}", title, content, open_=opened, parent=inside)
+            section.filled.connect(lambda _content: self._show())
+            section.set_shown(True)
+            self.sections[name] = section
+            column.addWidget(section)
+        column.addStretch(1)
+        scroll = QScrollArea(self)
+        scroll.setObjectName("board.details.scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(264)
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _text(self, name: str, hint: str, tip: str, height: int, parent: QWidget) -> QPlainTextEdit:
+        field = named(QPlainTextEdit(parent), name, hint, tip)
+        field.setPlaceholderText(hint)
+        field.setFixedHeight(height)
+        field.setTabChangesFocus(True)
+        field.installEventFilter(self)
+        return field
+
+    def _build_camera(self) -> QWidget:
+        self.camera = CameraSection(
+            lambda label, key, camera: self._tell(label, f"panel-{key}" if key else "", camera=camera),
+            self,
+            "board.camera",
+        )
+        return self.camera
+
+    def _build_look(self) -> QWidget:
+        holder = QWidget(self)
+        self.own = named(
+            QCheckBox("A look of its own", holder), "board.panel.ownLook", "A look of its own",
+            "Make this panel with the look that the Generate panel shows now, instead of the board's",
+        )  # fmt: skip
+        self.own.clicked.connect(self._on_own)
+        self.look_words = note(holder, "faint", "board.panel.look")
+        self.take = text_button(
+            "board.panel.takeLook", "Take from Generate panel", "replace", "Use the look of the Generate panel again",
+            self.look_taken.emit, holder,
+        )  # fmt: skip
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.own, self.look_words, self.take):
+            column.addWidget(widget)
+        return holder
+
+    def _build_words(self) -> QWidget:
+        holder = QWidget(self)
+        self.dialogue = self._text("board.panel.dialogue", "Dialogue", "What is said in this shot", 44, holder)
+        self.notes = self._text("board.panel.notes", "Notes", "Anything to remember about this shot", 44, holder)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.dialogue)
+        column.addWidget(self.notes)
+        return holder
+
+    # -- showing ------------------------------------------------------------------------------------------------------
+
+    def show_panel(self, board: Board | None, panel: Panel | None) -> None:
+        """Show another panel, or what it has become."""
+        if panel is not None and self._panel is not None and panel.id != self._panel.id:
+            self._commit_texts()
+        self._board, self._panel = board, panel
+        self.setEnabled(panel is not None)
+        self._show()
+
+    def _show(self) -> None:
+        board, panel = self._board, self._panel
+        if board is None or panel is None:
+            return
+        self.heading.setText(f"Panel {board.panels.index(panel) + 1}" if panel in board.panels else "Panel")
+        with QSignalBlocker(self.seconds):
+            self.seconds.setValue(float(panel.seconds))
+        if not self.name.hasFocus():
+            self.name.setText(panel.name)
+        _show_text(self.prompt, panel.prompt)
+        self.use.setCurrentIndex(self.use.findData(FIRST_FRAME if panel.keep_picture else LAYOUT))
+        self.use.setVisible(bool(panel.picture))
+        self.sections["camera"].set_mark("set" if panel.camera != Camera() else "")
+        self.sections["look"].set_mark("its own" if panel.look is not None else "")
+        self.sections["words"].set_mark("written" if panel.dialogue or panel.notes else "")
+        if self.sections["camera"].content is not None:
+            self.camera.show_camera(panel.camera)
+        if self.sections["look"].content is not None:
+            self.own.setChecked(panel.look is not None)
+            self.take.setVisible(panel.look is not None)
+            words = self._describe(panel.look if panel.look is not None else board.look)
+            self.look_words.setText(words if panel.look is not None else f"The board's: {words}")
+        if self.sections["words"].content is not None:
+            _show_text(self.dialogue, panel.dialogue)
+            _show_text(self.notes, panel.notes)
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, label: str, merge_key: str = "", **changes: Any) -> None:
+        panel = self._panel
+        if panel is not None and any(getattr(panel, field) != value for field, value in changes.items()):
+            self.changed.emit(label, f"{merge_key}-{panel.id}" if merge_key else "", changes)
+
+    def _on_own(self, on: bool) -> None:
+        if on:
+            self.look_taken.emit()
+        else:
+            self._tell("Board look", look=None)
+
+    def _commit_texts(self) -> None:
+        """What was typed and not told yet."""
+        self._tell("Panel words", prompt=_typed(self.prompt))
+        if self.sections["words"].content is not None:
+            self._tell("Dialogue", dialogue=_typed(self.dialogue))
+            self._tell("Notes", notes=self.notes.toPlainText().strip())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.FocusOut:
+            self._commit_texts()
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            and not event.modifiers()
+            and watched is not getattr(self, "notes", None)
+        ):
+            self._commit_texts()
+            return True
+        return super().eventFilter(watched, event)
+
+
+def _typed(field: QPlainTextEdit) -> str:
+    return " ".join(field.toPlainText().split())
+
+
+def _show_text(field: QPlainTextEdit, text: str) -> None:
+    if not field.hasFocus() and field.toPlainText() != text:
+        field.setPlainText(text)
