@@ -1,0 +1,94 @@
+"""Which generator runs what the artist left open: by mode, by what is given, by who knows the words."""
+
+from __future__ import annotations
+
+import pytest
+
+from gen2studio.app.choosing import choose
+from gen2studio.document.look import AdapterUse, DepthPass, Look, Mode, PaintedKey, Pattern, StyleImage
+from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
+from gen2studio.engine.catalog import PromptWord
+from gen2studio.engine.generators import Abilities, ModeAbility
+from gen2studio.example.generator import ExampleGenerator
+from gen2studio.example.looks import ExampleCatalog
+
+ALL = ("text", "text_image", "image", "stylize", "storyboard", "mask", "render")
+
+
+def model(name: str, modes: tuple[str, ...] = ALL) -> Abilities:
+    served = tuple(ModeAbility(mode=mode, controls=frozenset({"prompt"})) for mode in modes)
+    return Abilities(id=name, title=name.title(), revision="1", modes=served, steps=(8, 1, 30))
+
+
+def registry(*models: Abilities) -> GeneratorRegistry:
+    example = ExampleGenerator()
+    made = [GeneratorEntry(example.abilities, lambda: example)]
+    return GeneratorRegistry([*made, *(GeneratorEntry(m, lambda: example) for m in models)])
+
+
+def words(prompt: str, generator: str) -> tuple[PromptWord, ...]:
+    """The example-based generator's own words; “big” knows every word, “mini” only dogs."""
+    if generator == "example":
+        return ExampleCatalog().words(prompt)
+    return tuple(PromptWord(word, generator == "big" or word == "dog") for word in prompt.split())
+
+
+DIGEST = "5a" * 32
+
+
+@pytest.mark.parametrize(
+    ("look", "expected"),
+    [
+        (Look(mode=Mode.TEXT_TO_VIDEO, prompt="watercolour"), "big"),
+        (Look(mode=Mode.TEXT_IMAGE_TO_VIDEO), "big"),
+        (Look(mode=Mode.IMAGE_TO_VIDEO), "big"),
+        (Look(mode=Mode.STORYBOARD, styles=(StyleImage(digest=DIGEST),)), "big"),
+        (Look(), "example"),
+        (Look(styles=(StyleImage(digest=DIGEST),), prompt="unknown thing"), "example"),
+        (Look(preset="ink", prompt="unknown thing"), "example"),
+        (Look(keys=(PaintedKey(frame=0, digest=DIGEST),)), "example"),
+        (Look(mode=Mode.MASK, pattern=Pattern(kind="spots")), "example"),
+        (Look(mode=Mode.MASK, prompt="a white dog with black spots"), "example"),
+        (Look(prompt="a watercolour castle"), "example"),
+        (Look(prompt="a castle on the moon"), "big"),
+        (Look(prompt="the big one"), "big"),
+        (Look(mode=Mode.RENDER, depth_pass=DepthPass(path="/d_0001.png")), "big"),
+        (Look(mode=Mode.RENDER, depth_pass=DepthPass(path="/d_0001.png"), preset="oil"), "example"),
+        (Look(preset="ink", adapters=(AdapterUse(adapter="adapter-0123456789ab"),)), "big"),
+        (Look(generator="mini", preset="ink"), "mini"),
+        (Look(mode=Mode.TEXT_TO_VIDEO, generator="mini"), "mini"),
+        (Look(mode=Mode.TEXT_TO_VIDEO, generator="example"), "big"),
+        (Look(generator="gone"), "example"),
+    ],
+)
+def test_what_is_given_decides(look: Look, expected: str) -> None:
+    found = choose(look, registry(model("big"), model("mini")), words)
+    assert found is not None
+    assert found.abilities.id == expected
+    assert found.why.endswith(".") and len(found.why) < 160
+    assert found.pinned == (look.generator == expected)
+
+
+def test_words_go_to_the_model_that_knows_them() -> None:
+    only_mini = registry(model("mini"))
+    knows = choose(Look(prompt="dog"), only_mini, words)
+    nobody = choose(Look(prompt="castle"), only_mini, words)
+    assert knows is not None and knows.abilities.id == "mini"
+    assert nobody is not None and nobody.abilities.id == "example" and "No generator" in nobody.why
+
+
+def test_an_adapter_brings_its_own_model() -> None:
+    look = Look(mode=Mode.TEXT_TO_VIDEO, adapters=(AdapterUse(adapter="adapter-0123456789ab"),))
+    found = choose(look, registry(model("big"), model("mini")), words, adapter_base="mini")
+    assert found is not None and found.abilities.id == "mini"
+
+
+def test_a_generator_that_can_not_is_named() -> None:
+    found = choose(Look(mode=Mode.TEXT_TO_VIDEO, generator="example"), registry(model("mini")), words)
+    assert found is not None and found.why.startswith("Example-based does not serve Text to Video.")
+
+
+def test_nobody_serves() -> None:
+    assert choose(Look(mode=Mode.TEXT_TO_VIDEO), registry(), words) is None
+    alone = choose(Look(prompt="castle"), registry(), words)
+    assert alone is not None and alone.abilities.id == "example"

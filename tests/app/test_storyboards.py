@@ -1,0 +1,170 @@
+"""Storyboards end to end: panels, an animatic, shots in one look, generated as a batch on the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from gen2studio.app.studio import Studio
+from gen2studio.core.media_info import MediaKind
+from gen2studio.document.look import Camera, Mode
+from gen2studio.document.model import Clip, Panel
+from tests.fakes.shot_painter import painting_studio
+
+CAFE = Path("style") / "hokusai_great_wave.jpg"
+
+
+@pytest.fixture
+def studio(qtbot: QtBot) -> Iterator[Studio]:
+    made = painting_studio()
+    yield made
+    made.shutdown(discard=True)
+    made.deleteLater()
+
+
+@pytest.fixture
+def panels(studio: Studio, media_root: Path) -> list[str]:
+    """A board of three panels: a layout, a first frame, words alone."""
+    boards = studio.storyboards
+    return [
+        boards.add_panel(media_root / CAFE, prompt="a city"),
+        boards.add_panel(media_root / CAFE, seconds=Fraction(1), keep_picture=True),
+        boards.add_panel(prompt="a boat", name="Harbour", seconds=Fraction(3, 2)),
+    ]
+
+
+def clips(studio: Studio) -> tuple[Clip, ...]:
+    sequence = studio.session.sequence
+    return sequence.video_tracks[0].clips if sequence else ()
+
+
+def panel(studio: Studio, panel_id: str) -> Panel:
+    found = studio.storyboards.panel(panel_id)
+    assert found is not None
+    return found
+
+
+def generated(studio: Studio, qtbot: QtBot) -> None:
+    jobs = studio.storyboards.generate()
+    assert jobs
+    qtbot.waitUntil(lambda: studio.board.busy == 0 and all(c.active_take for c in clips(studio)), timeout=15000)
+
+
+def test_a_board_takes_the_size_and_rate_of_its_model(studio: Studio, panels: list[str]) -> None:
+    board = studio.storyboards.current
+    assert board is not None and [p.id for p in board.panels] == panels
+    assert (board.width, board.height, board.rate) == (104, 58, 8)
+    assert board.look.mode is Mode.STORYBOARD
+
+
+def test_generating_lays_the_panels_in_order_with_one_look(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    board = studio.storyboards.current
+    assert board is not None
+    studio.storyboards.set_look(board.look.__class__(prompt="watercolour", seed=9))
+    studio.storyboards.change_panel(panels[0], camera=Camera(zoom=3))
+    steps = studio.store.undo_stack.count()
+    generated(studio, qtbot)
+    assert studio.store.undo_stack.count() == steps + 1
+    made = clips(studio)
+    # 8 frames a second: the timeline was made for the board.
+    assert [(c.start, c.duration) for c in made] == [(0, 16), (16, 8), (24, 12)]
+    assert [studio.storyboards.clip_of(i) for i in panels] == list(made)
+    looks = [c.look for c in made]
+    assert [look.prompt for look in looks if look] == ["a city, watercolour", "watercolour", "a boat, watercolour"]
+    assert all(look and look.seed == 9 and look.mode is Mode.STORYBOARD for look in looks)
+    first, second, third = looks
+    assert first and second and third
+    assert first.layout and not first.keys and first.camera.zoom == 3
+    assert not second.layout and [key.frame for key in second.keys] == [0]
+    assert not third.layout and not third.keys
+    request = studio.generation.plan(made[0], first)
+    assert request.layout is not None and Path(request.layout.path).is_file() and request.mode == "storyboard"
+    assert all(not studio.is_stale(c, studio.store.document.takes[c.active_take]) for c in made)
+
+
+def test_shots_follow_their_panel_until_they_have_a_look_of_their_own(
+    studio: Studio, qtbot: QtBot, panels: list[str]
+) -> None:
+    studio.storyboards.lay_shots()
+    studio.storyboards.go_to(panels[2])
+    studio.generation.change("Seed", seed=44)
+    studio.storyboards.change_panel(panels[0], prompt="a village")
+    studio.storyboards.change_panel(panels[2], prompt="a train")
+    made = clips(studio)
+    assert [c.look.prompt for c in made if c.look] == ["a village", "", "a boat"]
+    studio.store.undo_stack.undo()
+    studio.store.undo_stack.undo()
+    assert [c.look.prompt for c in clips(studio) if c.look] == ["a city", "", "a boat"]
+
+
+def test_the_animatic_becomes_the_shots_in_place(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    with qtbot.waitSignal(studio.storyboards.laid, timeout=10000):
+        assert studio.storyboards.animatic()
+    before = clips(studio)
+    media = studio.store.document.media
+    kinds = [media[c.media_id].info.kind for c in before]
+    assert kinds == [MediaKind.STILL, MediaKind.STILL, MediaKind.VIDEO]
+    assert media[before[2].media_id].shot is not None and before[2].name == "Harbour"
+    assert before[0].media_id == before[1].media_id  # the same picture twice
+    generated(studio, qtbot)
+    after = clips(studio)
+    assert [(c.id, c.start, c.duration) for c in after] == [(c.id, c.start, c.duration) for c in before]
+    assert all(studio.store.document.media[c.media_id].shot for c in after)
+    # Another animatic leaves finished shots alone.
+    with qtbot.waitSignal(studio.storyboards.laid, timeout=10000):
+        studio.storyboards.animatic()
+    assert clips(studio) == after
+
+
+def test_generating_again_keeps_the_shots_that_fit(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    generated(studio, qtbot)
+    before = clips(studio)
+    studio.storyboards.change_panel(panels[1], seconds=Fraction(1, 2))
+    late = studio.storyboards.add_panel(prompt="the end", at=1)
+    assert studio.storyboards.generate((panels[1], late))
+    qtbot.waitUntil(lambda: studio.board.busy == 0 and all(c.active_take for c in clips(studio)), timeout=15000)
+    after = clips(studio)
+    assert after[0] == before[0] and after[1].id == before[1].id
+    assert after[1].media_id != before[1].media_id and after[1].duration == 4
+    placed = studio.storyboards.clip_of(late)
+    # Behind the panel before it, in the next place that is free.
+    assert placed is not None and placed.start == after[2].end == 36
+
+
+def test_stills_of_the_board(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    told: set[str] = set()
+    studio.storyboards.panel_still_changed.connect(told.add)
+    assert len(studio.storyboards.stills()) == 3
+
+    def ready() -> bool:
+        stills = [studio.storyboards.still_of(i) for i in panels]
+        return all(s is not None and s.picture is not None and not s.rough for s in stills)
+
+    qtbot.waitUntil(ready, timeout=10000)
+    assert told == set(panels)
+    assert not studio.store.document.takes
+
+
+def test_an_empty_panel_is_named(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    messages: list[str] = []
+    studio.session.message.connect(lambda _severity, text: messages.append(text))
+    studio.storyboards.change_panel(panels[2], prompt="")
+    assert studio.storyboards.generate() == ()
+    assert messages[-1] == "Panel 3 has neither a picture nor words. Give it one of them."
+    assert clips(studio) == ()
+    studio.storyboards.change_panel(panels[2], seconds=Fraction(0))
+    assert "panel lasts" in messages[-1]
+
+
+def test_a_board_without_a_panel_and_a_broken_picture(studio: Studio, tmp_path: Path) -> None:
+    messages: list[str] = []
+    studio.session.message.connect(lambda _severity, text: messages.append(text))
+    assert studio.storyboards.generate() == () and "no panel" in messages[-1]
+    broken = tmp_path / "x.png"
+    broken.write_bytes(b"no picture")
+    assert studio.storyboards.add_panel(broken) == "" and "not an image" in messages[-1]
+    assert studio.storyboards.current is None
