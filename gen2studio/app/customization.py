@@ -90,6 +90,8 @@ class Customization(QObject):
     """TrainingSet | None that is being worked on."""
     sets_changed = Signal()
     """Sets were added, removed or renamed."""
+    image_read = Signal(str)
+    """An image of this digest has been read: its facts and thumbnail are there."""
     findings_changed = Signal(object)
     """tuple[Finding, …] about the set being worked on."""
     run_changed = Signal(object)
@@ -320,6 +322,7 @@ class Customization(QObject):
     def _on_facts(self, key: str, facts: ImageFacts) -> None:
         self._asked.discard(key)
         self._facts[key] = facts
+        self.image_read.emit(key.partition(":")[0])
         self._check()
 
     def _check(self) -> None:

@@ -7,22 +7,24 @@ and left to the artist. No Qt here: the window and the command line ask the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gen2studio.core.errors import MediaError, sentence_of
+from gen2studio.core.geometry import Extent
 from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.document.training_sets import FEWEST, MOST
-from gen2studio.engine.frames import blob_picture
+from gen2studio.engine.frames import blob_picture, fitted
 from gen2studio.engine.requests import BlobRef
 
 _ALIKE = 6
 """Bits of 64 in which the perceptual hashes of two pictures of the same view differ at most."""
 _SMALLEST = 48
 """Pixels of the shorter side below which there is nothing to learn from."""
+_THUMBNAIL = Extent(240, 240)
 _LONGEST = 2.5
 """Aspect ratio beyond which the ends of a picture are cut off."""
 
@@ -37,6 +39,8 @@ class ImageFacts:
     """64-bit perceptual hash."""
     problem: str = ""
     """Why it can't be read; everything else is zero then."""
+    thumbnail: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    """(h, w, 3) uint8, at most 240 pixels wide and high, read-only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,10 @@ def look_at(path: Path | None, image: TrainingImage) -> ImageFacts:
             top : max(top + 1, round((y + high) * height)), left : max(left + 1, round((x + wide) * width))
         ]
         height, width = picture.shape[:2]
-    return ImageFacts(width=width, height=height, hash=perceptual_hash(picture))
+    small = fitted(picture, Extent(width, height).scaled_to_fit(_THUMBNAIL)) if max(width, height) > 240 else picture
+    small = np.ascontiguousarray(small)
+    small.setflags(write=False)
+    return ImageFacts(width=width, height=height, hash=perceptual_hash(picture), thumbnail=small)
 
 
 def perceptual_hash(picture: NDArray[np.uint8]) -> int:
