@@ -56,6 +56,9 @@ def load_diffusers() -> ModuleType:
     with collector_paused():
         for name in _MODEL_MODULES:
             importlib.import_module(name)
+    # Their bars go to a terminal nobody sees, and leave a monitoring thread behind.
+    for name in ("diffusers", "transformers"):
+        sys.modules[name].utils.logging.disable_progress_bar()
     return sys.modules["diffusers"]
 
 

@@ -93,6 +93,11 @@ def window_drift(pictures: Sequence[Picture], parts: Sequence[tuple[int, int]]) 
     return float(np.mean(steps)) if steps else 0.0
 
 
+_PASSES = 4
+_SAMPLED = 96
+"""Side in pixels of the thinned pictures that statistics are taken from."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColourReference:
     """What later windows are held to: (mean, deviation) of the first one, and of the footage under it."""
@@ -114,9 +119,10 @@ def colour_lock(
     picture a frame) the change that the footage itself shows between the windows is kept: a shot that really gets
     darker stays so. Returns the pictures and what the next run of the same clip is to be held to.
     """
-    own = [lab_statistics(footage[start:stop]) for start, stop in parts] if footage else []
+    thin, under = _thinned(pictures), _thinned(footage)
+    own = [lab_statistics(under[start:stop]) for start, stop in parts] if under else []
     if reference is None:
-        look = lab_statistics(pictures[parts[0][0] : parts[0][1]])
+        look = lab_statistics(thin[parts[0][0] : parts[0][1]])
         reference = ColourReference(look, own[0] if own else None)
         if len(parts) < 2:
             return list(pictures), reference
@@ -128,22 +134,29 @@ def colour_lock(
             mean = mean + (own[number][0] - reference.footage[0])
             deviation = deviation * (own[number][1] + 1) / (reference.footage[1] + 1)
         targets.append((mean, deviation))
-    locked = list(pictures)
-    # Frames between two centres get a mixture of two corrections, so one pass leaves a little; two leave next to none.
-    for _ in range(2):
+    locked = thin
+    centres = [(start + stop - 1) / 2 for start, stop in parts]
+    at = np.arange(len(pictures), dtype=np.float64)
+    gain, shift = np.ones((len(pictures), 3)), np.zeros((len(pictures), 3))
+    # Frames between two centres get a mixture of two corrections, so one pass leaves some drift; it shrinks with each.
+    for _ in range(_PASSES):
         gains: list[NDArray[np.float64]] = []
         shifts: list[NDArray[np.float64]] = []
         for (start, stop), (wanted, spread) in zip(parts, targets, strict=True):
             mean, deviation = lab_statistics(locked[start:stop])
-            gain = np.clip((spread + 1e-3) / (deviation + 1e-3), 0.8, 1.25)
-            gains.append(gain)
-            shifts.append(wanted - gain * mean)
-        centres = [(start + stop - 1) / 2 for start, stop in parts]
-        at = np.arange(len(locked), dtype=np.float64)
-        gain_at = np.stack([np.interp(at, centres, [g[c] for g in gains]) for c in range(3)], 1)
+            more = np.clip((spread + 1e-3) / (deviation + 1e-3), 0.8, 1.25)
+            gains.append(more)
+            shifts.append(wanted - more * mean)
+        more_at = np.stack([np.interp(at, centres, [g[c] for g in gains]) for c in range(3)], 1)
         shift_at = np.stack([np.interp(at, centres, [s[c] for s in shifts]) for c in range(3)], 1)
-        locked = [_adjusted(p, gain_at[i], shift_at[i]) for i, p in enumerate(locked)]
-    return locked, reference
+        gain, shift = more_at * gain, more_at * shift + shift_at
+        # Always from the pictures as they came: rounding must not add up.
+        locked = [_adjusted(p, gain[i], shift[i]) for i, p in enumerate(thin)]
+    return [_adjusted(p, gain[i], shift[i]) for i, p in enumerate(pictures)], reference
+
+
+def _thinned(pictures: Sequence[Picture]) -> list[Picture]:
+    return [p[:: max(1, p.shape[0] // _SAMPLED), :: max(1, p.shape[1] // _SAMPLED)] for p in pictures]
 
 
 def _adjusted(picture: Picture, gain: NDArray[np.float64], shift: NDArray[np.float64]) -> Picture:
