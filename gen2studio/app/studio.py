@@ -13,6 +13,8 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gen2studio.app import planning
+from gen2studio.app.adapter_shelf import AdapterShelf
+from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.generation import Generation
@@ -110,6 +112,11 @@ class Studio(QObject):
         self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
         self.player = Player(self.session, self, sound=sound)
         self.live = LivePreview(self.session, engine, self._plan_preview, self)
+        self.shelf = AdapterShelf(parent=self)
+        self.customization = Customization(
+            self.session, host, registry,
+            lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
+        )  # fmt: skip
         self.importer = Importer(self.store, self)
         self.relinker = Relinker(self.store, self)
         self.offline: frozenset[str] = frozenset()
@@ -134,6 +141,8 @@ class Studio(QObject):
         )
         self.shots.slate_written.connect(self._on_slate_written)
         self.disk.started.connect(self.session.tell)
+        self.shelf.told.connect(lambda severity, sentence: self.session.tell(sentence, severity))
+        self.customization.trained.connect(lambda _adapter: self.shelf.refresh())
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
         self.relinker.told.connect(self.session.tell)
         self.relinker.relinked.connect(lambda found, _missing: self.feed.refresh() if found else None)
@@ -467,6 +476,8 @@ class Studio(QObject):
         self.player.shutdown()
         self.feed.shutdown()
         self.importer.shutdown()
+        self.customization.shutdown()
+        self.shelf.shutdown()
         self.relinker.shutdown()
         self.masks.shutdown()
         self.shots.shutdown()

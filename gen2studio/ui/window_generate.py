@@ -30,10 +30,15 @@ def services(window: MainWindow, motion: MotionBrush) -> PanelServices:
         return Path(item.path) if item is not None and item.info.kind is MediaKind.STILL else None
 
     def adapters(generator: str) -> tuple[AdapterRow, ...]:
-        return ()
+        cards = studio.shelf.cards(generator)
+        return tuple(
+            AdapterRow(id=card.id, name=card.name, trigger=card.trigger, why_not=card.why_not) for card in cards
+        )
 
     def customization(parent: QWidget) -> QWidget:
-        return QWidget(parent)
+        from gen2studio.ui.panels.customization_panel import CustomizationPanel
+
+        return CustomizationPanel(studio.customization, studio.shelf, studio.generation, parent)
 
     return PanelServices(
         session=studio.session,

@@ -77,7 +77,6 @@ class CustomizationPanel(QWidget):
             column.addWidget(section)
         customization.set_changed.connect(self.show_set)
         customization.sets_changed.connect(self._show_sets)
-        customization.trained.connect(lambda _adapter: shelf.refresh())
         self._show_sets()
         self.show_set(customization.training_set)
 
