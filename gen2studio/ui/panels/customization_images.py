@@ -214,6 +214,7 @@ class ImagesSection(QWidget):
         self.hint = note(self, name="customize.images.hint")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.hint.setMinimumHeight(96)
+        self.hint.setContentsMargins(24, 0, 24, 0)
         self.hint.setText("Drop 5 to 30 images of one subject or style here, or a folder of them.")
         self._inside = QWidget(self)
         self._grid = QGridLayout(self._inside)

@@ -249,6 +249,7 @@ class RunSection(QWidget):
         self._show_progress(run)
         self._show_reason(run, why_not)
         self.curve.set_total(self._steps(run))
+        self.curve.setVisible(run.active or self.curve.points > 0)
 
     def _steps(self, run: TrainingRun) -> int:
         found = self._customization.training_set

@@ -274,7 +274,8 @@ class GeneratePanel(QWidget):
         self.unserved.setVisible(state is None)
         self.body.setVisible(state is not None and not training)
         self.not_honoured.setVisible(False)
-        self.generator.setVisible(state is not None)
+        # A training set chooses its model itself.
+        self.generator.setVisible(state is not None and not training)
         if state is None:
             self.unserved.say(f"{MODE_TITLES[look.mode.value]} can't run here yet", self._generation.why_not())
         else:
