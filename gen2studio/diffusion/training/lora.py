@@ -34,6 +34,7 @@ from gen2studio.diffusion.training.recipe import (
     LoraRecipe,
     plain_caption,
     settle,
+    taught,
     test_prompt_of,
 )
 from gen2studio.engine.events import Estimate, Picture
@@ -157,8 +158,9 @@ class _Run:
 
     def _encode(self) -> PreparedSet:
         request, context, model = self.request, self.context, self.model
-        captions = [image.caption.strip() or request.trigger or request.name for image in request.images]
-        wanted = test_prompt_of(request)
+        spoken = [image.caption.strip() or request.trigger or request.name for image in request.images]
+        captions = [taught(caption, model.manifest, request.trigger) for caption in spoken]
+        wanted = taught(test_prompt_of(request), model.manifest, request.trigger)
         plain = [plain_caption(c, request.trigger) for c in captions] if self.recipe.prior else []
         prompts = lora_data.unique([*captions, wanted, *plain])
         context.progress(0, 1, "Reading captions")

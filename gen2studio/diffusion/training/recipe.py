@@ -11,8 +11,10 @@ import math
 from dataclasses import dataclass
 
 from gen2studio.core.errors import GenerationError
+from gen2studio.diffusion.vocabulary import normalise
 from gen2studio.engine.generators import TrainingDefaults
 from gen2studio.engine.requests import TrainRequest
+from gen2studio.models.manifest import ModelManifest
 
 TARGETS = r"blocks\.\d+\.(attn[12]\.(to_q|to_k|to_v|to_out\.0)|ffn\.net\.(0\.proj|2))"
 """Modules that get low-rank pairs: attention and feed-forward of the main blocks.
@@ -30,6 +32,8 @@ CLIP = 1.0
 WEIGHT_DECAY = 1e-2
 SMALL_MODEL = 300_000_000
 """Transformer parameters below which whole batches fit anywhere and activations need not be recomputed."""
+BUILT_IN = "mini"
+"""Id of the model with a vocabulary of its own."""
 MOST_TESTS = 8
 """Live test frames over a whole training, the base model's first."""
 
@@ -120,6 +124,14 @@ def plain_caption(caption: str, trigger: str) -> str:
     """The caption without the trigger word: what the base model knows the kind by."""
     words = [word for word in caption.split() if word.strip(".,;:!?").casefold() != trigger.casefold()]
     return " ".join(words)
+
+
+def taught(caption: str, manifest: ModelManifest, trigger: str) -> str:
+    """The caption as the model's text encoder is given it: the built-in model only hears words it was taught, and the
+    trigger word, which its tokenizer spells."""
+    if manifest.id != BUILT_IN:
+        return caption
+    return normalise(caption, keep=trigger.split())
 
 
 def test_prompt_of(request: TrainRequest) -> str:
