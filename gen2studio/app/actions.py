@@ -6,7 +6,7 @@ them. Handlers are bound by id in the ui; a row without a handler is a bug that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gen2studio.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Row
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 from gen2studio.document import boards, edits, media_edits, sequences, shots
 from gen2studio.document.clip_changes import change_clip
 from gen2studio.document.look import Look, PaintedKey, Region

@@ -6,8 +6,8 @@ No Qt in here: the window and the command line choose alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import Look, Mode
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorRegistry
 from gen2studio.engine.catalog import PromptWord
@@ -79,7 +79,7 @@ def _automatic(
         return Choice(example, "It paints from your style images at full size.")
     if look.preset:
         return Choice(example, "It paints the chosen look at full size.")
-    if look.pattern is not None and look.mode is Mode.MASK:
+    if look.pattern is not None and (look.pattern.kind != "none" or look.mode is Mode.MASK):
         return Choice(example, "It draws colours and patterns on the subject at full size.")
     if look.depth_pass is not None:
         return Choice(model, "It follows the depth pass.")

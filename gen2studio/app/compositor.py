@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from gen2studio.core.errors import MediaError, ProjectError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Document, MediaItem, Sequence
 from gen2studio.engine.take_store import frame_name
 from gen2studio.media import codecs

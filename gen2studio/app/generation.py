@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
+from gen2studio.core.records import dataclass
 from gen2studio.document import looks, takes
 from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
 from gen2studio.document.lookup import each_clip

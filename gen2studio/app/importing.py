@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from gen2studio.core.errors import EditRefused, MediaError, StudioError, sentenc
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.ids import new_id
 from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.document import edits
 from gen2studio.document.media_edits import add_media, find_by_path
 from gen2studio.document.model import Document, MediaItem

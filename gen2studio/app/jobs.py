@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Estimate, Estimated, JobState, Noted, Progress, StateChanged
 from gen2studio.engine.protocol import EngineProtocol
 from gen2studio.engine.requests import GenerateRequest, Job, Lane, PropagateRequest

@@ -7,7 +7,7 @@ exports run on one thread of their own; smart select and propagation run on the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from gen2studio.core.errors import EditRefused, StudioError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 from gen2studio.document import masks as edits
 from gen2studio.document.model import Document, MaskFrame, MaskObject
 from gen2studio.raster.tiles import Mask

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from gen2studio.core.errors import EditRefused, sentence_of
 from gen2studio.core.geometry import Rect
 from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 from gen2studio.document import masks as edits
 from gen2studio.document.model import Clip, Document, MaskFrame, MaskObject
 from gen2studio.engine.events import JobState, MaskReady, Noted, Progress, StateChanged

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.hashing import canonical_digest, file_fingerprint
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import AdapterUse, Camera, DepthPass, Look, MotionRegion
 from gen2studio.document.model import Document, Lead, Take
 from gen2studio.engine.requests import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from fractions import Fraction
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Document
 
 _MAX_INTERPOLATION = 0.05

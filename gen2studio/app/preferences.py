@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gen2studio.core.log import topic
 from gen2studio.core.paths import config_dir, write_atomic
+from gen2studio.core.records import dataclass
 
 _log = topic("preferences")
 

@@ -7,7 +7,6 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from gen2studio.app.project_files import Project, journals_dir, lock_of
 from gen2studio.app.project_lock import is_locked
 from gen2studio.core.errors import ProjectError
 from gen2studio.core.paths import data_dir
+from gen2studio.core.records import dataclass
 from gen2studio.document.codec_reader import Node, parse_json
 from gen2studio.document.deltas import Replay
 from gen2studio.document.migrations import VERSION

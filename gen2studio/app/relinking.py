@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -14,6 +13,7 @@ from gen2studio.app.store import DocumentStore
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.document import media_edits
 from gen2studio.document.model import Document, MediaItem
 from gen2studio.media import codecs

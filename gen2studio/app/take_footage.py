@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from gen2studio.app.session import Session
 from gen2studio.core.errors import GenerationError, StudioError, sentence_of
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.ids import new_id
+from gen2studio.core.records import dataclass
 from gen2studio.document import edits, media_edits, shots
 from gen2studio.document.model import Clip, Document, MediaItem
 from gen2studio.document.takes import take_of

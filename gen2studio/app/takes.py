@@ -7,7 +7,7 @@ in batches.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -18,6 +18,7 @@ from gen2studio.app.takes_measuring import Measurement, TakeMeasuring
 from gen2studio.core.errors import EditRefused, StudioError
 from gen2studio.core.frozen import without
 from gen2studio.core.log import topic
+from gen2studio.core.records import dataclass
 from gen2studio.document import lookup, takes
 from gen2studio.document.look import Look, Mode
 from gen2studio.document.looks import look_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Signal
 
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.geometry import Extent
 from gen2studio.core.log import topic
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.engine.take_store import TakeStore

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.ids import new_id
+from gen2studio.core.records import dataclass
 from gen2studio.document import edits
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
 

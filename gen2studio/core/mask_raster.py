@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 
 TILE = 256
 """Side of a mask tile in pixels. Edge tiles are stored full size, zero outside the picture."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from fractions import Fraction
 
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 
 
 class MediaKind(enum.Enum):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.ids import new_id
 from gen2studio.core.media_info import MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.document.draft import Draft, shifted, tracks_of
 from gen2studio.document.lookup import free, gap_at, start_of
 from gen2studio.document.lookup import linked as with_linked

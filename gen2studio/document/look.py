@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 
 
 class Mode(enum.Enum):

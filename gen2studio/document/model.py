@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.media_info import MediaInfo
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import Camera, Look
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from gen2studio.core.errors import GenerationError
+from gen2studio.core.records import dataclass
 from gen2studio.engine.budget import with_frames
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import Abilities, Generator, Operator, Trainer

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gen2studio.core.errors import OutOfBudget
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.requests import GenerateRequest
 

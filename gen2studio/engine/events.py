@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gen2studio.core.records import dataclass
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8 sRGB, R first; not writeable once it is in an event."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Estimate, Picture
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef, TrainRequest
 

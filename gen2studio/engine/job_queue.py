@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from gen2studio.core.cancel import CancelToken
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import JobState, StateChanged
 from gen2studio.engine.protocol import EventSink, JobStatus
 from gen2studio.engine.requests import Job, Lane, TrainRequest

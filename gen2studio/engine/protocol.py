@@ -7,9 +7,9 @@ any thread, must not block and must not raise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Event, JobState
 from gen2studio.engine.requests import Job
 

@@ -7,12 +7,13 @@ The canonical digest of a request is its cache key, its staleness key and the re
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from gen2studio.core.geometry import Rect
 from gen2studio.core.hashing import canonical_digest, canonical_json
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 
 
 class Lane(enum.IntEnum):

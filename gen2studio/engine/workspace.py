@@ -6,9 +6,9 @@ A job keeps the workspace it was queued with, so another project can be opened w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Picture
 from gen2studio.engine.frames import blob_picture
 from gen2studio.engine.journal import RenderJournal

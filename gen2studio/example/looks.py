@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gen2studio.core import paths
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.frozen import frozen_map
+from gen2studio.core.records import dataclass
 from gen2studio.engine.catalog import PresetInfo, PromptWord
 
 

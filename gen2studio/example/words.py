@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from gen2studio.core.records import dataclass
 
 Colour = tuple[int, int, int]
 

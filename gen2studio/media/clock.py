@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gen2studio.core import paths
 from gen2studio.core.hashing import bytes_digest
 from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.core.time import COMMON_RATES, snap_rate
 from gen2studio.media import codecs
 

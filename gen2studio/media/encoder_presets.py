@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from gen2studio.core.errors import ExportError
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.paths import resources_dir
+from gen2studio.core.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from gen2studio.core import log
 from gen2studio.core.errors import MediaError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.media import codecs
 from gen2studio.media.abandon import Abandoned
 

@@ -19,7 +19,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,7 @@ from typing import Any, cast
 from gen2studio import __version__
 from gen2studio.core.errors import MediaError
 from gen2studio.core.paths import part_file
+from gen2studio.core.records import dataclass
 
 FORMAT = "gen2studio-export"
 """Value of ``format`` in a record: tells our sidecars from other programs' JSON."""

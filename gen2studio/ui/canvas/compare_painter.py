@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPen
 
 from gen2studio.app.session import Compare
+from gen2studio.core.records import dataclass
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.overlay import image_of
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QPainter, QRegion
 
 from gen2studio.app.session import Compare, MaskView
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 from gen2studio.ui import theme
 from gen2studio.ui.canvas import compare_painter, overlay, placard
 from gen2studio.ui.canvas.view_transform import ViewTransform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, QRectF
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing, Region
 from gen2studio.app.mask_editing_mattes import MatteEdit
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 
 MIN_ZOOM = 0.02
 MAX_ZOOM = 64.0

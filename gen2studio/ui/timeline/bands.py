@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPolygon
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Document, Sequence
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.layout import MASK_LANE, MaskLane, pack_runs, runs_on_clip

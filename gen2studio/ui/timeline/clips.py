@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Document, MediaItem
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.bands import BAND, BandBook, BandPainter

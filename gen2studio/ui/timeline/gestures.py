@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Generator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from PySide6.QtCore import Qt
@@ -16,6 +15,7 @@ from PySide6.QtCore import Qt
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing, counted
 from gen2studio.core.errors import EditRefused
+from gen2studio.core.records import dataclass
 from gen2studio.core.time import timecode
 from gen2studio.document import edits, lookup
 from gen2studio.document.model import Clip, Marker, MediaItem, Sequence, TrackKind

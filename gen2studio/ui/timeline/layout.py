@@ -10,11 +10,11 @@ import enum
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
 
 Ints = NDArray[np.int64]

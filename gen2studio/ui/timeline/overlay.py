@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Sequence
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.layout import Layout

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import Qt
 
+from gen2studio.core.records import dataclass
 from gen2studio.ui.canvas.gestures import Tool
 from gen2studio.ui.tools import painting, regions, smart
 
