@@ -28,6 +28,8 @@ VERBS = {
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",
     "models": "list, add, check and remove model folders",
+    "train": "teach a model a subject or style from a few images",
+    "adapters": "list, import, rename and delete trained adapters",
     "sample": "render the bundled sample project to a film",
     "doctor": "say what is installed, what is missing and how to fix it",
 }

@@ -20,7 +20,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QGridLayout, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
-from gen2studio.app.customization import IMAGE_SUFFIXES, Customization
+from gen2studio.app.customization import Customization
+from gen2studio.app.customization_plan import IMAGE_SUFFIXES
 from gen2studio.app.dataset_checks import Finding
 from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.ui import theme
