@@ -19,7 +19,8 @@ from gen2studio.app.board_layout import LaidPanel, lay_panels, panel_shot, shot_
 from gen2studio.app.generation import Generation, Still
 from gen2studio.app.importing import media_item
 from gen2studio.app.session import Session
-from gen2studio.app.shots import Shots, default_wish, shot_item
+from gen2studio.app.shot_wish import default_wish, shot_item
+from gen2studio.app.shots import Shots
 from gen2studio.core.errors import EditRefused, GenerationError, StudioError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.document import boards, looks, shots

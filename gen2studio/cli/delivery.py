@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -43,61 +44,104 @@ def preset_for(out: Path) -> str:
     return ""
 
 
-def record_of(footage: Footage, request: GenerateRequest, take_id: str, frames: int, trained: bool) -> ExportRecord:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One request's frames in the take store: the whole output, or one panel of a storyboard."""
+
+    footage: Footage
+    request: GenerateRequest
+    take_id: str
+    frames: tuple[int, ...]
+    """Media frames that are there."""
+
+
+def record_of(parts: Sequence[Part], trained: bool) -> ExportRecord:
     """What the output tells about itself."""
-    rate = footage.source.rate
-    take = take_record(
-        take_id=take_id,
-        name=footage.path.stem,
-        media=footage.path.name,
-        fingerprint=footage.source.fingerprint,
-        request_digest=request_digest(request),
-        recipe=request_recipe(request),
-        generator=request.generator,
-        trained=trained,
+    first = parts[0]
+    request, rate = first.request, first.footage.source.rate
+    takes = tuple(
+        take_record(
+            take_id=part.take_id,
+            name=part.footage.title,
+            media=part.footage.name or part.footage.path.name,
+            fingerprint=part.footage.source.fingerprint,
+            request_digest=request_digest(part.request),
+            recipe=request_recipe(part.request),
+            generator=part.request.generator,
+            trained=trained,
+        )
+        for part in parts
     )
     return ExportRecord(
-        project=footage.path.stem,
+        project=first.footage.title if len(parts) == 1 else "storyboard",
         preset="",
         width=request.width,
         height=request.height,
         rate=f"{rate.numerator}/{rate.denominator}",
-        frames=frames,
+        frames=sum(len(part.frames) for part in parts),
         first_frame=request.start,
-        takes=(take,),
-        inputs=(InputRecord(name=footage.path.name, fingerprint=footage.source.fingerprint),),
+        takes=takes,
+        inputs=tuple(
+            InputRecord(name=part.footage.path.name, fingerprint=part.footage.source.fingerprint)
+            for part in parts
+            if not part.request.from_nothing
+        ),
         created=now(),
     )
 
 
-def write_pngs(out: Path, store: TakeStore, take_id: str, frames: Iterable[int], record: ExportRecord) -> Path:
+def write_pngs(out: Path, store: TakeStore, parts: Sequence[Part], record: ExportRecord) -> Path:
     """Copy stored frames to ``out`` (a folder, or a ``name_%06d.png`` pattern), numbered by media frame.
 
-    Returns the folder. Every file appears whole or not at all.
+    The panels of a storyboard follow each other. Returns the folder. Every file appears whole or not at all.
     """
     folder, pattern = (out.parent, out.name) if out.suffix.lower() == ".png" else (out, "frame_%06d.png")
     folder.mkdir(parents=True, exist_ok=True)
     text = png_text(record)
-    for frame in frames:
-        target = folder / (pattern % frame)
-        part = target.with_name(f".{target.name}.part")
-        part.write_bytes(png_with_chunks(store.frame_path(take_id, frame).read_bytes(), text))
-        os.replace(part, target)
+    offset = 0
+    for part in parts:
+        for frame in part.frames:
+            target = folder / (pattern % (offset + frame))
+            half = target.with_name(f".{target.name}.part")
+            half.write_bytes(png_with_chunks(store.frame_path(part.take_id, frame).read_bytes(), text))
+            os.replace(half, target)
+        offset += part.request.stop
     return folder
 
 
-def write_film(
-    out: Path, footage: Footage, request: GenerateRequest, store: TakeStore, take_id: str, record: ExportRecord,
-    bar: ProgressBar,
-) -> list[str]:  # fmt: skip
-    """Encode the take at the clip's rate with the clip's sound, and write the recipe beside it. Returns notes.
-
-    Raises ExportError. A film is whole or not there.
+def write_film(out: Path, store: TakeStore, parts: Sequence[Part], record: ExportRecord, bar: ProgressBar) -> list[str]:
+    """Encode the parts one after the other at the clip's rate, a single one with the clip's sound, and write the
+    recipe beside it. Returns notes. Raises ExportError. A film is whole or not there.
     """
+    from gen2studio.media.encoder import Encoder
+    from gen2studio.media.encoder_presets import preset_of
+
+    if len(parts) == 1:
+        notes = _film_of_clip(out, store, parts[0], record, bar)
+        write_sidecar(out, record)
+        return notes
+    first = parts[0].request
+    shown = [(part.take_id, frame) for part in parts for frame in part.request.wanted]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with Encoder(
+        out, preset_of(preset_for(out)), Extent(first.width, first.height), parts[0].footage.source.rate,
+        metadata=container_tags(record),
+    ) as encoder:  # fmt: skip
+        for number, (take_id, frame) in enumerate(shown, 1):
+            encoder.write(store.read(take_id, frame))
+            bar.show(number, len(shown), "Encoding")
+        notes = encoder.notes
+    bar.clear()
+    write_sidecar(out, record)
+    return notes
+
+
+def _film_of_clip(out: Path, store: TakeStore, part: Part, record: ExportRecord, bar: ProgressBar) -> list[str]:
     from gen2studio.media.audio_reader import AudioReader
     from gen2studio.media.encoder import AudioCopy, Encoder
     from gen2studio.media.encoder_presets import preset_of
 
+    footage, request, take_id = part.footage, part.request, part.take_id
     preset = preset_of(preset_for(out))
     rate, clock, info = footage.source.rate, footage.clock, footage.info
     begin = clock.time_of(request.start)
@@ -136,5 +180,4 @@ def write_film(
         if reader is not None:
             reader.close()
     bar.clear()
-    write_sidecar(out, record)
     return notes

@@ -13,7 +13,7 @@ from gen2studio.core.geometry import Extent
 from gen2studio.core.hashing import canonical_digest, file_digest, file_fingerprint
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.media_info import MediaInfo
-from gen2studio.engine.requests import BlobRef, KeyRef, SourceRef
+from gen2studio.engine.requests import BlobRef, SourceRef
 from gen2studio.media.clock import FrameClock
 from gen2studio.media.decoder import open_decoder
 from gen2studio.raster.tiles import TileStore
@@ -29,6 +29,12 @@ class Footage:
     info: MediaInfo
     clock: FrameClock
     source: SourceRef
+    name: str = ""
+    """What it is called where the file's own name says nothing (a generated shot)."""
+
+    @property
+    def title(self) -> str:
+        return self.name or self.path.stem
 
     @property
     def extent(self) -> Extent:
@@ -163,9 +169,3 @@ def image_ref(text: str) -> BlobRef:
     if not path.is_file():
         raise MediaError(f"There is no image “{text}”.", "Check the path.")
     return BlobRef(digest=file_digest(path), path=str(path.resolve()))
-
-
-def key_ref(text: str, footage: Footage) -> KeyRef:
-    """``PNG@FRAME``: a painted key frame."""
-    path, frame = at_frame(text, footage)
-    return KeyRef(frame=frame, blob=image_ref(str(path)))

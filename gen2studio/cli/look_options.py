@@ -7,16 +7,31 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, key_ref, matte_track
+from gen2studio.app.choosing import Choice, choose
+from gen2studio.cli.board_options import add_board_options, board_requests, panels_of
+from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, matte_track, open_footage
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.cli.running import run_job
+from gen2studio.cli.shot_options import (
+    FROM_NOTHING,
+    adapters_of,
+    add_shot_options,
+    camera_of,
+    check_honoured,
+    depth_of,
+    key_refs,
+    shot_footage,
+    wished_shot,
+)
 from gen2studio.compose import generator_registry, look_catalog
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import GenerationError, UsageError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.document.look import AdapterUse, DepthPass, Look, Mode, PaintedKey, Pattern, StyleImage
 from gen2studio.engine.events import Event, JobState, MaskReady
+from gen2studio.engine.generators import Abilities
 from gen2studio.engine.requests import (
     AnchorTrack,
     ControlValues,
@@ -41,6 +56,7 @@ _SLIDERS = {
     "preserve-luminance": ("preserve_luminance", 0.0, 1.0, "region edits keep the subject's shading"),
     "feather": ("feather", 0.0, 200.0, "soft edge of the mask in pixels, inwards only"),
 }
+MODES = ("text", "text_image", "image", "stylize", "storyboard", "mask", "render")
 _PATTERNS = ("none", "spots", "stripes", "plaid", "swatch")
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
@@ -48,12 +64,16 @@ _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 def add_look_options(parser: argparse.ArgumentParser) -> None:
     """Everything but the output: source, style, region, sliders, range and size."""
     look = parser.add_argument_group("look")
-    look.add_argument("--mode", choices=("stylize", "mask", "render"), default="stylize", help="default: %(default)s")
+    look.add_argument("--mode", choices=MODES, default="stylize", help="default: %(default)s")
     look.add_argument("--preset", default="", metavar="NAME", help="a bundled look; “list” prints them")
     look.add_argument("--style", action="append", default=[], metavar="IMAGE", help="a style image; may be repeated")
     look.add_argument("--prompt", default="", metavar="TEXT", help="words; those not understood are named")
     look.add_argument(
-        "--key", action="append", default=[], metavar="PNG@FRAME", help="a painted key frame; may be repeated"
+        "--key",
+        action="append",
+        default=[],
+        metavar="PNG@FRAME",
+        help="a painted or given frame at its place: PNG@12 or PNG@1.5s; may be repeated",
     )
     look.add_argument("--pattern", choices=_PATTERNS, help="give the region a colour and a pattern")
     look.add_argument("--base", metavar="HEX", default="#f5f3ee", help="the pattern's ground (default: %(default)s)")
@@ -61,7 +81,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     look.add_argument("--pattern-scale", type=float, default=1.0, metavar="X", help="0.25 … 4 (default: 1)")
     look.add_argument("--swatch", metavar="IMAGE", help="the picture of --pattern swatch")
     look.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed gives the same film (default: 1)")
-    look.add_argument("--generator", default="", metavar="ID", help="default: the first that serves the mode")
+    look.add_argument("--generator", default="", metavar="ID", help="default: chosen by mode and input")
     defaults = ControlValues()
     sliders = parser.add_argument_group("sliders")
     for option, (field, low, high, text) in _SLIDERS.items():
@@ -69,7 +89,9 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
         sliders.add_argument(f"--{option}", dest=field, type=float, metavar="X", help=help_text)
     sliders.add_argument("--grow", type=int, default=0, metavar="PIXELS", help="grow (+) or shrink (−) the mask")
     what = parser.add_argument_group("footage")
-    what.add_argument("--source", required=True, type=Path, metavar="CLIP", help="video, still or image sequence")
+    what.add_argument(
+        "--source", type=Path, metavar="CLIP", help="video, still or image sequence (modes stylize, mask, render)"
+    )
     what.add_argument(
         "--mask",
         action="append",
@@ -86,6 +108,8 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--size", nargs="+", default=[], metavar="WxH | max N", help="output size (default: the clip's own)"
     )
+    add_shot_options(parser)
+    add_board_options(parser)
 
 
 def list_presets() -> None:
@@ -94,22 +118,66 @@ def list_presets() -> None:
         print(f"{info.id:<16} {info.title}{f' - {info.description}' if info.description else ''}")
 
 
-def request_of(args: argparse.Namespace, footage: Footage, tiles: TileStore, bar: ProgressBar) -> GenerateRequest:
+def chosen_generator(args: argparse.Namespace) -> Choice:
+    """The generator that the options name, or the best for what they ask. Raises UsageError, GenerationError."""
+    registry = generator_registry()
+    look = Look(
+        mode=Mode(args.mode),
+        generator=args.generator,
+        preset=args.preset,
+        prompt=args.prompt,
+        styles=tuple(StyleImage(digest="") for _ in args.style),
+        keys=tuple(PaintedKey(frame=0, digest="") for _ in args.key),
+        pattern=Pattern(kind=args.pattern) if args.pattern else None,
+        depth_pass=DepthPass(path=args.depth) if args.depth else None,
+        adapters=tuple(AdapterUse(adapter=name) for name in args.adapter),
+    )
+    found = choose(look, registry, look_catalog().words, adapters_of(args)[1])
+    if found is None:
+        raise GenerationError(registry.why_not(args.mode))
+    if args.generator and not found.pinned:
+        known = ", ".join(a.id for a in registry.serving(args.mode))
+        raise UsageError(f"The generator “{args.generator}” does not serve {args.mode}. Those that do: {known}.")
+    return found
+
+
+def check_inputs(args: argparse.Namespace, abilities: Abilities) -> None:
+    """Refuse what is missing for the mode, and what the generator would ignore. Raises UsageError."""
+    ability = abilities.mode(args.mode)
+    assert ability is not None
+    if args.mode in FROM_NOTHING:
+        for option, given in (("source", args.source), ("mask", args.mask), ("region", args.region)):
+            if given:
+                raise UsageError(f"--mode {args.mode} makes a shot of its own: leave out --{option}.")
+        if args.span != ":":
+            raise UsageError(f"--mode {args.mode} makes a whole shot: say how long with --seconds, not with --range.")
+        if args.mode in ("text", "text_image") and not args.prompt.strip():
+            raise UsageError(f"--mode {args.mode} needs a --prompt.")
+        if args.mode in ("text_image", "image") and not (args.image or args.last or args.key):
+            raise UsageError(f"--mode {args.mode} needs an --image.")
+        if args.mode == "text" and (args.image or args.last or args.key):
+            raise UsageError("--mode text has no pictures; use --mode text_image.")
+    else:
+        if args.source is None:
+            raise UsageError(f"--mode {args.mode} needs a --source clip.")
+        shot = ("image", "last", "aspect", "seconds", "fps", "camera", "motion")
+        for option in (*shot, "panel", "board"):
+            if getattr(args, option) not in (None, "", []):
+                raise UsageError(f"--{option} is for generated shots; --mode {args.mode} works on footage.")
+    if args.mode != "storyboard" and (args.panel or args.board):
+        raise UsageError("--panel and --board are for --mode storyboard.")
+    check_honoured(args, abilities, ability)
+
+
+def request_of(
+    args: argparse.Namespace, footage: Footage, tiles: TileStore, bar: ProgressBar, abilities: Abilities
+) -> GenerateRequest:
     """The request that the options describe; a single mask picture is carried through the range first.
 
     Raises UsageError, MediaError, GenerationError, and Cancelled when that was interrupted.
     """
-    registry = generator_registry()
-    serving = registry.serving(args.mode)
-    if not serving:
-        raise GenerationError(registry.why_not(args.mode))
-    abilities = next((found for found in serving if found.id == args.generator), None)
-    if abilities is None:
-        if args.generator:
-            raise UsageError(f"The generator “{args.generator}” does not serve {args.mode}.")
-        abilities = serving[0]
     start, stop = frame_range(args.span, footage)
-    size = output_size(args.size, footage.extent)
+    size = footage.extent if args.mode in FROM_NOTHING else output_size(args.size, footage.extent)
     region = args.region or ("foreground" if args.mask else "all")
     if region != "all" and not args.mask:
         raise UsageError(f"--region {region} needs a --mask.")
@@ -127,12 +195,19 @@ def request_of(args: argparse.Namespace, footage: Footage, tiles: TileStore, bar
         preset=preset_id(args.preset),
         prompt=args.prompt,
         styles=tuple(image_ref(path) for path in args.style),
-        keys=tuple(sorted((key_ref(text, footage) for text in args.key), key=lambda key: key.frame)),
+        negative_prompt=args.negative,
+        keys=key_refs(args, footage),
         pattern=_pattern(args),
         region=region,
         masks=_masks(args, footage, start, stop, tiles, bar) if region != "all" else (),
-        controls=_controls(args),
+        controls=_controls(args, abilities),
         seed=args.seed,
+        from_nothing=args.mode in FROM_NOTHING,
+        structure_source=args.structure_source or "auto",
+        depth_pass=depth_of(args),
+        fill=args.fill or "shape",
+        camera=camera_of(args.camera),
+        adapters=adapters_of(args)[0],
     )
 
 
@@ -191,9 +266,12 @@ def _pattern(args: argparse.Namespace) -> PatternRef | None:
     )
 
 
-def _controls(args: argparse.Namespace) -> ControlValues:
+def _controls(args: argparse.Namespace, abilities: Abilities) -> ControlValues:
     values = ControlValues(grow=args.grow)
-    for option, (field, low, high, _text) in _SLIDERS.items():
+    sliders = {option: (field, low, high) for option, (field, low, high, _text) in _SLIDERS.items()}
+    sliders |= {"motion": ("motion", 0.0, 10.0), "control-scale": ("control_scale", 0.0, 2.0)}
+    sliders |= {"guidance": ("guidance", *abilities.guidance[1:]), "steps": ("steps", *abilities.steps[1:])}
+    for option, (field, low, high) in sliders.items():
         value = getattr(args, field)
         if value is None:
             continue
@@ -269,3 +347,25 @@ def carry(
     job = Job(id=new_id("job"), lane=Lane.MASK, request=request, label="Tracking the mask")
     state = run_job(job, Workspace(matte=tiles.unpack), bar, hear)
     return found if state is JobState.FINISHED else None
+
+
+def planned(
+    args: argparse.Namespace, tiles: TileStore, bar: ProgressBar
+) -> tuple[Choice, list[tuple[Footage, GenerateRequest]]]:
+    """The generator and the requests that the options describe: one, or one for each panel of a storyboard.
+
+    Raises StudioError, and Cancelled when carrying a mask was interrupted.
+    """
+    choice = chosen_generator(args)
+    abilities = choice.abilities
+    check_inputs(args, abilities)
+    if args.mode == "storyboard":
+        panels = panels_of(args)
+        slate = shot_footage(args, abilities, "storyboard", wished_shot(args, abilities, panels[0].seconds))
+        base = request_of(args, slate, tiles, bar, abilities)
+        return choice, board_requests(args, abilities, panels, base)
+    if args.mode in FROM_NOTHING:
+        footage = shot_footage(args, abilities, "shot")
+    else:
+        footage = open_footage(args.source)
+    return choice, [(footage, request_of(args, footage, tiles, bar, abilities))]

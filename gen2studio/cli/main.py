@@ -22,8 +22,8 @@ from gen2studio.core.errors import UsageError, sentence_of
 
 PROGRAM = "gen2studio"
 VERBS = {
-    "generate": "restyle a clip, or a subject in it, with any generator",
-    "stills": "a few still previews of a look as PNGs, in seconds",
+    "generate": "make a shot, restyle a clip, or change a subject in it, with any generator",
+    "stills": "a few still previews of a look or a storyboard as PNGs, in seconds",
     "propagate": "carry painted mattes through a clip",
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the stills and print their paths. Raises StudioError."""
-    from gen2studio.cli.footage import open_footage
-    from gen2studio.cli.look_options import request_of
+    from gen2studio.cli.look_options import planned
     from gen2studio.cli.progress_bar import ProgressBar
     from gen2studio.cli.running import run_job
     from gen2studio.core.ids import new_id
@@ -44,21 +44,30 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--count lies between 1 and 64.")
     bar = ProgressBar()
     tiles = TileStore()
-    footage = open_footage(args.source)
-    request = request_of(args, footage, tiles, bar)
-    length = request.stop - request.start
-    frames = sorted({request.start + int((i + 0.5) * length / args.count) for i in range(args.count)})
-    request = replace(request, frames=tuple(frames))
+    choice, work = planned(args, tiles, bar)
+    board = args.mode == "storyboard"
     written: list[Path] = []
+    state = JobState.FINISHED
+    for number, (_, request) in enumerate(work, 1):
+        length = request.stop - request.start
+        # A storyboard is judged by one still of every panel.
+        count = 1 if board else args.count
+        frames = sorted({request.start + int((i + 0.5) * length / count) for i in range(count)})
 
-    def hear(event: Event) -> None:
-        if isinstance(event, FrameReady):
-            target = args.out / f"still_{event.frame:06d}.png"
-            write_atomic(target, encode_png(event.picture))
-            written.append(target)
+        def hear(event: Event, number: int = number) -> None:
+            if isinstance(event, FrameReady):
+                name = f"panel_{number:02d}" if board else f"still_{event.frame:06d}"
+                target = args.out / f"{name}.png"
+                write_atomic(target, encode_png(event.picture))
+                written.append(target)
 
-    job = Job(id=new_id("job"), lane=Lane.STILLS, request=request, label="Stills")
-    state = run_job(job, Workspace(matte=tiles.unpack), bar, hear)
+        request = replace(request, frames=tuple(frames))
+        job = Job(id=new_id("job"), lane=Lane.STILLS, request=request, label="Stills")
+        state = run_job(job, Workspace(matte=tiles.unpack), bar, hear)
+        if state is not JobState.FINISHED:
+            break
+    if state is JobState.FINISHED and not choice.pinned:
+        print(f"Made with {choice.abilities.title}. {choice.why}", file=sys.stderr)
     for path in sorted(written):
         print(path)
     return 0 if state is JobState.FINISHED else 130

@@ -156,7 +156,8 @@ def test_words_not_understood_are_named(clip: Path, tmp_path: Path, capsys) -> N
     ("arguments", "code", "words"),
     [
         (["generate", "--source", "nope.mp4", "--preset", "oil", "--out", "x.mp4"], 1, "no file “nope.mp4”"),
-        (["generate", "--preset", "oil"], 2, "required: --source, --out"),
+        (["generate", "--preset", "oil"], 2, "required: --out"),
+        (["generate", "--preset", "oil", "--out", "x.mp4"], 2, "needs a --source"),
         (["generate", "--source", "CLIP", "--preset", "dali", "--out", "x.mp4"], 2, "no preset “dali”"),
         (["generate", "--source", "CLIP", "--range", "9:3", "--out", "x.mp4"], 2, "does not lie inside"),
         (["generate", "--source", "CLIP", "--structure", "9", "--out", "x.mp4"], 2, "between 0 and 7"),
