@@ -189,7 +189,8 @@ class ViewerFeed(QObject):
     def refresh(self, media_id: str = "") -> None:
         """Read again from disk (a take grew, a file was relinked). Empty = whatever is shown."""
         wanted = self._wanted
-        if media_id and (wanted is None or wanted.item.id != media_id):
+        # A file that could not be read leaves nothing wanted, but its media is what the picture speaks of.
+        if media_id and media_id not in (wanted.item.id if wanted is not None else "", self._picture.media_id):
             return
         if wanted is not None:
             for key in (wanted.image, wanted.reference):

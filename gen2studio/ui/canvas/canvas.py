@@ -282,10 +282,10 @@ class Canvas(QWidget):
         picture = self._picture
         if self._pair is None or picture is None:
             painter.fillRect(part, theme.colour("canvas"))
-            offline = picture is not None and picture.shows == "offline"
-            empty = not self._session.document.media
-            sentence = picture.sentence if picture is not None else ""
-            placard.paint(painter, QRectF(self.view_area), offline=offline, sentence=sentence, empty_project=empty)
+            words = self._cards.sentence(picture) if self._cards is not None and picture is not None else None
+            placard.paint_instead(
+                painter, QRectF(self.view_area), picture, words, empty_project=not self._session.document.media
+            )
             return
         for pane in self._panes():
             area = self._pane_area(pane)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QFont, QPainter
 
 from gen2studio.ui import theme
+
+if TYPE_CHECKING:
+    from gen2studio.app.viewer_feed import ViewerPicture
 
 _CELL = 10
 
@@ -21,6 +26,23 @@ def words(*, offline: bool, sentence: str, empty_project: bool) -> tuple[str, st
         "Nothing at the playhead",
         "Move the playhead onto a clip, or drag one from the media pool to the timeline",
     )
+
+
+def paint_instead(
+    painter: QPainter,
+    area: QRectF,
+    picture: ViewerPicture | None,
+    shot: tuple[str, str, str] | None,
+    *,
+    empty_project: bool,
+) -> None:
+    """What is shown where there is no picture: ``shot`` are the words of an empty shot, when it is one."""
+    if shot is not None:
+        paint_words(painter, area, *shot)
+        return
+    offline = picture is not None and picture.shows == "offline"
+    sentence = picture.sentence if picture is not None else ""
+    paint(painter, area, offline=offline, sentence=sentence, empty_project=empty_project)
 
 
 def paint(painter: QPainter, area: QRectF, *, offline: bool, sentence: str, empty_project: bool) -> None:

@@ -38,12 +38,15 @@ class ShotCards(QObject):
         self._pictures: dict[tuple[str, Extent], Bgra | None] = {}
         self._keys: tuple[PaintedKey, ...] = ()
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
+        self._step: tuple[str, int, str] | None = None
         generation.look_changed.connect(self._on_look_changed)
+        generation.step_shown.connect(self._on_step_shown)
+        generation.still_shown.connect(lambda *_: self._forget_step())
 
     def is_slate(self, picture: ViewerPicture) -> bool:
-        """Whether the picture is the grey of an empty shot."""
+        """Whether the picture is the grey of an empty shot, or would be once its file is written."""
         item = self._session.document.media.get(picture.media_id)
-        return item is not None and item.shot is not None and picture.shows == "source"
+        return item is not None and item.shot is not None and picture.shows in ("source", "offline")
 
     def dressed(self, picture: ViewerPicture) -> ViewerPicture:
         """The picture, or the given frame that stands where the slate would be."""
@@ -94,8 +97,23 @@ class ShotCards(QObject):
         """Say over the picture's ``frame`` what is missing of an empty shot, or what is given for it."""
         if (words := self.sentence(picture)) is not None:
             paint_empty(painter, frame, view, words)
-        elif given := self.given(picture):
+        elif given := self.given(picture) or self._step_words(picture):
             paint_given(painter, frame, given)
+
+    def _on_step_shown(self, media_id: str, frame: int, _picture: object, step: int, steps: int) -> None:
+        self._step = media_id, frame, f"Step {step} of {steps}"
+
+    def _forget_step(self) -> None:
+        self._step = None
+
+    def _step_words(self, picture: ViewerPicture) -> str:
+        """How far the denoising is whose rough picture is shown; empty when it is a finished one."""
+        step = self._step
+        return (
+            step[2]
+            if step and picture.shows == "preview" and step[:2] == (picture.media_id, picture.media_frame)
+            else ""
+        )
 
     # -- pictures -----------------------------------------------------------------------------------------------------
 

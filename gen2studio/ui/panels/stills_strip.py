@@ -63,7 +63,7 @@ class StillsStrip(QWidget):
             else:
                 if self._pictures[index] is not still.picture:
                     button.setIcon(QIcon(pixmap_of(still.picture, QSize(146, 82), self.devicePixelRatioF())))
-                button.setText(f"{seconds:.1f} s · frame {still.frame}")
+                button.setText(f"{seconds:.1f} s · {'taking shape' if still.rough else f'frame {still.frame}'}")
                 button.setToolTip("Show this still in the viewer and go to its frame")
                 button.setEnabled(True)
             self._pictures[index] = still.picture

@@ -41,6 +41,8 @@ from gen2studio.ui.widgets.pictures import image_from_file
 _THUMB = QSize(128, 72)
 Index = QModelIndex | QPersistentModelIndex
 
+OPERATORS = ("take.footage", "take.extend", "take.variations", "take.interpolate", "take.upscale")
+"""What else can become of a take."""
 SOURCE = ""
 """The id of the row that stands for the footage itself."""
 
@@ -264,6 +266,13 @@ class TakesPanel(QWidget):
             button.setAccessibleName(actions[name].text())
             button.setDefaultAction(actions[name])
             buttons.addWidget(button)
+        self.more = QToolButton(self)
+        self.more.setObjectName("takes.more")
+        self.more.setAccessibleName("More about this take")
+        self.more.setToolTip("Use as footage, extend, variations, interpolate, upscale")
+        self.more.setIcon(theme.icon("ellipsis"))
+        self.more.clicked.connect(self._show_operators)
+        buttons.addWidget(self.more)
         buttons.addStretch(1)
         self._stars: list[QToolButton] = []
         for star in range(1, 6):
@@ -322,8 +331,10 @@ class TakesPanel(QWidget):
         clip = self._generation.target
         self._actions["take.apply"].setEnabled(take is not None and clip is not None and clip.active_take != take.id)
         self._actions["take.source"].setEnabled(clip is not None and clip.active_take != "")
-        for name in ("take.reuse", "take.discard"):
+        for name in ("take.reuse", "take.discard", "take.footage"):
             self._actions[name].setEnabled(take is not None)
+        for name in ("take.extend", "take.variations", "take.interpolate", "take.upscale"):
+            self._actions[name].setEnabled(clip is not None)
         for index, button in enumerate(self._stars):
             lit = take is not None and take.rating > index
             button.setIcon(theme.icon("star", "warning" if lit else "text_faint"))
@@ -341,9 +352,19 @@ class TakesPanel(QWidget):
         if take is not None:
             self._generation.rate_take(take.id, 0 if take.rating == star else star)
 
+    def _show_operators(self) -> None:
+        menu = QMenu(self)
+        for name in OPERATORS:
+            menu.addAction(self._actions[name])
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))
+
     def _on_menu_requested(self, position: QPoint) -> None:
         menu = QMenu(self)
         for name in ("take.apply", "take.source", "take.reuse", "take.discard"):
+            menu.addAction(self._actions[name])
+        menu.addSeparator()
+        for name in OPERATORS:
             menu.addAction(self._actions[name])
         take = self._session.document.takes.get(self.chosen)
         if take is not None:
