@@ -77,6 +77,8 @@ def write_checkpoint(
 ) -> Path:
     """A whole Wan VACE folder around a transformer ``config``."""
     wan = shape_of(config)
+    # With four times the words in one layer the big ones come to about UMT5-XXL's 5.7 billion.
+    words = 280_000 if wan.text_dim == 4096 else 256
     diffusers, transformers = "diffusers", "transformers"
     write_json(
         folder / "model_index.json",
@@ -99,11 +101,15 @@ def write_checkpoint(
     write_json(folder / "tokenizer" / "tokenizer.json", {})
     write_json(
         folder / "text_encoder" / "config.json",
-        {"architectures": ["UMT5EncoderModel"], "d_model": wan.text_dim, "vocab_size": 256, "num_layers": 1},
+        {"architectures": ["UMT5EncoderModel"], "d_model": wan.text_dim, "vocab_size": words, "num_layers": 1},
     )
     write_weights(
         folder / "text_encoder" / "model.safetensors",
-        {"shared.weight": (256, wan.text_dim), "encoder.block.0.layer.0.layer_norm.weight": (wan.text_dim,)},
+        {
+            "shared.weight": (words, wan.text_dim),
+            "encoder.block.0.layer.0.layer_norm.weight": (wan.text_dim,),
+            "encoder.block.0.layer.1.DenseReluDense.wo.weight": (wan.text_dim, 4 * words),
+        },
         dtype,
     )
     write_json(

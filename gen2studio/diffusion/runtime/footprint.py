@@ -17,6 +17,8 @@ from gen2studio.models.wan_layout import WanShape
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float8": 1}
 TILE = 256
 """Side of a VAE tile in pixels, as diffusers cuts them."""
+_UNFOLDED = 20480
+"""Up to this size torch's 3-D convolution on a CPU writes out its 27 neighbours instead of calling oneDNN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class Footprint:
     vae_pixels: int
     """Pixels of a frame on the grid the decoder works on."""
     vae_frames: int
-    """Frames the decoder makes at a time."""
+    """Frames the VAE works on at a time: its encoder takes four whatever its temporal factor is."""
     clip: ClipShape
 
     def transformer_bytes(self, dtype: str, *, fp8: bool = False) -> int:
@@ -65,19 +67,22 @@ class Footprint:
         # Residual stream, control stream, and one hint for each VACE block kept until its main block is reached.
         kept = (2 + len(shape.control_layers)) * row * size
         attention = row * (5 * size + 3 * 4)
-        feed_forward = 2 * self.tokens * shape.ffn * size + 2 * row * 4
+        feed_forward = 2 * self.tokens * shape.ffn * size + 3 * row * 4
         latents = 4 * self.tokens * (2 * shape.latent_in + shape.control_channels) * 4
         return kept + max(attention, feed_forward) + latents
 
-    def decoding_bytes(self, *, tiled: bool) -> int:
-        """Activations of the VAE decoder in float32, and the frames it hands out."""
-        pixels = self.vae_pixels
+    def decoding_bytes(self, device: str, *, tiled: bool) -> int:
+        """Activations of the VAE decoder in float32, and the frames it hands out. Encoding needs less."""
+        pixels, across = self.vae_pixels, self.clip.width * self.clip.height / max(1, self.vae_pixels)
         if tiled:
-            scale = self.clip.width * self.clip.height / max(1, self.vae_pixels)
-            pixels = min(pixels, int(TILE * TILE / scale))
-        working = pixels * self.vae_channels * (8 * self.vae_frames + 14) * 4
+            pixels = min(pixels, int(TILE * TILE / across))
+        plane = pixels * self.vae_channels * 4
+        working = plane * (8 * self.vae_frames + 24)
+        rows = (pixels * self.clip.height / max(1, self.clip.width)) ** 0.5
+        if device == "cpu" and self.vae_channels * (self.vae_frames + 2) * rows <= _UNFOLDED:
+            working += plane * 27 * self.vae_frames
         frames = self.clip.width * self.clip.height * self.clip.frames * 3 * 4
-        return working + frames * (3 if tiled else 2)
+        return int(working + frames * (3 if tiled else 2))
 
 
 def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprint:
@@ -110,7 +115,7 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
         shape=wan,
         vae_channels=int(vae.get("decoder_base_dim") or vae.get("base_dim") or 96) * int(multipliers[0]),
         vae_pixels=clip.width * clip.height // patch**2,
-        vae_frames=temporal,
+        vae_frames=max(4, temporal),
         clip=clip,
     )
 

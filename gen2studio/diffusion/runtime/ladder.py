@@ -150,7 +150,7 @@ def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine) -> MemoryPl
     """``plan`` with its peaks: the prompt, the denoising and the decoding come one after the other."""
     transformer = counts.transformer_bytes(plan.dtype, fp8=plan.fp8_layers)
     vae, text = counts.vae * 4, counts.text_encoder * BYTES[plan.dtype]
-    denoising, decoding = counts.denoising_bytes(plan.dtype), counts.decoding_bytes(tiled=plan.tiled_vae)
+    denoising, decoding = counts.denoising_bytes(plan.dtype), counts.decoding_bytes(plan.device, tiled=plan.tiled_vae)
     # Loading casts a layer at a time; float8 storage is made from the wider weights once they are there.
     loading = counts.transformer_bytes(plan.dtype) if plan.fp8_layers else 0
     if plan.device != "cuda":

@@ -1,0 +1,206 @@
+"""Memory plans: what is chosen for which machine, and how near the estimates are. No torch except where it measures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen2studio.core.errors import OutOfBudget
+from gen2studio.diffusion.runtime.device import Machine
+from gen2studio.diffusion.runtime.footprint import ClipShape, Footprint, footprint
+from gen2studio.diffusion.runtime.guarding import mismatch
+from gen2studio.diffusion.runtime.ladder import (
+    GROUP_OFFLOAD,
+    MODEL_OFFLOAD,
+    PLACEMENTS,
+    RESIDENT,
+    choose_plan,
+    next_plan,
+    plans_for,
+)
+from gen2studio.models.library import InstalledModel, ModelLibrary
+from tests.models.folder import LARGE_WAN, SMALL_WAN, TINY, shape_of, write_checkpoint
+
+GB = 10**9
+
+
+def listed(folder: Path) -> InstalledModel:
+    return ModelLibrary(folder.parent / "list.json", folder).models()[0]
+
+
+@pytest.fixture(scope="module")
+def small_wan(tmp_path_factory: pytest.TempPathFactory) -> InstalledModel:
+    return listed(write_checkpoint(tmp_path_factory.mktemp("wan") / "small", SMALL_WAN, dtype="BF16"))
+
+
+@pytest.fixture(scope="module")
+def large_wan(tmp_path_factory: pytest.TempPathFactory) -> InstalledModel:
+    return listed(write_checkpoint(tmp_path_factory.mktemp("wan") / "large", LARGE_WAN, dtype="BF16"))
+
+
+def gpu(gigabytes: float, memory: float = 64) -> Machine:
+    free = int(gigabytes * GB)
+    return Machine(
+        device="cuda", name="GPU", device_free=free, device_total=free, memory_free=int(memory * GB), bf16=True,
+        fp8_storage=True, cores=8,
+    )  # fmt: skip
+
+
+def cpu(gigabytes: float, **more: Any) -> Machine:
+    return Machine(device="cpu", name="8 cores", memory_free=int(gigabytes * GB), fp8_storage=True, cores=8, **more)
+
+
+@pytest.mark.parametrize("machine", [gpu(24), cpu(16), Machine(device="mps", name="Apple GPU", bf16=True)])
+def test_every_rung_needs_no_more_than_the_one_above(small_wan: InstalledModel, machine: Machine) -> None:
+    plans = plans_for(small_wan, machine)
+    needs = [plan.device_bytes if machine.device == "cuda" else plan.memory_bytes for plan in plans]
+    assert len(plans) >= 2
+    assert needs == sorted(needs, reverse=True)
+    assert [plan.tier for plan in plans] == list(range(len(plans)))
+    order = [PLACEMENTS.index(plan.placement) for plan in plans]
+    assert order == sorted(order)
+    for plan, lower in zip(plans, [*plans[1:], None], strict=True):
+        assert next_plan(plan) == lower
+        assert plan.describe().startswith(
+            {"cuda": "on the GPU in bf16", "mps": "on the Apple GPU in bf16", "cpu": "on the processor in"}[
+                machine.device
+            ]
+        )
+
+
+def test_machines_get_the_best_that_fits(small_wan: InstalledModel, large_wan: InstalledModel) -> None:
+    assert choose_plan(small_wan, gpu(80)).placement == RESIDENT
+    assert not choose_plan(small_wan, gpu(80)).tiled_vae
+    eight = choose_plan(small_wan, gpu(7.5))
+    assert (eight.placement, eight.exact, eight.text_device) == (GROUP_OFFLOAD, True, "cpu")
+    assert choose_plan(small_wan, gpu(80)).text_device == "cuda"
+    assert choose_plan(small_wan, gpu(11)).placement in (RESIDENT, MODEL_OFFLOAD)
+    assert choose_plan(large_wan, gpu(80)).placement == RESIDENT
+    assert choose_plan(large_wan, gpu(23)).placement == GROUP_OFFLOAD
+    assert choose_plan(small_wan, cpu(64)).dtype == "float32"
+    assert choose_plan(small_wan, cpu(64, bf16=True)).dtype == "bfloat16"
+    assert choose_plan(small_wan, cpu(14)).dtype == "bfloat16"
+    assert choose_plan(small_wan, cpu(64)).device_bytes == 0
+
+
+def test_what_fits_nowhere_is_told_before_the_start(large_wan: InstalledModel) -> None:
+    with pytest.raises(OutOfBudget) as refusal:
+        choose_plan(large_wan, gpu(4))
+    assert "Wan 2.1 VACE 14B needs at least" in refusal.value.sentence
+    assert "GPU memory" in refusal.value.sentence
+    assert "832×480, 81 frames" in refusal.value.sentence
+    with pytest.raises(OutOfBudget, match="of memory"):
+        choose_plan(large_wan, gpu(80, memory=8))
+    assert choose_plan(large_wan, gpu(12), ClipShape(width=480, height=272, frames=33)).fits
+
+
+def test_bigger_clips_need_more(small_wan: InstalledModel) -> None:
+    machine = gpu(24)
+    little = plans_for(small_wan, machine, ClipShape(width=480, height=272, frames=17))[0]
+    much = plans_for(small_wan, machine, ClipShape(width=1280, height=720, frames=81))[0]
+    assert little.device_bytes < plans_for(small_wan, machine)[0].device_bytes < much.device_bytes
+    assert replace(little, device_bytes=0, memory_bytes=0, fits=True, tier=0) == replace(
+        much, device_bytes=0, memory_bytes=0, fits=True, tier=0
+    )
+
+
+def test_counts_come_from_the_headers(small_wan: InstalledModel) -> None:
+    counts = footprint(small_wan)
+    assert counts.tokens == 32_760
+    assert counts.transformer == pytest.approx(2.15e9, rel=0.01)
+    assert counts.block * 45 == pytest.approx(counts.transformer, rel=0.08)
+    assert counts.transformer_bytes("bfloat16", fp8=True) * 2 == counts.transformer_bytes("bfloat16")
+
+
+def test_plans_are_told_without_torch(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "m")
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from gen2studio.models.library import ModelLibrary\n"
+        "from gen2studio.diffusion.runtime.device import quick_machine\n"
+        "from gen2studio.diffusion.runtime.ladder import choose_plan\n"
+        f"model = ModelLibrary(Path({str(tmp_path / 'l.json')!r}), Path({str(folder)!r})).models()[0]\n"
+        "print(choose_plan(model, quick_machine()).describe())\n"
+        "print([m for m in ('torch', 'diffusers', 'transformers', 'safetensors') if m in sys.modules])\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
+    described, loaded = done.stdout.strip().splitlines()
+    assert "about" in described
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize(
+    ("torch", "vision", "needs", "said"),
+    [
+        ("2.13.0", "0.28.0", ["numpy", "torch==2.13.0"], ""),
+        ("2.13.0+cpu", "0.28.0+cpu", ["torch (==2.13.0)"], ""),
+        ("2.13.0+cpu", "0.28.0", ["torch==2.13.0"], "different builds"),
+        ("2.12.0", "0.28.0", ["torch==2.13.0"], "made for torch 2.13.0"),
+    ],
+)
+def test_a_torchvision_of_another_torch_is_noticed(torch: str, vision: str, needs: list[str], said: str) -> None:
+    found = mismatch(torch, vision, needs)
+    assert (said in found) if said else found == ""
+
+
+def peak_of(work: Any) -> int:
+    """Bytes the allocator had handed out at most while ``work`` ran."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record, torch.no_grad():
+        work()
+    events: Any = record.profiler
+    rows = [row for row in events.kineto_results.events() if row.name() == "[memory]"]
+    held = most = 0
+    for row in sorted(rows, key=lambda row: row.start_ns()):
+        held += row.nbytes()
+        most = max(most, held)
+    return most
+
+
+def counts_for(**changes: Any) -> Footprint:
+    plain = Footprint(
+        transformer=0, block=0, vae=0, text_encoder=0, tokens=0, shape=shape_of(TINY), vae_channels=0, vae_pixels=1,
+        vae_frames=4, clip=ClipShape(width=160, height=256, frames=5),
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_estimate_of_denoising_is_near_what_is_allocated(dtype: str) -> None:
+    import torch
+    from diffusers import WanVACETransformer3DModel
+
+    config = {**TINY, "attention_head_dim": 64, "ffn_dim": 700, "text_dim": 64, "num_layers": 3}
+    model: Any = WanVACETransformer3DModel(**config).eval()
+    form = getattr(torch, dtype)
+    for name, parameter in model.named_parameters():
+        if not any(part in name.split(".") for part in model._keep_in_fp32_modules):
+            parameter.data = parameter.data.to(form)
+    inputs = {
+        "hidden_states": torch.randn(1, 16, 3, 24, 32, dtype=form),
+        "control_hidden_states": torch.randn(1, 96, 3, 24, 32, dtype=form),
+        "encoder_hidden_states": torch.randn(1, 16, 64, dtype=form),
+        "timestep": torch.tensor([500]),
+    }
+    measured = peak_of(lambda: model(**inputs, return_dict=False))
+    told = counts_for(tokens=3 * 12 * 16, shape=shape_of(config)).denoising_bytes(dtype)
+    assert 1.0 <= told / measured <= 1.5
+
+
+def test_the_estimate_of_decoding_is_near_what_is_allocated() -> None:
+    import torch
+    from diffusers import AutoencoderKLWan
+
+    vae: Any = AutoencoderKLWan(base_dim=16, z_dim=16, num_res_blocks=1).eval()
+    measured = peak_of(lambda: vae.decode(torch.randn(1, 16, 2, 32, 20), return_dict=False))
+    told = counts_for(vae_channels=16, vae_pixels=256 * 160).decoding_bytes("cpu", tiled=False)
+    assert 1.0 <= told / measured <= 1.6
