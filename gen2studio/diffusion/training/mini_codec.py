@@ -13,6 +13,8 @@ so that carrying +c and −c through the last activation returns c.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 import torch.nn.functional as functional
@@ -202,11 +204,18 @@ def from_autoencoder(vae: AutoencoderKLWan) -> PatchCodec:
     return codec.eval()
 
 
+class ClipCodec(Protocol):
+    """Whatever turns clips [B, T, 3, H, W] in −1…1 into normalised latents [B, C, T', h, w]."""
+
+    def encode_clip(self, frames: Tensor) -> Tensor: ...
+
+
 @torch.no_grad()
-def latent_colours(codec: PatchCodec, frames: Tensor) -> tuple[list[list[float]], list[float]]:
-    """Least-squares latent → RGB: (weight 16×3, bias 3) with rgb 0…1 = normalised latent · weight + bias."""
-    latents = codec.encode_clip(frames.unsqueeze(1))[:, :, 0].permute(0, 2, 3, 1).reshape(-1, CHANNELS)
-    colours = functional.avg_pool2d(frames * 0.5 + 0.5, PATCH).permute(0, 2, 3, 1).reshape(-1, 3)
+def latent_colours(codec: ClipCodec, frames: Tensor, spatial: int = PATCH) -> tuple[list[list[float]], list[float]]:
+    """Least-squares latent → RGB: (weight C×3, bias 3) with rgb 0…1 = normalised latent · weight + bias."""
+    latents = codec.encode_clip(frames.unsqueeze(1))[:, :, 0].permute(0, 2, 3, 1)
+    latents = latents.reshape(-1, latents.shape[-1])
+    colours = functional.avg_pool2d(frames * 0.5 + 0.5, spatial).permute(0, 2, 3, 1).reshape(-1, 3)
     features = torch.cat((latents, torch.ones(len(latents), 1)), 1)
     solution = torch.linalg.lstsq(features, colours).solution
     return [[round(float(v), 5) for v in row] for row in solution[:-1]], [round(float(v), 5) for v in solution[-1]]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from torch import Tensor
 
 from gen2studio.diffusion.training.mini_codec import (
@@ -27,11 +28,13 @@ from gen2studio.diffusion.training.mini_codec import (
 from gen2studio.diffusion.training.mini_data import open_shards
 from gen2studio.diffusion.training.mini_model import (
     GEOMETRIES,
+    MiniGeometry,
     build_text_encoder,
     build_tokenizer,
     build_transformer,
     save_checkpoint,
 )
+from gen2studio.diffusion.training.mini_vae import LearnedCodec
 from gen2studio.diffusion.world.grammar import draw_spec
 from gen2studio.diffusion.world.render import render_specs
 
@@ -54,12 +57,27 @@ def fit(data: Path, codec: Path, steps: int, threads: int) -> None:
     torch.save(fit_codec(mixed, steps=steps, batch=16).state_dict(), codec)
 
 
+def _codec_and_vae(
+    geometry: MiniGeometry, state: dict[str, Tensor]
+) -> tuple[PatchCodec | LearnedCodec, AutoencoderKLWan]:
+    """The codec of a run and the same as the stock class, its normalisation written into the configuration."""
+    if geometry.stage == "A":
+        codec = PatchCodec()
+        codec.load_state_dict(state)
+        return codec, to_autoencoder(codec)
+    learned = LearnedCodec(geometry)
+    learned.load_state_dict(state)
+    learned.vae.register_to_config(
+        latents_mean=[float(v) for v in learned.mean], latents_std=[float(v) for v in learned.std]
+    )
+    return learned, learned.vae.eval()
+
+
 def export(run: Path, out: Path) -> None:
     """Write the averaged weights of ``run/state.pt`` to ``out``; older weights there are replaced."""
     state: dict[str, Any] = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
     geometry = GEOMETRIES[state["options"]["stage"]]
-    codec = PatchCodec()
-    codec.load_state_dict(state["codec"])
+    codec, vae = _codec_and_vae(geometry, state["codec"])
     transformer = build_transformer(geometry).eval()
     text_encoder = build_text_encoder(geometry, len(build_tokenizer())).eval()
     average = state["average"]
@@ -72,14 +90,15 @@ def export(run: Path, out: Path) -> None:
     for part in ("transformer", "vae", "text_encoder", "tokenizer", "scheduler"):
         shutil.rmtree(out / part, ignore_errors=True)
     frames = torch.cat((world_frames(96, 5), natural_frames(48, 128, 128, 9)))
-    save_checkpoint(
-        out, geometry, transformer, text_encoder, to_autoencoder(codec), revision, latent_colours(codec, frames)
-    )
+    colours = latent_colours(codec, frames, geometry.spatial)
+    save_checkpoint(out, geometry, transformer, text_encoder, vae, revision, colours)
     curve = run / "curve.jsonl"
     if curve.exists():
         (out / "training").mkdir(exist_ok=True)
         shutil.copyfile(curve, out / "training" / "curve.jsonl")
         shutil.copyfile(run / "options.json", out / "training" / "options.json")
+    for path in out.rglob("*.safetensors"):
+        path.chmod(0o644)
     facts = {
         "stage": geometry.stage,
         "steps": state["step"],

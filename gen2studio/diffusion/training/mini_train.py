@@ -38,6 +38,7 @@ from gen2studio.diffusion.training.mini_model import (
 )
 from gen2studio.diffusion.training.mini_muon import BatchedMuon
 from gen2studio.diffusion.training.mini_tasks import REFERENCE_SHARE, Example, draw_example
+from gen2studio.diffusion.training.mini_vae import LearnedCodec
 
 CURRICULUM: tuple[tuple[float, dict[int, float]], ...] = (
     (0.30, {1: 1.0}),
@@ -68,7 +69,7 @@ class TrainOptions:
 class MiniTrainer:
     """Models, optimisers and the averaged copy that is shipped."""
 
-    def __init__(self, options: TrainOptions, codec: PatchCodec) -> None:
+    def __init__(self, options: TrainOptions, codec: PatchCodec | LearnedCodec) -> None:
         torch.manual_seed(options.seed)
         self.options = options
         self.geometry: MiniGeometry = GEOMETRIES[options.stage]
@@ -86,7 +87,7 @@ class MiniTrainer:
         rest += [p for p in self.text_encoder.parameters()]
         self.optimisers: list[torch.optim.Optimizer] = [
             BatchedMuon(hidden, lr=options.lr),
-            torch.optim.AdamW(rest, lr=options.lr, betas=(0.9, 0.98), weight_decay=0.0),
+            torch.optim.AdamW(rest, lr=options.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
         ]
         self.average = {k: v.detach().clone() for k, v in self.modules.state_dict().items()}
         self.rng = random.Random(options.seed)
@@ -114,7 +115,7 @@ class MiniTrainer:
             reference = torch.from_numpy(np.stack([p for p in pictures if p is not None])).unsqueeze(1).to(device)
         with torch.no_grad():
             clean = self.codec.encode_clip(target)
-            control = control_latents(self.codec, video, mask, reference)
+            control = control_latents(self.codec, video, mask, reference, self.geometry.spatial, self.geometry.temporal)
             if reference is not None:
                 # The pipeline generates the reference frames too and cuts them off: taught to come out as given.
                 clean = torch.cat((self.codec.encode_clip(reference), clean), 2)
@@ -151,9 +152,10 @@ class MiniTrainer:
         self.step_count += 1
         self.samples += batch
         decay = min(self.options.ema, (1 + self.step_count) / (12 + self.step_count))
-        with torch.no_grad():
-            for name, value in self.modules.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        if self.step_count % 2 == 0:
+            with torch.no_grad():
+                live = self.modules.state_dict()
+                torch._foreach_lerp_(list(self.average.values()), [live[name] for name in self.average], 1 - decay**2)
         return float(loss.detach()), [float(v) for v in each.detach()]
 
     def save(self, folder: Path, spent: float) -> None:
@@ -200,7 +202,8 @@ def draw_batch(
     pool = [s for s in exact if s.size == size]
     reference = rng.random() < REFERENCE_SHARE
     cell = geometry.spatial * geometry.patch[1]
-    each = (size[0] // cell) * (size[1] // cell) * (frames + int(reference))
+    latent_frames = (frames + geometry.temporal - 1) // geometry.temporal
+    each = (size[0] // cell) * (size[1] // cell) * (latent_frames + int(reference))
     batch = max(2, tokens // each)
     examples: list[Example] = []
     for _ in range(batch):
@@ -210,7 +213,9 @@ def draw_batch(
     return examples
 
 
-def run(options: TrainOptions, run_folder: Path, data: Path, codec: PatchCodec, resume: bool) -> MiniTrainer:
+def run(
+    options: TrainOptions, run_folder: Path, data: Path, codec: PatchCodec | LearnedCodec, resume: bool
+) -> MiniTrainer:
     """Train until the budget is used, saving on the way."""
     torch.set_num_threads(options.threads)
     run_folder.mkdir(parents=True, exist_ok=True)
@@ -260,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the mini model on the procedural world.")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--codec", type=Path, required=True, help="codec.pt written by mini_release --fit")
+    parser.add_argument("--codec", type=Path, required=True, help="codec.pt of mini_release fit, or vae.pt of mini_vae")
     parser.add_argument("--stage", choices=("A", "B"), default="A")
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--threads", type=int, default=2)
@@ -272,7 +277,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.pid_file:
         given.pid_file.write_text(str(os.getpid()))
-    codec = PatchCodec()
+    codec = PatchCodec() if given.stage == "A" else LearnedCodec(GEOMETRIES["B"])
     codec.load_state_dict(torch.load(given.codec, weights_only=True))
     options = TrainOptions(
         stage=given.stage, minutes=given.minutes, threads=given.threads, tokens=given.tokens, lr=given.lr,
