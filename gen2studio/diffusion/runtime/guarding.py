@@ -7,7 +7,6 @@ around it.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import re
 import sys
@@ -43,6 +42,9 @@ def torchvision_mismatch() -> str:
 
     Such a pair fails deep inside the import of the model libraries.
     """
+    # Imports an e-mail parser; this module is there before the window is.
+    import importlib.metadata
+
     try:
         vision, torch = importlib.metadata.version("torchvision"), importlib.metadata.version("torch")
         needs = importlib.metadata.requires("torchvision") or []
