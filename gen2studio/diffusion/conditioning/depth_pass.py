@@ -245,9 +245,8 @@ def _cube(table: NDArray[np.float32]) -> NDArray[np.float32]:
     """(64, 64, 64) the value of every colour: each is looked up once, whatever the pictures' sizes."""
     levels = np.linspace(0, 1, _LEVELS, dtype=np.float32)
     slabs = [np.stack(np.meshgrid(r, levels, levels, indexing="ij"), -1).reshape(-1, 3) for r in levels]
-    return np.stack([_nearest(slab, table)[0].astype(np.float32) / 255 for slab in slabs]).reshape(
-        _LEVELS, _LEVELS, _LEVELS
-    )
+    values = np.stack([_nearest(slab, table)[0] for slab in slabs]).reshape(_LEVELS, _LEVELS, _LEVELS)
+    return (values.astype(np.float32) / np.float32(255)).astype(np.float32)
 
 
 def _unmapped(unit: NDArray[np.float32], cube: NDArray[np.float32]) -> NDArray[np.float32]:
