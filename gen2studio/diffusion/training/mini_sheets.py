@@ -31,7 +31,7 @@ PROMPTS = (
     "pixel art of a red boat sails left fast on the sea at night",
     "a pencil sketch of a blue person walks right slowly in the snow by day",
     "a realistic clip of a green ball rolls right fast in a room at night",
-    "a realistic clip of an empty scene in the forest at dawn the camera pans right",
+    "a realistic clip of nobody in the forest at dawn the camera pans right",
 )
 
 

@@ -64,18 +64,17 @@ def caption(spec: ClipSpec, rng: random.Random | None = None, *, drop: tuple[str
         return part not in drop and (rng is None or rng.random() < chance)
 
     if spec.subject == "none":
-        thing = "empty" if rng is not None and rng.random() < 0.3 else ""
+        thing = "empty" if rng is not None and rng.random() < 0.3 else "nobody"
     else:
         colour = spec.colour if said("colour", 0.92) else ""
         article = "an" if (colour or spec.subject)[0] in "aeiou" else "a"
-        subject = " ".join(word for word in (article, colour, spec.subject) if word)
-        thing = subject
+        thing = " ".join(word for word in (article, colour, spec.subject) if word)
         if said("motion", 0.75):
             if spec.direction == "still":
                 thing += " stands still"
             else:
                 thing += f" {SUBJECTS[spec.subject]} {spec.direction} {spec.speed}"
-    parts = [thing] if thing else []
+    parts = [thing]
     if said("scene", 0.97):
         parts.append(SCENES[spec.scene])
     if said("time", 0.95):
