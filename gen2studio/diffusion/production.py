@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gen2studio.core.errors import GenerationError
-from gen2studio.diffusion.adapter_scope import adapters_loaded
+from gen2studio.diffusion.adapter_scope import adapters_loaded, put_in, variant_of
 from gen2studio.diffusion.estimators import depth_folder
 from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs, latent_geometry
 from gen2studio.diffusion.finishing import Finisher
@@ -74,6 +74,7 @@ class Production:
         self.framing: Framing = self.shot.framing
         self.gatherer = Gatherer(request, context, self.framing, depth_folder())
         self.finisher = Finisher(request, context, self.framing, self.shot.clock)
+        self._stepped_down = False
         self._first: Picture | None = None
         self._small: dict[int, Picture] = {}
 
@@ -91,10 +92,16 @@ class Production:
             frames=min(window, self.geometry.frames.padded(self.shot.clock.count)),
         )
         plan = self.residency.plan_for(self.model, shape)
-        with_retries(plan, self._with_plan, before_retry=self._step_down)
+        try:
+            with_retries(plan, self._with_plan, before_retry=self._step_down)
+        finally:
+            if self._stepped_down:
+                # What was too much for this job may fit the next one, and lower rungs draw slightly other pictures.
+                self.residency.release(self.model.id)
 
     def _step_down(self, failed: MemoryPlan, lower: MemoryPlan) -> None:
         del failed
+        self._stepped_down = True
         self.context.note(f"The memory was not enough; going on {lower.describe()}.")
         self.residency.release(self.model.id)
 
@@ -110,8 +117,18 @@ class Production:
             self.model, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
         )
         library: Any = load_diffusers()
-        parts = self.residency.acquire(self.model, plan, progress=told, cancel=context.cancel)
-        pipe = parts.pipeline(getattr(library, self.family.traits.pipeline))
+        kind: type[Any] = getattr(library, self.family.traits.pipeline)
+        # Float8 storage is a one-way street: adapters have to be inside before it.
+        baked = self.request.adapters if plan.fp8_layers else ()
+        parts = self.residency.acquire(
+            self.model,
+            plan,
+            variant=variant_of(baked),
+            prepare=lambda fresh: put_in(fresh.pipeline(kind), baked, self.model),
+            progress=told,
+            cancel=context.cancel,
+        )
+        pipe = parts.pipeline(kind)
         given = self.model.manifest.latent_rgb
         colours = colours_of(
             pipe,
@@ -119,7 +136,7 @@ class Production:
             LatentColours(np.array(given.weight, np.float32), np.array(given.bias, np.float32)) if given else None,
         )
         loaded = _Loaded(pipe, PromptEmbeds(found[0], found[1] if guided else None), colours, plan)
-        with adapters_loaded(pipe, self.request.adapters, self.model):
+        with adapters_loaded(pipe, () if baked else self.request.adapters, self.model, own=not baked):
             if self.shot.stills:
                 self._stills(loaded)
             else:
@@ -212,9 +229,7 @@ class Production:
                 self._first = self.gatherer.key(given[0])
             else:
                 run = Run(0, 1)
-                clip = Clip(
-                    frames=(self.request.start,), width=self.framing.native[0], height=self.framing.native[1]
-                )
+                clip = Clip(frames=(self.request.start,), width=self.framing.native[0], height=self.framing.native[1])
                 inputs = self.family.inputs(self.request, clip, self.gatherer.conditions(clip), self.geometry.frames)
                 sampling = self.shot.still_sampling(self.model.manifest, self.geometry, 0)
                 self._first = self._decoded(loaded, self._denoised(loaded, inputs, sampling, run, 0, "Drawing"))[0]

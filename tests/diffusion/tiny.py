@@ -29,6 +29,9 @@ _GAIN = 300.0
 
 def build(folder: Path, kind: str = "patch", *, seed: int = 7) -> Path:
     """Write a checkpoint of ``kind`` "patch" or "causal" into ``folder`` and return it."""
+    from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+
+    load_diffusers()
     from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanVACEPipeline
 
     state = torch.random.get_rng_state()

@@ -56,9 +56,10 @@ def load_diffusers() -> ModuleType:
     with collector_paused():
         for name in _MODEL_MODULES:
             importlib.import_module(name)
-    # Their bars go to a terminal nobody sees, and leave a monitoring thread behind.
+    # Their bars go to a terminal nobody sees, and even a silent one starts a monitoring thread.
     for name in ("diffusers", "transformers"):
         sys.modules[name].utils.logging.disable_progress_bar()
+    importlib.import_module("tqdm").tqdm.monitor_interval = 0
     return sys.modules["diffusers"]
 
 
