@@ -154,7 +154,10 @@ class _Run:
         if self._set is None:
             self._set = self._encode()
             self._set.save(self.context.scratch)
-        self.model.load(self.context.progress, self.context.cancel)
+        self.model.load(self._loading, self.context.cancel)
+
+    def _loading(self, done: int, total: int, stage: str) -> None:
+        self.context.progress(done, total, stage or "Loading the model")
 
     def _encode(self) -> PreparedSet:
         request, context, model = self.request, self.context, self.model
@@ -164,8 +167,8 @@ class _Run:
         plain = [plain_caption(c, request.trigger) for c in captions] if self.recipe.prior else []
         prompts = lora_data.unique([*captions, wanted, *plain])
         context.progress(0, 1, "Reading captions")
-        embedded = model.embed(prompts, PromptCache(), context.progress, context.cancel, context.checkpoint)
-        model.load(context.progress, context.cancel)
+        embedded = model.embed(prompts, PromptCache(), self._loading, context.cancel, context.checkpoint)
+        model.load(self._loading, context.cancel)
 
         latents: dict[str, list[Any]] = {}
         examples: list[lora_data.Example] = []

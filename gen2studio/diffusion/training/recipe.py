@@ -34,6 +34,8 @@ SMALL_MODEL = 300_000_000
 """Transformer parameters below which whole batches fit anywhere and activations need not be recomputed."""
 BUILT_IN = "mini"
 """Id of the model with a vocabulary of its own."""
+FEWEST_BETWEEN = 10
+"""Steps between two test frames at least: a test costs as much as several steps."""
 MOST_TESTS = 8
 """Live test frames over a whole training, the base model's first."""
 
@@ -111,7 +113,7 @@ def settle(request: TrainRequest, transformer_parameters: int) -> LoraRecipe:
         views=8 if len(request.images) <= 12 else 4,
         recompute=not small,
         checkpoint_every=max(5, steps // 20),
-        test_every=max(1, math.ceil(steps / (MOST_TESTS - 1))),
+        test_every=max(FEWEST_BETWEEN, math.ceil(steps / (MOST_TESTS - 1))),
     )
 
 

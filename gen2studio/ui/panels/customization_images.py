@@ -139,7 +139,8 @@ class ImageTile(QFrame):
         self._image = image
         title = image.name or "Image"
         self.setAccessibleName(title)
-        if not self.caption.hasFocus() or self.caption.text().strip() == image.caption:
+        # What is being typed is not overwritten; an undo shows at once.
+        if self.caption.text() != image.caption and not (self.caption.hasFocus() and self.caption.isModified()):
             self.caption.setText(image.caption)
             self.caption.setCursorPosition(0)
         self.caption.setPlaceholderText("What is in it?")
@@ -156,6 +157,7 @@ class ImageTile(QFrame):
         self.setAccessibleDescription(sentences)
 
     def _on_caption(self) -> None:
+        self.caption.setModified(False)
         if self.caption.text().strip() != self._image.caption:
             self.captioned.emit(self.digest, self.caption.text())
 

@@ -252,12 +252,14 @@ class CustomizationPanel(QWidget):
 
     def _rename(self, name: str) -> None:
         found = self._customization.training_set
+        self.name.setModified(False)
         if found is not None and not self._quiet and name.strip() != found.name:
             self._customization.rename(name)
 
     def _on_trigger(self) -> None:
         found = self._customization.training_set
         word = " ".join(self.trigger.text().split())
+        self.trigger.setModified(False)
         if found is not None and not self._quiet and word != found.trigger:
             self._customization.change("Trigger word", trigger=word)
 
