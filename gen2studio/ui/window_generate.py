@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.look import Mode
 from gen2studio.ui.panels.adapters_section import AdapterRow
-from gen2studio.ui.panels.generate_panel import PanelServices
+from gen2studio.ui.panels.generate_services import PanelServices
 
 if TYPE_CHECKING:
     from gen2studio.app.motion_brush import MotionBrush

@@ -33,14 +33,16 @@ class FakeCatalog:
         return tuple(PromptWord(word, "o" in word) for word in prompt.split())
 
 
-def fake_studio() -> tuple[Studio, FakeHost]:
-    """A studio whose engine is the fake; live preview is off, so that only what a test asks for is queued."""
+def fake_studio(registry: GeneratorRegistry | None = None) -> tuple[Studio, FakeHost]:
+    """A studio whose engine is the fake; live preview is off, so that only what a test asks for is queued.
+
+    ``registry`` says what is installed; None = the fake generator alone.
+    """
     preferences = Preferences()
     preferences.set("live_preview", False)
     host = FakeHost()
-    studio = Studio(
-        preferences, cast(EngineHost, host), GeneratorRegistry.of(FakeGenerator()), FakeCatalog(), sound=False
-    )
+    installed = registry or GeneratorRegistry.of(FakeGenerator())
+    studio = Studio(preferences, cast(EngineHost, host), installed, FakeCatalog(), sound=False)
     return studio, host
 
 

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.ui import theme
 from gen2studio.ui.main_window import MainWindow
 from tests.fakes.fake_host import FakeHost
@@ -25,12 +26,12 @@ Desk = tuple[MainWindow, FakeHost]
 
 
 @contextmanager
-def open_desk(qtbot: QtBot, media_root: Path | None) -> Iterator[Desk]:
-    """A window, with the test clip on its timeline where ``media_root`` is given."""
+def open_desk(qtbot: QtBot, media_root: Path | None, registry: GeneratorRegistry | None = None) -> Iterator[Desk]:
+    """A window, with the test clip on its timeline where ``media_root`` is given; ``registry`` = what is installed."""
     application = QApplication.instance()
     assert isinstance(application, QApplication)
     theme.apply(application)
-    studio, host = fake_studio()
+    studio, host = fake_studio(registry)
     window = MainWindow(studio)
     window.showNormal()
     window.resize(1440, 860)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSpinBox, QToolB
 from gen2studio.app.generation import Generation
 from gen2studio.document.look import PaintedKey
 from gen2studio.ui import theme
+from gen2studio.ui.panels.generate_services import Use
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.image_slot import FindMedia, ImageSlot
@@ -20,8 +21,6 @@ from gen2studio.ui.widgets.named import named, note, text_button
 from gen2studio.ui.widgets.pictures import pixmap_from_file
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
-Use = Callable[["Path | bytes", str], object]
-"""Takes (picture file or PNG bytes, its name)."""
 _ROW = QSize(64, 40)
 
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
 
-from gen2studio.app.generation import Generation, RunState
-from gen2studio.app.motion_brush import MotionBrush
-from gen2studio.app.preferences import Preferences
-from gen2studio.app.session import Session
-from gen2studio.app.shots import ShotWish
+from gen2studio.app.generation import RunState
 from gen2studio.document.look import Camera, Look, Mode
-from gen2studio.document.model import Clip, Shot
+from gen2studio.document.model import Clip, MediaItem
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.engine.catalog import PromptWord
 from gen2studio.ui import theme
-from gen2studio.ui.panels.adapters_section import AdaptersSection, Library
+from gen2studio.ui.panels.adapters_section import AdaptersSection
 from gen2studio.ui.panels.camera_section import CameraSection
-from gen2studio.ui.panels.frames_section import FramesSection, Use
+from gen2studio.ui.panels.frames_section import FramesSection
 from gen2studio.ui.panels.generate_footer import GenerateFooter
 from gen2studio.ui.panels.generate_sections import FillRow, MotionPage, RegionRow, SeedRow, SliderRows
+from gen2studio.ui.panels.generate_services import PanelServices, Use
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.panels.generator_chooser import GeneratorChooser, NotHonoured
 from gen2studio.ui.panels.mode_chooser import ModeChooser
@@ -36,7 +32,6 @@ from gen2studio.ui.panels.structure_section import StructureSection
 from gen2studio.ui.panels.style_board import ImageBoard, PresetGrid
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
-from gen2studio.ui.widgets.image_slot import FindMedia
 from gen2studio.ui.widgets.named import action_button
 from gen2studio.ui.widgets.section import Section
 
@@ -52,31 +47,6 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PanelServices:
-    """What the panel asks of the program around it."""
-
-    session: Session
-    generation: Generation
-    preferences: Preferences
-    motion: MotionBrush
-    adapters: Library
-    find_media: FindMedia
-    """Media id → the file of a still in the pool."""
-    pick_frame: Callable[[str, Use], object]
-    """Ask for a frame of a clip: (title, what to do with its PNG bytes and name)."""
-    shot_ready: Callable[[], bool]
-    """Make a shot where there is none; whether there is one now."""
-    shot_changed: Callable[[ShotWish], object]
-    shot_sized: Callable[[ShotWish], Shot]
-    next_shot: Callable[[], ShotWish]
-    """What the next shot will be."""
-    customization: Callable[[QWidget], QWidget]
-    """Makes the page of the Customization mode."""
-    choose_mode: Callable[[Mode], object]
-    """Goes to a mode and to the panels that serve it."""
-
-
 class GeneratePanel(QWidget):
     """Binds to :class:`~gen2studio.app.generation.Generation`; shows only what the chosen generator honours."""
 
@@ -88,6 +58,7 @@ class GeneratePanel(QWidget):
         self._generation = services.generation
         self._actions = actions
         self._training: QWidget | None = None
+        self._item: MediaItem | None = None
 
         self.heading = ElidedLabel(parent=self)
         self.heading.setObjectName("generate.heading")
@@ -129,7 +100,7 @@ class GeneratePanel(QWidget):
         self._generation.target_changed.connect(self._on_target_changed)
         self._generation.stills_changed.connect(self._on_stills_changed)
         self._generation.run_changed.connect(self._on_run_changed)
-        self._session.store.changed.connect(lambda _old, _new: self._show_heading())
+        self._session.store.changed.connect(lambda _old, _new: self._on_document_changed())
         self._on_target_changed(self._generation.target)
         self._on_look_changed(self._generation.look)
         self._on_run_changed(self._generation.run_state)
@@ -243,6 +214,13 @@ class GeneratePanel(QWidget):
         self._show_heading()
         self._on_stills_changed()
 
+    def _on_document_changed(self) -> None:
+        """A shot may have become another one under the same look."""
+        self._show_heading()
+        state = self.state()
+        if state is not None and state.item is not self._item:
+            self._on_look_changed(state.look)
+
     def _show_heading(self) -> None:
         clip, mode = self._generation.target, self._generation.look.mode
         if not self._generation.needs_shot:
@@ -287,7 +265,7 @@ class GeneratePanel(QWidget):
         self._show_buttons()
 
     def _show_sections(self, state: PanelState) -> None:
-        look = state.look
+        look, self._item = state.look, state.item
         self.prompt.show_hint(_HINTS.get(look.mode, ""), 4 if state.sourceless else 3)
         self.prompt.set_text(look.prompt)
         self.presets.show_chosen(look.preset)

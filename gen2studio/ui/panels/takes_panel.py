@@ -63,6 +63,8 @@ class TakesModel(QAbstractListModel):
         self._folder = take_folder
         self._stale = stale
         self.clip: Clip | None = None
+        self.source_words = ("Source", "Footage")
+        """What stands in the source's row: a shot that a generator fills has no footage."""
         self._takes: list[Take] = []
         self._pictures: dict[tuple[str, int], QPixmap] = {}
         self._stale_cache: dict[str, bool] = {}
@@ -70,6 +72,9 @@ class TakesModel(QAbstractListModel):
 
     def show(self, document: Document, clip: Clip | None) -> None:
         takes = [document.takes[t] for t in reversed(clip.takes) if t in document.takes] if clip else []
+        item = document.media.get(clip.media_id) if clip else None
+        empty = item is not None and item.shot is not None
+        self.source_words = ("Empty shot", "nothing") if empty else ("Source", "Footage")
         if clip is self.clip and takes == self._takes:
             return
         reset = [t.id for t in takes] != [t.id for t in self._takes] or (clip is None) != (self.clip is None)
@@ -126,7 +131,7 @@ class TakesModel(QAbstractListModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         take = self.take(index)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return take.name if take else "Source"
+            return take.name if take else self.source_words[0]
         if role == Qt.ItemDataRole.ToolTipRole:
             return self.describe(take) if take else "The footage itself"
         return None
@@ -190,7 +195,7 @@ class _TakeDelegate(QStyledItemDelegate):
         font = option.font  # pyright: ignore[reportAttributeAccessIssue]
         painter.setFont(font)
         painter.setPen(theme.colour("text"))
-        name = take.name if take else "Source"
+        name = take.name if take else model.source_words[0]
         painter.drawText(
             text,
             Qt.AlignmentFlag.AlignVCenter,
@@ -207,7 +212,7 @@ class _TakeDelegate(QStyledItemDelegate):
     @staticmethod
     def _status(model: TakesModel, take: Take | None) -> tuple[str, str]:
         if take is None:
-            return "Footage", "text_muted"
+            return model.source_words[1], "text_muted"
         stars = "rejected" if take.rating < 0 else "★" * take.rating
         if not take.complete:
             done = sum(b - a for a, b in take.done)
