@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.runtime.applying import layers_widened
+from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.safetensors_header import read_header
@@ -17,55 +18,31 @@ if TYPE_CHECKING:
     from gen2studio.models.library import InstalledModel
 
 
-def variant_of(adapters: Sequence[AdapterRef]) -> str:
-    """Name of a model with these adapters inside; empty for none."""
-    return " ".join(f"{ref.digest}*{ref.strength:g}" for ref in adapters if ref.strength != 0)
-
-
-def put_in(pipe: Any, adapters: Sequence[AdapterRef], model: InstalledModel) -> tuple[str, ...]:
-    """Load ``adapters`` into the transformer of ``pipe`` and switch them on. Raises GenerationError."""
-    transformer = pipe.transformer
-    used = [ref for ref in adapters if ref.strength != 0]
-    names: list[str] = []
-    try:
-        for number, ref in enumerate(used):
-            name = f"job{len(_loaded(transformer))}_{number}"
-            _load(pipe, ref, name, model)
-            names.append(name)
-    except BaseException:
-        if names:
-            transformer.delete_adapters(names)
-        raise
-    if names:
-        transformer.enable_adapters()
-        transformer.set_adapters(names, [ref.strength for ref in used])
-    return tuple(names)
-
-
 @contextmanager
-def adapters_loaded(
-    pipe: Any, adapters: Sequence[AdapterRef], model: InstalledModel, *, own: bool = True
-) -> Generator[None]:
+def adapters_loaded(pipe: Any, adapters: Sequence[AdapterRef], model: InstalledModel) -> Generator[None]:
     """Load ``adapters`` into the transformer of ``pipe`` with their strengths; take all of them out at the end.
 
     A job that runs at a step of another one puts that one's adapters to sleep and wakes them afterwards. A strength of
-    0 leaves the model exactly as it is. ``own`` False leaves what is inside alone. Raises GenerationError when one is
-    missing or was made for another model.
+    0 leaves the model exactly as it is. Raises GenerationError when one is missing or was made for another model.
     """
-    if not own:
-        yield
-        return
     transformer = pipe.transformer
     before = _active(transformer)
     if before:
         transformer.disable_adapters()
-    names: tuple[str, ...] = ()
+    used = [ref for ref in adapters if ref.strength != 0]
+    names: list[str] = []
     try:
-        names = put_in(pipe, adapters, model)
+        for ref in used:
+            name = f"job{len(_loaded(transformer))}"
+            _load(pipe, ref, name, model)
+            names.append(name)
+        if names:
+            transformer.enable_adapters()
+            transformer.set_adapters(names, [ref.strength for ref in used])
         yield
     finally:
         if names:
-            transformer.delete_adapters(list(names))
+            transformer.delete_adapters(names)
         if before:
             transformer.enable_adapters()
             transformer.set_adapters(list(before), [before[name] for name in before])
@@ -90,6 +67,8 @@ def _load(pipe: Any, ref: AdapterRef, name: str, model: InstalledModel) -> None:
                 str(path.parent), weight_name=path.name, adapter_name=name, local_files_only=True, use_safetensors=True
             )
     except (ValueError, KeyError, RuntimeError, OSError) as error:
+        if is_out_of_memory(error):
+            raise
         raise GenerationError(
             f"The adapter {path.stem} can't be used with {model.title}.",
             f"It was made for another model, or its file is damaged ({type(error).__name__}).",

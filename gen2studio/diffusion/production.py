@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gen2studio.core.errors import GenerationError
-from gen2studio.diffusion.adapter_scope import adapters_loaded, put_in, variant_of
+from gen2studio.diffusion.adapter_scope import adapters_loaded
 from gen2studio.diffusion.estimators import depth_folder
 from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs, latent_geometry
 from gen2studio.diffusion.finishing import Finisher
@@ -118,16 +118,7 @@ class Production:
         )
         library: Any = load_diffusers()
         kind: type[Any] = getattr(library, self.family.traits.pipeline)
-        # Float8 storage is a one-way street: adapters have to be inside before it.
-        baked = self.request.adapters if plan.fp8_layers else ()
-        parts = self.residency.acquire(
-            self.model,
-            plan,
-            variant=variant_of(baked),
-            prepare=lambda fresh: put_in(fresh.pipeline(kind), baked, self.model),
-            progress=told,
-            cancel=context.cancel,
-        )
+        parts = self.residency.acquire(self.model, plan, progress=told, cancel=context.cancel)
         pipe = parts.pipeline(kind)
         given = self.model.manifest.latent_rgb
         colours = colours_of(
@@ -136,7 +127,7 @@ class Production:
             LatentColours(np.array(given.weight, np.float32), np.array(given.bias, np.float32)) if given else None,
         )
         loaded = _Loaded(pipe, PromptEmbeds(found[0], found[1] if guided else None), colours, plan)
-        with adapters_loaded(pipe, () if baked else self.request.adapters, self.model, own=not baked):
+        with adapters_loaded(pipe, self.request.adapters, self.model):
             if self.shot.stills:
                 self._stills(loaded)
             else:
