@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.hashing import canonical_digest, file_fingerprint
@@ -173,3 +174,20 @@ def lead_ref(
             "The frames that this shot goes on from are gone.", "Extend the clip again, or make a new shot."
         )
     return LeadRef(source=take_source(document, take, takes), start=lead.start, stop=lead.stop)
+
+
+def moved(value: Any, old: Path, new: Path) -> Any:
+    """A request (or a part of one) whose hints point below ``new`` where they pointed below ``old``."""
+    if isinstance(value, tuple):
+        return tuple(moved(item, old, new) for item in cast("tuple[Any, ...]", value))
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    changes: dict[str, Any] = {}
+    for f in fields(value):
+        held = getattr(value, f.name)
+        if f.name == "path" and isinstance(held, str) and held and Path(held).is_relative_to(old):
+            changes[f.name] = (new / Path(held).relative_to(old)).as_posix()
+        elif isinstance(held, tuple) or is_dataclass(held):
+            # Paths are no part of a value's equality, so whatever holds other values is made anew.
+            changes[f.name] = moved(held, old, new)
+    return replace(value, **changes) if changes else value

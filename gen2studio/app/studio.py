@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gen2studio.app import planning
 from gen2studio.app.adapter_shelf import AdapterShelf
+from gen2studio.app.choosing import denoises
 from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
@@ -24,6 +25,7 @@ from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.planning import Adapters
+from gen2studio.app.planning_parts import moved
 from gen2studio.app.playback import Player
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.project_files import Project
@@ -156,9 +158,11 @@ class Studio(QObject):
         self.masks.brush_changed.connect(self._on_brush_changed)
 
     def _follow_live(self) -> None:
-        """Live preview runs while it is wanted and the look holds something to paint with."""
-        wanted = bool(self.preferences.get("live_preview"))
-        self.live.set_enabled(wanted and self.generation.has_style and self.generation.ability() is not None)
+        """Live preview runs while it is wanted, the look holds something to paint with, and a frame is quick to make:
+        a diffusion model makes the whole shot for one."""
+        choice = self.generation.choice()
+        quick = choice is not None and not denoises(choice.abilities)
+        self.live.set_enabled(bool(self.preferences.get("live_preview")) and self.generation.has_style and quick)
 
     def _on_look_changed(self, _look: object) -> None:
         self._follow_live()
@@ -340,7 +344,7 @@ class Studio(QObject):
             if document is not self.store.document:
                 self.store.amend(lambda _old: document)
 
-        waiting = self._interrupt_renders()
+        waiting, before = self._interrupt_renders(), self.project.folder
         done = self._saving(write)
         if done:
             self._close_journal(discard=True)
@@ -349,7 +353,7 @@ class Studio(QObject):
             self._adopt()
             self.preferences.add_recent(str(path))
         for job in waiting:
-            self.host.submit(job)
+            self.host.submit(replace(job, request=moved(job.request, before, self.project.folder)))
         return done
 
     def _interrupt_renders(self) -> list[Job]:

@@ -49,16 +49,16 @@ def nearest_aspect(width: int, height: int) -> str:
 def shot_size(aspect: Fraction, native: Iterable[tuple[int, int]] = ()) -> Extent:
     """The size in pixels, even on both sides, that a shot of ``aspect`` is made in.
 
-    With ``native`` sizes (those a model was made for) it is one of them where the shape fits within 2 %, else the
-    biggest of that aspect that no native size of the nearest shape has to be enlarged much for: the same number of
-    pixels as that one. Without, 640 pixels for the longer side.
+    With ``native`` sizes (those a model was made for) it is one of them where the shape comes within 8 % (832 × 480 is
+    what such models call 16:9), so that nothing has to be scaled or cut; else as many pixels in the wanted shape as the
+    native size of the nearest one. Without, 640 pixels for the longer side.
     """
     sizes = tuple(native)
     if not sizes:
         longer, shorter = 640.0, 640.0 / float(max(aspect, 1 / aspect))
         return _even(longer, shorter) if aspect >= 1 else _even(shorter, longer)
     nearest = min(sizes, key=lambda size: (abs(math.log(size[0] / size[1] / float(aspect))), -size[0] * size[1]))
-    if abs(nearest[0] / nearest[1] / float(aspect) - 1) <= 0.02:
+    if abs(nearest[0] / nearest[1] / float(aspect) - 1) <= 0.08:
         return _even(*nearest)
     area = nearest[0] * nearest[1]
     width = math.sqrt(area * float(aspect))
