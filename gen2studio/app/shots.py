@@ -107,6 +107,7 @@ class Shots(QObject):
             self._session.tell(str(refused), "warning")
             return
         if item is not None:
+            self.expect(item)
             self._session.store.apply("Change shot", document, merge_key=f"shot-{clip.id}")
             self.write(item)
 
@@ -230,6 +231,7 @@ class Shots(QObject):
             frame, track_id = 0, ""
         placed = place_on_timeline(added, [item], frame, track=track_id, collision=edits.Collision.REFUSE)
         [clip_id] = placed.clip_ids
+        self.expect(item)
         self._session.store.apply(label, looks.set_look(placed.document, {clip_id}, look))
         self._session.set_selection(frozenset({clip_id}))
         clip = self._session.find_clip(clip_id)
@@ -251,6 +253,10 @@ class Shots(QObject):
         for item in self._session.document.media.values():
             if item.shot is not None and item.id not in self._pending and not Path(item.path).is_file():
                 self.write(item)
+
+    def expect(self, item: MediaItem) -> None:
+        """A shot's file is on its way: whoever hears of the new media must not call it missing."""
+        self._pending.add(item.id)
 
     def write(self, item: MediaItem) -> None:
         """Write a shot's slate on the thread."""

@@ -266,6 +266,9 @@ class Storyboards(QObject):
         except (EditRefused, GenerationError) as error:
             session.tell(str(error), "warning")
             return ()
+        for item in made.fresh:
+            if item.shot is not None:
+                self._shots.expect(item)
         session.store.apply(label, made.document)
         for item in made.fresh:
             if item.shot is not None:

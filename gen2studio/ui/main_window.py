@@ -292,10 +292,8 @@ class MainWindow(QMainWindow):
         self.binder.action("file.relink").setEnabled(bool(offline))
         if offline:
             count = len(offline)
-            what = "1 media file is" if count == 1 else f"{count} media files are"
-            self.studio.session.tell(
-                f"{what} not where they were. File ▸ Relink missing media finds them again.", "warning"
-            )
+            what = "1 media file is not where it was" if count == 1 else f"{count} media files are not where they were"
+            self.studio.session.tell(f"{what}. File ▸ Relink missing media finds what is missing.", "warning")
 
     def _on_busy_changed(self, busy: int) -> None:
         self._busy.setText("" if not busy else "1 job" if busy == 1 else f"{busy} jobs")

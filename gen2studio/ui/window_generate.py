@@ -88,6 +88,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
 def choose_mode(window: MainWindow, mode: Mode) -> None:
     """Go to a mode and to the panels that serve it. Storyboard mode shows the look of the board."""
     generation, board = window.studio.generation, window.studio.storyboards.current
+    left_board = generation.look.mode is Mode.STORYBOARD and mode is not Mode.STORYBOARD
     if mode is Mode.STORYBOARD and board is not None and generation.look.mode is not mode and _on_board(window):
         generation.set_look("Look of the storyboard", replace(board.look, mode=mode))
     else:
@@ -95,6 +96,8 @@ def choose_mode(window: MainWindow, mode: Mode) -> None:
     window.raise_dock("generate")
     if mode is Mode.STORYBOARD:
         window.raise_dock("storyboard")
+    elif left_board:
+        window.raise_dock("timeline")
 
 
 def _on_board(window: MainWindow) -> bool:
@@ -168,6 +171,11 @@ def paint_motion(window: MainWindow, on: bool) -> None:
         session.set_playhead(clip.start)
         if session.tool not in _PAINTING:
             session.set_tool("brush")
+        # Shots are small: a tip meant for footage would cover half of one.
+        masks = window.studio.masks
+        item = window.studio.store.document.media.get(clip.media_id)
+        if item is not None and masks.brush.radius > item.info.height / 8:
+            masks.set_brush(radius=item.info.height / 12)
     motion.set_active(on)
 
 

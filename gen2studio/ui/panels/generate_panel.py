@@ -223,7 +223,9 @@ class GeneratePanel(QWidget):
 
     def _show_heading(self) -> None:
         clip, mode = self._generation.target, self._generation.look.mode
-        if not self._generation.needs_shot:
+        if mode is Mode.CUSTOMIZE:
+            words = "Teach a model a subject or a style"
+        elif not self._generation.needs_shot:
             words = f"For {clip.name}" if clip else "No clip under the playhead"
         elif mode is Mode.STORYBOARD:
             words = "The look of the whole storyboard"
@@ -275,6 +277,7 @@ class GeneratePanel(QWidget):
             "frames": (state.sourceless or (state.shot is not None and not state.on_footage))
             and state.honours("first_frame", "last_frame", "keys"),
             "shot": state.sourceless,
+            "prompt": look.mode is not Mode.IMAGE_TO_VIDEO and state.honours("prompt"),
             "keys": state.on_footage and state.honours("keys"),
             "fill": state.masked and state.honours("fill"),
             "structure": state.honours("structure_source", "depth_pass", "control_scale"),

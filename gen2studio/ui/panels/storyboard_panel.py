@@ -260,8 +260,8 @@ class StoryboardPanel(QWidget):
                 self.board.addItem(name, board_id)
         self.board.setVisible(bool(names))
         self.look.setVisible(board is not None)
-        self.facts.setVisible(board is not None)
         if board is None:
+            self.facts.show_text("")
             return
         self.board.setCurrentIndex(self.board.findData(board.id))
         total = float(sum(panel.seconds for panel in board.panels))
