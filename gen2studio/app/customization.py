@@ -168,7 +168,7 @@ class Customization(QObject):
 
     def new_set(self, name: str = "", kind: str = "subject") -> str:
         """A fresh set, and work on it; returns its id."""
-        document, set_id = edits.new_training_set(self._session.document, name, kind=kind)
+        document, set_id = edits.new_training_set(self._session.document, name, kind=kind, rank=self.defaults().rank)
         self._set_id = set_id
         self._session.store.apply("New training set", document)
         return set_id

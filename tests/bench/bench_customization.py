@@ -89,7 +89,7 @@ class Judge:
         from gen2studio.models.library import ModelLibrary
 
         installed = ModelLibrary(registry_file=home / "models.json").models()[0]
-        self.model = LoraModel(installed, training_plan(this_machine()), Residency())
+        self.model = LoraModel(installed, training_plan(installed, this_machine()), Residency())
         caption = CAPTION.format(trigger="zorb")
         quiet: Any = lambda *_: None  # noqa: E731 - a progress nobody hears
         self.prompts = self.model.embed(["", caption], PromptCache(), quiet, CancelToken(), lambda: None)

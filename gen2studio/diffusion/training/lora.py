@@ -8,6 +8,8 @@ cancelled training goes on from its last checkpoint and ends with the very same 
 from __future__ import annotations
 
 import math
+import re
+import shutil
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from gen2studio.diffusion.training.lora_model import LoraModel
 
 _log = topic("training")
+_KEPT_SECONDS = 60 * 24 * 3600.0
+"""How long an unfinished training is kept: sixty days."""
 _PROGRAM_BYTES = 700 << 20
 """What torch and diffusers take before any weight."""
 
@@ -97,8 +101,9 @@ class LoraTrainer:
         from gen2studio.diffusion.training.lora_model import LoraModel, training_plan
 
         torch.set_num_threads(max(1, context.threads))
+        _prune(context.scratch)
         recipe = settle(request, self._transformer_parameters)
-        model = LoraModel(self._model, training_plan(this_machine()), self._residency)
+        model = LoraModel(self._model, training_plan(self._model, this_machine()), self._residency)
         try:
             with spoken_errors(self._model.title):
                 run = _Run(request, context, recipe, model)
@@ -127,6 +132,15 @@ class LoraTrainer:
             "steps": str(steps),
             "images": str(len(request.images)),
         }
+
+
+def _prune(scratch: Path) -> None:
+    """Delete trainings that were stopped and not taken up again for weeks."""
+    oldest = time.time() - _KEPT_SECONDS
+    for folder in scratch.parent.iterdir():
+        ours = re.fullmatch(r"[0-9a-f]{32}", folder.name) and (folder / lora_data.PREPARED_NAME).is_file()
+        if ours and folder != scratch and folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Run:

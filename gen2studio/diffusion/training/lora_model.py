@@ -14,28 +14,46 @@ import numpy as np
 import torch
 
 from gen2studio.core.cancel import CancelToken
+from gen2studio.core.errors import OutOfBudget
 from gen2studio.diffusion.runtime.applying import apply_plan, free_memory_of
 from gen2studio.diffusion.runtime.device import Machine
+from gen2studio.diffusion.runtime.footprint import BYTES
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import DENOISING_PARTS, Components, Progress, load_components
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.training.recipe import TARGETS, LoraRecipe
+from gen2studio.engine.budget import size_text
 from gen2studio.engine.events import Picture
 from gen2studio.models.library import InstalledModel
+
+_PARTS = ("transformer", "vae", "text_encoder")
+_WORKING_BYTES = 2 << 30
+"""On a GPU: activations of one recomputed block, gradients, and the allocator's own."""
 
 Poll = Callable[[], None]
 """Raises Cancelled when the work is to end; may also let other jobs go first."""
 
 
-def training_plan(machine: Machine) -> MemoryPlan:
-    """How a model is held while it is trained: whole, on the device.
+def training_plan(model: InstalledModel, machine: Machine) -> MemoryPlan:
+    """How a model is held while it is trained: whole, on the device. Raises OutOfBudget when that can't be.
 
-    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow.
+    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow. A text encoder
+    that has no room on the GPU reads the captions on the processor.
     """
     on_gpu = machine.device == "cuda"
     dtype = "bfloat16" if on_gpu and machine.bf16 else "float32"
-    return MemoryPlan(device=machine.device, dtype=dtype, text_device=machine.device)
+    sizes = {name: part.parameters for name in _PARTS if (part := model.manifest.component(name)) is not None}
+    words = sizes.get("text_encoder", 0) * BYTES[dtype]
+    needed = int(sizes.get("transformer", 0) * BYTES[dtype] * 1.2) + sizes.get("vae", 0) * 4 + _WORKING_BYTES
+    if on_gpu and needed > machine.device_free:
+        raise OutOfBudget(
+            f"Training {model.title} needs about {size_text(needed)} of GPU memory, and "
+            f"{size_text(machine.device_free)} is free.",
+            "Train a smaller model, or close other programs that use the GPU.",
+        )
+    text_device = "cpu" if on_gpu and words > machine.device_free * 0.9 else machine.device
+    return MemoryPlan(device=machine.device, dtype=dtype, text_device=text_device)
 
 
 class LoraModel:
