@@ -105,6 +105,7 @@ class TakeFootage(QObject):
         self._media_folder = media_folder
         self._jobs: dict[str, Job] = {}
         self._round = 0
+        self._closed = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="footage")
         self._arrived.connect(self._on_arrived)
         engine.submitted.connect(self._on_submitted)
@@ -112,6 +113,8 @@ class TakeFootage(QObject):
         session.store.replaced.connect(self._on_replaced)
 
     def shutdown(self) -> None:
+        """End the thread; results that arrive from now on are left where they are."""
+        self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     # -- commands -----------------------------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ class TakeFootage(QObject):
 
     def _on_state_changed(self, event: StateChanged) -> None:
         job = self._jobs.get(event.job_id)
-        if job is None or not event.state.ended:
+        if job is None or not event.state.ended or self._closed:
             return
         self._jobs.pop(event.job_id)
         request, store = job.request, self._take_store()
