@@ -1,3 +1,3 @@
 """Gen2 Studio: offline desktop editor that paints, masks and stylizes video with local generators."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
