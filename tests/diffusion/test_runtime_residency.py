@@ -14,6 +14,7 @@ import pytest
 
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import GenerationError, OutOfBudget
+from gen2studio.diffusion.adapter_scope import adapters_loaded
 from gen2studio.diffusion.runtime.applying import apply_plan, with_retries
 from gen2studio.diffusion.runtime.device import Machine, this_machine
 from gen2studio.diffusion.runtime.ladder import (
@@ -27,6 +28,7 @@ from gen2studio.diffusion.runtime.ladder import (
 from gen2studio.diffusion.runtime.loading import Components, load_components
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts, prompt_key
 from gen2studio.diffusion.runtime.residency import Residency
+from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.library import InstalledModel, ModelLibrary
 
 FULL = MemoryPlan(device="cpu", dtype="float32")
@@ -51,11 +53,16 @@ def prompts(model: InstalledModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def run(parts: Components, prompts: list[Any], *, output: str = "latent") -> Any:
-    import torch
     from diffusers import WanVACEPipeline
 
-    dtype = getattr(torch, parts.plan.dtype)
-    return parts.pipeline(WanVACEPipeline)(
+    return denoise(parts.pipeline(WanVACEPipeline), parts.plan, prompts, output=output)
+
+
+def denoise(pipe: Any, plan: MemoryPlan, prompts: list[Any], *, output: str = "latent") -> Any:
+    import torch
+
+    dtype = getattr(torch, plan.dtype)
+    return pipe(
         prompt_embeds=prompts[0].to(dtype),
         negative_prompt_embeds=prompts[1].to(dtype),
         height=64,
@@ -187,23 +194,62 @@ def test_a_loaded_model_is_kept_until_it_is_held_otherwise(model: InstalledModel
     assert not residency.acquire(model, FULL).vae.use_tiling
     lost = weakref.ref(first.transformer)
     del first, tiled
-    residency.acquire(model, FULL, variant="with an adapter")
+    residency.acquire(model, replace(FULL, placement=GROUP_OFFLOAD))
     gc.collect()
     assert lost() is None
 
 
-def test_adapters_go_in_before_float8_storage(model: InstalledModel, residency: Residency) -> None:
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> AdapterRef:
     import torch
+    from safetensors.torch import save_file
 
-    seen: list[Any] = []
-    plan = replace(FULL, dtype="bfloat16", fp8_layers=True)
-    parts = residency.acquire(
-        model, plan, variant="x", prepare=lambda p: seen.append(p.transformer.blocks[0].ffn.net[2].weight.dtype)
-    )
-    assert seen == [torch.bfloat16]
-    assert parts.variant == "x"
-    residency.acquire(model, plan, variant="x", prepare=lambda _p: seen.append("again"))
-    assert len(seen) == 1
+    source = torch.Generator().manual_seed(3)
+    weights: dict[str, Any] = {}
+    for layer in (f"blocks.{block}.attn1.{part}" for block in range(3) for part in ("to_q", "to_v")):
+        weights[f"transformer.{layer}.lora_A.weight"] = 0.5 * torch.randn(4, 32, generator=source)
+        weights[f"transformer.{layer}.lora_B.weight"] = 0.5 * torch.randn(32, 4, generator=source)
+    path = tmp_path_factory.mktemp("lora") / "x.safetensors"
+    save_file(weights, path)
+    return AdapterRef(digest="x", path=str(path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"placement": MODEL_OFFLOAD},
+        {"placement": GROUP_OFFLOAD},
+        {"placement": SEQUENTIAL},
+        {"dtype": "bfloat16", "fp8_layers": True, "placement": GROUP_OFFLOAD},
+    ],
+    ids=str,
+)
+def test_adapters_act_alike_however_the_model_is_held(
+    model: InstalledModel, residency: Residency, prompts: list[Any], adapter: AdapterRef, change: dict[str, Any]
+) -> None:
+    import torch
+    from diffusers import WanVACEPipeline
+
+    def with_adapter(plan: MemoryPlan) -> tuple[Any, Any]:
+        parts = residency.acquire(model, plan)
+        pipe = parts.pipeline(WanVACEPipeline)
+        with adapters_loaded(pipe, [adapter], model):
+            acting = denoise(pipe, plan, prompts).float()
+            if plan.fp8_layers:
+                layer = pipe.transformer.blocks[0].attn1.to_q
+                assert layer.base_layer.weight.dtype == torch.float8_e4m3fn
+                assert next(iter(layer.lora_A.values())).weight.dtype == torch.bfloat16
+        return acting, denoise(pipe, plan, prompts).float()
+
+    wanted, base = with_adapter(FULL)
+    acting, without = with_adapter(replace(FULL, **change))
+    effect = (wanted - base).abs().mean()
+    assert effect > 0.05
+    if replace(FULL, **change).exact:
+        assert torch.equal(acting, wanted)
+        assert torch.equal(without, base)
+    else:
+        assert (acting - wanted).abs().mean() < 0.2 * effect
 
 
 def test_the_least_recently_used_model_makes_room(tmp_path: Path, tiny_model: Path, model: InstalledModel) -> None:

@@ -1,13 +1,14 @@
 """Putting loaded parts where a memory plan wants them.
 
-The steps are diffusers' and accelerate's own. Adapters that are to run under float8 storage must be inside the
-transformer before: float8 casting is a one-way street, and offloading hooks want to see every layer.
+The steps are diffusers' own where they fit; :mod:`turns` says why one does not. Adapters may be loaded afterwards, in
+every placement: see :func:`layers_widened`.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from gen2studio.core.errors import GenerationError, OutOfBudget
@@ -39,7 +40,9 @@ def apply_plan(components: Components, plan: MemoryPlan) -> Components:
             if part is not None:
                 part.to(device)
     elif plan.placement == MODEL_OFFLOAD:
-        _take_turns(components, device)
+        from gen2studio.diffusion.runtime.turns import take_turns
+
+        take_turns([part for part in (transformer, vae) if part is not None], device)
     elif plan.placement in (GROUP_OFFLOAD, SEQUENTIAL):
         _offload_blocks(torch, components, plan, device)
     else:
@@ -64,24 +67,6 @@ def _device(torch: Any, plan: MemoryPlan) -> Any:
     return torch.device(plan.device)
 
 
-def _take_turns(components: Components, device: Any) -> None:
-    """Transformer and VAE are on the device in turn, each sending the other away when it is called.
-
-    diffusers' own model offload leaves the VAE there while denoising, after it encoded the control clip.
-    """
-    from accelerate import cpu_offload_with_hook
-
-    transformer, vae = components.transformer, components.vae
-    if transformer is None or vae is None:
-        for part in (transformer, vae):
-            if part is not None:
-                part.to(device)
-        return
-    _, first = cpu_offload_with_hook(vae, device)
-    _, second = cpu_offload_with_hook(transformer, device, prev_module_hook=first)
-    first.hook.prev_module_hook = second
-
-
 def _offload_blocks(torch: Any, components: Components, plan: MemoryPlan, device: Any) -> None:
     """Blocks (or single layers) come to the device when they are needed; the VAE stays there.
 
@@ -104,6 +89,35 @@ def _offload_blocks(torch: Any, components: Components, plan: MemoryPlan, device
         )
     if vae is not None:
         vae.to(device)
+
+
+@contextmanager
+def layers_widened(transformer: Any) -> Generator[None]:
+    """Load adapters inside this: layers stored as float8 are wide meanwhile, so that adapters don't become float8 too.
+
+    Widening and narrowing again loses nothing: every float8 value exists in bfloat16. Without float8 storage this does
+    nothing.
+    """
+    hooked: list[tuple[Any, Any]] = []
+    for module in transformer.modules():
+        registry = getattr(module, "_diffusers_hook", None)
+        hook = registry.get_hook("layerwise_casting") if registry is not None else None
+        if hook is not None:
+            hooked.append((module, hook))
+    if not hooked:
+        yield
+        return
+    from diffusers.hooks.group_offloading import _maybe_remove_and_reapply_group_offloading
+
+    for module, hook in hooked:
+        module.to(dtype=hook.compute_dtype)
+    try:
+        yield
+    finally:
+        for module, hook in hooked:
+            module.to(dtype=hook.storage_dtype)
+        # Offloading keeps copies of what it brings back; they must be the narrow ones.
+        _maybe_remove_and_reapply_group_offloading(transformer)
 
 
 def free_memory_of(torch: Any) -> None:

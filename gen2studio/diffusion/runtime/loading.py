@@ -12,7 +12,7 @@ import gc
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,6 @@ class Components:
     scheduler: Any = None
     text_encoder: Any = None
     tokenizer: Any = None
-    variant: str = field(default="")
-    """What else was done to them, such as the adapters that were put in before float8 storage."""
 
     def pipeline(self, pipeline_class: type[Any]) -> Any:
         """A pipeline of ``pipeline_class`` around these very parts (shared, never copied or cast).

@@ -25,15 +25,12 @@ from gen2studio.models.library import InstalledModel
 _KEPT_TEXT_BYTES = 64 << 20
 """A text encoder up to this size stays loaded: the built-in model's. UMT5-XXL has 11 GB."""
 
-Prepare = Callable[[Components], None]
-
 
 @dataclass(frozen=True, slots=True)
 class _Key:
     model: str
     digest: str
     plan: MemoryPlan
-    variant: str
 
 
 class Residency:
@@ -72,23 +69,19 @@ class Residency:
         model: InstalledModel,
         plan: MemoryPlan | None = None,
         *,
-        variant: str = "",
-        prepare: Prepare | None = None,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> Components:
         """Transformer, VAE and scheduler of ``model``, loaded and placed as ``plan`` says (None = the best that fits).
 
         The same parts come back until they are released or another model needs their room. Don't keep them beyond the
-        job. ``prepare`` is called between loading and placing, to put adapters in that must be there before float8
-        storage; ``variant`` names what it does and tells apart what is loaded. Estimates differ by clip, not the way
-        the model is held, so plans that hold it alike share one loaded copy.
+        job. Estimates differ by clip, not the way the model is held: plans that hold it alike share one loaded copy.
 
         Raises ModelError, GenerationError (OutOfBudget when memory runs out: see ``applying.with_retries``), Cancelled.
         """
         with self._lock:
             chosen = plan or self.plan_for(model)
-            key = _Key(model.id, model.digest, _as_held(chosen), variant)
+            key = _Key(model.id, model.digest, _as_held(chosen))
             found = self._held.get(key)
             if found is not None:
                 self._held.move_to_end(key)
@@ -100,9 +93,6 @@ class Residency:
             self._make_room(chosen)
             with spoken_errors(model.title):
                 loaded = load_components(model, chosen, progress=progress, cancel=cancel)
-                loaded.variant = variant
-                if prepare is not None:
-                    prepare(loaded)
                 self._held[key] = apply_plan(loaded, chosen)
             return self._held[key]
 
