@@ -84,20 +84,20 @@ ROWS: tuple[Action, ...] = (
         group="operators", tip="Put the chosen take into the media pool as a clip of its own, to work on further.",
     ),
     Action(
-        id="take.extend", text="Extend take", key="Ctrl+Alt+E", icon="trending-up", menu="Generate", group="operators",
-        tip="Go on from the last frames of the chosen take with the same look.",
+        id="take.extend", text="Extend", key="Ctrl+Alt+E", icon="trending-up", menu="Generate", group="operators",
+        tip="Make a shot that goes on from the last frames the clip shows, in the same look.",
     ),
     Action(
-        id="take.variations", text="Variations of take", key="Ctrl+Alt+V", icon="shuffle", menu="Generate",
-        group="operators", tip="Make the chosen take again with other seeds.",
+        id="take.variations", text="Four variations", key="Ctrl+Alt+V", icon="shuffle", menu="Generate",
+        group="operators", tip="Make the clip four more times, with the seeds that follow its own.",
     ),
     Action(
-        id="take.interpolate", text="Interpolate frames", key="Ctrl+Alt+I", icon="copy-plus", menu="Generate",
-        group="operators", tip="Make twice as many frames a second of the chosen take, as a new clip.",
+        id="take.interpolate", text="Twice the frames (interpolate)", key="Ctrl+Alt+I", icon="copy-plus", menu="Generate",
+        group="operators", tip="Make twice as many frames a second of what the clip shows, as a new clip over it.",
     ),
     Action(
-        id="take.upscale", text="Upscale", key="Ctrl+Alt+U", icon="image-upscale", menu="Generate", group="operators",
-        tip="Make the chosen take twice as wide and high, as a new clip.",
+        id="take.upscale", text="Twice the size (upscale)", key="Ctrl+Alt+U", icon="image-upscale", menu="Generate", group="operators",
+        tip="Make what the clip shows twice as wide and high, as a new clip over it.",
     ),
     Action(
         id="take.reuse_file", text="Reuse settings from file…", icon="upload", menu="Generate", group="take",

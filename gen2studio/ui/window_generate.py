@@ -69,7 +69,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "generate.stills": lambda: make_stills(window),
         "generate.run": lambda: run(window),
         "take.footage": lambda: studio.footage.use_take(window.takes.chosen),
-        "take.extend": lambda: studio.shots.extend(),
+        "take.extend": lambda: studio.shots.extend() and run(window),
         "take.variations": lambda: studio.generation.variations() and window.raise_dock("queue"),
         "take.interpolate": lambda: studio.footage.interpolate(2) and window.raise_dock("queue"),
         "take.upscale": lambda: studio.footage.upscale(2) and window.raise_dock("queue"),

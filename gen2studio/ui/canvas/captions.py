@@ -43,6 +43,9 @@ def status(session: Session, picture: ViewerPicture | None, mode: Compare) -> tu
     if mode is Compare.TOGGLE:
         words, ink = compare_names(session, picture)[0], "text_faint"
     item = session.document.media.get(picture.media_id)
+    if item is not None and item.shot is not None and picture.shows in ("source", "offline"):
+        # The grey of its slate is nothing to name, nor is its being written a moment later.
+        words, ink = "Empty shot", "text_faint"
     rate = item.info.rate if item is not None and item.info.rate > 0 else Fraction(25)
     place = f"{picture.media_frame:5d}  {timecode(picture.media_frame, rate)}"
     return words, ink, place, str(picture.extent) if picture.image is not None else ""

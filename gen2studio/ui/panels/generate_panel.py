@@ -159,7 +159,7 @@ class GeneratePanel(QWidget):
             ("keys", "Painted key frames", self.keys, False),
             ("region", "Where", lambda: RegionRow(generation, self.body), True),
             ("fill", "Mask fill", lambda: FillRow(generation, self.body), True),
-            ("structure", "Structure from", self._structure, True),
+            ("structure", "Structure guide", self._structure, True),
             ("camera", "Camera", lambda: CameraSection(camera, self.body), False),
             ("motion", "Motion", lambda: MotionPage(
                 generation, services.motion, actions["motion.paint"], self.body), False),

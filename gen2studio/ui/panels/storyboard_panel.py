@@ -247,7 +247,7 @@ class StoryboardPanel(QWidget):
         self._split.setVisible(bool(panels))
         fresh = [panel.id for panel in panels if panel.id not in known] if known else []
         wanted = fresh[-1] if fresh else before
-        if panels and self.chosen != wanted:
+        if panels and (not self.chosen or self.chosen != wanted):
             self.choose(wanted if any(p.id == wanted for p in panels) else panels[0].id)
         self._show_boards(board)
         self._show_chosen()
