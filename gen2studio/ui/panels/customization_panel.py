@@ -240,9 +240,8 @@ class CustomizationPanel(QWidget):
         self.seed.blockSignals(True)
         self.seed.setValue(found.seed)
         self.seed.blockSignals(False)
-        title = abilities.title if abilities is not None else "no model"
         changed = found.steps or found.learning_rate or found.rank != defaults.rank
-        self.sections["settings"].set_mark(f"{title}{', changed' if changed else ''}")
+        self.sections["settings"].set_mark("changed" if changed else "as the model likes it")
 
     def _model_id(self) -> str:
         found = self._customization.abilities()
