@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gen2studio.core.errors import StudioError
 from gen2studio.core.log import topic
+from gen2studio.core.paths import data_dir
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import Catalog, PresetInfo, PromptWord
 from gen2studio.engine.generators import Generator
@@ -54,8 +55,10 @@ def models_problem() -> str:
 def generator_registry() -> GeneratorRegistry:
     """Every generator of this program by id, preferred first. Imports nothing heavy.
 
-    When the list of models can't be read (:func:`models_problem`), those that need no model are there.
+    When the list of models can't be read (:func:`models_problem`), those that need no model are there. Weights of
+    upscalers are looked for in ``upscalers`` of the data folder.
     """
+    from gen2studio.diffusion.operators.entries import operator_entries
     from gen2studio.example.generator import ExampleGenerator
 
     example = ExampleGenerator()
@@ -68,7 +71,7 @@ def generator_registry() -> GeneratorRegistry:
         entries += _model_entries()
     else:
         topic("models").error("%s", problem)
-    return GeneratorRegistry(entries)
+    return GeneratorRegistry(entries, operator_entries([data_dir() / "upscalers"]))
 
 
 def find_adapter(adapter_id: str) -> FoundAdapter | None:

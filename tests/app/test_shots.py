@@ -92,6 +92,20 @@ def test_generating_a_shot_shows_its_first_take(studio: Studio, qtbot: QtBot) ->
     assert not studio.is_stale(short, take)
 
 
+def test_a_cancelled_run_keeps_and_shows_what_is_finished(studio: Studio, qtbot: QtBot) -> None:
+    studio.generation.change("Words", prompt="slowly")
+    clip_id = new_shot(studio, qtbot)
+    ended: list[object] = []
+    studio.takes.take_ended.connect(lambda _take, state: ended.append(state))
+    studio.host.frame_ready.connect(lambda _event: studio.generation.cancel())
+    assert studio.generation.run()
+    qtbot.waitUntil(lambda: bool(ended), timeout=10000)
+    assert ended == [JobState.CANCELLED]
+    clip = clip_of(studio, clip_id)
+    take = studio.store.document.takes[clip.active_take]
+    assert take.has(0) and not take.complete
+
+
 def test_a_run_on_footage_makes_a_shot_first(studio: Studio, qtbot: QtBot, media_root: Path) -> None:
     footage = with_clip(studio, media_root, qtbot)
     studio.generation.change("Words", prompt="watercolour")

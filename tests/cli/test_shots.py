@@ -39,6 +39,35 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
+def test_what_is_installed_is_offered_and_preferred(model: str) -> None:
+    from gen2studio.app.choosing import choose
+    from gen2studio.compose import find_adapter, generator_registry, look_catalog
+    from gen2studio.document.look import Look, Mode
+
+    registry, catalog = generator_registry(), look_catalog()
+    order = [abilities.id for abilities in registry.abilities]
+    # An added model comes before the built-in one.
+    assert order[:2] == ["example", model]
+    assert registry.operators("interpolate")[0] == registry.operators("upscale")[0] == "built-in"
+    found = choose(Look(mode=Mode.TEXT_TO_VIDEO, prompt="a boat"), registry, catalog.words)
+    assert found is not None and found.abilities.id == model
+    # A text encoder knows every word; the example-based generator says which it does not.
+    assert all(word.known for word in catalog.words("a zeppelin in watercolour", model))
+    known = {word.word: word.known for word in catalog.words("a zeppelin in watercolour")}
+    assert known == {"a": True, "zeppelin": False, "in": True, "watercolour": True}
+    assert catalog.presets() and find_adapter("adapter-000000000000") is None
+
+
+def test_an_unreadable_list_of_models_leaves_the_rest(isolated_home: Path) -> None:
+    from gen2studio.compose import generator_registry, models_problem
+
+    file = ModelLibrary().registry_file
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    assert "can't be read" in models_problem()
+    assert [abilities.id for abilities in generator_registry().abilities] == ["example"]
+
+
 def test_text_becomes_a_film(model: str, tmp_path: Path, capsys) -> None:
     out = tmp_path / "shot.mp4"
     shot = ["--size", "64x64", "--seconds", "0.5", "--fps", "10", "--camera", "zoom=2,static", "--guidance", "2"]

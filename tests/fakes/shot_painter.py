@@ -43,7 +43,7 @@ def painted(request: GenerateRequest, frame: int) -> Picture:
 
 
 class Painter:
-    """Emits :func:`painted`, with a step preview of its first frame before."""
+    """Emits :func:`painted`, with a step preview of its first frame before; five frames a second for “slowly”."""
 
     @property
     def abilities(self) -> Abilities:
@@ -57,6 +57,8 @@ class Painter:
         context.step_preview(wanted[0], np.full((8, 12, 3), 90, np.uint8), 1, 2)
         for number, frame in enumerate(wanted, 1):
             context.checkpoint()
+            if "slowly" in request.prompt and context.cancel.wait(0.2):
+                context.cancel.check()
             context.emit(frame, painted(request, frame))
             context.progress(number, len(wanted), "Painting")
 
