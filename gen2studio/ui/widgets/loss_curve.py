@@ -12,13 +12,13 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from gen2studio.ui import theme
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 20, 22
-_SMOOTHING = 0.04
-"""Part of the whole curve that the running mean looks back over."""
+_SMOOTHING = 0.05
+"""Part of the whole curve that the running mean looks back over, at least over eight steps."""
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
-    """Exponential running mean over about 4 % of the curve, without the pull of the start (Adam's correction)."""
-    keep = 1.0 - 1.0 / max(3.0, _SMOOTHING * len(losses))
+    """Exponential running mean over about 5 % of the curve, without the pull of the start (Adam's correction)."""
+    keep = 1.0 - 1.0 / max(8.0, _SMOOTHING * len(losses))
     made: list[float] = []
     mean = 0.0
     for number, loss in enumerate(losses, 1):
