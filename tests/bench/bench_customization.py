@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -30,10 +30,21 @@ from gen2studio.engine.budget import Room
 from gen2studio.engine.events import AdapterReady, Event, JobState, Picture
 from gen2studio.engine.requests import BlobRef, Job, Lane, TrainingImageRef, TrainRequest
 
+if TYPE_CHECKING:
+    from gen2studio.models.library import ModelLibrary
+
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media" / "subjects"
 LEVELS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
 NOISES, STILLS = 4, 6
 CAPTION = "a realistic clip of a {trigger} dog on a meadow by day"
+
+
+def models(home: Path) -> ModelLibrary:
+    """The built-in model, or the checkpoint that ``--model`` put in its place."""
+    from gen2studio.models.library import ModelLibrary
+
+    chosen = home / "model"
+    return ModelLibrary(registry_file=home / "models.json", builtin=chosen if chosen.exists() else None)
 
 
 def train(
@@ -44,9 +55,8 @@ def train(
     from gen2studio.engine.abilities import GeneratorRegistry
     from gen2studio.engine.local import LocalEngine
     from gen2studio.engine.worker import EngineWorker
-    from gen2studio.models.library import ModelLibrary
 
-    library = ModelLibrary(registry_file=home / "models.json")
+    library = models(home)
     found: list[Path] = []
 
     def hear(event: Event) -> None:
@@ -86,9 +96,8 @@ class Judge:
         from gen2studio.diffusion.training.lora_data import View, rendered, size_for
         from gen2studio.diffusion.training.lora_model import LoraModel, training_plan
         from gen2studio.engine.frames import blob_picture
-        from gen2studio.models.library import ModelLibrary
 
-        installed = ModelLibrary(registry_file=home / "models.json").models()[0]
+        installed = models(home).models()[0]
         self.model = LoraModel(installed, training_plan(installed, this_machine()), Residency())
         caption = CAPTION.format(trigger="zorb")
         quiet: Any = lambda *_: None  # noqa: E731 - a progress nobody hears
@@ -174,12 +183,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--subject", default="dog")
     parser.add_argument("--other", default="teapot", help="empty = no foreign adapter")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a checkpoint instead of the built-in one")
     parser.add_argument("--out", type=Path, help="where a contact sheet of the stills goes")
     args = parser.parse_args()
     files = sorted((MEDIA / args.subject).glob("*.jpg"))
     held_out, rest = files[0], files[1:]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        if args.model:
+            (home / "model").symlink_to(args.model.resolve())
         options = (args.steps, args.rate, args.rank, args.seed, home)
         mine, seconds = train(rest, *options, name=args.subject)
         print(f"trained on {len(rest)} images of {args.subject} in {seconds:.0f} CPU seconds; {held_out.name} held out")
