@@ -129,7 +129,7 @@ class Canvas(QWidget):
         """Show given frames in place of slates, and let the motion brush paint with the canvas' tools."""
         self._cards = cards
         self._stage.motion = motion
-        cards.changed.connect(lambda: self.show_picture(self._picture) if self._picture is not None else None)
+        cards.changed.connect(lambda: self.show_picture(self._picture) if self._picture is not None else self.update())
         motion.matte_changed.connect(self._on_matte_changed)
         motion.active_changed.connect(self._on_view_changed)
 
@@ -282,7 +282,7 @@ class Canvas(QWidget):
         picture = self._picture
         if self._pair is None or picture is None:
             painter.fillRect(part, theme.colour("canvas"))
-            words = self._cards.sentence(picture) if self._cards is not None and picture is not None else None
+            words = self._cards.sentence(picture) if self._cards is not None else None
             placard.paint_instead(
                 painter, QRectF(self.view_area), picture, words, empty_project=not self._session.document.media
             )

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from gen2studio.app.viewer_feed import Bgra, ViewerPicture
 
 _KEPT = 12
+_ADVICE = {
+    Mode.TEXT_TO_VIDEO: ("type", "Write a sentence and press Stills."),
+    Mode.TEXT_IMAGE_TO_VIDEO: ("image-words", "Give a first frame and a sentence, then press Stills."),
+    Mode.IMAGE_TO_VIDEO: ("image-play", "Drop a picture on “First frame” and press Stills."),
+    Mode.STORYBOARD: ("clapperboard", "Add panels to the storyboard, then press Generate board."),
+}
+_OTHER = ("clapperboard", "Generate this shot, or choose another clip.")
 
 
 class ShotCards(QObject):
@@ -36,7 +43,7 @@ class ShotCards(QObject):
         self._session = session
         self._generation = generation
         self._pictures: dict[tuple[str, Extent], Bgra | None] = {}
-        self._keys: tuple[PaintedKey, ...] = ()
+        self._seen: tuple[Mode, tuple[PaintedKey, ...]] | None = None
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
         self._step: tuple[str, int, str] | None = None
         generation.look_changed.connect(self._on_look_changed)
@@ -56,18 +63,18 @@ class ShotCards(QObject):
         image = self._picture(key.digest, picture.extent) if key is not None else None
         return picture if image is None else replace(picture, image=image)
 
-    def sentence(self, picture: ViewerPicture) -> tuple[str, str, str] | None:
-        """(icon, headline, what to do) over a slate; None where there is something to see."""
+    def sentence(self, picture: ViewerPicture | None) -> tuple[str, str, str] | None:
+        """(icon, headline, what to do) over a slate, or in a gap while the mode makes a shot of its own; None where
+        there is something to see."""
+        if picture is None or picture.shows == "empty":
+            if not self._generation.needs_shot:
+                return None
+            icon, advice = _ADVICE[self._generation.look.mode]
+            return icon, "A new shot", advice
         if not self.is_slate(picture) or self.given(picture):
             return None
-        look = self._look(picture)
-        if look.mode is Mode.IMAGE_TO_VIDEO:
-            return "image-play", "Nothing generated yet", "Drop a picture on “First frame” and press Stills."
-        if look.mode is Mode.TEXT_IMAGE_TO_VIDEO:
-            return "image-words", "Nothing generated yet", "Give a first frame and a sentence, then press Stills."
-        if look.mode is Mode.TEXT_TO_VIDEO:
-            return "type", "Nothing generated yet", "Write a sentence and press Stills."
-        return "clapperboard", "Nothing generated yet", "Generate this shot, or choose another clip."
+        icon, advice = _ADVICE.get(self._look(picture).mode, _OTHER)
+        return icon, "Nothing generated yet", advice
 
     def given(self, picture: ViewerPicture) -> str:
         """What is given for this frame, in words: "First frame"; empty when nothing is."""
@@ -139,8 +146,8 @@ class ShotCards(QObject):
             self.changed.emit()
 
     def _on_look_changed(self, look: Look) -> None:
-        if look.keys != self._keys:
-            self._keys = look.keys
+        if (look.mode, look.keys) != self._seen:
+            self._seen = look.mode, look.keys
             self.changed.emit()
 
 
