@@ -171,7 +171,7 @@ class PanelsModel(QAbstractListModel):
 
 
 def _same(first: Made, second: Made) -> bool:
-    return first is second or (isinstance(first, Path) and first == second)
+    return first is second or (isinstance(first, Path) and isinstance(second, Path) and first == second)
 
 
 def _images(data: QMimeData) -> list[Path]:
