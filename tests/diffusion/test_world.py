@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import cv2
@@ -80,7 +81,7 @@ def test_the_mask_is_the_subject_and_moves_with_it() -> None:
     assert change[clips.mask[0] < 0.01].mean() < 0.02  # the shadow only
     columns = torch.arange(96).float()
     place = [(m.sum(0) * columns).sum() / m.sum() for m in covered.float()]
-    assert all(b > a for a, b in zip(place, place[1:], strict=False)), "a car driving right moves right"
+    assert all(b > a for a, b in itertools.pairwise(place)), "a car driving right moves right"
     flow = clips.flow[0, 4, 0][covered[4]].median()
     assert abs(float(place[5] - place[4]) - float(flow)) < 0.35
 

@@ -13,7 +13,7 @@ so that carrying +c and −c through the last activation returns c.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -70,6 +70,11 @@ class PatchCodec(nn.Module):
         return (raw - self.mean.view(1, -1, 1, 1, 1)) / self.std.view(1, -1, 1, 1, 1)
 
 
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    assert convolution.bias is not None
+    return convolution.bias
+
+
 def _solve_synthesis(codec: PatchCodec, frames: Tensor) -> None:
     """The decoder of least squared error for the present encoder: one linear regression."""
     latents = codec.encode(frames)
@@ -79,7 +84,7 @@ def _solve_synthesis(codec: PatchCodec, frames: Tensor) -> None:
     gram = features.T @ features + 1e-4 * len(features) * torch.eye(features.shape[1], dtype=torch.double) * 1e-3
     solution = torch.linalg.solve(gram, features.T @ wanted)
     codec.synthesis.weight.data = solution[:-1].T.reshape(-1, CHANNELS, 3, 3).float()
-    codec.synthesis.bias.data = solution[-1].float()  # pyright: ignore[reportOptionalMemberAccess]
+    _bias(codec.synthesis).data = solution[-1].float()
 
 
 def fit_codec(frames: Tensor, steps: int = 600, batch: int = 24, seed: int = 0, log: bool = False) -> PatchCodec:
@@ -93,7 +98,7 @@ def fit_codec(frames: Tensor, steps: int = 600, batch: int = 24, seed: int = 0, 
         basis = vectors[:, -CHANNELS:].flip(1).float().T
         codec.analysis.weight.zero_()
         codec.analysis.weight[:, :, 1, 1] = basis
-        codec.analysis.bias.copy_(-basis @ centre)  # pyright: ignore[reportOptionalMemberAccess]
+        _bias(codec.analysis).copy_(-basis @ centre)
         _solve_synthesis(codec, frames[:: max(1, len(frames) // 1000)])
     optimiser = torch.optim.Adam(codec.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(seed)
@@ -129,7 +134,7 @@ def _rotate(codec: PatchCodec, frames: Tensor) -> None:
     _, vectors = torch.linalg.eigh(torch.cov(flat.T.double()))
     turn = vectors.flip(1).float().T
     codec.analysis.weight.data = torch.einsum("ij,jkyx->ikyx", turn, codec.analysis.weight)
-    codec.analysis.bias.data = turn @ codec.analysis.bias  # pyright: ignore[reportOptionalMemberAccess,reportOperatorIssue]
+    _bias(codec.analysis).data = turn @ _bias(codec.analysis)
     codec.synthesis.weight.data = torch.einsum("kjyx,ij->kiyx", codec.synthesis.weight, turn)
 
 
@@ -169,16 +174,17 @@ def to_autoencoder(codec: PatchCodec) -> AutoencoderKLWan:
         _silence(part)
         _gain(part.norm_out, width)
     identity = torch.eye(CHANNELS)
-    encoder, decoder = vae.encoder, vae.decoder
+    parts: Any = vae
+    encoder, decoder = parts.encoder, parts.decoder
     encoder.conv_in.weight[:CHANNELS, :, last] = codec.analysis.weight
     encoder.conv_in.weight[CHANNELS : 2 * CHANNELS, :, last] = -codec.analysis.weight
-    encoder.conv_in.bias[:CHANNELS] = codec.analysis.bias
-    encoder.conv_in.bias[CHANNELS : 2 * CHANNELS] = -codec.analysis.bias
+    encoder.conv_in.bias[:CHANNELS] = _bias(codec.analysis)
+    encoder.conv_in.bias[CHANNELS : 2 * CHANNELS] = -_bias(codec.analysis)
     encoder.conv_in.bias[2 * CHANNELS] = CONSTANT
     encoder.conv_out.weight[:CHANNELS, :CHANNELS, last, 1, 1] = identity
     encoder.conv_out.weight[:CHANNELS, CHANNELS : 2 * CHANNELS, last, 1, 1] = -identity
     encoder.conv_out.bias[CHANNELS:] = -12.0  # log-variance: as good as none
-    for convolution, size in ((vae.quant_conv, 2 * CHANNELS), (vae.post_quant_conv, CHANNELS)):
+    for convolution, size in ((parts.quant_conv, 2 * CHANNELS), (parts.post_quant_conv, CHANNELS)):
         convolution.weight.zero_()
         convolution.bias.zero_()
         convolution.weight[:, :, 0, 0, 0] = torch.eye(size)
@@ -187,20 +193,20 @@ def to_autoencoder(codec: PatchCodec) -> AutoencoderKLWan:
     decoder.conv_in.bias[2 * CHANNELS] = CONSTANT
     decoder.conv_out.weight[:, :CHANNELS, last] = codec.synthesis.weight
     decoder.conv_out.weight[:, CHANNELS : 2 * CHANNELS, last] = -codec.synthesis.weight
-    decoder.conv_out.bias.copy_(codec.synthesis.bias)
+    decoder.conv_out.bias.copy_(_bias(codec.synthesis))
     return vae.eval()
 
 
 @torch.no_grad()
 def from_autoencoder(vae: AutoencoderKLWan) -> PatchCodec:
     """The codec inside a checkpoint written by :func:`to_autoencoder`."""
-    codec = PatchCodec()
-    codec.analysis.weight.copy_(vae.encoder.conv_in.weight[:CHANNELS, :, 2])
-    codec.analysis.bias.copy_(vae.encoder.conv_in.bias[:CHANNELS])  # pyright: ignore[reportOptionalMemberAccess]
-    codec.synthesis.weight.copy_(vae.decoder.conv_out.weight[:, :CHANNELS, 2])
-    codec.synthesis.bias.copy_(vae.decoder.conv_out.bias)  # pyright: ignore[reportOptionalMemberAccess]
-    codec.mean.copy_(torch.tensor(vae.config["latents_mean"]))
-    codec.std.copy_(torch.tensor(vae.config["latents_std"]))
+    codec, parts = PatchCodec(), cast("Any", vae)
+    codec.analysis.weight.copy_(parts.encoder.conv_in.weight[:CHANNELS, :, 2])
+    _bias(codec.analysis).copy_(parts.encoder.conv_in.bias[:CHANNELS])
+    codec.synthesis.weight.copy_(parts.decoder.conv_out.weight[:, :CHANNELS, 2])
+    _bias(codec.synthesis).copy_(parts.decoder.conv_out.bias)
+    codec.mean.copy_(torch.tensor(parts.config["latents_mean"]))
+    codec.std.copy_(torch.tensor(parts.config["latents_std"]))
     return codec.eval()
 
 

@@ -63,7 +63,7 @@ def _pairs(rng: random.Random, count: int) -> list[tuple[ClipSpec, ClipSpec]]:
     return pairs[:count]
 
 
-def render_shard(seed: int, frames: int, size: tuple[int, int]) -> Shard:
+def render_shard(seed: int, frames: int, size: tuple[int, int], device: str = "cpu") -> Shard:
     """One shard from its seed. Clips whose subject is hardly ever in the picture are drawn again."""
     rng = random.Random(seed)
     height, width = size
@@ -72,10 +72,11 @@ def render_shard(seed: int, frames: int, size: tuple[int, int]) -> Shard:
     while len(specs) < SHARD:
         group = _pairs(rng, 4)
         start = 0 if frames >= 17 else rng.randrange(17 - frames + 1)
-        looks = [
-            render_batch([pair[look] for pair in group], frames, height, width, start=start) for look in range(LOOKS)
-        ]
-        first: Clips = looks[0]
+        looks: list[Clips] = []
+        for look in range(LOOKS):
+            made = render_batch([pair[look] for pair in group], frames, height, width, start=start, device=device)
+            looks.append(Clips(made.rgb.cpu(), made.disparity.cpu(), made.mask.cpu(), made.flow.cpu()))
+        first = looks[0]
         seen = (first.mask > 0.5).float().mean((-1, -2)) > 0.005
         for index, pair in enumerate(group):
             if pair[0].subject != "none" and seen[index].float().mean() < 0.5:
@@ -138,12 +139,13 @@ def main() -> None:
     parser.add_argument("--long", type=int, default=160)
     parser.add_argument("--part", default="0/1", help="this process renders every n-th shard: k/n")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     part, parts = (int(x) for x in options.part.split("/"))
     for place, (name, seed, frames, size) in enumerate(plan(options.stills, options.clips, options.long)):
         if place % parts == part and not (options.out / f"{name}.json").exists():
-            write_shard(options.out, name, render_shard(seed, frames, size))
+            write_shard(options.out, name, render_shard(seed, frames, size, options.device))
 
 
 if __name__ == "__main__":

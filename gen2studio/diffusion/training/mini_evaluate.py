@@ -9,6 +9,7 @@ Everything runs through the stock ``WanVACEPipeline``. Seeds are fixed; every fi
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -155,8 +156,8 @@ def masks(sampler: Sampler, probe: Probe, specs: list[ClipSpec], frames: int) ->
         )
         hole = hole.astype(np.float32)
         other = rng.choice([c for c in COLOURS if c != spec.colour])
-        target = ClipSpec(**{**spec.__dict__, "colour": other})
-        grey = clip * (1 - hole[..., None]) + 0.5 * hole[..., None]
+        target = dataclasses.replace(spec, colour=other)
+        grey = np.asarray(clip * (1 - hole[..., None]) + 0.5 * hole[..., None], np.float32)
         result = sampler(
             caption(target), frames, seed=i, video=grey, mask=hole, guidance=sampler.facts["guidance"]["mask_edit"]
         )
@@ -185,7 +186,7 @@ def structures(sampler: Sampler, specs: list[ClipSpec], frames: int, kind: str) 
         depth = np.clip((depth - depth.min()) / max(0.05, np.percentile(depth, 99) - depth.min()), 0, 1)
         pictures = [np.rint(f * 255).astype(np.uint8) for f in _clip(truth, i)]
         control = control_clip(kind, pictures, depth=list(depth.astype(np.float32)))
-        video = np.stack(control).astype(np.float32) / 255
+        video = np.asarray(np.stack(control) / 255, np.float32)
         made.append(sampler(caption(spec), frames, seed=i, video=video, mask=np.ones(video.shape[:3], np.float32)))
     count = len(specs)
     own = [edge_correlation(made[i], _clip(truth, i)) for i in range(count)]
@@ -261,7 +262,7 @@ def real_footage(sampler: Sampler, media: Path | None) -> dict[str, Any]:
         side = min(frame.shape[:2])
         top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
         crop = cv2.resize(frame[top : top + side, left : left + side], (128, 128), interpolation=cv2.INTER_AREA)
-        clip = (cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32) / 255)[None]
+        clip = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)[None] / 255, np.float32)
         scores[path.stem] = round(psnr(sampler.round_trip(clip), clip), 2)
     return {"clips": len(scores), "mean_psnr": _mean(list(scores.values())), "each": scores}
 

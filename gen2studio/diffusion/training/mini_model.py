@@ -73,7 +73,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 def build_text_encoder(geometry: MiniGeometry, vocabulary: int) -> UMT5EncoderModel:
     """A UMT5 encoder of a few hundred thousand parameters, trained with the transformer."""
-    config = UMT5Config(
+    settings: Any = UMT5Config
+    config = settings(
         vocab_size=vocabulary,
         d_model=geometry.text_dim,
         d_kv=32,
@@ -110,25 +111,26 @@ def build_transformer(geometry: MiniGeometry) -> WanVACETransformer3DModel:
         vace_layers=list(geometry.vace_layers),
         vace_in_channels=2 * geometry.latent_channels + geometry.spatial**2,
     )
-    nn.init.zeros_(model.proj_out.weight)
-    nn.init.zeros_(model.proj_out.bias)
-    for index, block in enumerate(model.vace_blocks):
+    parts: Any = model
+    nn.init.zeros_(parts.proj_out.weight)
+    nn.init.zeros_(parts.proj_out.bias)
+    for index, block in enumerate(parts.vace_blocks):
         nn.init.zeros_(block.proj_out.weight)
         nn.init.zeros_(block.proj_out.bias)
         if index == 0:
             nn.init.zeros_(block.proj_in.bias)
             with torch.no_grad():
                 block.proj_in.weight.copy_(torch.eye(geometry.dim))
-    for name, parameter in model.named_parameters():
+    for name, parameter in parts.named_parameters():
         if name.endswith("scale_shift_table"):
             nn.init.normal_(parameter, std=0.02)
     with torch.no_grad():
         # Gates of attention and feed-forward open at one; shifts and scales start at nought.
-        for block in [*model.blocks, *model.vace_blocks]:
+        for block in [*parts.blocks, *parts.vace_blocks]:
             block.scale_shift_table[:, 2] += 1.0
             block.scale_shift_table[:, 5] += 1.0
-    nn.init.zeros_(model.condition_embedder.time_proj.weight)
-    nn.init.zeros_(model.condition_embedder.time_proj.bias)
+    nn.init.zeros_(parts.condition_embedder.time_proj.weight)
+    nn.init.zeros_(parts.condition_embedder.time_proj.bias)
     return model
 
 
@@ -198,8 +200,9 @@ def save_checkpoint(
 ) -> None:
     """Write the checkpoint in the standard layout, safetensors shards of at most 15 MB, float32."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=geometry.shift)
+    tokenizer: Any = build_tokenizer()
     pipeline = WanVACEPipeline(
-        tokenizer=build_tokenizer(), text_encoder=text_encoder, vae=vae, scheduler=scheduler, transformer=transformer
+        tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, scheduler=scheduler, transformer=transformer
     )
     pipeline.save_pretrained(folder, safe_serialization=True, max_shard_size="15MB")
     for path in (folder / "model_index.json", folder / "tokenizer" / "tokenizer_config.json"):

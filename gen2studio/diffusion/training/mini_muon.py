@@ -41,7 +41,7 @@ class BatchedMuon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One step over all parameters that have a gradient."""
         for group in self.param_groups:
-            shapes: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            shapes: dict[tuple[int, ...], list[Any]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     shapes[tuple(parameter.shape)].append(parameter)
@@ -51,8 +51,9 @@ class BatchedMuon(torch.optim.Optimizer):
                     state = self.state[parameter]
                     if "momentum" not in state:
                         state["momentum"] = torch.zeros_like(parameter)
-                    state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                    updates.append(torch.lerp(parameter.grad, state["momentum"], group["momentum"]))
+                    gradient: Tensor = parameter.grad
+                    state["momentum"].lerp_(gradient, 1 - group["momentum"])
+                    updates.append(torch.lerp(gradient, state["momentum"], group["momentum"]))
                 made = orthogonalised(torch.stack(updates))
                 scale = 0.2 * max(shape) ** 0.5
                 for parameter, update in zip(parameters, made, strict=True):

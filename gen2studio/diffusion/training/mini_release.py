@@ -89,7 +89,7 @@ def export(run: Path, out: Path) -> None:
     revision = f"{geometry.stage.lower()}-{state['step']}-{digest.hexdigest()[:12]}"
     for part in ("transformer", "vae", "text_encoder", "tokenizer", "scheduler"):
         shutil.rmtree(out / part, ignore_errors=True)
-    frames = torch.cat((world_frames(96, 5), natural_frames(48, 128, 128, 9)))
+    frames = torch.cat((world_frames(32, 5), natural_frames(16, 128, 128, 9)))
     colours = latent_colours(codec, frames, geometry.spatial)
     save_checkpoint(out, geometry, transformer, text_encoder, vae, revision, colours)
     curve = run / "curve.jsonl"

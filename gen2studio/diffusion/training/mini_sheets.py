@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,13 +95,15 @@ def task_sheet(make: Make, path: Path) -> None:
     depth = np.sqrt(disparity) / max(1e-3, float(np.sqrt(disparity).max()))
     times = (0, 4, 8)
 
-    def row(title: str, given: F32, made: F32) -> None:
+    def row(title: str, given: NDArray[Any], made: F32) -> None:
         rows.append((title, [given[0], given[8], *(made[t] for t in times)]))
 
     night = spec.restyled("realistic", "night")
     anime = spec.restyled("anime", "sunset")
     for kind, target in (("depth", night), ("edges", anime), ("grey", spec), ("layout", night)):
-        control = np.stack(control_clip(kind, pictures, depth=list(depth.astype(np.float32)))).astype(np.float32) / 255
+        control = np.stack(control_clip(kind, pictures, depth=list(depth.astype(np.float32)))).astype(
+            np.float32
+        ) / np.float32(255)
         made = make(caption(target), 9, seed=1, video=control, mask=everything)
         row(f"{kind}: {caption(target)}", control, made)
     video, keep = np.full_like(clip, 0.5), everything.copy()
@@ -112,16 +116,16 @@ def task_sheet(make: Make, path: Path) -> None:
     )
     open_ = clip * (1 - hole[..., None]) + 0.5 * hole[..., None]
     for title, target in (
-        ("mask, another colour", ClipSpec(**{**spec.__dict__, "colour": "blue"})),
-        ("mask, another subject", ClipSpec(**{**spec.__dict__, "subject": "dog", "colour": "white"})),
-        ("mask, taken out", ClipSpec(**{**spec.__dict__, "subject": "none"})),
+        ("mask, another colour", dataclasses.replace(spec, colour="blue")),
+        ("mask, another subject", dataclasses.replace(spec, subject="dog", colour="white")),
+        ("mask, taken out", dataclasses.replace(spec, subject="none")),
     ):
         row(
             f"{title}: {caption(target)}",
             open_,
             make(caption(target), 9, seed=1, video=open_, mask=hole, guidance=1.75),
         )
-    place = ClipSpec(**{**spec.__dict__, "scene": "desert", "time": "sunset"})
+    place = dataclasses.replace(spec, scene="desert", time="sunset")
     kept = clip * hole[..., None] + 0.5 * (1 - hole[..., None])
     row(f"background: {caption(place)}", kept, make(caption(place), 9, seed=1, video=kept, mask=1 - hole))
     row(f"restyle: {caption(anime)}", clip, make(caption(anime), 9, seed=1, video=clip, mask=everything))

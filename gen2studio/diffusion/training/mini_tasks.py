@@ -229,7 +229,7 @@ def draw_example(
             filling = guide()
         elif inside < 0.40 and task != "outpaint":
             filling = _signed(shard.rgb[index, 1 - look, piece])
-        video = target * (1 - mask[:, None]) + filling * mask[:, None]
+        video = np.asarray(target * (1 - mask[:, None]) + filling * mask[:, None], np.float32)
     picture: F32 | None = None
     if reference:
         kind = rng.random()

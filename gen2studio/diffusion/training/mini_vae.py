@@ -72,7 +72,7 @@ def build_vae(geometry: MiniGeometry, encoder_dim: int, decoder_dim: int) -> Aut
 
 
 @torch.no_grad()
-def _initialise(vae: AutoencoderKLWan) -> None:
+def _initialise(vae: Any) -> None:
     for module in vae.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d)):
             fan = module.weight[0].numel()
@@ -100,7 +100,8 @@ def _initialise(vae: AutoencoderKLWan) -> None:
 
 def encode_moments(vae: AutoencoderKLWan, clip: Tensor) -> tuple[Tensor, Tensor]:
     """(mean, log-variance) of [B, 3, T, H, W] in −1…1, with gradients."""
-    mean, logvar = vae._encode(clip).chunk(2, 1)
+    moments: Any = vae._encode(clip)
+    mean, logvar = moments.chunk(2, 1)
     return mean, logvar.clamp(-30, 20)
 
 
