@@ -25,6 +25,7 @@ from gen2studio.document import looks, takes
 from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
+from gen2studio.document.shots import is_shot
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
 from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged, StepPreview
@@ -181,7 +182,7 @@ class Generation(QObject):
     def set_look(self, label: str, look: Look, merge_key: str = "") -> None:
         """One undo step: the look of the target clip and of the other selected clips, and the default for new ones.
 
-        Painted keys and the choice of mask objects belong to footage: clips of other media keep their own.
+        Painted keys, mask objects and the like belong to footage: clips of other media keep their own.
         """
         document = self._session.document
         clip = self.target
@@ -190,13 +191,16 @@ class Generation(QObject):
             for other in self._selected_beside(clip):
                 own = looks.look_of(document, other)
                 same = clip is not None and other.media_id == clip.media_id
-                shared = look if same else replace(look, keys=own.keys, mask_objects=own.mask_objects)
+                shared = look if same else looks.shared_look(look, own)
+                if clip is not None and is_shot(document, clip) is not is_shot(document, other):
+                    # A shot can't be restyled and footage can't be invented: each keeps to what it is.
+                    shared = replace(shared, mode=own.mode, generator=own.generator, region=own.region)
                 changed = looks.set_look(changed, {other.id}, shared)
         except StudioError as error:
             self._session.tell(str(error), "warning")
             self.look_changed.emit(self._look)
             return
-        changed = looks.set_default_look(changed, replace(look, keys=(), mask_objects=()))
+        changed = looks.set_default_look(changed, looks.without_footage(look))
         self._session.store.apply(label, changed, merge_key)
 
     def _selected_beside(self, clip: Clip | None) -> list[Clip]:

@@ -28,6 +28,23 @@ def each_look(document: Document) -> Iterator[Look]:
         yield from (panel.look for panel in board.panels if panel.look is not None)
 
 
+def without_footage(look: Look) -> Look:
+    """The look without what belongs to one clip's footage or shot: keys, mask objects, motion, depth pass, layout."""
+    return replace(look, keys=(), mask_objects=(), motion_regions=(), depth_pass=None, layout="")
+
+
+def shared_look(look: Look, own: Look) -> Look:
+    """``look`` for a clip of other media, which keeps what belongs to its own."""
+    return replace(
+        look,
+        keys=own.keys,
+        mask_objects=own.mask_objects,
+        motion_regions=own.motion_regions,
+        depth_pass=own.depth_pass,
+        layout=own.layout,
+    )
+
+
 def set_look(document: Document, clip_ids: Collection[str], look: Look | None) -> Document:
     """Give clips a look of their own; None returns them to the default."""
     for clip_id in clip_ids:
@@ -36,10 +53,10 @@ def set_look(document: Document, clip_ids: Collection[str], look: Look | None) -
 
 
 def copy_look(document: Document, from_clip: str, to_clips: Collection[str]) -> Document:
-    """Copy one clip's look to others. Painted keys and masks stay behind where the footage differs."""
+    """Copy one clip's look to others. What belongs to footage (keys, masks, motion…) stays behind where it differs."""
     source = document_clip(document, from_clip)
     look = look_of(document, source)
-    elsewhere = replace(look, keys=(), mask_objects=())
+    elsewhere = without_footage(look)
     targets = {clip_id: document_clip(document, clip_id) for clip_id in to_clips}
     if not targets:
         raise EditRefused("No clip is selected to copy the look to.", "Select one or more clips.")

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from gen2studio.app.shots import LEAD_FRAMES, ShotWish
 from gen2studio.app.studio import Studio
-from gen2studio.document.look import Mode
+from gen2studio.document.look import Mode, PaintedKey
 from gen2studio.document.model import Clip, MediaItem
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import GenerateRequest
@@ -120,6 +120,22 @@ def test_a_run_on_footage_makes_a_shot_first(studio: Studio, qtbot: QtBot, media
     assert clips[0].id == footage.id and len(clips) == 2
     assert clips[1].start == clips[0].end
     assert clips[1].active_take and not clips[0].takes
+
+
+def test_a_look_shared_by_footage_and_a_shot_leaves_each_its_mode(
+    studio: Studio, qtbot: QtBot, media_root: Path
+) -> None:
+    footage = with_clip(studio, media_root, qtbot)
+    studio.generation.change("Mode", mode=Mode.STYLIZE)
+    clip_id = new_shot(studio, qtbot)
+    studio.generation.change("First frame", keys=(PaintedKey(frame=0, digest="5a" * 32),))
+    studio.session.set_selection(frozenset({footage.id, clip_id}))
+    studio.generation.change("Words", prompt="a boat", mode=Mode.IMAGE_TO_VIDEO)
+    one, two = clip_of(studio, footage.id).look, clip_of(studio, clip_id).look
+    assert one is not None and two is not None
+    assert (one.prompt, one.mode, one.keys) == ("a boat", Mode.STYLIZE, ())
+    assert (two.prompt, two.mode, len(two.keys)) == ("a boat", Mode.IMAGE_TO_VIDEO, 1)
+    assert studio.store.document.default_look.keys == ()
 
 
 def test_stills_of_a_shot_show_rough_pictures_first(studio: Studio, qtbot: QtBot) -> None:
