@@ -259,6 +259,11 @@ class ModelLibrary:
             )
         if path.name == INDEX_NAME:
             return check_checkpoint(path.parent)
+        if path.suffix == ".gguf":
+            raise ModelError(
+                f"“{path.name}” is a GGUF file, which can't be used yet.",
+                "Use the bf16 or fp16 .safetensors of the same model; where memory is short it is kept as fp8.",
+            )
         if path.suffix != ".safetensors":
             raise ModelError(
                 f"“{path.name}” is no safetensors file.", "Add a model folder, or a .safetensors transformer file."

@@ -131,8 +131,11 @@ def test_a_single_file_without_its_parts_says_what_it_is(tmp_path: Path, library
     with pytest.raises(ModelError, match="pickle"):
         library.add(tmp_path / "files" / "x.ckpt")
     (tmp_path / "files" / "x.gguf").write_bytes(b"")
-    with pytest.raises(ModelError, match="no safetensors file"):
+    with pytest.raises(ModelError, match="GGUF"):
         library.add(tmp_path / "files" / "x.gguf")
+    (tmp_path / "files" / "x.txt").write_bytes(b"")
+    with pytest.raises(ModelError, match="no safetensors file"):
+        library.add(tmp_path / "files" / "x.txt")
 
 
 def test_verifying_reads_everything_and_remembers(library: ModelLibrary, builtin: Path) -> None:
