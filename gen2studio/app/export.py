@@ -170,6 +170,8 @@ class _Export:
         self.renderer = SequenceRenderer(document, self.pixels, alpha=self.preset.alpha)
         self.mixer = AudioMixer(document)
         self.missing: dict[str, int] = {}
+        self.empty: dict[str, int] = {}
+        """Frames of generated shots that no take fills, by clip name."""
         """Clip name → frames whose active take has no picture."""
         self.passed_through = 0
         self._straight = not self.preset.is_sequence and not self.preset.alpha
@@ -282,7 +284,11 @@ class _Export:
 
     def _count_missing(self, layers: tuple[Layer, ...]) -> None:
         for layer in layers:
-            if layer.clip.active_take and not layer.take_id:
+            if layer.take_id:
+                continue
+            if layer.item.shot is not None:
+                self.empty[layer.clip.name] = self.empty.get(layer.clip.name, 0) + 1
+            elif layer.clip.active_take:
                 self.missing[layer.clip.name] = self.missing.get(layer.clip.name, 0) + 1
 
     def _audio_to_copy(self) -> AudioCopy | None:
@@ -353,7 +359,9 @@ class _Export:
             first_frame=self.start,
             takes=tuple(takes),
             inputs=tuple(
-                metadata.InputRecord(name=media[i].name, fingerprint=media[i].fingerprint) for i in inputs if i in media
+                metadata.InputRecord(name=media[i].name, fingerprint=media[i].fingerprint)
+                for i in inputs
+                if i in media and media[i].shot is None
             ),
             created=metadata.now(),
         )
@@ -362,6 +370,10 @@ class _Export:
         notes = [
             f"{count} frame{'s' if count != 1 else ''} of “{name}” have no rendered take and show the source."
             for name, count in self.missing.items()
+        ]
+        notes += [
+            f"{count} frame{'s' if count != 1 else ''} of the shot “{name}” were not generated yet and are empty grey."
+            for name, count in self.empty.items()
         ]
         return [*notes, *self.pixels.warnings(), *self.mixer.warnings]
 

@@ -16,11 +16,11 @@ from gen2studio.app.choosing import Choice, choose
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.planning import FROM_NOTHING, Adapters, TakeFolders
 from gen2studio.app.preferences import Preferences
+from gen2studio.app.run_state import Arrival, RunState, Still
 from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
-from gen2studio.core.records import dataclass
 from gen2studio.document import looks, takes
 from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
 from gen2studio.document.lookup import each_clip
@@ -36,43 +36,7 @@ from gen2studio.engine.requests import GenerateRequest, Job, Lane
 _CONTROLS = frozenset(f.name for f in fields(Controls))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Still:
-    """One of the four previews; ``picture`` is None while it is being made."""
-
-    frame: int
-    """Media frame."""
-    picture: NDArray[np.uint8] | None = None
-    rough: bool = False
-    """A preview from the middle of the denoising: the finished picture follows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunState:
-    """What the run or stills of the target clip are doing."""
-
-    job_id: str = ""
-    lane: Lane = Lane.RENDER
-    state: JobState | None = None
-    done: int = 0
-    total: int = 0
-    stage: str = ""
-    eta_seconds: float | None = None
-
-    @property
-    def active(self) -> bool:
-        return self.state is not None and not self.state.ended
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """A run whose frames the playhead follows."""
-
-    job_id: str
-    origin: int
-    """Where the artist left the playhead."""
-    playhead: int
-    """Where the last frame put it; the artist moved it when it is anywhere else."""
+__all__ = ["Generation", "RunState", "Still"]
 
 
 class Generation(QObject):
@@ -127,7 +91,7 @@ class Generation(QObject):
         self._stills: dict[str, list[Still]] = {}
         self._runs: dict[tuple[str, Lane], RunState] = {}
         self._jobs: dict[str, Job] = {}
-        self._arrival: _Arrival | None = None
+        self._arrival: Arrival | None = None
         session.playhead_changed.connect(self._retarget)
         session.selection_changed.connect(self._retarget)
         session.store.changed.connect(self._on_document_changed)
@@ -463,7 +427,7 @@ class Generation(QObject):
             self._pin(clip)
         job_id = self.submit_run(clip, request)
         here = self._session.playhead
-        self._arrival = _Arrival(job_id, here, here) if clip.start <= here < clip.end else None
+        self._arrival = Arrival(job_id, here, here) if clip.start <= here < clip.end else None
         return job_id
 
     def submit_run(self, clip: Clip, request: GenerateRequest, label: str = "") -> str:

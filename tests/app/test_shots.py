@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app.export import ExportSettings, export_sequence
 from gen2studio.app.shots import LEAD_FRAMES, ShotWish
 from gen2studio.app.studio import Studio
 from gen2studio.document.look import Mode, PaintedKey
@@ -19,6 +20,7 @@ from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.decoder import open_decoder
+from gen2studio.media.metadata import read_recipe
 from gen2studio.media.probe import probe
 from tests.fakes.fake_studio import with_clip
 from tests.fakes.shot_painter import painted, painting_studio
@@ -258,6 +260,20 @@ def test_operators_make_new_footage(studio: Studio, qtbot: QtBot, kind: str, fac
     assert len(TakeStore(studio.project.takes_dir).takes()) == 1
     sequence = studio.session.sequence
     assert sequence is not None and len([c for t in sequence.video_tracks for c in t.clips]) == 2
+
+
+def test_an_export_says_which_shots_are_empty(studio: Studio, qtbot: QtBot, tmp_path: Path) -> None:
+    new_shot(studio, qtbot)
+    run(studio, qtbot)
+    new_shot(studio, qtbot)
+    settings = ExportSettings(path=tmp_path / "film", preset="h264")
+    result = export_sequence(studio.store.document, settings, take_folder=studio.take_folder)
+    assert result.frames == 18
+    assert [n for n in result.notes if "empty grey" in n] == [
+        "9 frames of the shot “Shot 2” were not generated yet and are empty grey."
+    ]
+    record = read_recipe(result.path)
+    assert record is not None and len(record.takes) == 1 and not record.inputs
 
 
 def test_a_shot_has_no_footage_to_restyle(studio: Studio, qtbot: QtBot) -> None:
