@@ -3,7 +3,7 @@
 No torch at import: numpy and OpenCV only; networks (Depth Anything, RAFT) are loaded inside the calls that run them.
 
 ======================  ==============================================================================================
-``structure.edges``     ``(picture, *, dark_lines=False) -> Picture``: XDoG lines of the luminance
+``structure.edges``     ``(picture, *, dark_lines=False) -> Picture``: lines of the luminance
 ``structure.grey``      ``(picture) -> Picture``
 ``structure.layout``    ``(frames, colours=10) -> list[Picture]``: flat regions of colour, steady over time
 ``structure``           ``structure_level(control, level) -> Picture`` (0…7, Gen-1's t_s);

@@ -129,7 +129,10 @@ class DepthAnythingEstimator:
     def _loaded(self) -> Any:
         if self._network is None:
             from transformers import DepthAnythingForDepthEstimation
+            from transformers.utils import logging
 
+            # Its progress bar starts a thread that outlives the load; the job has a progress of its own.
+            logging.disable_progress_bar()
             try:
                 model: Any = DepthAnythingForDepthEstimation.from_pretrained(
                     str(self._folder), local_files_only=True, use_safetensors=True

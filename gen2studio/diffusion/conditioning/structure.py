@@ -1,9 +1,11 @@
 """Structure controls: what of the footage a model has to follow, as pictures it was trained to read.
 
-Lines are XDoG (Winnemöller, Kyprianidis, Olsen: "XDoG: An eXtended difference-of-Gaussians compendium", Computers &
-Graphics 2012). How much structure is kept is Gen-1's t_s: the control is blurred and down-sampled t_s = 0…7 times
-(Esser et al., "Structure and Content-Guided Video Synthesis with Diffusion Models", arXiv 2302.03011, section 3.3).
-Whatever is scaled to a range is scaled once per clip: scaling per frame flickers.
+Lines are Gaussian gradients at two scales with surround inhibition (Grigorescu, Petkov, Westenberg: "Contour detection
+based on nonclassical receptive field inhibition", IEEE TIP 2003), which quiets grass and keeps the outline in front of
+it, through the soft threshold of XDoG (Winnemöller et al., Computers & Graphics 2012). How much structure is kept is
+Gen-1's t_s: the control is blurred and down-sampled t_s = 0…7 times (Esser et al., "Structure and Content-Guided Video
+Synthesis with Diffusion Models", arXiv 2302.03011, section 3.3). Whatever is scaled to a range is scaled once per clip:
+scaling per frame flickers.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ KINDS = ("depth", "edges", "grey", "flow", "layout")
 MAX_LEVEL = 7.0
 
 _SIGMA = 1.0
-"""XDoG's inner Gaussian at 480 lines, px; the outer one is 1.6 times as wide (Marr and Hildreth's ratio)."""
+"""The finer scale at 480 lines, px; the coarser one, for soft outlines, is 2.5 times as wide."""
 _COARSEST = 4.0
 """Pixels that level 7 leaves of the short side. At 512 lines every level then halves the control, as Gen-1 does."""
 
@@ -54,7 +56,7 @@ def luminance_range(frames: Sequence[Picture]) -> tuple[float, float]:
 def edges(
     picture: Picture, *, dark_lines: bool = False, level: float = 0.0, contrast: tuple[float, float] | None = None
 ) -> Picture:
-    """Lines of the luminance, soft-edged, by XDoG over a noise-free copy of the picture.
+    """Lines of the luminance, soft-edged, of a noise-free copy of the picture.
 
     ``dark_lines`` draws black on white (what VACE's scribble annotator makes) instead of white on black (ControlNet's
     line art). ``level`` 0…7 widens the Gaussians so that fine lines go first and outlines last. ``contrast`` is the
@@ -71,15 +73,21 @@ def edges(
     sigma /= shrink
     # Sensor noise is below a tenth of the clip's range, contours are above it.
     clean = cv2.bilateralFilter(np.ascontiguousarray(small), 0, 0.1, 1.4 * sigma)
-    inner = cv2.GaussianBlur(clean, (0, 0), sigma)
-    outer = cv2.GaussianBlur(clean, (0, 0), 1.6 * sigma)
-    # A contour is where the difference of Gaussians is strong on either side: |D| makes lines of steps and of strokes.
-    response = np.abs(inner - outer)
-    lines = np.tanh(np.maximum(0.0, response - 0.012) * 22.0).astype(np.float32)
+    lines = np.maximum(_contours(clean, sigma), _contours(clean, 2.5 * sigma))
     if shrink > 1:
         lines = cv2.resize(lines, (width, height), interpolation=cv2.INTER_CUBIC)
     value = np.clip(np.rint(lines * 255), 0, 255).astype(np.uint8)
     return _three(255 - value if dark_lines else value)
+
+
+def _contours(light: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """0…1: how much of a line there is at a scale, where everything around is not lines as well."""
+    smooth = cv2.GaussianBlur(light, (0, 0), sigma)
+    # Scale-normalised: a step of the clip's whole range is about 0.4 at every sigma.
+    slope = sigma * np.hypot(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1)) / 32
+    around = cv2.GaussianBlur(slope, (0, 0), 7 * sigma)
+    clear = np.maximum(0.0, slope - 1.1 * around - 0.012)
+    return np.tanh(clear * 16.0).astype(np.float32)
 
 
 def structure_level(control: Picture, level: float) -> Picture:
