@@ -15,6 +15,8 @@ from gen2studio.ui import theme
 from gen2studio.ui.panels.stills_strip import StillsStrip
 from gen2studio.ui.widgets.named import named
 
+_COUNTABLE = 100_000
+
 
 class GenerateFooter(QWidget):
     """Follows the run of the target clip."""
@@ -72,15 +74,19 @@ class GenerateFooter(QWidget):
         self.progress.setVisible(state.active)
         if not state.active:
             return
-        self.progress.setRange(0, max(1, state.total))
-        self.progress.setValue(state.done)
+        scale = max(1, state.total >> 20)
+        self.progress.setRange(0, max(1, state.total // scale))
+        self.progress.setValue(state.done // scale)
         what = "Stills" if state.lane is Lane.STILLS else "Clip"
         if state.state is JobState.QUEUED:
             text = f"{what}: waiting in the queue"
         else:
             left = f" · {duration(state.eta_seconds)} left" if state.eta_seconds is not None else ""
             stage = f" · {state.stage}" if state.stage else ""
-            text = f"{what}: {state.done} of {state.total}{left}{stage}"
+            # Bytes of a model are no frames to be counted.
+            counted = state.total < _COUNTABLE
+            share = f"{state.done} of {state.total}" if counted else f"{100 * state.done // state.total} %"
+            text = f"{what}: {share}{left}{stage}"
         self.progress.setFormat(text)
         self.progress.setToolTip(text)
 
