@@ -153,6 +153,8 @@ class ModelLibrary:
                 wanted = plain_id(f"{manifest.id}-{file.stem}" if file is not None else manifest.id)
                 same = {"id": _free(wanted, taken), "added": datetime.now(UTC).isoformat(timespec="seconds")}
                 rows.append(same)
+            # Who adds a model again has seen that its files are others now.
+            _forget_sums(table, same["id"])
             same["folder"] = str(checked.folder)
             same["transformer_file"] = str(file) if file is not None else ""
             same["title"] = _title(checked)
@@ -168,7 +170,7 @@ class ModelLibrary:
                 raise ModelError(f"{model.title} is built in and can't be removed.", "")
             table = self._read()
             table["models"] = [row for row in table["models"] if row["id"] != model_id]
-            table["sha256"].pop(model_id, None)
+            _forget_sums(table, model_id)
             self._write(table)
 
     def verify(
@@ -182,7 +184,7 @@ class ModelLibrary:
         with self._lock:
             self._seen.clear()
             model = self.model(model_id)
-            known = {**self._read()["sha256"].get(model_id, {}), **dict(model.manifest.files)}
+            known = {**self._read()["sha256"].get(_sums_of(model), {}), **dict(model.manifest.files)}
         checked = model.checkpoint()
         paths = [header.path for headers in checked.headers.values() for header in headers]
         total = sum(path.stat().st_size for path in paths)
@@ -207,7 +209,7 @@ class ModelLibrary:
                 )
         with self._lock:
             table = self._read()
-            table["sha256"][model_id] = sums
+            table["sha256"][_sums_of(model)] = sums
             self._write(table)
         return Verification(
             model=model, files=tuple(sorted(sums.items())), compared=sum(1 for name in sums if name in known)
@@ -309,6 +311,17 @@ class ModelLibrary:
 
     def _write(self, table: Mapping[str, Any]) -> None:
         write_atomic(self.registry_file, json.dumps(table, indent=1, ensure_ascii=False).encode())
+
+
+def _sums_of(model: InstalledModel) -> str:
+    """Where the sums of a model are kept: another revision, such as a newer built-in model, has others."""
+    return f"{model.id}@{model.manifest.revision}"
+
+
+def _forget_sums(table: Mapping[str, Any], model_id: str) -> None:
+    sums: dict[str, Any] = table["sha256"]
+    for key in [key for key in sums if key.startswith(f"{model_id}@")]:
+        del sums[key]
 
 
 def _place(row: Mapping[str, Any]) -> tuple[Path, Path | None]:

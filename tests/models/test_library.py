@@ -157,6 +157,23 @@ def test_verifying_reads_everything_and_remembers(library: ModelLibrary, builtin
         library.verify("mini", cancel=token)
 
 
+def test_a_model_that_was_changed_on_purpose_is_added_again(
+    tmp_path: Path, library: ModelLibrary, builtin: Path
+) -> None:
+    folder = write_checkpoint(tmp_path / "a")
+    model_id = library.add(folder).id
+    library.verify(model_id)
+    path = folder / "transformer" / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    with pytest.raises(ModelError, match="bytes have changed"):
+        library.verify(model_id)
+    assert library.add(folder).id == model_id
+    assert library.verify(model_id).compared == 0
+    library.verify("mini")
+    change_json(builtin / "gen2studio.json", revision="2")
+    assert library.verify("mini").compared == 0
+
+
 def test_sums_of_the_description_are_held_against(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "m", manifest={"files": {f"vae/{WEIGHTS}": "0" * 64}})
     with pytest.raises(ModelError, match="bytes have changed"):
