@@ -106,6 +106,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="board.new_panel", text="Add panel", icon="plus", menu="Generate/Storyboard", group="panel", tip="Add an empty panel behind the chosen one."),
     Action(id="board.duplicate", text="Duplicate panel", icon="copy", menu="Generate/Storyboard", group="panel", tip="Put a copy of the chosen panel behind it."),
     Action(id="board.remove", text="Delete panel", icon="trash-2", menu="Generate/Storyboard", group="panel", tip="Take the chosen panel off the board."),
+    Action(id="board.go_to", text="Show on timeline", icon="crosshair", menu="Generate/Storyboard", group="panel", tip="Go to the clip that was made from the chosen panel."),
     Action(id="board.draw", text="Draw on panel…", icon="pencil-ruler", menu="Generate/Storyboard", group="picture", tip="Draw boxes, shapes and strokes as the mock-up of the chosen panel."),
     Action(id="board.paste", text="Paste picture", icon="clipboard-paste", menu="Generate/Storyboard", group="picture", tip="Use the picture on the clipboard for the chosen panel."),
     Action(id="board.from_frame", text="Use frame of a clip…", icon="film", menu="Generate/Storyboard", group="picture", tip="Use a frame of a clip as the picture of the chosen panel."),

@@ -226,6 +226,7 @@ class MainWindow(QMainWindow):
         studio.modified_changed.connect(self._show_title)
         studio.offline_changed.connect(self._on_offline_changed)
         studio.board.busy_changed.connect(self._on_busy_changed)
+        studio.shelf.changed.connect(self.generate.refresh)
         self.pool.import_requested.connect(lambda: self.binder.action("file.import").trigger())
         self.pool.files_dropped.connect(studio.import_files)
         self.pool.insert_requested.connect(studio.editing.insert_media)

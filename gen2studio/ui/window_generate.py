@@ -76,6 +76,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "board.new_panel": lambda: add_panel(window),
         "board.duplicate": lambda: studio.storyboards.duplicate_panel(window.storyboard.chosen),
         "board.remove": lambda: studio.storyboards.remove_panels(window.storyboard.selected),
+        "board.go_to": lambda: go_to_panel(window),
         "board.draw": lambda: window.storyboard.draw(),
         "board.paste": lambda: window.storyboard.paste(),
         "board.from_frame": lambda: panel_from_frame(window),
@@ -146,6 +147,14 @@ def add_panel(window: MainWindow) -> None:
     """Another panel, with the storyboard in front."""
     window.raise_dock("storyboard")
     window.storyboard.add_panel()
+
+
+def go_to_panel(window: MainWindow) -> None:
+    """Show the clip that was made from the chosen panel."""
+    if window.studio.storyboards.go_to(window.storyboard.chosen):
+        window.raise_dock("timeline")
+    else:
+        window.studio.session.tell("This panel is not on the timeline yet. Animatic or Generate lays it there.")
 
 
 def panel_from_frame(window: MainWindow) -> None:

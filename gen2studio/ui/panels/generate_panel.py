@@ -203,6 +203,10 @@ class GeneratePanel(QWidget):
         assert isinstance(found, PatternEditor)
         return found
 
+    def refresh(self) -> None:
+        """Something that the sections read has changed: the library of adapters."""
+        self._on_look_changed(self._generation.look)
+
     # -- showing ------------------------------------------------------------------------------------------------------
 
     def _words(self, text: str) -> tuple[PromptWord, ...]:

@@ -277,7 +277,7 @@ class StoryboardPanel(QWidget):
         board = self._boards.current
         panel = next((p for p in board.panels if p.id == self.chosen), None) if board is not None else None
         self.details.show_panel(board, panel)
-        for name in ("board.duplicate", "board.remove", *_PICTURES):
+        for name in ("board.duplicate", "board.remove", "board.go_to", *_PICTURES):
             self._actions[name].setEnabled(panel is not None)
         for name in ("board.animatic", "board.stills", "board.generate"):
             self._actions[name].setEnabled(board is not None and bool(board.panels))
@@ -369,7 +369,7 @@ class StoryboardPanel(QWidget):
 
     def _on_menu(self, position: QPoint) -> None:
         menu = QMenu(self)
-        for group in (_EDITS, _PICTURES):
+        for group in (_EDITS, _PICTURES, ("board.go_to",)):
             for name in group:
                 menu.addAction(self._actions[name])
             menu.addSeparator()
