@@ -195,7 +195,7 @@ boards = st.builds(
             dialogue=_text,
             clip_id=st.just("") | _ids("clip"),
         ),
-        max_size=3,
+        max_size=2,
         unique_by=lambda panel: panel.id,
     ).map(tuple),
     width=st.integers(2, 4096),
@@ -336,6 +336,6 @@ def documents(draw: st.DrawFn) -> Document:
         masks=frozen_map(masks),
         takes=frozen_map({take.id: take for take in takes}),
         default_look=draw(looks),
-        boards=frozen_map({board.id: board for board in draw(st.lists(boards, max_size=2))}),
-        training_sets=frozen_map({found.id: found for found in draw(st.lists(training_sets, max_size=2))}),
+        boards=frozen_map({board.id: board for board in draw(st.lists(boards, max_size=1))}),
+        training_sets=frozen_map({found.id: found for found in draw(st.lists(training_sets, max_size=1))}),
     )

@@ -22,7 +22,7 @@ from gen2studio.document.model import Document
 from tests.document.builders import documents
 
 BASE = Path("/films/dog.g2s")
-modest = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+modest = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @modest
