@@ -23,7 +23,7 @@ from gen2studio.diffusion.runtime.footprint import ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
-from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
 from gen2studio.diffusion.sampling.decode import decode, load_latents, save_latents
 from gen2studio.diffusion.sampling.denoise import PromptEmbeds, Sampling, denoise
 from gen2studio.diffusion.sampling.preview import LatentColours, PreviewClock, colours_of
@@ -117,6 +117,8 @@ class Production:
             self.model, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
         )
         library: Any = load_diffusers()
+        # The worker caps threads before a job; the first job of a session brings torch in only now.
+        load_torch().set_num_threads(max(1, context.threads))
         kind: type[Any] = getattr(library, self.family.traits.pipeline)
         parts = self.residency.acquire(self.model, plan, progress=told, cancel=context.cancel)
         pipe = parts.pipeline(kind)

@@ -385,3 +385,19 @@ def test_latents_on_disk(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     assert load_latents(path, (1, 16, 2, 4, 4)) is None
     assert consistency.active(0.9) and not consistency.active(1.0)
+
+
+def test_tiles_are_those_of_the_stock_decoder(causal: Model) -> None:
+    vae = causal.pipe.vae
+    latents = torch.randn((1, 16, 2, 4, 20), generator=torch.Generator().manual_seed(2))
+    ours = np.stack(list(decode(causal.pipe, latents, tile=128)))
+    mean, std = torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
+    raw = latents * std.view(1, -1, 1, 1, 1) + mean.view(1, -1, 1, 1, 1)
+    vae.enable_tiling(128, 128, 96, 96)
+    try:
+        with torch.no_grad():
+            stock = vae.decode(raw, return_dict=False)[0]
+    finally:
+        vae.disable_tiling()
+    expected = ((stock[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
+    assert np.abs(ours.astype(int) - expected).max() <= 1

@@ -106,56 +106,60 @@ def _whole(
     vae: Any, latents: Tensor, check: Callable[[], None], progress: Callable[[int, int], None]
 ) -> Iterator[Picture]:
     """The loop of ``AutoencoderKLWan._decode``, handing every part out as soon as it is there."""
-    from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+    for index, part in enumerate(_decoded(vae, _raw(vae, latents), check)):
+        yield from pictures(_pixels(vae, part))
+        progress(index + 1, latents.shape[2])
 
+
+def _decoded(vae: Any, raw: Tensor, check: Callable[[], None]) -> Iterator[Tensor]:
+    """What the decoder makes of each latent frame. The causal caches are ours: a job that runs in between, at a check,
+    neither sees nor clears them."""
     hook = getattr(vae, "_hf_hook", None)
-    if hook is not None and hasattr(hook, "pre_forward"):
-        hook.pre_forward(vae)
-    count = latents.shape[2]
-    raw = vae.post_quant_conv(_raw(vae, latents))
     cache: list[Any] = [None] * vae._cached_conv_counts["decoder"]
-    for index in range(count):
+    for index in range(raw.shape[2]):
         check()
-        part = vae.decoder(raw[:, :, index : index + 1], feat_cache=cache, feat_idx=[0], first_chunk=index == 0)
-        if vae.config.patch_size is not None:
-            part = unpatchify(part, patch_size=vae.config.patch_size)
-        yield from pictures(part)
-        progress(index + 1, count)
+        if hook is not None and hasattr(hook, "pre_forward"):
+            hook.pre_forward(vae)
+        latent = vae.post_quant_conv(raw[:, :, index : index + 1])
+        yield vae.decoder(latent, feat_cache=cache, feat_idx=[0], first_chunk=index == 0)
 
 
 def _tiled(
     vae: Any, latents: Tensor, size: int, check: Callable[[], None], progress: Callable[[int, int], None]
 ) -> Iterator[Picture]:
-    kept = (
-        vae.use_tiling, vae.tile_sample_min_height, vae.tile_sample_min_width,
-        vae.tile_sample_stride_height, vae.tile_sample_stride_width, vae.spatial_compression_ratio,
-    )  # fmt: skip
-    stride = size * 3 // 4
+    """The tiles of ``AutoencoderKLWan.tiled_decode``: a quarter of each overlaps its neighbour and is blended."""
+    raw = _raw(vae, latents)
     cell = _scale(vae)
-    down = -(-latents.shape[-2] // (stride // cell)), -(-latents.shape[-1] // (stride // cell))
-    total = down[0] * down[1] * latents.shape[2]
-    calls = 0
+    side = size // cell
+    stride = side * 3 // 4
+    grain = cell // (vae.config.patch_size or 1)
+    blend, kept = (side - stride) * grain, stride * grain
+    tops, lefts = range(0, raw.shape[-2], stride), range(0, raw.shape[-1], stride)
+    total = len(tops) * len(lefts)
+    rows: list[list[Tensor]] = []
+    for top in tops:
+        row: list[Tensor] = []
+        for left in lefts:
+            tile = raw[..., top : top + side, left : left + side]
+            row.append(torch.cat(list(_decoded(vae, tile, check)), 2))
+            progress(len(rows) * len(lefts) + len(row), total)
+        rows.append(row)
+    bands: list[Tensor] = []
+    for down, row in enumerate(rows):
+        for across, tile in enumerate(row):
+            if down:
+                vae.blend_v(rows[down - 1][across], tile, blend)
+            if across:
+                vae.blend_h(row[across - 1], tile, blend)
+        bands.append(torch.cat([tile[..., :kept, :kept] for tile in row], -1))
+    whole = torch.cat(bands, -2)[..., : raw.shape[-2] * grain, : raw.shape[-1] * grain]
+    yield from pictures(_pixels(vae, whole))
 
-    def on_call(*_: Any) -> None:
-        nonlocal calls
-        check()
-        calls += 1
-        progress(min(calls, total) - 1, total)
 
-    hook = vae.decoder.register_forward_pre_hook(on_call)
-    try:
-        vae.spatial_compression_ratio = cell
-        vae.enable_tiling(size, size, stride, stride)
-        decoded = vae.decode(_raw(vae, latents), return_dict=False)[0]
-    finally:
-        hook.remove()
-        (
-            vae.use_tiling, vae.tile_sample_min_height, vae.tile_sample_min_width,
-            vae.tile_sample_stride_height, vae.tile_sample_stride_width, vae.spatial_compression_ratio,
-        ) = kept  # fmt: skip
-        vae.clear_cache()
-    progress(total, total)
-    yield from pictures(decoded)
+def _pixels(vae: Any, decoded: Tensor) -> Tensor:
+    from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+
+    return decoded if vae.config.patch_size is None else unpatchify(decoded, patch_size=vae.config.patch_size)
 
 
 def pictures(decoded: Tensor) -> Iterator[Picture]:
