@@ -121,7 +121,7 @@ class Judge:
             )
 
     def loss(self) -> float:
-        from gen2studio.diffusion.training.lora import denoising_loss
+        from gen2studio.diffusion.training.lora_run import denoising_loss
 
         torch, losses = self.torch, []
         with torch.no_grad():
