@@ -70,7 +70,8 @@ class ShotCards(QObject):
             if not self._generation.needs_shot:
                 return None
             icon, advice = _ADVICE[self._generation.look.mode]
-            return icon, "A new shot", advice
+            board = self._generation.look.mode is Mode.STORYBOARD
+            return icon, "A storyboard" if board else "A new shot", advice
         if not self.is_slate(picture) or self.given(picture):
             return None
         icon, advice = _ADVICE.get(self._look(picture).mode, _OTHER)

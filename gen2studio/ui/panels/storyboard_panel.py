@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QItemSelectionModel, QPoint, QSize, Qt
-from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeyEvent
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -38,6 +38,8 @@ from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.named import action_button, chooser, named, text_button
 
 _EDITS = ("board.new_panel", "board.duplicate", "board.remove")
+_ROOMY = 860
+"""Pixels from which on the bar has room for everything."""
 _PICTURES = ("board.draw", "board.paste", "board.from_frame")
 
 
@@ -123,11 +125,22 @@ class StoryboardPanel(QWidget):
         layout.addLayout(self._build_bar())
         layout.addWidget(self._split, 1)
         layout.addWidget(self.empty, 1)
+        # Its own limit, not that of a bar with everything on it: see resizeEvent.
+        self.setMinimumWidth(560)
         self._wire()
         self.reload()
 
     def sizeHint(self) -> QSize:
         return QSize(900, 300)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        roomy = self.width() >= _ROOMY
+        for button in self._roomy:
+            button.setVisible(roomy)
+        self.look.setToolButtonStyle(
+            Qt.ToolButtonStyle.ToolButtonTextBesideIcon if roomy else Qt.ToolButtonStyle.ToolButtonIconOnly
+        )
 
     def _build_bar(self) -> QHBoxLayout:
         actions = self._actions
@@ -141,10 +154,15 @@ class StoryboardPanel(QWidget):
             text=False,
         )  # fmt: skip
         bar.addWidget(self.more)
+        self._roomy: list[QWidget] = []
+        """Buttons that a narrow panel leaves to the menus."""
         for group in (_EDITS, _PICTURES):
             bar.addSpacing(6)
             for name in group:
-                bar.addWidget(action_button(actions[name], self))
+                button = action_button(actions[name], self)
+                bar.addWidget(button)
+                if group is _PICTURES:
+                    self._roomy.append(button)
         bar.addSpacing(6)
         self.look = named(QToolButton(self), "board.look", "Look of the board")
         self.look.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
