@@ -33,6 +33,7 @@ from gen2studio.ui.panels.shot_section import ShotSection
 from gen2studio.ui.panels.storyboard_model import PANEL_MIME
 from gen2studio.ui.panels.structure_section import StructureSection
 from tests.fakes.fake_engine import FakeGenerator
+from tests.fakes.fake_studio import with_clip
 from tests.ui.desk import LEFT, NONE, Desk, click, drop, open_desk, part
 
 _EVERYTHING = frozenset(
@@ -246,8 +247,11 @@ def test_a_camera_move_is_one_step_and_is_played(desk: Desk, qtbot: QtBot) -> No
     assert look_of(window).camera == Camera()
 
 
-def test_structure_says_what_reads_it_and_takes_a_depth_pass(desk: Desk, qtbot: QtBot, tmp_path: Path) -> None:
+def test_structure_says_what_reads_it_and_takes_a_depth_pass(
+    desk: Desk, qtbot: QtBot, media_root: Path, tmp_path: Path
+) -> None:
     window, _ = desk
+    with_clip(window.studio, media_root, qtbot)
     press(qtbot, window, "generate.mode.render")
     window.studio.generation.change("Choose model", generator="model")
     section = window.generate.page("structure")

@@ -132,7 +132,10 @@ class StructureSection(QWidget):
         self.words.setVisible(state.honours("structure_source"))
         self.strictness.setVisible(state.honours("control_scale"))
         self.strictness.set_value(look.controls.control_scale)
-        self.depth.setVisible(state.honours("depth_pass"))
+        # A pass belongs to footage: without a clip there is nothing it could be kept with.
+        there = state.honours("depth_pass") and state.clip is not None
+        self.depth.setVisible(there)
+        self.setAcceptDrops(there)
         found = look.depth_pass
         self.name.show_text(found.name or Path(found.path).name if found else "none")
         self.name.setToolTip(found.path if found else "No depth pass")
