@@ -85,6 +85,11 @@ class Production:
         sentence = self.framing.sentence()
         if sentence and self.request.frames is None:
             self.context.note(sentence)
+        if self.finisher.applies_large and self.request.frames is None:
+            width, height = self.framing.native
+            self.context.note(
+                f"The model draws at {width}×{height}: its light and colours are applied to the full-size footage."
+            )
         window = self.model.manifest.frames.native or self.shot.clock.count
         shape = ClipShape(
             width=self.framing.native[0],

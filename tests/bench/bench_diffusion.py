@@ -226,7 +226,8 @@ def joins(bench: Bench) -> None:
     rule = bench.geometry.frames
     window, overlap = rule.latent(9), max(1, rule.latent(9) // 4)
     latents = window + 3 * (window - overlap)
-    count = rule.padded((latents - 1) * rule.group + 1)
+    # Rounded down to a length the model takes, so that four windows are enough.
+    count = rule.padded((latents - 1) * rule.group + 1 - (rule.step - 1))
     for number, prompt in enumerate(SHOTS):
         sampling = bench.sampling(4, seed=number + 5, window=window, overlap=overlap)
         frames = bench.frames(bench.ours(bench.inputs(count), bench.embeds(prompt), sampling))
