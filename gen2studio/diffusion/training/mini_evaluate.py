@@ -317,7 +317,8 @@ def main() -> None:
     parser.add_argument("--probe-steps", type=int, default=500)
     parser.add_argument("--media", type=Path, help="real clips for the VAE's PSNR")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--no-sheets", action="store_true")
+    parser.add_argument("--no-sheets", action="store_true", help="keep the contact sheets that are there")
+    parser.add_argument("--sheets-only", action="store_true", help="draw the contact sheets and measure nothing")
     parser.add_argument("--out", type=Path, help="folder of the card (the model's own by default)")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -326,6 +327,10 @@ def main() -> None:
     def log(line: str) -> None:
         print(f"{time.process_time() - began:7.0f} s  {line}", flush=True)  # noqa: T201
 
+    out: Path = given.out or given.model
+    if given.sheets_only:
+        write_sheets(Sampler(given.model), out / "samples")
+        return
     if given.probe and given.probe.exists():
         probe = Probe()
         probe.load_state_dict(torch.load(given.probe, weights_only=True))
@@ -335,12 +340,12 @@ def main() -> None:
         if given.probe:
             torch.save(probe.state_dict(), given.probe)
     log("probe trained")
-    out: Path = given.out or given.model
     out.mkdir(parents=True, exist_ok=True)
     result = evaluate(given.model, given.clips, given.frames, probe, given.media, log)
     if not given.no_sheets:
-        result["sheets"] = write_sheets(Sampler(given.model), out / "samples")
+        write_sheets(Sampler(given.model), out / "samples")
         log("contact sheets written")
+    result["sheets"] = sorted(path.name for path in (out / "samples").glob("*.jpg"))
     result["evaluation_processor_seconds"] = round(time.process_time() - began)
     (out / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
     write_card(out, result)

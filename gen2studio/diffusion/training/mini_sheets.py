@@ -24,15 +24,12 @@ Make = Callable[..., F32]
 PROMPTS = (
     "a realistic clip of a red car drives left fast on a street by day",
     "a realistic clip of a white boat sails right slowly on the sea at sunset",
-    "a realistic clip of a yellow balloon floats right slowly in the mountains by day",
     "an anime drawing of a purple dog runs right fast on a meadow by day",
     "a watercolor painting of a blue bird flies left slowly in the forest at dawn",
     "a neon picture of a green car drives right fast in the city at night",
     "a noir film of a black person walks left slowly on a street in fog",
     "a paper collage of an orange ball rolls left slowly in the desert at sunset",
-    "pixel art of a red boat sails left fast on the sea at night",
     "a pencil sketch of a blue person walks right slowly in the snow by day",
-    "a realistic clip of a green ball rolls right fast in a room at night",
     "a realistic clip of nobody in the forest at dawn the camera pans right",
 )
 
@@ -63,7 +60,7 @@ def _render(spec: ClipSpec, frames: int) -> tuple[F32, F32, F32]:
 
 
 def text_sheet(make: Make, path: Path) -> None:
-    """Twelve prompts, frames 0, 4, 8, 12 and 16 of each."""
+    """Nine prompts, frames 0, 4, 8, 12 and 16 of each."""
     rows: list[tuple[str, list[F32]]] = []
     for index, prompt in enumerate(PROMPTS):
         clip = make(prompt, 17, seed=index)
@@ -77,11 +74,11 @@ def still_sheet(make: Make, path: Path) -> None:
     rng = random.Random(2)
     for scene in SCENES:
         pictures: list[F32] = []
-        specs = [(("realistic"), time) for time in TIMES] + [(style, "day") for style in list(STYLES)[1:5]]
+        specs = [("realistic", time) for time in list(TIMES)[1:4]] + [(style, "day") for style in list(STYLES)[2:5]]
         for place, (style, time) in enumerate(specs):
             base = draw_spec(rng, scene=scene, subject=rng.choice(subjects_of(scene)))
             pictures.append(make(caption(base.restyled(style, time)), 1, seed=100 + place)[0])
-        rows.append((f"{scene}: {', '.join(TIMES)}; {', '.join(list(STYLES)[1:5])}", pictures))
+        rows.append((f"{scene}: {', '.join(list(TIMES)[1:4])}; {', '.join(list(STYLES)[2:5])}", pictures))
     _strip(rows, path, "Stills: each scene by time and style, a random subject in each")
 
 
@@ -108,7 +105,7 @@ def task_sheet(make: Make, path: Path) -> None:
         row(f"{kind}: {caption(target)}", control, made)
     video, keep = np.full_like(clip, 0.5), everything.copy()
     video[0], keep[0] = clip[0], 0
-    row(f"first frame: {caption(spec)}", video, make(caption(spec), 9, seed=1, video=video, mask=keep))
+    row(f"first frame: {caption(spec)}", video.copy(), make(caption(spec), 9, seed=1, video=video, mask=keep))
     video[8], keep[8] = clip[8], 0
     row("first and last frame", video, make(caption(spec), 9, seed=1, video=video, mask=keep))
     hole = np.stack([cv2.dilate(m, np.ones((9, 9), np.uint8)) for m in (mask > 0.5).astype(np.uint8)]).astype(
