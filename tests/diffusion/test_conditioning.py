@@ -117,7 +117,7 @@ def test_layout_is_few_flat_colours_and_steady(juggler: list[Picture]) -> None:
     changed = [(a != b).any(-1).mean() for a, b in itertools.pairwise(made)]
     assert max(changed) < 0.12
     shown = measures.correlation(made[0].astype(np.float32), juggler[0].astype(np.float32))
-    assert shown > 0.8, "each region has the colour of what lies there"
+    assert shown > 0.7, "each region has the colour of what lies there"
 
 
 def test_a_clip_of_controls_is_refused_in_one_sentence(juggler: list[Picture]) -> None:

@@ -73,7 +73,8 @@ def edges(
     sigma /= shrink
     # Sensor noise is below a tenth of the clip's range, contours are above it.
     clean = cv2.bilateralFilter(np.ascontiguousarray(small), 0, 0.1, 1.4 * sigma)
-    lines = np.maximum(_contours(clean, sigma), _contours(clean, 2.5 * sigma))
+    light = np.asarray(clean, np.float32)
+    lines = np.maximum(_contours(light, sigma), _contours(light, 2.5 * sigma))
     if shrink > 1:
         lines = cv2.resize(lines, (width, height), interpolation=cv2.INTER_CUBIC)
     value = np.clip(np.rint(lines * 255), 0, 255).astype(np.uint8)
