@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -22,7 +23,7 @@ from gen2studio.ui.panels.generate_footer import GenerateFooter
 from gen2studio.ui.panels.generate_sections import FillRow, MotionPage, RegionRow, SeedRow, SliderRows
 from gen2studio.ui.panels.generate_services import PanelServices, Use
 from gen2studio.ui.panels.generate_state import PanelState
-from gen2studio.ui.panels.generator_chooser import GeneratorChooser, NotHonoured
+from gen2studio.ui.panels.generator_chooser import AUTOMATIC, GeneratorChooser, NotHonoured
 from gen2studio.ui.panels.mode_chooser import ModeChooser
 from gen2studio.ui.panels.pattern_editor import PatternEditor
 from gen2studio.ui.panels.prompt_field import PromptField
@@ -264,7 +265,9 @@ class GeneratePanel(QWidget):
             self.unserved.say(f"{MODE_TITLES[look.mode.value]} can't run here yet", self._generation.why_not())
         else:
             serving = self._generation.registry.serving(look.mode.value)
-            self.generator.show_choice(look, serving, state.abilities, self._generation.why_chosen())
+            free = self._generation.choice_for(replace(look, generator=AUTOMATIC))
+            automatic = free.abilities if free is not None else state.abilities
+            self.generator.show_choice(look, serving, state.abilities, automatic, self._generation.why_chosen())
             if not training:
                 self._show_sections(state)
                 self.not_honoured.show_ability(state.ability)

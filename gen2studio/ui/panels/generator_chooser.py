@@ -46,10 +46,10 @@ class GeneratorChooser(QWidget):
         self.box.activated.connect(lambda row: self.generator_chosen.emit(self.box.itemData(row)))
 
     def show_choice(
-        self, look: Look, serving: tuple[Abilities, ...], found: Abilities, why: str, memory: str = ""
+        self, look: Look, serving: tuple[Abilities, ...], found: Abilities, automatic: Abilities, why: str
     ) -> None:
-        """``found`` is what will run, ``why`` one sentence about it."""
-        entries = [(AUTOMATIC, f"Automatic — {found.title}"), *((a.id, a.title) for a in serving)]
+        """``found`` is what will run, ``automatic`` what would if it were left to the program, ``why`` one sentence."""
+        entries = [(AUTOMATIC, f"Automatic — {automatic.title}"), *((a.id, a.title) for a in serving)]
         if [(self.box.itemData(i), self.box.itemText(i)) for i in range(self.box.count())] != entries:
             self.box.clear()
             for row, (generator, title) in enumerate(entries):
@@ -59,9 +59,8 @@ class GeneratorChooser(QWidget):
         self.box.setCurrentIndex(max(0, self.box.findData(look.generator)))
         self.why.setText(why)
         self.why.setVisible(bool(why))
-        plan = memory or found.memory_plan
-        self.memory.setText(plan)
-        self.memory.setVisible(bool(plan))
+        self.memory.setText(found.memory_plan)
+        self.memory.setVisible(bool(found.memory_plan))
 
 
 class NotHonoured(QWidget):
