@@ -74,7 +74,8 @@ class ShotCards(QObject):
             return icon, "A storyboard" if board else "A new shot", advice
         if not self.is_slate(picture) or self.given(picture):
             return None
-        icon, advice = _ADVICE.get(self._look(picture).mode, _OTHER)
+        mode = self._look(picture).mode
+        icon, advice = _OTHER if mode is Mode.STORYBOARD else _ADVICE.get(mode, _OTHER)
         return icon, "Nothing generated yet", advice
 
     def given(self, picture: ViewerPicture) -> str:

@@ -185,10 +185,9 @@ class GeneratePanel(QWidget):
 
     def _structure(self) -> QWidget:
         def choose() -> None:
-            self._choose_files("Depth pass", lambda paths: section.use_pass(paths[0]), many=False, kinds=_PASSES)
+            self._choose_files("Depth pass", lambda paths: page.use_pass(paths[0]), many=False, kinds=_PASSES)
 
-        section = StructureSection(self._generation, choose, self.body)
-        return section
+        return (page := StructureSection(self._generation, choose, self.body))
 
     def page(self, name: str) -> QWidget:
         """The content of a section, made now if it was not needed before."""
@@ -316,8 +315,7 @@ class GeneratePanel(QWidget):
         self.footer.setVisible(not training)
 
     def _on_stills_changed(self) -> None:
-        state = self.state()
-        if state is not None:
+        if (state := self.state()) is not None:
             self.footer.show_stills(self._generation.stills, state.rate)
 
     def _on_run_changed(self, run: RunState) -> None:

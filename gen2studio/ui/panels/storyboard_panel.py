@@ -118,7 +118,7 @@ class StoryboardPanel(QWidget):
         self._split.addWidget(self.view)
         self._split.addWidget(self.details)
         self._split.setStretchFactor(0, 1)
-        self._split.setSizes([900, 330])
+        self._split.setSizes([900, 280])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 8)
         layout.setSpacing(5)
