@@ -23,9 +23,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gen2studio.diffusion.training.mini_codec import PatchCodec
+from gen2studio.diffusion.training.mini_codec import PatchCodec, from_autoencoder
 from gen2studio.diffusion.training.mini_data import Shard, open_shards
 from gen2studio.diffusion.training.mini_model import (
     GEOMETRIES,
@@ -161,6 +163,19 @@ class MiniTrainer:
                     value.lerp_(live[name], 1 - decay**2)
         return float(loss.detach()), [float(v) for v in each.detach()]
 
+    def start_from(self, checkpoint: Path) -> None:
+        """Begin with the weights of a shipped checkpoint folder of the same geometry instead of from nothing.
+        Optimisers start fresh. Raises RuntimeError where the shapes differ."""
+        for name, module in self.modules.items():
+            state: dict[str, Tensor] = {}
+            for part in sorted((checkpoint / name).glob("*.safetensors")):
+                state.update(load_file(part, device=str(self.device)))
+            # The text encoder's embedding is stored once and used under two names.
+            left = module.load_state_dict(state, strict=False)
+            if left.unexpected_keys or [key for key in left.missing_keys if not key.endswith("embed_tokens.weight")]:
+                raise RuntimeError(f"{checkpoint / name} is of another geometry.")
+        self.average = {k: v.detach().clone() for k, v in self.modules.state_dict().items()}
+
     def save(self, folder: Path, spent: float) -> None:
         """Write the whole state, then swap it in."""
         state: dict[str, Any] = {
@@ -218,7 +233,12 @@ def draw_batch(
 
 
 def run(
-    options: TrainOptions, run_folder: Path, data: Path, codec: PatchCodec | LearnedCodec, resume: bool
+    options: TrainOptions,
+    run_folder: Path,
+    data: Path,
+    codec: PatchCodec | LearnedCodec,
+    resume: bool,
+    start_from: Path | None = None,
 ) -> MiniTrainer:
     """Train until the budget is used, saving on the way."""
     torch.set_num_threads(options.threads)
@@ -227,6 +247,8 @@ def run(
     trainer = MiniTrainer(options, codec)
     if resume and (run_folder / "state.pt").exists():
         trainer.load(run_folder / "state.pt")
+    elif start_from is not None:
+        trainer.start_from(start_from)
     shards = open_shards(data, {})
     # A GPU works while the processor waits: there the clock counts.
     clock = time.process_time if options.device == "cpu" else time.perf_counter
@@ -271,7 +293,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the mini model on the procedural world.")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--codec", type=Path, required=True, help="codec.pt of mini_release fit, or vae.pt of mini_vae")
+    parser.add_argument("--codec", type=Path, help="codec.pt of mini_release fit, or vae.pt of mini_vae")
     parser.add_argument("--stage", choices=("A", "B"), default="A")
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--threads", type=int, default=2)
@@ -279,17 +301,23 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start-from", type=Path, help="a shipped checkpoint to go on from")
     parser.add_argument("--pid-file", type=Path)
     given = parser.parse_args()
     if given.pid_file:
         given.pid_file.write_text(str(os.getpid()))
-    codec = PatchCodec() if given.stage == "A" else LearnedCodec(GEOMETRIES["B"])
-    codec.load_state_dict(torch.load(given.codec, weights_only=True))
+    if given.codec:
+        codec = PatchCodec() if given.stage == "A" else LearnedCodec(GEOMETRIES["B"])
+        codec.load_state_dict(torch.load(given.codec, weights_only=True))
+    elif given.start_from and given.stage == "A":
+        codec = from_autoencoder(AutoencoderKLWan.from_pretrained(given.start_from / "vae", local_files_only=True))
+    else:
+        parser.error("--codec is needed: the VAE whose latents are learned.")
     options = TrainOptions(
         stage=given.stage, minutes=given.minutes, threads=given.threads, tokens=given.tokens, lr=given.lr,
         device=given.device,
     )  # fmt: skip
-    run(options, given.run, given.data, codec, given.resume)
+    run(options, given.run, given.data, codec, given.resume, given.start_from)
 
 
 if __name__ == "__main__":
