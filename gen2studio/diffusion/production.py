@@ -29,6 +29,7 @@ from gen2studio.diffusion.sampling.denoise import PromptEmbeds, Sampling, denois
 from gen2studio.diffusion.sampling.preview import LatentColours, PreviewClock, colours_of
 from gen2studio.diffusion.sampling.windows import ColourReference, colour_lock, spans
 from gen2studio.diffusion.timing import Run, latent_window
+from gen2studio.diffusion.wording import heard, triggers_of
 from gen2studio.engine.events import Picture
 from gen2studio.engine.generators import RunContext
 from gen2studio.engine.requests import GenerateRequest
@@ -117,7 +118,9 @@ class Production:
             context.progress(done, max(1, total), stage or "Loading the model")
 
         guided = self.shot.guidance > 1.0
-        texts = [self.request.prompt, self.request.negative_prompt] if guided else [self.request.prompt]
+        triggers = triggers_of(self.request.adapters)
+        said = [self.request.prompt, self.request.negative_prompt] if guided else [self.request.prompt]
+        texts = [heard(text, self.model.manifest, triggers) for text in said]
         found = embed_prompts(
             self.model, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
         )

@@ -1,8 +1,8 @@
 """Exports against the ffmpeg command line with the same encoder settings, interleaved, best of three.
 
-``python -m tests.bench.bench_export [seconds] [straight|rgb]``. The command line brings its own, usually older, FFmpeg and x264 than
-the PyAV wheel: ratios near 1 say that nothing is lost on the way, not which x264 is faster. "rgb" forces every frame
-through RGB, as a frame with a take or a letterbox goes; the command line then does the same round trip.
+``python -m tests.bench.bench_export [seconds] [straight|rgb]``. The command line brings its own, usually older, FFmpeg
+and x264 than the PyAV wheel: ratios near 1 say that nothing is lost on the way, not which x264 is faster. "rgb" forces
+every frame through RGB, as a frame with a take or a letterbox goes; the command line then does the same round trip.
 """
 
 from __future__ import annotations

@@ -240,7 +240,8 @@ def test_an_adapter_of_another_model_is_refused(
     folder = tmp_path_factory.mktemp("other")
     wider = diffusers.WanVACETransformer3DModel(
         patch_size=(1, 1, 1), num_attention_heads=3, attention_head_dim=16, in_channels=16, out_channels=16,
-        text_dim=32, freq_dim=32, ffn_dim=64, num_layers=3, vace_layers=[0, 2], vace_in_channels=96, rope_max_seq_len=128,
+        text_dim=32, freq_dim=32, ffn_dim=64, num_layers=3, vace_layers=[0, 2], vace_in_channels=96,
+        rope_max_seq_len=128,
     )  # fmt: skip
     build(folder, "patch")
     wider.save_pretrained(folder / "transformer")

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from gen2studio.core.errors import GenerationError
-from gen2studio.diffusion.vocabulary import normalise
+from gen2studio.diffusion.wording import heard
 from gen2studio.engine.generators import TrainingDefaults
 from gen2studio.engine.requests import TrainRequest
 from gen2studio.models.manifest import ModelManifest
@@ -32,8 +32,6 @@ CLIP = 1.0
 WEIGHT_DECAY = 1e-2
 SMALL_MODEL = 300_000_000
 """Transformer parameters below which whole batches fit anywhere and activations need not be recomputed."""
-BUILT_IN = "mini"
-"""Id of the model with a vocabulary of its own."""
 FEWEST_BETWEEN = 10
 """Steps between two test frames at least: a test costs as much as several steps."""
 MOST_TESTS = 8
@@ -131,9 +129,7 @@ def plain_caption(caption: str, trigger: str) -> str:
 def taught(caption: str, manifest: ModelManifest, trigger: str) -> str:
     """The caption as the model's text encoder is given it: the built-in model only hears words it was taught, and the
     trigger word, which its tokenizer spells."""
-    if manifest.id != BUILT_IN:
-        return caption
-    return normalise(caption, keep=trigger.split())
+    return heard(caption, manifest, trigger.split())
 
 
 def test_prompt_of(request: TrainRequest) -> str:
