@@ -160,7 +160,7 @@ def test_a_shot_takes_its_size_from_the_model(desk: Desk, qtbot: QtBot) -> None:
     press(qtbot, window, "generate.mode.text")
     section = window.generate.page("shot")
     assert isinstance(section, ShotSection)
-    assert "17 frames" in section.size.text()
+    assert "17 frames" in section.size_note.text()
     press(qtbot, window, "button.shot.new")
     press(qtbot, window, "shot.aspect.1x1")
     clip = window.studio.generation.target
@@ -168,7 +168,7 @@ def test_a_shot_takes_its_size_from_the_model(desk: Desk, qtbot: QtBot) -> None:
     shot = window.studio.store.document.media[clip.media_id].shot
     assert shot is not None
     assert (shot.width, shot.height) == (128, 128)
-    assert section.size.text() == "128 × 128 · 17 frames"
+    assert section.size_note.text() == "128 × 128 · 17 frames"
     window.studio.store.undo_stack.undo()
     assert section.aspects[Fraction(16, 9)].isChecked()
 

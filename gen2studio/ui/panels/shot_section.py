@@ -73,12 +73,12 @@ class ShotSection(QWidget):
             label.setBuddy(field)
             lengths.addWidget(label)
             lengths.addWidget(field, 1)
-        self.size = note(self, "faint", "shot.size")
+        self.size_note = note(self, "faint", "shot.size")
         self.new = action_button(new_shot, self)
         self.new.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.new.setProperty("role", "switch")
         foot = QHBoxLayout()
-        foot.addWidget(self.size, 1)
+        foot.addWidget(self.size_note, 1)
         foot.addWidget(self.new)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -124,7 +124,7 @@ class ShotSection(QWidget):
             self._describe(shot)
 
     def _describe(self, shot: Shot) -> None:
-        self.size.setText(f"{shot.width} × {shot.height} · {shot.frames} frames")
+        self.size_note.setText(f"{shot.width} × {shot.height} · {shot.frames} frames")
 
     def _commit(self) -> None:
         if not self._quiet:
@@ -135,7 +135,7 @@ class ShotSection(QWidget):
         try:
             self._describe(self._sized(wish))
         except EditRefused as refused:
-            self.size.setText(str(refused))
+            self.size_note.setText(str(refused))
 
 
 def _frame_icon(ratio: float) -> QIcon:

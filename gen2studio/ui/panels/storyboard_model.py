@@ -160,7 +160,7 @@ class PanelsModel(QAbstractListModel):
         onto = parent.isValid()
         place = parent.row() if onto else row if row >= 0 else len(self._panels)
         if data.hasFormat(PANEL_MIME):
-            for panel_id in json.loads(data.data(PANEL_MIME).data()):
+            for panel_id in json.loads(bytes(data.data(PANEL_MIME).data())):
                 here = self.row_of(panel_id)
                 # Taking it out of its place moves what stands behind it.
                 self.moved.emit(panel_id, place - 1 if not onto and here < place else place)

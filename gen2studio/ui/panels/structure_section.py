@@ -64,11 +64,11 @@ class StructureSection(QWidget):
         self.strictness.value_committed.connect(
             lambda value: generation.change("Strictness", merge_key="slider-control_scale", control_scale=value)
         )
-        self.depth = self._build_pass(choose_pass)
+        self.depth_row = self._build_pass(choose_pass)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
-        for widget in (self.source, self.words, self.depth, self.strictness):
+        for widget in (self.source, self.words, self.depth_row, self.strictness):
             column.addWidget(widget)
 
     def _build_pass(self, choose_pass: Callable[[], object]) -> QWidget:
@@ -134,7 +134,7 @@ class StructureSection(QWidget):
         self.strictness.set_value(look.controls.control_scale)
         # A pass belongs to footage: without a clip there is nothing it could be kept with.
         there = state.honours("depth_pass") and state.clip is not None
-        self.depth.setVisible(there)
+        self.depth_row.setVisible(there)
         self.setAcceptDrops(there)
         found = look.depth_pass
         self.name.show_text(found.name or Path(found.path).name if found else "none")

@@ -34,7 +34,7 @@ def images_in(event: QDropEvent, find_media: FindMedia | None = None) -> list[Pa
     if find_media is not None and data.hasFormat(_MEDIA_MIME):
         import json
 
-        found = (find_media(media_id) for media_id in json.loads(data.data(_MEDIA_MIME).data()))
+        found = (find_media(media_id) for media_id in json.loads(bytes(data.data(_MEDIA_MIME).data())))
         paths += [path for path in found if path is not None]
     return [p for p in paths if p.suffix.casefold() in IMAGE_SUFFIXES]
 
