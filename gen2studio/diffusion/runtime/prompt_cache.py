@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,7 @@ class PromptCache:
             return None
         if kept.dim() != 2 or kept.shape[0] > length:
             return None
-        with contextlib.suppress(OSError):
-            os.utime(path)
+        self._touch(path)
         found = torch.zeros(1, length, kept.shape[1], dtype=kept.dtype)
         found[0, : kept.shape[0]] = kept
         return found
@@ -68,7 +68,15 @@ class PromptCache:
         used = int(rows.ne(0).any(dim=1).nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
         with contextlib.suppress(OSError):
             write_atomic(self._path(key), save({_NAME: rows[:used].contiguous()}))
+            self._touch(self._path(key))
             self._trim()
+
+    @staticmethod
+    def _touch(path: Path) -> None:
+        """Note that an entry was used. The file system's own clock ticks only every few milliseconds."""
+        now = time.time_ns()
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(now, now))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{_SUFFIX}"
