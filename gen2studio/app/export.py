@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject, QThread, Signal
 
@@ -18,7 +20,7 @@ from gen2studio.core.errors import ExportError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.log import topic
 from gen2studio.core.media_info import MediaKind
-from gen2studio.document.model import Clip, Document, Sequence
+from gen2studio.document.model import Clip, Document, Sequence, Take
 from gen2studio.media.encoder_presets import ExportPreset, preset_of
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from gen2studio.media.metadata import ExportRecord
 
 _log = topic("export")
-WEIGHT_FREE = frozenset({"example"})
-"""Generators without trained weights: what decides the IPTC digital source type of an export."""
+WEIGHT_FREE = frozenset({"example", "built-in"})
+"""Generators and operators without trained weights: what decides the IPTC digital source type of an export."""
 _PROJECT_FOLDERS = ("takes", "blobs", "tiles")
 _REPORT_EVERY = 0.1
 """Seconds between two progress reports."""
@@ -344,8 +346,8 @@ class _Export:
                     fingerprint=item.fingerprint,
                     request_digest=take.request_digest,
                     recipe=take.recipe,
-                    generator=take.look.generator,
-                    trained=self.trained(take.look.generator),
+                    generator=(maker := _maker(take)),
+                    trained=self.trained(maker),
                 )
             )
         rate = self.sequence.rate
@@ -474,3 +476,14 @@ class ExportJob(QObject):
     def wait(self, milliseconds: int = 30_000) -> bool:
         """Block until the thread has ended (after :meth:`cancel`, when the window closes)."""
         return self._thread.wait(milliseconds)
+
+
+def _maker(take: Take) -> str:
+    """The generator or operator that made a take. Its look may only say “automatic”; its recipe knows."""
+    fields: Any = None
+    with contextlib.suppress(ValueError):
+        fields = json.loads(take.recipe)
+    if isinstance(fields, dict):
+        found = cast("dict[str, Any]", fields)
+        return str(found.get("generator") or found.get("operator") or take.look.generator)
+    return take.look.generator
