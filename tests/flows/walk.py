@@ -1,6 +1,6 @@
 """Walks the main job through the real window on three real clips and keeps a picture of every step, to be looked at.
 
-    xvfb-run -s "-screen 0 1920x1080x24" python -m tests.flows.walk --out /tmp/walk [--frames 10]
+    xvfb-run -s "-screen 0 1920x1080x24" python -m tests.flows.walk --out DIR [--frames 10]
 
 Everything an artist does with hand or key is done by Qt events on the widgets: box select, brush, buttons, menus.
 """
