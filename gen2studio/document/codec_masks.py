@@ -6,8 +6,14 @@ from typing import Any
 
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import TILE, MaskRaster
+from gen2studio.document.codec_mask_shapes import (
+    decode_refinement,
+    decode_shape,
+    encode_refinement,
+    encode_shape,
+)
 from gen2studio.document.codec_reader import BIGGEST, SIDE, Node, complain, hexadecimal, integer
-from gen2studio.document.model import MaskFrame, MaskObject
+from gen2studio.document.model import MaskBlend, MaskFrame, MaskObject
 
 Json = dict[str, Any]
 
@@ -44,6 +50,9 @@ def encode_mask_head(mask: MaskObject) -> Json:
         "colour": list(mask.colour),
         "visible": mask.visible,
         "locked": mask.locked,
+        "blend": mask.blend.value,
+        "shapes": [encode_shape(shape) for shape in mask.shapes],
+        "refinement": encode_refinement(mask.refinement),
     }
 
 
@@ -72,6 +81,9 @@ def decode_mask_head(node: Node, frames: dict[int, MaskFrame]) -> MaskObject:
         colour=node.colour("colour"),
         visible=node.flag("visible"),
         locked=node.flag("locked"),
+        blend=node.choice("blend", MaskBlend),
+        shapes=tuple(decode_shape(child) for child in node.nodes("shapes", "shape")),
+        refinement=decode_refinement(node.node("refinement")),
         frames=frozen_map(frames),
     )
 

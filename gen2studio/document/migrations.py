@@ -12,7 +12,7 @@ from typing import Any
 from gen2studio.core.errors import ProjectError
 from gen2studio.document.codec_reader import Node, complain
 
-VERSION = 2
+VERSION = 3
 
 Json = dict[str, Any]
 
@@ -95,7 +95,16 @@ def _from_1(data: Json) -> Json:
     return data
 
 
-MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0, 1: _from_1}
+def _from_2(data: Json) -> Json:
+    """Version 2 knew mask objects that are only painted and add up."""
+    for mask in Node(data, "it").nodes("masks", "mask"):
+        mask.data.setdefault("blend", "add")
+        mask.data.setdefault("shapes", [])
+        mask.data.setdefault("refinement", {})
+    return data
+
+
+MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0, 1: _from_1, 2: _from_2}
 """Version → the step to the next one."""
 
 

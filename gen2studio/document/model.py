@@ -12,6 +12,8 @@ from fractions import Fraction
 
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.mask_refinement import Refinement
+from gen2studio.core.mask_shape import MaskShape
 from gen2studio.core.media_info import MediaInfo
 from gen2studio.core.records import dataclass
 from gen2studio.document.look import Camera, Look
@@ -71,6 +73,14 @@ class MaskFrame:
     """0…1, from propagation; anchors have 1."""
 
 
+class MaskBlend(enum.Enum):
+    """How an object changes the region of the objects above it in the list."""
+
+    ADD = "add"
+    SUBTRACT = "subtract"
+    INTERSECT = "intersect"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskObject:
     """A named subject, isolated over time. ``frames`` is keyed by media frame index."""
@@ -82,7 +92,12 @@ class MaskObject:
     """sRGB tint of the overlay."""
     visible: bool = True
     locked: bool = False
+    blend: MaskBlend = MaskBlend.ADD
     frames: Mapping[int, MaskFrame] = field(default_factory=lambda: frozen_map({}))
+    """What was painted or carried, without shapes and refinement."""
+    shapes: tuple[MaskShape, ...] = ()
+    """Outlines over what was painted, applied in order."""
+    refinement: Refinement = Refinement()
 
     @property
     def anchors(self) -> tuple[int, ...]:

@@ -11,7 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from gen2studio.core.geometry import Rect
+from gen2studio.core.keyed import Keyed
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.mask_refinement import Refinement
+from gen2studio.core.mask_shape import MaskShape, ShapePoint
 from gen2studio.engine import requests
 
 _TYPES: dict[str, type] = {
@@ -21,7 +24,7 @@ _TYPES: dict[str, type] = {
         requests.ControlValues, requests.GenerateRequest, requests.AnchorTrack, requests.PropagateRequest,
         requests.SegmentRequest, requests.Job, requests.CameraMove, requests.MotionRegionRef, requests.DepthPassRef,
         requests.AdapterRef, requests.LeadRef, requests.TrainingImageRef, requests.TrainRequest,
-        requests.OperateRequest, Rect, MaskRaster,
+        requests.OperateRequest, Rect, MaskRaster, MaskShape, ShapePoint, Refinement, Keyed,
     )
 }  # fmt: skip
 

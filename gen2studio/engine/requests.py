@@ -13,6 +13,8 @@ from fractions import Fraction
 from gen2studio.core.geometry import Rect
 from gen2studio.core.hashing import canonical_digest, canonical_json
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.mask_refinement import Refinement
+from gen2studio.core.mask_shape import MaskShape
 from gen2studio.core.records import dataclass
 
 
@@ -62,6 +64,12 @@ class MaskTrackRef:
 
     object_id: str = field(compare=False)
     frames: tuple[tuple[int, MaskRaster], ...] = ()
+    """What was painted or carried."""
+    blend: str = "add"
+    """add, subtract or intersect: how it changes the region of the tracks before it."""
+    shapes: tuple[MaskShape, ...] = ()
+    """Outlines over what was painted."""
+    refinement: Refinement = Refinement()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

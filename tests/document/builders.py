@@ -8,7 +8,10 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from gen2studio.core.frozen import frozen_map
+from gen2studio.core.keyed import Keyed
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.mask_refinement import Refinement
+from gen2studio.core.mask_shape import KINDS, OPERATIONS, MaskShape, ShapePoint
 from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
 from gen2studio.document import edits
 from gen2studio.document.look import (
@@ -31,6 +34,7 @@ from gen2studio.document.model import (
     Clip,
     Document,
     Lead,
+    MaskBlend,
     MaskFrame,
     MaskObject,
     MediaItem,
@@ -220,6 +224,46 @@ training_sets = st.builds(
 )
 
 
+def _keyed(low: float, high: float) -> st.SearchStrategy[Keyed]:
+    keys = st.dictionaries(st.integers(0, 999), _floats(low, high), max_size=3)
+    return st.builds(Keyed, _floats(low, high), keys.map(lambda found: tuple(sorted(found.items()))))
+
+
+refinements = st.builds(
+    Refinement,
+    enabled=st.booleans(),
+    despeckle=_floats(0, 500),
+    border_fix=_floats(0, 64),
+    chatter=_floats(0, 8),
+    edge=_floats(0, 64),
+    grow=_keyed(-64, 64),
+    feather=_keyed(0, 64),
+    decontaminate=_keyed(0, 1),
+)
+_point = st.builds(ShapePoint, *[_floats(-500, 5000)] * 7)
+
+
+@st.composite
+def _shape_keys(draw: st.DrawFn) -> tuple[tuple[int, tuple[ShapePoint, ...]], ...]:
+    count = draw(st.integers(0, 4))
+    points = st.lists(_point, min_size=count, max_size=count).map(tuple)
+    keys = draw(st.dictionaries(st.integers(0, 999), points, min_size=1, max_size=3))
+    return tuple(sorted(keys.items()))
+
+
+shapes = st.builds(
+    MaskShape,
+    id=_ids("shape"),
+    name=_text,
+    kind=st.sampled_from(KINDS),
+    operation=st.sampled_from(OPERATIONS),
+    visible=st.booleans(),
+    start=st.none() | st.integers(0, 99),
+    stop=st.none() | st.integers(0, 99),
+    keys=_shape_keys(),
+)
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     """Whole documents: media, a timeline cut by random gaps, masks, takes, markers."""
@@ -317,6 +361,9 @@ def documents(draw: st.DrawFn) -> Document:
                     media_id=st.sampled_from(sorted(media)),
                     name=_text,
                     colour=_colour,
+                    blend=st.sampled_from(MaskBlend),
+                    shapes=st.lists(shapes, max_size=2).map(tuple),
+                    refinement=refinements,
                     frames=st.dictionaries(
                         st.integers(0, 999),
                         st.builds(MaskFrame, raster=rasters, anchor=st.booleans(), confidence=_floats(0, 1)),

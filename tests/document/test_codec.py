@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gen2studio.core.errors import ProjectError
+from gen2studio.core.mask_refinement import Refinement
 from gen2studio.document import codec
 from gen2studio.document.codec_reader import parse_json
 from gen2studio.document.deltas import Replay, difference
 from gen2studio.document.look import Camera
 from gen2studio.document.lookup import each_clip
-from gen2studio.document.model import Document
+from gen2studio.document.model import Document, MaskBlend
 from tests.document.builders import documents
 
 BASE = Path("/films/dog.g2s")
@@ -47,7 +48,7 @@ def test_a_difference_turns_one_document_into_the_other(old: Document, new: Docu
 
 def sample() -> dict[str, Any]:
     """A document with one of everything, as text of this version."""
-    return saved(2)
+    return saved(3)
 
 
 def saved(version: int) -> dict[str, Any]:
@@ -67,12 +68,53 @@ def test_version_1_is_brought_up() -> None:
     """What the older program could hold is as it was; what it could not is as it begins."""
     old, new = codec.decode(saved(1), BASE), codec.decode(sample(), BASE)
     assert old.default_look == new.default_look and old.default_look.generator == "example"
-    assert old.takes == new.takes and old.masks == new.masks
+    assert old.takes == new.takes and _painted(old) == _painted(new)
     assert set(new.media) - set(old.media) == {"media-0000000000e1"}
     assert not old.boards and not old.training_sets
     look = next(clip.look for _, clip in each_clip(old.sequences[old.active_sequence]) if clip.look is not None)
     assert look.generator == "example" and look.controls.structure == 1.25
     assert (look.camera, look.adapters, look.depth_pass) == (Camera(), (), None)
+
+
+def _painted(document: Document) -> list[Any]:
+    """What version 2 knew of the masks."""
+    return [(m.id, m.media_id, m.name, m.colour, m.visible, m.locked, dict(m.frames)) for m in document.masks.values()]
+
+
+def test_version_2_is_brought_up() -> None:
+    """Masks that were only painted add up, have no shapes, and nothing is done to them."""
+    old, new = codec.decode(saved(2), BASE), codec.decode(sample(), BASE)
+    assert _painted(old) == _painted(new) and old.boards == new.boards
+    for mask in old.masks.values():
+        assert (mask.blend, mask.shapes, mask.refinement) == (MaskBlend.ADD, (), Refinement())
+    assert any(mask.shapes and mask.refinement.changes_matte for mask in new.masks.values())
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("kind", "spiral"),
+        ("operation", "multiply"),
+        ("keys", []),
+        ("keys", [[3, [[0] * 7]], [3, [[0] * 7]]]),
+        ("keys", [[0, [[0] * 7]], [3, [[0] * 7, [1] * 7]]]),
+        ("keys", [[0, [[0] * 6 + [1e300]]]]),
+        ("id", "../../shape"),
+    ],
+)
+def test_broken_shapes_are_refused(where: str, value: Any) -> None:
+    data = sample()
+    data["masks"][0]["shapes"][0][where] = value
+    with pytest.raises(ProjectError):
+        codec.decode(data, BASE)
+
+
+@pytest.mark.parametrize("value", [{"grow": 65}, {"feather": [1, [[4, 1], [2, 1]]]}, {"chatter": "much"}, {"edge": -1}])
+def test_broken_refinements_are_refused(value: Any) -> None:
+    data = sample()
+    data["masks"][0]["refinement"] = value
+    with pytest.raises(ProjectError):
+        codec.decode(data, BASE)
 
 
 def test_an_older_journal_goes_on() -> None:
