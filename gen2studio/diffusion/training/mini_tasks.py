@@ -49,7 +49,7 @@ EMPTY_CAPTION = 0.10
 @dataclass
 class Example:
     """``target`` and ``video`` [T, 3, H, W] float32 −1…1, ``mask`` [T, H, W] 0/1 with 1 = to be made, ``reference``
-    [3, H, W] or None."""
+    [3, H, W] or None, ``subject`` [T, H, W] uint8: where the clip's subject is (255 inside)."""
 
     task: str
     target: F32
@@ -57,6 +57,7 @@ class Example:
     mask: F32
     caption: str
     reference: F32 | None
+    subject: U8
 
 
 def _signed(frames: U8) -> F32:
@@ -249,4 +250,4 @@ def draw_example(
         pieces = words.split()
         pieces.insert(rng.randrange(len(pieces) + 1), nonsense)
         words = " ".join(pieces)
-    return Example(task, target, video, mask, words, picture)
+    return Example(task, target, video, mask, words, picture, subject)
