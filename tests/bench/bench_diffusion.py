@@ -14,12 +14,13 @@ Times are of the process's CPU: a busy machine must not decide. Peers run in the
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
@@ -113,19 +114,47 @@ def cpu(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - begun, result
 
 
-def overhead(bench: Bench, rounds: int = 5) -> None:
+def overhead(bench: Bench, rounds: int = 12) -> None:
+    """Pairs of runs, each in the other order than the one before, so that a machine that slows down or speeds up
+    counts against both alike; what is reported is the median of the pairs' own ratios."""
     inputs, embeds, sampling = bench.inputs(9), bench.embeds(SHOTS[0]), bench.sampling(4)
-    bench.ours(inputs, embeds, sampling)
-    ours, bare = [], []
-    same = True
-    for _ in range(rounds):
-        taken, peer = cpu(lambda: bench.bare(inputs, embeds, sampling))
-        bare.append(taken)
-        taken, made = cpu(lambda: bench.ours(inputs, embeds, sampling))
-        ours.append(taken)
-        same = same and bool(bench.torch.equal(peer, made))
-    print(f"overhead   bare {median(bare):.3f} s, ours {median(ours):.3f} s CPU: {median(ours) / median(bare) - 1:+.1%}"
-          f" (best of each {min(ours) / min(bare) - 1:+.1%}); identical bits: {same}")  # fmt: skip
+    runs = {
+        "bare": lambda: bench.bare(inputs, embeds, sampling),
+        "ours": lambda: bench.ours(inputs, embeds, sampling),
+    }
+    same = all(bench.torch.equal(runs["bare"](), runs["ours"]()) for _ in range(2))
+    ratios: list[float] = []
+    taken: dict[str, list[float]] = {"bare": [], "ours": []}
+    outside: dict[str, list[float]] = {"bare": [], "ours": []}
+    transformer = type(bench.pipe.transformer)
+    forward, inside = transformer.forward, [0.0]
+
+    def timed(*given: Any, **named: Any) -> Any:
+        begun = time.process_time()
+        result = forward(*given, **named)
+        inside[0] += time.process_time() - begun
+        return result
+
+    transformer.forward = timed
+    for number in range(rounds):
+        pair: dict[str, float] = {}
+        for name in sorted(runs, reverse=bool(number % 2)):
+            gc.collect()
+            inside[0] = 0.0
+            pair[name] = cpu(runs[name])[0]
+            outside[name].append(pair[name] - inside[0])
+        ratios.append(pair["ours"] / pair["bare"] - 1)
+        for name, seconds in pair.items():
+            taken[name].append(seconds)
+    transformer.forward = forward
+    low, middle, high = quantiles(ratios, n=4)
+    print(f"overhead   bare {median(taken['bare']):.3f} s, ours {median(taken['ours']):.3f} s CPU: {middle:+.1%} "
+          f"(quartiles of {rounds} pairs {low:+.1%} … {high:+.1%}; bar +3 %); identical bits: {same}")  # fmt: skip
+    spent = {name: median(values) for name, values in outside.items()}
+    print(
+        f"           outside the transformer (less of the machine's noise): bare {spent['bare'] * 1000:.0f} ms, "
+        f"ours {spent['ours'] * 1000:.0f} ms: {(spent['ours'] - spent['bare']) / median(taken['bare']):+.1%} of a run"
+    )
 
 
 def cancel(bench: Bench) -> None:
