@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from gen2studio.core.records import dataclass
 
 KINDS = ("bezier", "bspline", "polygon")
@@ -50,3 +52,34 @@ class MaskShape:
     def lives_at(self, frame: int) -> bool:
         after = self.start is None or frame >= self.start
         return self.visible and bool(self.keys) and after and (self.stop is None or frame < self.stop)
+
+    def points_at(self, frame: int) -> tuple[ShapePoint, ...]:
+        """The points on a media frame, between keys in straight lines; () without keys."""
+        keys = self.keys
+        if not keys:
+            return ()
+        index = bisect_left(keys, frame, key=lambda key: key[0])
+        if index == len(keys):
+            return keys[-1][1]
+        after, high = keys[index]
+        if index == 0 or after == frame:
+            return high
+        before, low = keys[index - 1]
+        return between(low, high, (frame - before) / (after - before))
+
+
+def between(low: tuple[ShapePoint, ...], high: tuple[ShapePoint, ...], t: float) -> tuple[ShapePoint, ...]:
+    """Points ``t`` (0…1) of the way from ``low`` to ``high``, which have the same number."""
+    s = 1.0 - t
+    return tuple(
+        ShapePoint(
+            a.x * s + b.x * t,
+            a.y * s + b.y * t,
+            a.in_x * s + b.in_x * t,
+            a.in_y * s + b.in_y * t,
+            a.out_x * s + b.out_x * t,
+            a.out_y * s + b.out_y * t,
+            a.feather * s + b.feather * t,
+        )
+        for a, b in zip(low, high, strict=True)
+    )
