@@ -32,6 +32,12 @@ def denoises(abilities: Abilities) -> bool:
     return abilities.steps[2] > 0
 
 
+def honours(abilities: Abilities, mode: str, control: str) -> bool:
+    """Whether a generator honours ``control`` in ``mode``."""
+    found = abilities.mode(mode)
+    return found is not None and control in found.controls
+
+
 def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: str = "") -> Choice | None:
     """The generator for ``look``; None when none serves its mode.
 
@@ -61,7 +67,8 @@ def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: 
 def _automatic(
     look: Look, models: list[Abilities], examples: list[Abilities], words: Words, adapter_base: str
 ) -> Choice:
-    title = MODE_TITLES[look.mode.value]
+    mode = look.mode.value
+    title = MODE_TITLES[mode]
     trained = next((a for a in models if adapter_base and a.id == adapter_base), None)
     if trained is not None:
         return Choice(trained, "The adapter was trained on it.")
@@ -73,6 +80,10 @@ def _automatic(
     model = models[0]
     if look.adapters:
         return Choice(model, "Adapters need a model.")
+    if look.outpaint.adds:
+        drawing = next((a for a in models if honours(a, mode, "outpaint")), None)
+        if drawing is not None:
+            return Choice(drawing, "It draws what lies around the footage.")
     if look.keys:
         return Choice(example, "It carries painted key frames through the clip at full size.")
     if look.styles:

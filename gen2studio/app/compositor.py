@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gen2studio.app.reframing import place as placed
 from gen2studio.core.errors import MediaError, ProjectError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaKind
@@ -262,8 +263,14 @@ class SequenceRenderer:
         return self._pixels.source(layer.item, layer.index)
 
     def _lay(self, layer: Layer, canvas: Pixels) -> None:
-        # A take at a reduced size still fills exactly the place of its media.
-        place = fitted(layer.item.info.extent, self.extent)
+        # A take at a reduced size still fills exactly the place of its media; one that reaches beyond it has a shape
+        # of its own.
+        extent = layer.item.info.extent
+        take = self.document.takes.get(layer.take_id)
+        if take is not None and take.look.outpaint.adds:
+            reached = placed(take.look.outpaint, extent)
+            extent = Extent(reached.width, reached.height)
+        place = fitted(extent, self.extent)
         picture = resized(self._pixels_of(layer), Extent(place.width, place.height))
         target = canvas[place.y : place.bottom, place.x : place.right]
         if picture.shape[2] == 4:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app import planning
-from gen2studio.app.choosing import Choice, choose
+from gen2studio.app.choosing import Choice, choose, honours
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.planning import FROM_NOTHING, Adapters, TakeFolders
 from gen2studio.app.preferences import Preferences
@@ -22,7 +22,7 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
 from gen2studio.document import looks, takes
-from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
+from gen2studio.document.look import Controls, Look, Mode, Outpaint, PaintedKey, Region, StyleImage
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 from gen2studio.document.shots import is_shot
@@ -195,7 +195,8 @@ class Generation(QObject):
     def choice_for(self, look: Look) -> Choice | None:
         """The generator that would run ``look``."""
         key = (look.mode, look.generator, look.prompt, look.preset, look.adapters, bool(look.styles), bool(look.keys),
-               look.pattern is None, look.depth_pass is None, len(self.registry.abilities))  # fmt: skip
+               look.outpaint.adds, look.pattern is None, look.depth_pass is None,
+               len(self.registry.abilities))  # fmt: skip
         if self._choice is None or self._choice[0] != key:
             base = ""
             if look.adapters and self.adapters is not None:
@@ -214,6 +215,13 @@ class Generation(QObject):
         found = self.choice()
         return found.abilities if found is not None else None
 
+    def offers(self, control: str) -> bool:
+        """Whether the generator honours ``control`` in the present mode, or one that does would be chosen for it."""
+        found, mode = self.choice(), self._look.mode.value
+        if found is None or found.pinned or honours(found.abilities, mode, control):
+            return found is not None and honours(found.abilities, mode, control)
+        return any(honours(abilities, mode, control) for abilities in self.registry.serving(mode))
+
     def ability(self) -> ModeAbility | None:
         found = self.abilities()
         return found.mode(self._look.mode.value) if found else None
@@ -222,7 +230,8 @@ class Generation(QObject):
     def has_style(self) -> bool:
         """Whether the look holds anything to paint with; an empty one is not worth a preview."""
         look = self._look
-        return bool(look.preset or look.styles or look.keys or look.pattern or look.prompt.strip() or look.layout)
+        return bool(look.preset or look.styles or look.keys or look.pattern or look.prompt.strip() or look.layout
+                    or look.outpaint.adds)  # fmt: skip
 
     @property
     def needs_shot(self) -> bool:
@@ -324,9 +333,14 @@ class Generation(QObject):
             return None
 
     def effective(self, look: Look) -> Look:
-        """``look`` with the generator that will really run it."""
+        """``look`` with the generator that will really run it, without the room around the footage where that
+        generator can't draw it."""
         found = self.choice_for(look)
-        return replace(look, generator=found.abilities.id) if found else look
+        if found is None:
+            return look
+        if look.outpaint.adds and not honours(found.abilities, look.mode.value, "outpaint"):
+            look = replace(look, outpaint=Outpaint())
+        return replace(look, generator=found.abilities.id)
 
     def effective_look(self) -> Look:
         """The present look with the generator that will really run it."""

@@ -26,11 +26,12 @@ from gen2studio.app.planning_parts import (
     take_source,
 )
 from gen2studio.app.recipes import asks_the_same, look_of_recipe, read_recipe
+from gen2studio.app.reframing import place, rooms
 from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.time import seconds_to_frames
-from gen2studio.document.look import Controls, Look, Mode, Region
+from gen2studio.document.look import Controls, Look, Mode, Outpaint, Region
 from gen2studio.document.looks import look_of
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.masks import mask_of
@@ -181,9 +182,15 @@ def plan_generate(
         start, stop = max(start, span[0]), min(stop, span[1])
         if stop <= start:
             raise GenerationError("That range lies outside the clip.", "Choose a range inside it.")
+    reframed = look.outpaint.adds and shot is None
     size = item.info.extent
-    if max_side is not None and max(size.width, size.height) > max_side:
-        size = size.scaled_to_fit(Extent(max_side, max_side))
+    if max_side is not None:
+        whole = place(look.outpaint, size) if reframed else size
+        longest = max(whole.width, whole.height)
+        if longest > max_side:
+            # Rounded up or down with the room around it, the footage keeps its shape to a pixel.
+            size = Extent(*(max(8, round(side * max_side / longest)) for side in (size.width, size.height)))
+    room = rooms(look.outpaint, size) if reframed else (0, 0, 0, 0)
     wanted = None if frames is None else tuple(min(max(f, start), stop - 1) for f in frames)
     pattern = look.pattern
     return GenerateRequest(
@@ -194,8 +201,8 @@ def plan_generate(
         start=start,
         stop=stop,
         frames=None if wanted is None else tuple(dict.fromkeys(wanted)),
-        width=size.width,
-        height=size.height,
+        width=size.width + room[0] + room[2],
+        height=size.height + room[1] + room[3],
         preset=look.preset,
         prompt=look.prompt,
         negative_prompt=look.negative_prompt,
@@ -203,7 +210,8 @@ def plan_generate(
         keys=tuple(
             KeyRef(frame=key.frame, blob=blob_ref(key.digest, blobs))
             for key in sorted(look.keys, key=lambda key: key.frame)
-            if key.frame < source.frame_count
+            # A painting of the footage says nothing about the room around it.
+            if key.frame < source.frame_count and not reframed
         ),
         pattern=None
         if pattern is None
@@ -214,8 +222,9 @@ def plan_generate(
             scale=pattern.scale,
             swatch=blob_ref(pattern.swatch, blobs) if pattern.swatch else None,
         ),
-        region=look.region.value,
-        masks=_masks(document, clip, look, start, stop),
+        # Reframing leaves all of the footage as it is: no matte decides anything.
+        region=Region.ALL.value if reframed else look.region.value,
+        masks=() if reframed else _masks(document, clip, look, start, stop),
         controls=ControlValues(**{f.name: getattr(look.controls, f.name) for f in fields(Controls)}),
         seed=look.seed if seed is None else seed,
         from_nothing=shot is not None,
@@ -227,6 +236,7 @@ def plan_generate(
         adapters=adapter_refs(look.adapters, adapters),
         layout=blob_ref(look.layout, blobs) if look.layout and shot is not None else None,
         lead=lead_ref(document, shot.lead if shot else None, lambda key: _source(_item(document, key)), takes),
+        outpaint=room,
     )
 
 
@@ -422,15 +432,18 @@ def is_stale(
     adapters: Adapters | None = None,
     takes: TakeFolders | None = None,
     revision: str | None = None,
+    reframes: bool = True,
 ) -> bool:
     """True when the clip as it stands asks for something else than what ``take`` was made from.
 
     The comparison is of requests, at the take's size. ``revision`` None = the take's own (only the document is
     compared). A clip trimmed shorter stays fresh: every frame it shows was made from the same request. A look that
     leaves the choice of generator to the program accepts the one that made the take, and one that speaks of a shot to
-    be made asks nothing of footage.
+    be made asks nothing of footage. ``reframes``: the generator draws around footage; one that can't is not asked to.
     """
     look = look_of(document, clip)
+    if not reframes:
+        look = replace(look, outpaint=Outpaint())
     item = document.media.get(clip.media_id)
     if item is not None and item.shot is None and look.mode in FROM_NOTHING:
         return False
@@ -450,7 +463,7 @@ def is_stale(
             takes=takes,
             revision=str(recipe.get("revision", "")) if revision is None else revision,
         )
-        masks = _masks(document, clip, look, take.start, take.stop)
+        masks = _masks(document, clip, look, take.start, take.stop) if not any(current.outpaint) else ()
     except GenerationError:
         return True
     same = replace(

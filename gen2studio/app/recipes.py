@@ -8,7 +8,9 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any, cast
 
+from gen2studio.app.reframing import of_rooms
 from gen2studio.core.errors import GenerationError
+from gen2studio.core.geometry import Extent
 from gen2studio.core.hashing import canonical_json
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.document.look import (
@@ -19,6 +21,7 @@ from gen2studio.document.look import (
     Look,
     Mode,
     MotionRegion,
+    Outpaint,
     PaintedKey,
     Pattern,
     Region,
@@ -81,6 +84,7 @@ def look_of_recipe(recipe_json: str, adapter_ids: AdapterIds | None = None) -> L
             ),
             adapters=tuple(AdapterUse(adapter=found, strength=float(a["strength"])) for found, a in adapters if found),
             layout=str((recipe.get("layout") or {}).get("digest", "")),
+            outpaint=_outpaint(recipe),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise GenerationError("These settings can't be read.", "They may come from another version.") from error
@@ -126,6 +130,14 @@ def asks_the_same(request: GenerateRequest, digest: str, recipe_json: str) -> bo
     if isinstance(controls, dict):
         filled["controls"] = {**begins["controls"], **controls}
     return filled == now
+
+
+def _outpaint(recipe: dict[str, Any]) -> Outpaint:
+    left, top, right, bottom = (int(pixels) for pixels in recipe.get("outpaint", (0, 0, 0, 0)))
+    if not any((left, top, right, bottom)):
+        return Outpaint()
+    inside = Extent(int(recipe["width"]) - left - right, int(recipe["height"]) - top - bottom)
+    return of_rooms((left, top, right, bottom), inside)
 
 
 def _raster(value: Any) -> MaskRaster:

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gen2studio.app import planning
 from gen2studio.app.adapter_shelf import AdapterShelf
-from gen2studio.app.choosing import denoises
+from gen2studio.app.choosing import denoises, honours
 from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
@@ -206,6 +206,7 @@ class Studio(QObject):
                 adapters=self.generation.adapters,
                 takes=self.take_folder,
                 revision=found.revision if found else None,
+                reframes=found is None or honours(found, take.look.mode.value, "outpaint"),
             )
         except StudioError:
             return True

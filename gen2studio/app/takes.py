@@ -20,7 +20,7 @@ from gen2studio.core.frozen import without
 from gen2studio.core.log import topic
 from gen2studio.core.records import dataclass
 from gen2studio.document import lookup, takes
-from gen2studio.document.look import Look, Mode
+from gen2studio.document.look import Look, Mode, Outpaint
 from gen2studio.document.looks import look_of
 from gen2studio.document.model import Document, Take
 from gen2studio.engine.events import FrameReady, JobState, StateChanged
@@ -108,7 +108,9 @@ class TakeKeeper(QObject):
         clip = next((clip for clip in clips if clip.id == job.owner), None)
         if clip is not None:
             mode = next((m for m in Mode if m.value == request.mode), Mode.STYLIZE)
-            return replace(look_of(document, clip), mode=mode, generator=request.generator, seed=request.seed)
+            look = replace(look_of(document, clip), mode=mode, generator=request.generator, seed=request.seed)
+            # Where the take lies over its footage is read from this: only what was really drawn around it counts.
+            return look if any(request.outpaint) else replace(look, outpaint=Outpaint())
         try:
             return self._look_of_recipe(request_recipe(request))
         except StudioError:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.compositor import clip_at
+from gen2studio.app.reframing import place, place_of_picture
 from gen2studio.app.session import Compare, Session
 from gen2studio.core.errors import sentence_of
-from gen2studio.core.geometry import Extent
+from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.log import topic
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.document.model import Clip, Document, MediaItem
@@ -69,6 +70,10 @@ class ViewerPicture:
     """None when ``shows`` is ``empty`` or ``offline``."""
     extent: Extent = _NOTHING
     """Display size of the *media* (mattes have this size); ``image`` may be smaller (a take at a lower size)."""
+    place: Rect | None = None
+    """Where ``image`` lies, in pixels of the media; None = exactly over it. A reframed take reaches beyond it."""
+    reference_place: Rect | None = None
+    """The same of ``reference``."""
     shows: str = "empty"
     """``source``, ``take``, ``preview``, ``empty`` (gap) or ``offline`` (missing or unreadable: see ``sentence``)."""
     reference: Bgra | None = None
@@ -383,8 +388,10 @@ class ViewerFeed(QObject):
         image = self._have.get(wanted.image)
         shows = "take" if wanted.take_id else "source"
         take_id = wanted.take_id
+        where = self._place_of(take_id, wanted)
         if self._preview is not None and self._preview[:2] == (wanted.item.id, wanted.index):
             image, shows, take_id = self._preview[2], "preview", ""
+            where = self._place_of_preview(image, wanted)
         if image is None:
             return
         reference = self._have.get(wanted.reference) if wanted.reference else None
@@ -395,12 +402,24 @@ class ViewerFeed(QObject):
                 media_frame=wanted.index,
                 image=image,
                 extent=wanted.item.info.extent,
+                place=where,
+                reference_place=self._place_of(wanted.reference_take_id, wanted),
                 shows=shows,
                 reference=reference,
                 take_id=take_id,
                 reference_take_id=wanted.reference_take_id,
             )
         )
+
+    def _place_of(self, take_id: str, wanted: _Wanted) -> Rect | None:
+        take = self._session.document.takes.get(take_id)
+        reaches = take is not None and take.look.outpaint.adds
+        return place(take.look.outpaint, wanted.item.info.extent) if take is not None and reaches else None
+
+    def _place_of_preview(self, image: Bgra, wanted: _Wanted) -> Rect | None:
+        look = wanted.clip.look or self._session.document.default_look
+        found = place_of_picture(look, wanted.item.info.extent, image.shape[1], image.shape[0])
+        return found if found != Rect.of(wanted.item.info.extent) else None
 
     def _offline(self, clip: Clip, item: MediaItem, sentence: str) -> None:
         self._serial += 1

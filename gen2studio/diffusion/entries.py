@@ -26,14 +26,14 @@ _FAMILIES: dict[str, FamilyAdapter] = {"wan-vace": WanVaceAdapter()}
 _ALWAYS = frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "consistency", "adapters"})
 _INVENTED = frozenset({"motion", "camera", "motion_brush"})
 _STRUCTURE = frozenset({"structure", "structure_source", "control_scale"})
-_FOOTAGE = _STRUCTURE | {"styles", "depth_pass", "strength", "region", "grow", "feather", "outpaint"}
+_FOOTAGE = _STRUCTURE | {"styles", "depth_pass", "strength", "region", "grow", "feather"}
 _BY_MODE: dict[str, frozenset[str]] = {
     "text": _INVENTED | {"lead"},
     "text_image": _INVENTED | {"styles", "keys", "lead"},
     "image": _INVENTED | {"keys", "first_frame", "last_frame", "styles", "lead"},
     "storyboard": _INVENTED | {"keys", "styles", "layout", "structure", "control_scale"},
-    "stylize": _FOOTAGE | {"keys"},
-    "mask": _FOOTAGE | {"fill"},
+    "stylize": _FOOTAGE | {"keys", "outpaint"},
+    "mask": _FOOTAGE | {"fill", "outpaint"},
     "render": _FOOTAGE | {"keys"},
     "customize": frozenset[str](),
 }
@@ -54,6 +54,7 @@ _WHY_NOT = {
     "structure": "there is no footage to follow",
     "depth_pass": "there is no footage that a depth pass could belong to",
 }
+    "outpaint": "it keeps footage as it is and draws around it: choose Stylization, on the finished take",
 
 
 def family_of(model: InstalledModel) -> FamilyAdapter:

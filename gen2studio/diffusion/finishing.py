@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from gen2studio.diffusion.between import along, between
 from gen2studio.diffusion.framing import Framing, resized
-from gen2studio.diffusion.gathering import inner_box, on_footage
+from gen2studio.diffusion.gathering import on_footage
+from gen2studio.diffusion.seams import met
 from gen2studio.diffusion.timing import ModelClock
 from gen2studio.engine.events import Picture
 from gen2studio.engine.generators import RunContext
+from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.requests import GenerateRequest
 
 _LARGE = 2.0
@@ -113,10 +113,7 @@ class Finisher:
         large = self._framing.out(picture)
         if not any(self._request.outpaint):
             return large
-        # The engine composites over footage that fills the frame; here it lies inside borders, exactly as it is.
-        left, top, right, bottom = inner_box(self._request)
-        out = np.array(large)
-        out[top:bottom, left:right] = resized(
-            self._context.footage(self._request.source, frame), (right - left, bottom - top)
-        )
-        return out
+        # The engine lays the footage over it: what is drawn around has to meet the footage's own colours there.
+        inside = footage_rect(self._request)
+        footage = self._context.footage(self._request.source, frame)
+        return met(large, resized(footage, (inside.width, inside.height)), inside)

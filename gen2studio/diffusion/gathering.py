@@ -17,6 +17,7 @@ from gen2studio.diffusion.families.contract import Clip, Conditions, Matte
 from gen2studio.diffusion.framing import Framing, resized
 from gen2studio.engine.events import Picture
 from gen2studio.engine.generators import RunContext
+from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.requests import GenerateRequest
 
 _T = TypeVar("_T")
@@ -81,19 +82,20 @@ class Gatherer:
     def outpainted(self, frame: int) -> Picture:
         """(height, width) output frame with the footage in its place and mid-grey around it."""
         request = self.request
-        left, top, right, bottom = inner_box(request)
+        inside = footage_rect(request)
         canvas = np.full((request.height, request.width, 3), 128, np.uint8)
         whole = self.context.footage(request.source, frame)
-        canvas[top:bottom, left:right] = resized(whole, (right - left, bottom - top))
+        fitted = resized(whole, (inside.width, inside.height))
+        canvas[inside.y : inside.bottom, inside.x : inside.right] = fitted
         return canvas
 
     def border(self) -> Matte | None:
         """255 where the frame reaches beyond the footage."""
         if not any(self.request.outpaint):
             return None
-        left, top, right, bottom = inner_box(self.request)
+        inside = footage_rect(self.request)
         out = np.full((self.request.height, self.request.width), 255, np.uint8)
-        out[top:bottom, left:right] = 0
+        out[inside.y : inside.bottom, inside.x : inside.right] = 0
         return self.framing.mask_into(out)
 
     def references(self) -> tuple[Picture, ...]:
@@ -214,15 +216,6 @@ class Gatherer:
         if text not in self._told:
             self._told.add(text)
             self.context.note(text)
-
-
-def inner_box(request: GenerateRequest) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the footage inside an outpainted frame. Raises GenerationError."""
-    left, top, right, bottom = request.outpaint
-    box = left, top, request.width - right, request.height - bottom
-    if min(request.outpaint) < 0 or box[2] - box[0] < 8 or box[3] - box[1] < 8:
-        raise GenerationError("The borders leave no room for the footage.", "Make the new frame larger.")
-    return box
 
 
 def _plane(picture: Picture) -> Depth:

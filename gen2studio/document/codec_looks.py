@@ -17,6 +17,7 @@ from gen2studio.document.look import (
     Look,
     Mode,
     MotionRegion,
+    Outpaint,
     PaintedKey,
     Pattern,
     Region,
@@ -44,6 +45,9 @@ _CONTROL_RANGES: dict[str, tuple[float, float]] = {
 }
 _AXES = ("horizontal", "vertical", "zoom", "pan", "tilt", "roll")
 _PUSHES = ("horizontal", "vertical", "proximity", "ambient")
+_SIDES = ("left", "top", "right", "bottom")
+MOST_ROOM = 2.0
+"""Outpainting adds at most so many times the footage's side on each side."""
 
 
 def encode_look(look: Look, base: Path | None = None) -> Json:
@@ -91,6 +95,8 @@ def encode_look(look: Look, base: Path | None = None) -> Json:
         ],
         "adapters": [{"adapter": use.adapter, "strength": use.strength} for use in look.adapters],
         "layout": look.layout,
+        # Written where there is one: files from before there was outpainting need no other form.
+        **({"outpaint": [getattr(look.outpaint, side) for side in _SIDES]} if look.outpaint.adds else {}),
     }
 
 
@@ -149,6 +155,7 @@ def decode_look(node: Node, base: Path | None = None) -> Look:
             for n in node.nodes("adapters", "adapter")
         ),
         layout=node.hexadecimal("layout", 64, optional=True),
+        outpaint=_outpaint(node),
     )
 
 
@@ -158,6 +165,16 @@ def encode_camera(camera: Camera) -> Json:
 
 def decode_camera(node: Node) -> Camera:
     return Camera(**{axis: node.number(axis, -10, 10) for axis in _AXES}, static=node.flag("static"))
+
+
+def _outpaint(node: Node) -> Outpaint:
+    found = node.listing("outpaint", [])
+    if not found:
+        return Outpaint()
+    if len(found) != len(_SIDES):
+        complain(node.where, "has no valid outpaint")
+    sides = Node(dict(zip(_SIDES, found, strict=True)), f"the outpaint of {node.where}")
+    return Outpaint(**{side: sides.number(side, 0, MOST_ROOM) for side in _SIDES})
 
 
 def _region(node: Node) -> MotionRegion:

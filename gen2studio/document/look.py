@@ -163,6 +163,22 @@ class DepthPass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outpaint:
+    """Room that is added around footage and invented: ``left`` and ``right`` in parts of its width, ``top`` and
+    ``bottom`` of its height, 0…2. The footage itself stays as it is inside."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
+
+    @property
+    def adds(self) -> bool:
+        """Whether there is any such room."""
+        return any((self.left, self.top, self.right, self.bottom))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterUse:
     """A trained adapter (LoRA) and how strongly it acts, 0…2."""
 
@@ -200,3 +216,5 @@ class Look:
     adapters: tuple[AdapterUse, ...] = ()
     layout: str = ""
     """Digest of a mock-up or sketch whose layout a generated shot follows (boxes as a skyline), or empty."""
+    outpaint: Outpaint = field(default_factory=Outpaint)
+    """While it adds room the footage is reframed, not restyled: only the room around it is drawn."""

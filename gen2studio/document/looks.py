@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.document.clip_changes import change_clips, document_clip
-from gen2studio.document.look import Look
+from gen2studio.document.look import Look, Outpaint
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 
@@ -29,8 +29,9 @@ def each_look(document: Document) -> Iterator[Look]:
 
 
 def without_footage(look: Look) -> Look:
-    """The look without what belongs to one clip's footage or shot: keys, mask objects, motion, depth pass, layout."""
-    return replace(look, keys=(), mask_objects=(), motion_regions=(), depth_pass=None, layout="")
+    """The look without what belongs to one clip's footage or shot: keys, mask objects, motion, depth pass, layout, and
+    the room around it."""
+    return replace(look, keys=(), mask_objects=(), motion_regions=(), depth_pass=None, layout="", outpaint=Outpaint())
 
 
 def shared_look(look: Look, own: Look) -> Look:
@@ -42,6 +43,7 @@ def shared_look(look: Look, own: Look) -> Look:
         motion_regions=own.motion_regions,
         depth_pass=own.depth_pass,
         layout=own.layout,
+        outpaint=own.outpaint,
     )
 
 

@@ -31,6 +31,7 @@ from gen2studio.engine.job_queue import Ticket
 from gen2studio.engine.pace import Pace
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.region import region_mask
+from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef
 
 _PROGRESS_GAP = 0.04
@@ -173,7 +174,13 @@ class GenerateContext(JobContext):
 
         region = self._region(frame)
         # A cancel that came in between must not lose a finished frame: nothing here polls the token.
-        if self.request.from_nothing and region is None:
+        if any(self.request.outpaint):
+            # Only the room around the footage is the generator's to draw.
+            whole = np.array(picture, order="C")
+            inside = footage_rect(self.request)
+            own = self._frames.frame(self.request.source, frame, Extent(inside.width, inside.height))
+            whole[inside.y : inside.bottom, inside.x : inside.right] = own
+        elif self.request.from_nothing and region is None:
             # There is no footage to keep, and the slate need not even be read.
             whole = np.array(picture, order="C")
         else:

@@ -34,6 +34,7 @@ from gen2studio.engine.job_queue import JobQueue, Ticket
 from gen2studio.engine.mask_tools import MaskSelector, MaskTracker
 from gen2studio.engine.pace import PaceBook
 from gen2studio.engine.protocol import EventSink
+from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.requests import (
     GenerateRequest,
     Lane,
@@ -154,6 +155,14 @@ class EngineWorker:
         if not wanted:
             raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
         generator = self.generators.generator(request.generator, request.mode)
+        if any(request.outpaint):
+            footage_rect(request)
+            ability = generator.abilities.mode(request.mode)
+            if ability is None or "outpaint" not in ability.controls:
+                raise GenerationError(
+                    f"{generator.abilities.title} can't draw around the footage here.",
+                    "Choose a model that has Outpaint, or take the room around the footage away.",
+                )
         takes = ticket.workspace.takes if ticket.resumable else None
         finished: frozenset[int] = frozenset()
         if takes is not None:

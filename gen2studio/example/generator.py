@@ -34,6 +34,10 @@ _NO_NEGATIVE = (
     "negative_prompt",
     "this generator paints from examples; only a diffusion model can steer away from words",
 )
+_NO_OUTPAINT = (
+    "outpaint",
+    "this generator paints on what is there; only a diffusion model invents what lies around it",
+)
 
 
 class ExampleGenerator:
@@ -47,8 +51,12 @@ class ExampleGenerator:
             title="Example-based",
             revision=REVISION,
             modes=(
-                ModeAbility(mode="stylize", controls=_COMMON, why_not=(_NO_NEGATIVE,)),
-                ModeAbility(mode="mask", controls=_COMMON | {"pattern", "preserve_luminance"}, why_not=(_NO_NEGATIVE,)),
+                ModeAbility(mode="stylize", controls=_COMMON, why_not=(_NO_NEGATIVE, _NO_OUTPAINT)),
+                ModeAbility(
+                    mode="mask",
+                    controls=_COMMON | {"pattern", "preserve_luminance"},
+                    why_not=(_NO_NEGATIVE, _NO_OUTPAINT),
+                ),
                 ModeAbility(mode="render", controls=_COMMON, why_not=(_NO_NEGATIVE,)),
             ),
         )

@@ -117,6 +117,10 @@ def test_every_mode_makes_a_take(stage: Stage, name: str) -> None:
     assert stage.previews() and stage.previews()[0].step == 1
     estimates = [event.estimate for event in stage.events if isinstance(event, Estimated)]
     assert estimates[0].memory_bytes > 0
+    if name == "outpaint":
+        own = [footage(request.source, frame, Extent(48, 64)) for frame in range(9)]
+        assert all((f[:, 8:56] == o).all() for f, o in zip(frames, own, strict=True))
+        assert all(f[:, :8].std() + f[:, 56:].std() > 1 for f in frames)
     if name in ("mask", "background"):
         outside = np.ones((64, 64), bool)
         outside[16:48, 16:48] = False

@@ -23,6 +23,7 @@ from gen2studio.document.look import (
     Look,
     Mode,
     MotionRegion,
+    Outpaint,
     PaintedKey,
     Pattern,
     Region,
@@ -131,6 +132,7 @@ looks = st.builds(
     fill=st.sampled_from(Fill),
     layout=st.just("") | _digest64,
     camera=cameras,
+    outpaint=st.builds(Outpaint, left=_floats(0, 2), top=_floats(0, 2)),
     motion_regions=st.lists(
         st.builds(
             MotionRegion, raster=rasters, horizontal=_axis, vertical=_axis, proximity=_axis, ambient=_floats(0, 10)

@@ -60,8 +60,8 @@ def test_mapping_there_and_back_and_zooming_keeps_the_point(
 
 
 def test_letterbox_is_the_sequence_frame_around_the_media() -> None:
-    assert letterbox(Extent(512, 512), None) == QRectF(0, 0, 512, 512)
-    wide = letterbox(Extent(512, 512), Extent(1920, 1080))
+    assert letterbox(QRectF(0, 0, 512, 512), None) == QRectF(0, 0, 512, 512)
+    wide = letterbox(QRectF(0, 0, 512, 512), Extent(1920, 1080))
     assert (wide.height(), wide.y()) == (512, 0)
     assert wide.width() == pytest.approx(512 * 16 / 9)
     assert wide.center().x() == pytest.approx(256)

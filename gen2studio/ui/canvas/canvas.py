@@ -36,10 +36,12 @@ from gen2studio.ui import theme
 from gen2studio.ui.canvas import (
     captions,
     compare_painter,
+    margins,
     motion_painter,
     overlay,
     pane_painter,
     placard,
+    reach,
     shot_cards,
     sketch_painter,
 )
@@ -47,8 +49,7 @@ from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool, p
 from gen2studio.ui.canvas.stage import Stage
 from gen2studio.ui.canvas.status_strip import HEIGHT, StatusStrip
 from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
-from gen2studio.ui.tools import painting
-from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape
+from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape, gesture_of
 
 if TYPE_CHECKING:
     from gen2studio.app.motion_brush import MotionBrush
@@ -89,6 +90,8 @@ class Canvas(QWidget):
         self._picture: ViewerPicture | None = None
         self._pair: compare_painter.Pair | None = None
         self._cards: shot_cards.ShotCards | None = None
+        self._margins: margins.Margins | None = None
+        self._reach = QRectF(0, 0, 1, 1)
         self._transform = ViewTransform()
         self._fitting = True
         self._hover: QPointF | None = None
@@ -129,6 +132,8 @@ class Canvas(QWidget):
         """Show given frames in place of slates, and let the motion brush paint with the canvas' tools."""
         self._cards = cards
         self._stage.motion = motion
+        self._margins = margins.Margins(self._session, cards.generation, self)
+        self._margins.changed.connect(self._on_compare_changed)
         cards.changed.connect(lambda: self.show_picture(self._picture) if self._picture is not None else self.update())
         motion.matte_changed.connect(self._on_matte_changed)
         motion.active_changed.connect(self._on_view_changed)
@@ -149,7 +154,7 @@ class Canvas(QWidget):
         self._pair = None
         seen = self._cards.dressed(picture) if self._cards is not None else picture
         if seen.image is not None:
-            self._pair = compare_painter.pair_of(seen.image, picture.reference, self._opaque(picture.media_id))
+            self._pair, self._reach = reach.pair_of(seen, self._opaque(picture.media_id))
         shown = picture.shows in ("source", "take", "preview")
         self._masks.set_place(
             picture.media_id if shown else "",
@@ -235,12 +240,12 @@ class Canvas(QWidget):
 
     def _letterbox(self) -> QRectF:
         sequence = self._session.sequence
-        return letterbox(self._extent(), Extent(sequence.width, sequence.height) if sequence is not None else None)
+        whole = self._margins.united(self._reach, self._picture) if self._margins is not None else self._reach
+        return letterbox(whole, Extent(sequence.width, sequence.height) if sequence is not None else None)
 
     def _frame(self) -> QRectF:
-        """The media on the widget (right pane)."""
-        extent = self._extent()
-        return self._transform.rect_to_view(0, 0, extent.width, extent.height)
+        """The picture on the widget (right pane)."""
+        return self._transform.rect_to_view(*self._reach.getRect())
 
     # -- panes -----------------------------------------------------------------------------------------------------
 
@@ -314,6 +319,7 @@ class Canvas(QWidget):
         view = session.mask_view if self._mattes_shown(picture) else MaskView.NONE
         seen = pane_painter.Pane(
             extent=picture.extent,
+            reach=self._reach,
             pair=self._pair,
             transform=self._pane_transform(pane),
             letterbox=self._letterbox(),
@@ -336,6 +342,8 @@ class Canvas(QWidget):
         elif mode is Compare.SIDE_BY_SIDE:
             divider = self._pane_area(1)
             painter.fillRect(QRect(divider.left() - 1, 0, 2, divider.height()), theme.colour("line_strong"))
+        if self._margins is not None:
+            self._margins.paint(painter, self._picture, self._reach, self._transform)
         motion = self._stage.motion
         if motion is not None and motion.active:
             motion_painter.paint_motion(painter, motion, self._transform, self._frame().width())
@@ -477,18 +485,10 @@ class Canvas(QWidget):
         if left and not self._space and self._on_wipe_line(point):
             self._wiping = True
             return
-        tool = self._tool()
-        if event.button() == Qt.MouseButton.MiddleButton or self._space:
-            self._space_used = True
-            tool = HAND
-        elif event.button() == Qt.MouseButton.RightButton:
-            if not tool.ring:
-                return
-            self._begin(painting.size_brush, pointer)
-            return
-        elif not left:
-            return
-        self._begin(tool.gesture, pointer)
+        self._space_used |= self._space
+        gesture = gesture_of(self._tool(), event.button(), panning=self._space)
+        if gesture is not None:
+            self._begin(gesture, pointer)
 
     def _begin(self, tool: Tool, pointer: Pointer) -> None:
         try:

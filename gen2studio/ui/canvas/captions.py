@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor
 
 from gen2studio.app.session import Compare, Session
+from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.time import timecode
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def status(session: Session, picture: ViewerPicture | None, mode: Compare) -> tu
         words, ink = "Empty shot", "text_faint"
     rate = item.info.rate if item is not None and item.info.rate > 0 else Fraction(25)
     place = f"{picture.media_frame:5d}  {timecode(picture.media_frame, rate)}"
-    return words, ink, place, str(picture.extent) if picture.image is not None else ""
+    reached = Extent(picture.place.width, picture.place.height) if picture.place is not None else picture.extent
+    return words, ink, place, str(reached) if picture.image is not None else ""
 
 
 def colour_at(picture: ViewerPicture | None, point: QPointF) -> QColor | None:
@@ -56,8 +58,9 @@ def colour_at(picture: ViewerPicture | None, point: QPointF) -> QColor | None:
     if picture is None or picture.image is None:
         return None
     rows, columns = picture.image.shape[:2]
-    x = int(point.x() // 1 * columns / picture.extent.width)
-    y = int(point.y() // 1 * rows / picture.extent.height)
+    place = picture.place or Rect.of(picture.extent)
+    x = int((point.x() // 1 - place.x) * columns // place.width)
+    y = int((point.y() // 1 - place.y) * rows // place.height)
     if not (0 <= x < columns and 0 <= y < rows):
         return None
     blue, green, red = (int(v) for v in picture.image[y, x, :3])

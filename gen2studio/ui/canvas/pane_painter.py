@@ -22,6 +22,8 @@ class Pane:
 
     extent: Extent
     """Of the media."""
+    reach: QRectF
+    """Where the pictures lie, in media pixels: over the media, or beyond it."""
     pair: compare_painter.Pair
     transform: ViewTransform
     letterbox: QRectF
@@ -53,7 +55,7 @@ def _area(rect: QRect) -> int:
 def paint_pane(painter: QPainter, dirty: QRect, pane: Pane) -> None:
     """Paint ``dirty`` (widget pixels) of a pane."""
     transform, mode = pane.transform, pane.mode
-    frame = transform.rect_to_view(0, 0, pane.extent.width, pane.extent.height)
+    frame = transform.rect_to_view(*pane.reach.getRect())
     if not frame.contains(QRectF(dirty)):
         box = pane.letterbox
         stage = transform.rect_to_view(box.x(), box.y(), box.width(), box.height())
@@ -71,7 +73,8 @@ def paint_pane(painter: QPainter, dirty: QRect, pane: Pane) -> None:
         # The mattes belong to the result; what it is compared with stays clear.
         line = round(compare_painter.wipe_line(frame, pane.split))
         dirty = dirty.adjusted(max(0, line - dirty.left()), 0, 0, 0)
-    overlay.paint_mattes(painter, dirty, frame, transform, pane.layers, pane.view, pane.opacity, pane.quick)
+    media = transform.rect_to_view(0, 0, pane.extent.width, pane.extent.height)
+    overlay.paint_mattes(painter, dirty, media, transform, pane.layers, pane.view, pane.opacity, pane.quick)
 
 
 def _inside(rect: QRectF) -> QRect:

@@ -41,7 +41,7 @@ class ShotCards(QObject):
     def __init__(self, session: Session, generation: Generation, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._generation = generation
+        self._generation = self.generation = generation
         self._pictures: dict[tuple[str, Extent], Bgra | None] = {}
         self._seen: tuple[Mode, tuple[PaintedKey, ...]] | None = None
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)

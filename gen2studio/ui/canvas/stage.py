@@ -15,6 +15,7 @@ from gen2studio.app.mask_editing import BrushSettings, MaskEditing, Region
 from gen2studio.app.mask_editing_mattes import MatteEdit
 from gen2studio.core.geometry import Extent
 from gen2studio.core.records import dataclass
+from gen2studio.ui.canvas import reach
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Stage:
         shown = self._canvas.picture
         if shown is None or shown.image is None:
             return None
-        image, extent = shown.image, shown.extent
+        image, extent = reach.over_media(shown.image, shown.place, shown.extent), shown.extent
         if image.shape[:2] != (extent.height, extent.width):
             import cv2
 

@@ -53,13 +53,15 @@ class ViewTransform:
         return self.zoomed(zoom, about)
 
 
-def letterbox(media: Extent, stage: Extent | None) -> QRectF:
-    """The sequence frame in media pixels, with the media fitted into its middle; without one, the media itself."""
+def letterbox(picture: QRectF, stage: Extent | None) -> QRectF:
+    """The sequence frame in media pixels, with the ``picture`` (media pixels) fitted into its middle; without one, the
+    picture itself."""
     if stage is None:
-        return QRectF(0, 0, media.width, media.height)
-    scale = min(stage.width / media.width, stage.height / media.height)
-    width, height = stage.width / scale, stage.height / scale
-    return QRectF((media.width - width) / 2, (media.height - height) / 2, width, height)
+        return QRectF(picture)
+    scale = min(stage.width / picture.width(), stage.height / picture.height())
+    frame = QRectF(0, 0, stage.width / scale, stage.height / scale)
+    frame.moveCenter(picture.center())
+    return frame
 
 
 def fitted(frame: QRectF, view: QRectF, margin: float = 0.0) -> ViewTransform:

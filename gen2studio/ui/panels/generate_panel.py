@@ -25,6 +25,7 @@ from gen2studio.ui.panels.generate_services import PanelServices, Use
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.panels.generator_chooser import AUTOMATIC, GeneratorChooser, NotHonoured
 from gen2studio.ui.panels.mode_chooser import ModeChooser
+from gen2studio.ui.panels.outpaint_section import OutpaintSection
 from gen2studio.ui.panels.pattern_editor import PatternEditor
 from gen2studio.ui.panels.prompt_field import PromptField
 from gen2studio.ui.panels.sampling_section import SamplingSection
@@ -161,6 +162,7 @@ class GeneratePanel(QWidget):
             ("region", "Where", lambda: RegionRow(generation, self.body), True),
             ("fill", "Mask fill", lambda: FillRow(generation, self.body), True),
             ("structure", "Structure guide", self._structure, True),
+            ("outpaint", "Outpaint", lambda: OutpaintSection(self._session, generation, self.body), False),
             ("camera", "Camera", lambda: CameraSection(camera, self.body), False),
             ("motion", "Motion", lambda: MotionPage(
                 generation, services.motion, actions["motion.paint"], self.body), False),
@@ -269,7 +271,7 @@ class GeneratePanel(QWidget):
             self.generator.show_choice(look, serving, state.abilities, automatic, self._generation.why_chosen())
             if not training:
                 self._show_sections(state)
-                self.not_honoured.show_ability(state.ability)
+                self.not_honoured.show_ability(state.ability, {"outpaint"} if self._outpaints(state) else set())
         self._show_buttons()
 
     def _show_sections(self, state: PanelState) -> None:
@@ -279,14 +281,17 @@ class GeneratePanel(QWidget):
         self.presets.show_chosen(look.preset)
         self.styles.show_styles(look.styles, self._generation.find_blob)
         self.keys.show_keys(look.keys, self._generation.find_blob)
+        inside = not state.reframed
         shown = {
             "frames": (state.sourceless or (state.shot is not None and not state.on_footage))
             and state.honours("first_frame", "last_frame", "keys"),
             "shot": state.sourceless,
             "prompt": look.mode is not Mode.IMAGE_TO_VIDEO and state.honours("prompt"),
-            "keys": state.on_footage and state.honours("keys"),
+            "keys": state.on_footage and inside and state.honours("keys"),
+            "region": inside and state.honours("region"),
             "fill": state.masked and state.honours("fill"),
-            "structure": state.honours("structure_source", "depth_pass", "control_scale"),
+            "structure": inside and state.honours("structure_source", "depth_pass", "control_scale"),
+            "outpaint": self._outpaints(state),
             "motion": state.honours("motion", "motion_brush"),
             "controls": bool(self.rows.shown(state)),
             "sampling": state.honours("guidance", "steps", "negative_prompt"),
@@ -303,7 +308,13 @@ class GeneratePanel(QWidget):
             elif content is not None and hasattr(content, "show_state"):
                 content.show_state(state)
         self.sections["camera"].set_mark("set" if look.camera != Camera() else "")
+        self.sections["outpaint"].set_mark("set" if state.reframed else "")
         self.sections["adapters"].set_mark(str(len(look.adapters)) if look.adapters else "")
+
+    def _outpaints(self, state: PanelState) -> bool:
+        """There is footage to add room to, and a generator that draws it, or would be chosen for it."""
+        footage = state.on_footage and state.item is not None and state.shot is None
+        return footage and self._generation.offers("outpaint")
 
     def _show_training(self, training: bool) -> None:
         """The Customization mode has a page of its own, made when it is first chosen."""

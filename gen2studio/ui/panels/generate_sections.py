@@ -45,6 +45,8 @@ _SLIDERS = (
 _WHOLE = frozenset({"grow"})
 _ENGINE_SIDE = frozenset({"grow", "feather"})
 """The engine works these out for every generator: they are there wherever mattes decide."""
+_INSIDE = frozenset({"structure", "strength"})
+"""What acts on the footage's own pixels, which stay as they are while room is drawn around them."""
 
 
 class SliderRows(QWidget):
@@ -76,6 +78,7 @@ class SliderRows(QWidget):
             field
             for field in self.sliders
             if (state.masked if field in _ENGINE_SIDE else field in state.ability.controls)
+            and not (state.reframed and field in _INSIDE)
         )
 
     def show_state(self, state: PanelState) -> None:

@@ -39,8 +39,15 @@ class PanelState:
         return not self.sourceless and self.look.mode is not Mode.STORYBOARD
 
     @property
+    def reframed(self) -> bool:
+        """Room is added around the footage, which itself stays as it is: nothing acts inside it."""
+        return self.look.outpaint.adds and self.honours("outpaint")
+
+    @property
     def masked(self) -> bool:
         """Mattes decide where something changes."""
+        if self.reframed:
+            return False
         return self.look.region is not Region.ALL or self.look.mode is Mode.MASK
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
@@ -84,8 +86,9 @@ class NotHonoured(QWidget):
         self._open = False
         self._set_open(False)
 
-    def show_ability(self, ability: ModeAbility) -> None:
-        rows = [(CONTROL_TITLES.get(name, name), why) for name, why in ability.why_not]
+    def show_ability(self, ability: ModeAbility, shown: Collection[str] = ()) -> None:
+        """``shown`` names controls that are there all the same."""
+        rows = [(CONTROL_TITLES.get(name, name), why) for name, why in ability.why_not if name not in shown]
         self.setVisible(bool(rows))
         count = f"{len(rows)} controls" if len(rows) != 1 else "1 control"
         self.heading.setText(f"Not with this model: {count}")

@@ -44,6 +44,16 @@ HAND = TOOLS["hand"]
 """What the canvas does while the tool in hand belongs to the timeline."""
 
 
+def gesture_of(tool: CanvasTool, button: Qt.MouseButton, *, panning: bool) -> Tool | None:
+    """What a press of ``button`` begins with ``tool`` in hand; None = nothing. The middle button always moves the
+    picture, as every press does while ``panning`` with the space bar; the right one sizes the brush."""
+    if button == Qt.MouseButton.MiddleButton or panning:
+        return HAND.gesture
+    if button == Qt.MouseButton.RightButton:
+        return painting.size_brush if tool.ring else None
+    return tool.gesture if button == Qt.MouseButton.LeftButton else None
+
+
 def cursor_shape(
     tool: CanvasTool, *, wiping: bool, panning: bool, held: bool, chosen: bool, picture: bool
 ) -> Qt.CursorShape:
