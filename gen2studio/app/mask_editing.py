@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.mask_editing_mattes import MatteCache, MatteEdit, difference, empty_matte
 from gen2studio.app.session import Session
+from gen2studio.app.shape_editing import ShapeEditing
 from gen2studio.core.errors import EditRefused, StudioError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.ids import new_id
@@ -81,6 +82,7 @@ class MaskEditing(QObject):
         self._fresh: MaskObject | None = None
         self._last_object: dict[str, str] = {}
         self.jobs: MaskJobs = MaskJobs(self)
+        self.shapes = ShapeEditing(self)
         session.store.changed.connect(self._on_document_changed)
         session.store.replaced.connect(self._on_document_replaced)
         session.mask_object_changed.connect(self._on_object_chosen)
@@ -183,10 +185,18 @@ class MaskEditing(QObject):
     # -- mattes ----------------------------------------------------------------------------------------------------
 
     def matte(self, object_id: str, frame: int | None = None) -> Mask:
-        """The (H, W) uint8 matte of one object on a frame of the shown media, read-only; blank where there is none.
+        """The (H, W) uint8 matte of one object on a frame of the shown media, what was painted with its shapes over it.
+        Read-only; blank where there is nothing.
 
         While a gesture or a propagation is under way this is what it has made so far.
         """
+        frame = self.frame if frame is None else frame
+        painted = self.painted(object_id, frame)
+        owner = self.document.masks.get(object_id)
+        return self.shapes.laid(owner, frame, painted) if owner is not None else painted
+
+    def painted(self, object_id: str, frame: int | None = None) -> Mask:
+        """As :meth:`matte`, without shapes: what brushes, operations and propagation work on."""
         frame = self.frame if frame is None else frame
         edit = self._edit
         if edit is not None and edit.object_id == object_id and edit.frame == frame:
@@ -240,7 +250,7 @@ class MaskEditing(QObject):
                 f"The mattes of {current.name} are {base.extent}, but the picture is {self.extent}.",
                 "Relink the clip they were drawn on, or start a new object.",
             )
-        shown = self.matte(current.id)
+        shown = self.painted(current.id)
         base = base or MaskRaster(self.extent.width, self.extent.height)
         if self.jobs.live_matte(current.id, self.frame) is not None:
             base = self.session.store.tiles.pack(shown, later=True)
@@ -500,10 +510,13 @@ class MaskEditing(QObject):
             lanes.add(owner.media_id)
             if owner.media_id != self.media_id:
                 continue
-            if was is None or now is None or replace(was, frames=now.frames) != now:
+            if was is None or now is None or replace(was, frames=now.frames, shapes=now.shapes) != now:
                 listed = True
                 self.matte_changed.emit(object_id, None)
                 continue
+            if was.shapes is not now.shapes:
+                self.shapes.tell_changed(was, now)
+                listed = True
             here, there = was.frames.get(self.frame), now.frames.get(self.frame)
             if here is not there:
                 area = difference(here.raster if here else None, there.raster if there else None)
@@ -519,6 +532,7 @@ class MaskEditing(QObject):
             self._edit.cancel()
         self.jobs.forget()
         self._cache.clear()
+        self.shapes.clear()
         self._last_object.clear()
         self.media_id, self.frame = "", 0
         self.objects_changed.emit()

@@ -18,7 +18,7 @@ from gen2studio.core.mask_raster import TILE
 from gen2studio.raster.brush import EMPTY, lay
 from gen2studio.raster.tiles import Mask
 
-Points = Sequence[tuple[float, float]]
+Points = Sequence[tuple[float, float]] | NDArray[np.float64]
 _EDGE = 64
 """Widest soft edge in pixels that a fill goes under."""
 _LINES = 8

@@ -34,6 +34,10 @@ _FAR = np.float32(4.0)
 Floats = NDArray[np.float64]
 
 
+Part = tuple[str, Rect, Mask]
+"""(operation, where, (h, w) uint8 coverage) of one shape on one frame."""
+
+
 def matte_with_shapes(painted: Mask | None, shapes: Sequence[MaskShape], frame: int, extent: Extent) -> Mask:
     """What was painted with the shapes that count on ``frame`` added, subtracted and intersected in order.
 
@@ -44,25 +48,10 @@ def matte_with_shapes(painted: Mask | None, shapes: Sequence[MaskShape], frame: 
     height, width = extent.height, extent.width
     if painted is not None and painted.shape != (height, width):
         raise ValueError(f"the matte is {painted.shape[1]}x{painted.shape[0]}, the picture {width}x{height}")
-    alive = [shape for shape in shapes if shape.lives_at(frame)]
-    if not alive:
-        return painted if painted is not None else np.zeros((height, width), np.uint8)
-    out = painted.copy() if painted is not None else np.zeros((height, width), np.uint8)
-    for shape in alive:
-        area, coverage = rasterise(shape, frame, extent)
-        window = out[area.y : area.bottom, area.x : area.right]
-        if shape.operation == "add":
-            if not area.empty:
-                cv2.max(window, coverage, window)
-        elif shape.operation == "subtract":
-            if not area.empty:
-                cv2.min(window, cv2.bitwise_not(coverage), window)
-        else:
-            kept = cv2.min(window, coverage) if not area.empty else None
-            out[:] = 0
-            if kept is not None:
-                window[:] = kept
-    return out
+    parts = [(shape.operation, *rasterise(shape, frame, extent)) for shape in shapes if shape.lives_at(frame)]
+    if painted is None:
+        painted = np.zeros((height, width), np.uint8)
+    return laid(painted, parts) if parts else painted
 
 
 def rasterise(shape: MaskShape, frame: int, extent: Extent) -> tuple[Rect, Mask]:
@@ -70,13 +59,41 @@ def rasterise(shape: MaskShape, frame: int, extent: Extent) -> tuple[Rect, Mask]
 
     Visibility and life span are not asked. The rectangle is empty for fewer than three points or outside the picture.
     """
-    return coverage(outline(shape.kind, shape.points_at(frame)), extent)
+    return coverage(segments(shape.kind, shape.points_at(frame)), extent)
+
+
+def laid(painted: Mask, parts: Sequence[Part]) -> Mask:
+    """A new matte: ``painted`` with the ``parts`` laid on in order."""
+    out = np.empty_like(painted)
+    lay_parts(out, painted, parts, Rect(0, 0, painted.shape[1], painted.shape[0]))
+    return out
+
+
+def lay_parts(out: Mask, painted: Mask, parts: Sequence[Part], area: Rect) -> None:
+    """Set ``area`` of ``out`` to ``painted`` with the ``parts`` laid on in order; the rest stays."""
+    if area.empty:
+        return
+    target = out[area.y : area.bottom, area.x : area.right]
+    target[:] = painted[area.y : area.bottom, area.x : area.right]
+    for operation, where, cover in parts:
+        spot = where.intersected(area)
+        window = out[spot.y : spot.bottom, spot.x : spot.right]
+        part = cover[spot.y - where.y : spot.bottom - where.y, spot.x - where.x : spot.right - where.x]
+        if operation == "add":
+            if not spot.empty:
+                cv2.max(window, part, window)
+        elif operation == "subtract":
+            if not spot.empty:
+                cv2.min(window, cv2.bitwise_not(part), window)
+        else:
+            kept = cv2.min(window, part) if not spot.empty else None
+            target[:] = 0
+            if kept is not None:
+                window[:] = kept
 
 
 def outline(kind: str, points: Sequence[ShapePoint], flatness: float = FLATNESS) -> Floats:
     """(N, 3) float64: x, y and feather along the closed outline, at most ``flatness`` px from the true curve."""
-    if len(points) < 2:
-        return np.zeros((0, 3))
     return flattened(segments(kind, points), flatness)
 
 
@@ -86,6 +103,8 @@ def segments(kind: str, points: Sequence[ShapePoint]) -> Floats:
     Segment i starts at point i (beside it, for a B-spline). Feather runs evenly from point to point.
     """
     count = len(points)
+    if count < 2:
+        return np.zeros((0, 4, 3))
     table = np.array([(p.x, p.y, p.in_x, p.in_y, p.out_x, p.out_y, p.feather) for p in points], np.float64)
     table = table.reshape(count, 7)
     here, after = table, np.roll(table, -1, 0)
@@ -109,14 +128,14 @@ def segments(kind: str, points: Sequence[ShapePoint]) -> Floats:
     return out
 
 
-def flattened(curves: Floats, flatness: float = FLATNESS) -> Floats:
-    """(M, 3) points along (N, 4, 3) cubic segments, the end of the last left out. Straight ones are one piece."""
+def flattened(curves: Floats, flatness: float | Floats = FLATNESS) -> Floats:
+    """(M, 3) points along (N, 4, 3) cubic segments, the end of the last left out; ``flatness`` may be one a segment."""
     bend = np.abs(np.diff(curves[:, :, :2], 2, axis=1))
-    bend = np.hypot(bend[:, :, 0], bend[:, :, 1]).max(1)
-    chord = np.linalg.norm(curves[:, 3, :2] - curves[:, 0, :2], axis=1)
+    bend = np.hypot(bend[:, :, 0], bend[:, :, 1]).max(1, initial=0.0)
     pieces = np.ceil(np.sqrt(0.75 * bend / flatness)).astype(np.int64).clip(1, 4096)
-    # A straight segment needs no cuts even where its handles make the parameter run unevenly.
-    pieces[_straight(curves, chord)] = 1
+    # A segment without handles is straight, however unevenly its parameter runs.
+    handles = np.abs(curves[:, 1:3, :2] - curves[:, ::3, :2]).max((1, 2), initial=0.0)
+    pieces[handles == 0.0] = 1
     which = np.repeat(np.arange(len(curves)), pieces)
     step = np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     t = (step / pieces[which])[:, None]
@@ -125,59 +144,58 @@ def flattened(curves: Floats, flatness: float = FLATNESS) -> Floats:
     return s * s * s * a + 3.0 * s * s * t * b + 3.0 * s * t * t * c + t * t * t * d
 
 
-def _straight(curves: Floats, chord: Floats) -> NDArray[np.bool_]:
-    """Segments whose controls are all one (a point) or which have no handles at all."""
-    first = np.abs(curves[:, 1, :2] - curves[:, 0, :2]).max(1)
-    second = np.abs(curves[:, 2, :2] - curves[:, 3, :2]).max(1)
-    return (first == 0.0) & (second == 0.0) | (chord + first + second == 0.0)
-
-
-def coverage(line: Floats, extent: Extent) -> tuple[Rect, Mask]:
-    """Coverage of a closed (N, 3) outline of x, y, feather, and where it lies."""
+def coverage(curves: Floats, extent: Extent) -> tuple[Rect, Mask]:
+    """Coverage of a closed outline of (N, 4, 3) cubic segments, and where it lies inside the picture."""
+    line = flattened(curves)
     if len(line) < 3:
         return EMPTY, np.zeros((0, 0), np.uint8)
-    reach = math.ceil(max(0.0, float(line[:, 2].max())) + 0.5) if line[:, 2].max() > 0 else 0
+    widest = float(line[:, 2].max())
+    reach = math.ceil(widest + 0.5) if widest > 0 else 0
     low, high = np.floor(line[:, :2].min(0)), np.ceil(line[:, :2].max(0))
     whole = Rect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
     area = whole.grown(reach).intersected(Rect.of(extent))
     if area.empty:
         return EMPTY, np.zeros((0, 0), np.uint8)
-    inner, solid = regions.polygon(extent, line[:, :2])
-    if inner == area:
-        out = solid
-    else:
-        out = np.zeros((area.height, area.width), np.uint8)
+    inner, out = regions.polygon(extent, line[:, :2])
+    if inner != area:
+        solid, out = out, np.zeros((area.height, area.width), np.uint8)
         if not inner.empty:
             y, x = inner.y - area.y, inner.x - area.x
             out[y : y + inner.height, x : x + inner.width] = solid
     if line[:, 2].any():
-        out = _feathered(out, area, line)
+        # A wide ramp hides what a coarser curve does to it.
+        width = np.abs(curves[:, :, 2]).min(1)
+        _feather(out, area, flattened(curves, np.maximum(FLATNESS, width / 128.0)))
     return area, out
 
 
-def _feathered(solid: Mask, area: Rect, line: Floats) -> Mask:
-    """``solid`` coverage of ``area`` with the edge of ``line`` fading over its feather."""
+def _feather(solid: Mask, area: Rect, line: Floats) -> None:
+    """Let the edge of ``solid``, the coverage of ``area``, fade over the feather of ``line``. Changes it in place."""
     starts, ends = _cut_at_zero(line)
     widest = np.where(np.abs(starts[:, 2]) > np.abs(ends[:, 2]), starts[:, 2], ends[:, 2])
-    share = solid.astype(np.float32) / np.float32(255.0)
-    inside = solid >= 128
+    pixels = solid.reshape(-1)
+    one, two = np.float32(1.0), np.float32(2.0)
     for outward in (True, False):
         chosen = widest > 0 if outward else widest < 0
         if not chosen.any():
             continue
-        # Pixels from the edge in feather widths, half a pixel before the edge being 0: both sides meet in the
+        # How far from the edge in feather widths, half a pixel before the edge being 0: so both sides meet in the
         # antialiased edge of no feather at all.
-        far = _positions(area, starts[chosen], np.abs(widest[chosen]), ends[chosen])
-        rest = np.float32(1.0) - share if outward else share
-        faded = np.minimum(rest, far)
-        beyond = np.minimum(rest, 2.0 * rest * far)
-        result = np.where(inside, beyond, faded) if outward else np.where(inside, faded, beyond)
-        share = np.float32(1.0) - result if outward else result
-    return np.rint(share * np.float32(255.0)).astype(np.uint8)
+        field = _positions(area, starts[chosen], np.abs(widest[chosen]), ends[chosen]).reshape(-1)
+        near = np.flatnonzero(field < one)
+        far, level = field[near], pixels[near]
+        share = level * np.float32(1.0 / 255.0)
+        rest = one - share if outward else share
+        # On the side that keeps its pixels only the antialiased edge itself joins the ramp.
+        far = np.where((level >= 128) == outward, two * rest * far, far)
+        rest = np.minimum(rest, far, out=rest)
+        share = one - rest if outward else rest
+        pixels[near] = np.rint(share * np.float32(255.0)).astype(np.uint8)
 
 
 def _cut_at_zero(line: Floats) -> tuple[Floats, Floats]:
-    """Pieces (start, end) of the closed line, cut where the feather changes its side, those without feather left out."""
+    """Pieces (start, end) of the closed line, cut where the feather changes its side; those without feather are left
+    out."""
     starts, ends = line, np.roll(line, -1, 0)
     crossing = starts[:, 2] * ends[:, 2] < 0
     if crossing.any():
@@ -194,11 +212,11 @@ def _cut_at_zero(line: Floats) -> tuple[Floats, Floats]:
 def _positions(area: Rect, starts: Floats, widths: Floats, ends: Floats) -> NDArray[np.float32]:
     """(h, w) float32: the least (distance + ½) / (feather + 1) over the pieces; large where none is near.
 
-    Wide ramps are smooth: they are worked out on a coarser grid, a fiftieth of their width, and drawn up.
+    Wide ramps are smooth: they are worked out on a coarser grid, a thirty-second of their width, and drawn up.
     """
     whole = np.full((area.height, area.width), _FAR, np.float32)
-    scales = np.where(widths >= 192, 4, np.where(widths >= 96, 2, 1))
-    for scale in (1, 2, 4):
+    scales = np.select([widths >= 256, widths >= 128, widths >= 64], [8, 4, 2], 1)
+    for scale in (1, 2, 4, 8):
         chosen = scales == scale
         if not chosen.any():
             continue
@@ -222,31 +240,27 @@ def _lower(field: NDArray[np.float32], area: Rect, starts: Floats, ends: Floats,
     corner = np.array([area.x, area.y], np.float64)
     first = np.floor((low - corner) / scale).astype(int).clip(0, [columns, rows])
     stop = np.ceil((high - corner) / scale).astype(int).clip(0, [columns, rows])
-    xs = (np.arange(columns) + 0.5) * scale + area.x
-    ys = (np.arange(rows) + 0.5) * scale + area.y
+    xs = ((np.arange(columns) + 0.5) * scale + area.x).astype(np.float32)
+    ys = ((np.arange(rows) + 0.5) * scale + area.y).astype(np.float32)
     one = np.float32(1.0)
-    for (x0, y0, f0), (x1, y1, f1), (left, top), (right, bottom) in zip(starts, ends, first, stop, strict=True):
+    half = np.float32(0.5)
+    rows_of = zip(starts.tolist(), ends.tolist(), first.tolist(), stop.tolist(), strict=True)
+    for (x0, y0, f0), (x1, y1, f1), (left, top), (right, bottom) in rows_of:
         if left >= right or top >= bottom:
             continue
-        dx = (xs[left:right] - x0).astype(np.float32)[None, :]
-        dy = (ys[top:bottom] - y0).astype(np.float32)[:, None]
+        dx, dy = xs[None, left:right] - np.float32(x0), ys[top:bottom, None] - np.float32(y0)
         vx, vy = x1 - x0, y1 - y0
-        length = vx * vx + vy * vy
-        base, slope = np.float32(abs(f0) + 1.0), np.float32(abs(f1) - abs(f0))
-        if length < 1e-12:
-            distance = cv2.magnitude(*np.broadcast_arrays(dx, dy))
-            near: NDArray[np.float32] = (distance + np.float32(0.5)) / np.float32(max(abs(f0), abs(f1)) + 1.0)
+        length = max(1e-12, vx * vx + vy * vy)
+        t = dx * np.float32(vx / length) + dy * np.float32(vy / length)
+        np.clip(t, 0.0, one, out=t)
+        near = cv2.magnitude(dx - t * np.float32(vx), dy - t * np.float32(vy))
+        near += half
+        low_width, high_width = abs(f0) + 1.0, abs(f1) + 1.0
+        if low_width == high_width:
+            near *= np.float32(1.0 / low_width)
         else:
-            t = dx * np.float32(vx / length) + dy * np.float32(vy / length)
-            np.clip(t, 0.0, one, out=t)
-            across, down = dx - t * np.float32(vx), dy - t * np.float32(vy)
-            near = np.asarray(cv2.magnitude(across, down), np.float32)
-            near += np.float32(0.5)
-            if slope == 0:
-                near *= one / base
-            else:
-                t *= slope
-                t += base
-                near /= t
+            t *= np.float32(high_width - low_width)
+            t += np.float32(low_width)
+            near /= t
         window = field[top:bottom, left:right]
-        cv2.min(window, near, window)
+        np.minimum(window, near, out=window)
