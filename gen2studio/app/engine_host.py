@@ -31,6 +31,7 @@ from gen2studio.engine.events import (
     MaskReady,
     Noted,
     Progress,
+    SelectionPreviewed,
     StateChanged,
     StepPreview,
     TestFrameReady,
@@ -91,6 +92,8 @@ class EngineHost(QObject):
     """MaskReady"""
     estimated = Signal(object)
     """Estimated"""
+    selection_previewed = Signal(object)
+    """SelectionPreviewed"""
     noted = Signal(object)
     """Noted"""
     step_previewed = Signal(object)
@@ -235,6 +238,8 @@ class EngineHost(QObject):
                 self.frame_ready.emit(event)
             case MaskReady():
                 self.mask_ready.emit(event)
+            case SelectionPreviewed():
+                self.selection_previewed.emit(event)
             case Estimated():
                 self.estimated.emit(event)
             case Noted():

@@ -23,6 +23,7 @@ from gen2studio.engine.events import (
     Noted,
     Picture,
     Progress,
+    SelectionPreviewed,
     StepPreview,
     TestFrameReady,
 )
@@ -30,8 +31,8 @@ from gen2studio.engine.frames import FrameCache
 from gen2studio.engine.job_queue import Ticket
 from gen2studio.engine.pace import Pace
 from gen2studio.engine.protocol import EventSink
-from gen2studio.engine.region import region_mask
 from gen2studio.engine.reframing import footage_rect
+from gen2studio.engine.region import region_mask
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef
 
 _PROGRESS_GAP = 0.04
@@ -246,6 +247,11 @@ class MaskingContext(JobContext):
                 engine=engine,
             )
         )
+
+    def preview(self, object_id: str, frame: int, mask: NDArray[np.uint8], engine: str) -> None:
+        shown = np.array(mask, np.uint8, order="C")
+        shown.setflags(write=False)
+        self._sink(SelectionPreviewed(job_id=self.job_id, object_id=object_id, frame=frame, mask=shown, engine=engine))
 
 
 class TrainingContext(JobContext):

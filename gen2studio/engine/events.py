@@ -83,6 +83,17 @@ class MaskReady(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionPreviewed(JobEvent):
+    """What a click would select. ``mask`` is (h, w) uint8 of any size, to be laid over the whole frame; read-only.
+    Latest-only, never stored."""
+
+    object_id: str
+    frame: int
+    mask: NDArray[np.uint8]
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(JobEvent):
     """Something the artist should know about a running job: another key frame wanted, words not understood…"""
 
@@ -131,6 +142,7 @@ Event = (
     | Progress
     | FrameReady
     | MaskReady
+    | SelectionPreviewed
     | Noted
     | StepPreview
     | LossMeasured

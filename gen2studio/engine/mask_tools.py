@@ -40,6 +40,10 @@ class MaskContext(Protocol):
         """A finished (H, W) uint8 matte with confidence 0…1. Never called for anchors."""
         ...
 
+    def preview(self, object_id: str, frame: int, mask: NDArray[np.uint8], engine: str) -> None:
+        """What a request with the purpose ``preview`` would select: (h, w) uint8, any size, the frame's proportions."""
+        ...
+
 
 class MaskTracker(Protocol):
     """Carries mattes through a clip."""
@@ -58,4 +62,9 @@ class MaskSelector(Protocol):
     @property
     def title(self) -> str: ...
 
-    def segment(self, request: SegmentRequest, context: MaskContext) -> None: ...
+    def segment(self, request: SegmentRequest, context: MaskContext) -> None:
+        """Do what ``request.purpose`` says: emit a matte, preview one, or get ready for previews on that frame.
+
+        A selector that can't preview leaves such a request unanswered; so does one that is not prepared for the frame.
+        """
+        ...

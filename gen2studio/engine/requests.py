@@ -232,6 +232,8 @@ class PropagateRequest:
     """forward, backward or both."""
     moving_subject: bool = False
     """The subject moves against a solid background: use motion against the camera as evidence."""
+    engine: str = ""
+    """Id of the mask engine; empty = the best one for the task (:mod:`gen2studio.engine.mask_engines`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +250,13 @@ class SegmentRequest:
     brush_radius: float = 4.0
     """Radius in pixels that each point stands for."""
     current: MaskRaster | None = None
+    text: str = ""
+    """Words that name the subject, for engines that find things by name."""
+    engine: str = ""
+    """As in :class:`PropagateRequest`."""
+    purpose: str = "select"
+    """``select`` makes a matte; ``preview`` shows what these marks would select, quickly and without keeping it;
+    ``prepare`` reads the frame ahead, so that previews there are quick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

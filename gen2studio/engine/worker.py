@@ -31,6 +31,7 @@ from gen2studio.engine.contexts import (
 from gen2studio.engine.events import Estimated, JobState
 from gen2studio.engine.frames import DecodingReader, FrameCache, FrameReader
 from gen2studio.engine.job_queue import JobQueue, Ticket
+from gen2studio.engine.mask_engines import MaskEngines, engines_of
 from gen2studio.engine.mask_tools import MaskSelector, MaskTracker
 from gen2studio.engine.pace import PaceBook
 from gen2studio.engine.protocol import EventSink
@@ -56,8 +57,8 @@ class SteppedBack(Cancelled):
 class EngineWorker:
     """Runs the jobs of one :class:`JobQueue`. Build it, run it and close it on one thread.
 
-    ``tracker`` and ``selector`` load their tool when first needed. ``reader`` decodes footage; when it has a ``close``
-    it is called at the end.
+    ``masks`` are the engines for mattes; a program with one tracker and one selector gives ``tracker`` and ``selector``,
+    which load it when first needed. ``reader`` decodes footage; when it has a ``close`` it is called at the end.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class EngineWorker:
         *,
         tracker: Callable[[], MaskTracker] | None = None,
         selector: Callable[[], MaskSelector] | None = None,
+        masks: MaskEngines | None = None,
         reader: FrameReader | None = None,
         threads: int | None = None,
         room: Callable[[Path | None], budget.Room] = budget.room,
@@ -76,10 +78,7 @@ class EngineWorker:
         self.queue = queue
         self.generators = generators
         self._sink = sink
-        self._load_tracker = tracker
-        self._load_selector = selector
-        self._tracker: MaskTracker | None = None
-        self._selector: MaskSelector | None = None
+        self._masks = masks or engines_of(tracker, selector)
         self._reader: FrameReader = reader or DecodingReader()
         self._frames = FrameCache(self._reader, cache_bytes)
         self._threads = threads or budget.compute_threads()
@@ -257,27 +256,21 @@ class EngineWorker:
     # -- masks ---------------------------------------------------------------------------------------------------
 
     def _propagate(self, ticket: Ticket, request: PropagateRequest) -> str:
-        if self._tracker is None:
-            if self._load_tracker is None:
-                raise GenerationError("No mask tracker is installed.", "Reinstall Gen2 Studio.")
-            self._tracker = self._load_tracker()
-        estimate = self._tracker.estimate(request)
+        tracker = self._masks.tracker(request.engine)
+        estimate = tracker.estimate(request)
         self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
         budget.check(estimate, self._room(None))
         anchors = frozenset((track.object_id, frame) for track in request.objects for frame, _ in track.anchors)
         context = self._masking(ticket, request, anchors)
         context.checkpoint()
-        self._tracker.propagate(request, context)
+        tracker.propagate(request, context)
         return ""
 
     def _segment(self, ticket: Ticket, request: SegmentRequest) -> str:
-        if self._selector is None:
-            if self._load_selector is None:
-                raise GenerationError("No smart selection is installed.", "Reinstall Gen2 Studio.")
-            self._selector = self._load_selector()
+        selector = self._masks.selector(request.engine, text=bool(request.text))
         context = self._masking(ticket, request, frozenset())
         context.checkpoint()
-        self._selector.segment(request, context)
+        selector.segment(request, context)
         return ""
 
     def _masking(

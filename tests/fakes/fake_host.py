@@ -13,6 +13,7 @@ from gen2studio.engine.events import (
     MaskReady,
     Noted,
     Progress,
+    SelectionPreviewed,
     StateChanged,
     StepPreview,
     TestFrameReady,
@@ -31,6 +32,7 @@ class FakeHost(QObject):
     progressed = Signal(object)
     frame_ready = Signal(object)
     mask_ready = Signal(object)
+    selection_previewed = Signal(object)
     estimated = Signal(object)
     noted = Signal(object)
     step_previewed = Signal(object)
@@ -50,7 +52,7 @@ class FakeHost(QObject):
         signals = {
             StateChanged: self.state_changed, Progress: self.progressed, FrameReady: self.frame_ready,
             MaskReady: self.mask_ready, Estimated: self.estimated, Noted: self.noted, StepPreview: self.step_previewed,
-            LossMeasured: self.loss_measured, TestFrameReady: self.test_frame_ready, AdapterReady: self.adapter_ready,
+            SelectionPreviewed: self.selection_previewed, LossMeasured: self.loss_measured, TestFrameReady: self.test_frame_ready, AdapterReady: self.adapter_ready,
         }  # fmt: skip
         signals[type(event)].emit(event)
 

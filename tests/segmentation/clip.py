@@ -28,6 +28,7 @@ class ClipContext:
     cancel_after: int | None = None
     """Cancel as soon as this many mattes were emitted."""
     emitted: dict[tuple[str, int], tuple[Mask, float]] = field(default_factory=dict)
+    previews: list[Mask] = field(default_factory=list)
     engines: set[str] = field(default_factory=set)
     notes: list[tuple[str, int | None]] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
@@ -58,6 +59,10 @@ class ClipContext:
         self.engines.add(engine)
         if self.cancel_after is not None and len(self.emitted) >= self.cancel_after:
             self.cancel.cancel()
+
+    def preview(self, object_id: str, frame: int, mask: Mask, engine: str) -> None:
+        self.previews.append(mask)
+        self.engines.add(engine)
 
     def raster(self, mask: Mask) -> MaskRaster:
         return self.store.pack(mask)
