@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gen2studio.core import garbage
+from gen2studio.core import garbage, late_import
 
 if TYPE_CHECKING:
     from gen2studio.app.studio import Studio
@@ -57,6 +57,7 @@ def open_window() -> tuple[Studio, MainWindow]:
     Nothing made here dies before the program does, so the garbage collector looks at none of it.
     """
     garbage.pause()
+    late_import.import_late("numpy")
     # PySide6 reads the source text of every module imported after it, to see whether it uses Qt.
     for name in _WITHOUT_QT:
         importlib.import_module(name)

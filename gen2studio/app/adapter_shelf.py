@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 
 from gen2studio.core.errors import StudioError, sentence_of
+from gen2studio.core.records import dataclass
 from gen2studio.models.adapters import Adapter, AdapterLibrary
 from gen2studio.models.library import InstalledModel, ModelLibrary
 

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.app.compositor import sequence_of
 from gen2studio.document.model import Clip, Document, MediaItem
 
-Samples = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Samples: TypeAlias = "NDArray[np.float32]"
 """(n, 2) float32 stereo, −1…1 nominal."""
 _TAPS = 12
 """Zero crossings of the resampling kernel on each side."""

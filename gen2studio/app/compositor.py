@@ -6,10 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.app.reframing import place as placed
 from gen2studio.core.errors import MediaError, ProjectError
@@ -22,10 +21,11 @@ from gen2studio.media import codecs
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+    from numpy.typing import NDArray
 
     from gen2studio.media.decoder import Decoder
 
-Pixels = NDArray[np.uint8]
+Pixels: TypeAlias = "NDArray[np.uint8]"
 """(H, W, 3) RGB or (H, W, 4) straight-alpha RGBA, uint8, sRGB-like display values."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from gen2studio.app.session import Session
 from gen2studio.core import paths
 from gen2studio.core.errors import GenerationError, StudioError, sentence_of
 from gen2studio.core.ids import new_id
+from gen2studio.core.records import dataclass
 from gen2studio.document import training_sets as edits
 from gen2studio.document.model import Document, TrainingImage, TrainingSet
 from gen2studio.engine.abilities import GeneratorRegistry

@@ -7,18 +7,22 @@ and left to the artist. No Qt here: the window and the command line ask the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.errors import MediaError, sentence_of
 from gen2studio.core.geometry import Extent
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.document.training_sets import FEWEST, MOST
 from gen2studio.engine.frames import blob_picture, fitted
 from gen2studio.engine.requests import BlobRef
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ALIKE = 6
 """Bits of 64 in which the perceptual hashes of two pictures of the same view differ at most."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app import planning
@@ -32,6 +31,9 @@ from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, Stat
 from gen2studio.engine.frames import fitted
 from gen2studio.engine.generators import Abilities, ModeAbility
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CONTROLS = frozenset(f.name for f in fields(Controls))
 

@@ -77,7 +77,7 @@ class MaskEditing(QObject):
         self.extent = Extent(1, 1)
         self.brush = BrushSettings()
         self._cache = MatteCache()
-        self._blank = empty_matte(self.extent)
+        self._blank: Mask | None = None
         self._edit: MatteEdit | None = None
         self._fresh: MaskObject | None = None
         self._last_object: dict[str, str] = {}
@@ -111,7 +111,7 @@ class MaskEditing(QObject):
         self.media_id, self.frame = media_id, frame
         if extent != self.extent:
             self.extent = extent
-            self._blank = empty_matte(extent)
+            self._blank = None
         if other_media:
             self._choose_object()
             self.objects_changed.emit()
@@ -206,8 +206,13 @@ class MaskEditing(QObject):
             return live
         found = self.raster(object_id, frame)
         if found is None or found.is_empty or found.extent != self.extent:
-            return self._blank
+            return self._blank_matte()
         return self._cache.get(found, self.session.store.tiles)
+
+    def _blank_matte(self) -> Mask:
+        if self._blank is None:
+            self._blank = empty_matte(self.extent)
+        return self._blank
 
     def remember(self, raster: MaskRaster, matte: Mask) -> None:
         """``matte`` is what ``raster`` decodes to: spare the decoding."""

@@ -7,7 +7,7 @@ step of the look.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from gen2studio.app.mask_editing import BrushSettings, MaskEditing, Region
 from gen2studio.app.mask_editing_mattes import MatteCache, MatteEdit, empty_matte
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import Look, MotionRegion
 from gen2studio.raster.tiles import Mask
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
+from gen2studio.core.records import dataclass
 from gen2studio.document import shots
 from gen2studio.document.model import MediaItem, Shot
 from gen2studio.engine.generators import Abilities

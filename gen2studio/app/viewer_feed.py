@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.compositor import clip_at
@@ -20,11 +18,15 @@ from gen2studio.core.errors import sentence_of
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.log import topic
 from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Document, MediaItem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _log = topic("viewer")
 
-Bgra = NDArray[np.uint8]
+Bgra: TypeAlias = "NDArray[np.uint8]"
 """(H, W, 4) uint8 BGRA, premultiplied alpha, contiguous: what QImage calls ARGB32_Premultiplied."""
 _NOTHING = Extent(1, 1)
 _AHEAD = 12

@@ -1,8 +1,8 @@
-"""``dataclass`` with less to compile: the program defines hundreds of them before its window is on screen.
+"""``dataclass`` with nothing to compile: the program defines hundreds of them before its window is on screen.
 
 ``dataclasses.dataclass`` writes and compiles the text of six methods for every class, a fifth of the instructions of
-a start. Here it still makes the constructor and what freezes an object; comparing, hashing and showing are ordinary
-functions over the fields. What they return is the same.
+a start. Here the constructor is compiled when the first object is made; freezing, comparing, hashing and showing are
+ordinary functions over the fields. What they return is the same.
 """
 
 from __future__ import annotations
@@ -17,28 +17,112 @@ else:
     import dataclasses
     import reprlib
     from collections.abc import Callable
+    from dataclasses import MISSING
     from operator import attrgetter
     from typing import Any
 
-    def dataclass(cls: type | None = None, /, *, eq: bool = True, frozen: bool = False, **options: bool) -> Any:
-        """As ``dataclasses.dataclass``, for ``eq``, ``frozen``, ``slots`` and ``kw_only``."""
+    def dataclass(
+        cls: type | None = None, /, *, eq: bool = True, frozen: bool = False, slots: bool = False, kw_only: bool = False
+    ) -> Any:
+        """As ``dataclasses.dataclass`` with these options. Raises TypeError for a field without a default that
+        follows one with a default."""
 
         def wrap(cls: type) -> type:
             own = set(vars(cls))
-            made = dataclasses.dataclass(repr=False, eq=False, frozen=frozen, **options)(cls)
-            if "__repr__" not in own:
-                made.__repr__ = _shown
+            if not cls.__doc__:
+                # Or one is made of the signature, which takes longer than all the rest.
+                cls.__doc__ = cls.__name__
+            made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+            methods = {"__init__": _constructing(made, frozen), "__repr__": _shown}
+            if frozen:
+                methods |= _freezing(made)
+            if frozen and slots:
+                methods |= {"__getstate__": _state, "__setstate__": _set_state}
             if eq:
                 key = _key(made)
-                if "__eq__" not in own:
-                    made.__eq__ = _equality(key)
-                if "__hash__" not in own:
+                methods["__eq__"] = _equality(key)
+                # A class that says how it compares has a ``__hash__`` of None unless it says that as well.
+                if "__hash__" not in own or ("__eq__" in own and vars(cls)["__hash__"] is None):
                     made.__hash__ = _hashing(key) if frozen else None
+            for name, method in methods.items():
+                if name not in own:
+                    setattr(made, name, method)
             params = made.__dataclass_params__
-            params.repr, params.eq = True, eq
+            params.init, params.repr, params.eq = True, True, eq
             return made
 
         return wrap if cls is None else wrap(cls)
+
+    def _constructing(cls: type, frozen: bool) -> Callable[..., None]:
+        """An ``__init__`` that makes way for the compiled one when it is called."""
+        defaults = [f.default is not MISSING or f.default_factory is not MISSING for f in _arguments(cls, False)]
+        if defaults != sorted(defaults):
+            raise TypeError(f"{cls.__name__}: a field without a default follows one with a default")
+
+        def __init__(self: Any, /, *values: Any, **named: Any) -> None:
+            cls.__init__ = _constructor(cls, frozen)
+            cls.__init__(self, *values, **named)
+
+        return __init__
+
+    def _arguments(cls: type, kw_only: bool) -> list[dataclasses.Field[Any]]:
+        return [f for f in dataclasses.fields(cls) if f.init and f.kw_only == kw_only]
+
+    def _constructor(cls: type, frozen: bool) -> Callable[..., None]:
+        """What ``dataclasses`` would have made: its text, compiled."""
+        scope: dict[str, Any] = {"_put": object.__setattr__, "_MISSING": MISSING}
+        lines: list[str] = []
+        for f in dataclasses.fields(cls):
+            if f.default_factory is not MISSING:
+                scope[f"_new_{f.name}"] = f.default_factory
+                value = f"_new_{f.name}()" + (f" if {f.name} is _MISSING else {f.name}" if f.init else "")
+            elif f.default is not MISSING:
+                scope[f"_default_{f.name}"] = f.default
+                value = f.name if f.init else f"_default_{f.name}"
+            elif f.init:
+                value = f.name
+            else:
+                continue
+            lines.append(f"_put(self, {f.name!r}, {value})" if frozen else f"self.{f.name} = {value}")
+        if hasattr(cls, "__post_init__"):
+            lines.append("self.__post_init__()")
+
+        def argument(f: dataclasses.Field[Any]) -> str:
+            if f.default_factory is not MISSING:
+                return f"{f.name}=_MISSING"
+            return f.name if f.default is MISSING else f"{f.name}=_default_{f.name}"
+
+        listed = ["self", *map(argument, _arguments(cls, False))]
+        if named := _arguments(cls, True):
+            listed += ["*", *map(argument, named)]
+        body = "\n ".join(lines or ["pass"])
+        exec(f"def __init__({', '.join(listed)}):\n {body}", scope)
+        made = scope["__init__"]
+        made.__qualname__ = f"{cls.__qualname__}.__init__"
+        made.__module__ = cls.__module__
+        return made
+
+    def _freezing(cls: type) -> dict[str, Callable[..., None]]:
+        names = frozenset(f.name for f in dataclasses.fields(cls))
+
+        def __setattr__(self: Any, name: str, value: Any) -> None:
+            if type(self) is cls or name in names:
+                raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+            super(cls, self).__setattr__(name, value)
+
+        def __delattr__(self: Any, name: str) -> None:
+            if type(self) is cls or name in names:
+                raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+            super(cls, self).__delattr__(name)
+
+        return {"__setattr__": __setattr__, "__delattr__": __delattr__}
+
+    def _state(self: Any) -> list[Any]:
+        return [getattr(self, f.name) for f in dataclasses.fields(self)]
+
+    def _set_state(self: Any, state: list[Any]) -> None:
+        for f, value in zip(dataclasses.fields(self), state, strict=True):
+            object.__setattr__(self, f.name, value)
 
     @reprlib.recursive_repr()
     def _shown(self: Any) -> str:

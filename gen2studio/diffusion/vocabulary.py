@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from gen2studio.core.records import dataclass
 
 SCENES: dict[str, str] = {
     "sea": "on the sea",

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import GenerationError
@@ -34,6 +34,9 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.region import region_mask
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PROGRESS_GAP = 0.04
 """Seconds between two Progress events of a stage: 25 a second is more than an eye needs."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Estimate, Picture
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef, TrainRequest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

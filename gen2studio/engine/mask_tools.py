@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.events import Estimate, Picture
 from gen2studio.engine.requests import PropagateRequest, SegmentRequest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class MaskContext(Protocol):

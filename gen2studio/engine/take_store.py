@@ -14,15 +14,17 @@ import struct
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.core.ids import is_id
 from gen2studio.core.paths import inside, write_atomic
 from gen2studio.engine.events import Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FRAME = re.compile(r"^frame_(\d{6,})\.png$")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

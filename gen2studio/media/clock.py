@@ -19,9 +19,9 @@ from collections.abc import Callable
 from dataclasses import field
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core import paths
 from gen2studio.core.hashing import bytes_digest
@@ -29,6 +29,9 @@ from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.records import dataclass
 from gen2studio.core.time import COMMON_RATES, snap_rate
 from gen2studio.media import codecs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _VERSION = 6
 

@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core import log
 from gen2studio.core.errors import MediaError, sentence_of
@@ -31,9 +30,11 @@ from gen2studio.media import codecs
 from gen2studio.media.abandon import Abandoned
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gen2studio.media.decoder import Decoder, Picture
 
-Deliver = Callable[[str, int, NDArray[np.uint8] | None, str], None]
+Deliver: TypeAlias = "Callable[[str, int, NDArray[np.uint8] | None, str], None]"
 """``deliver(path, index, picture_or_None, error_sentence)``, called on a worker thread."""
 
 _OPEN_DECODERS = 8

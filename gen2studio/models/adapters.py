@@ -11,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from gen2studio.core.errors import ModelError
 from gen2studio.core.hashing import file_digest
 from gen2studio.core.ids import new_id
 from gen2studio.core.paths import data_dir, write_atomic
+from gen2studio.core.records import dataclass
 from gen2studio.models.checkpoint import PICKLES
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.safetensors_header import SafetensorsHeader, read_header

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, cast
 
 from gen2studio.core.errors import ModelError
 from gen2studio.core.paths import inside
+from gen2studio.core.records import dataclass
 from gen2studio.models.architecture import check_architecture, facts_of
 from gen2studio.models.manifest import ModelManifest, derive_manifest
 from gen2studio.models.safetensors_header import SafetensorsHeader, read_header

@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,7 @@ from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import ModelError
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.paths import data_dir, resources_dir, write_atomic
+from gen2studio.core.records import dataclass
 from gen2studio.models.checkpoint import INDEX_NAME, PICKLES, CheckedCheckpoint, check_checkpoint
 from gen2studio.models.manifest import ModelManifest, plain_id
 from gen2studio.models.safetensors_header import read_header

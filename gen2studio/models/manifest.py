@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
 from gen2studio.core.errors import ModelError
+from gen2studio.core.records import dataclass
 
 MANIFEST_NAME = "gen2studio.json"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, cast
 
 from gen2studio.core.errors import ModelError
+from gen2studio.core.records import dataclass
 
 HEADER_LIMIT = 100_000_000
 """Bytes a header may have: the limit of the format's own reader."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from gen2studio.core.records import dataclass
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.geometry import Rect
 from gen2studio.core.hashing import bytes_digest
 from gen2studio.core.mask_raster import TILE, MaskRaster
 
-Mask = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Mask: TypeAlias = "NDArray[np.uint8]"
 """(H, W) uint8, 0 = outside … 255 = inside."""
 
 

@@ -78,6 +78,50 @@ def test_they_are_replaced_copied_and_kept() -> None:
     assert dataclasses.asdict(Loose(1)) == {"value": 1, "more": []}
 
 
+def test_constructors_take_what_those_of_dataclasses_take() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Base:
+        first: int
+        many: list[int] = field(default_factory=list[int])
+        made: str = field(init=False, default="made")
+
+        def __post_init__(self) -> None:
+            if self.first < 0:
+                raise ValueError("below zero")
+
+    @dataclass(frozen=True, slots=True)
+    class Longer(Base):
+        last: str = field(default="z", kw_only=True)
+
+    assert Base(1) == Base(first=1, many=[])
+    assert Base(1).many is not Base(1).many
+    assert Base(1).made == "made"
+    assert (Longer(1, [2], last="y").many, Longer(1).last) == ([2], "z")
+    with pytest.raises(ValueError):
+        Longer(-1)
+    for wrong in (lambda: Base(), lambda: Base(1, [], "x"), lambda: Longer(1, [], "y"), lambda: Point(1)):  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="__init__"):
+            wrong()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Longer(1).first = 2  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del Longer(1).last
+    with pytest.raises(TypeError):
+
+        @dataclass
+        class Wrong:
+            given: int = 1
+            missing: str  # type: ignore[misc]
+
+
+def test_fields_with_defaults_can_be_read_from_the_class_of_loose_ones() -> None:
+    @dataclass
+    class Open:
+        value: int = 3
+
+    assert Open.value == Open().value == 3
+
+
 def test_own_methods_are_kept() -> None:
     @dataclass(frozen=True)
     class Own:

@@ -83,6 +83,19 @@ def test_window_opens_without_heavy_imports() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_window_is_shown_before_numpy_is_needed() -> None:
+    """It takes as long to import as Qt does to come up."""
+    program = (
+        "import sys\n"
+        "from gen2studio.launch import open_window\n"
+        "open_window()\n"
+        "print('numpy' in sys.modules, 'numpy._core' in sys.modules, flush=True)\n"
+        "import os; os._exit(0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "True False"
+
+
 def test_qt_calls_do_not_eat_references() -> None:
     """PySide6 6.12.0 on CPython 3.11 drops a reference to None at every void call until the interpreter dies."""
     program = (

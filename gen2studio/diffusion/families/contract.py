@@ -7,19 +7,21 @@ prepared conditions into :class:`PipelineInputs`. A checkpoint's manifest may na
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.errors import GenerationError
+from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
 
-Matte = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Matte: TypeAlias = "NDArray[np.uint8]"
 """(H, W) uint8; VACE's meaning: 255 = generate, 0 = keep."""
 
 TASKS = (

@@ -21,11 +21,10 @@ variation      as structure, started from noised footage    white               
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gen2studio.core.errors import GenerationError
+from gen2studio.core.records import dataclass
 from gen2studio.diffusion.families.contract import (
     TASKS,
     Clip,

@@ -13,10 +13,10 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gen2studio.core.records import dataclass
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.engine.budget import free_memory, size_text
 

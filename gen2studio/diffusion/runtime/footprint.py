@@ -7,9 +7,9 @@ matrix, feed-forward in one piece, the VAE frame by frame); the factors were fit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from gen2studio.core.records import dataclass
 from gen2studio.models.architecture import vae_scales, wan_shape
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.wan_layout import WanShape

@@ -8,9 +8,10 @@ layer-wise float8 storage, a tiled VAE.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from gen2studio.core.errors import OutOfBudget
+from gen2studio.core.records import dataclass
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.footprint import BYTES, ClipShape, Footprint, footprint
 from gen2studio.engine.budget import size_text

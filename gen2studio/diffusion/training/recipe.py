@@ -8,9 +8,9 @@ scheduler shifts them at inference, so that training spends its steps where samp
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from gen2studio.core.errors import GenerationError
+from gen2studio.core.records import dataclass
 from gen2studio.diffusion.wording import heard
 from gen2studio.engine.generators import TrainingDefaults
 from gen2studio.engine.requests import TrainRequest

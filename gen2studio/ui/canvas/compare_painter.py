@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QImage, QPainter, QPen
 
@@ -13,6 +13,9 @@ from gen2studio.app.session import Compare
 from gen2studio.core.records import dataclass
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.overlay import image_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GRIP = 7.0
 """Widget pixels to either side of the wipe line that catch the pointer."""

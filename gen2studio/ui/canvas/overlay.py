@@ -5,9 +5,9 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QImage, QPainter
 
@@ -16,7 +16,10 @@ from gen2studio.core.geometry import Rect
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
-Layer = tuple[tuple[int, int, int], NDArray[np.uint8]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Layer: TypeAlias = "tuple[tuple[int, int, int], NDArray[np.uint8]]"
 """(RGB tint, (H, W) uint8 matte)."""
 MARGIN = 5
 """Widget pixels around a changed matte that its view may paint on."""

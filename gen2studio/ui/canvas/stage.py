@@ -8,7 +8,6 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing, Region
@@ -19,6 +18,8 @@ from gen2studio.ui.canvas import reach
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gen2studio.app.motion_brush import MotionBrush
     from gen2studio.ui.canvas.canvas import Canvas
 

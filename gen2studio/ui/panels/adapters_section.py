@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from gen2studio.app.generation import Generation
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import AdapterUse
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.widgets.named import note, text_button

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
@@ -13,6 +12,7 @@ from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.session import Session
 from gen2studio.app.shots import ShotWish
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import Mode
 from gen2studio.document.model import Shot
 from gen2studio.ui.panels.adapters_section import Library

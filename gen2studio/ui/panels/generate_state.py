@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
+from gen2studio.core.records import dataclass
 from gen2studio.document.look import Look, Mode, Region
 from gen2studio.document.model import Clip, MediaItem, Shot
 from gen2studio.engine.generators import Abilities, ModeAbility

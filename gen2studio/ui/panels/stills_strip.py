@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QGridLayout, QToolButton, QWidget
@@ -13,6 +13,9 @@ from PySide6.QtWidgets import QGridLayout, QToolButton, QWidget
 from gen2studio.app.generation import Still
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.pictures import pixmap_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COUNT = 4
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
 
@@ -18,6 +19,9 @@ from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, STRIP, Ints, 
 from gen2studio.ui.timeline.thumbs import Thumbnails, grain
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import Waveforms, WavePainter, rgb32
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 HATCH = 8
 """Pixels between the lines over a locked track."""
@@ -60,21 +64,17 @@ class ClipPainter:
             True: _inks(colour("clip_video_edge"), colour("clip_video"), shade),
             False: _inks(colour("clip_audio_edge"), colour("clip_audio"), shade),
         }
-        self._tables = {
-            (video, locked): tuple(
-                np.array([rgb32(self._locked if locked else self._track), on[video][k], off[k]], np.uint32)
-                for k in range(3)
-            )
+        self._inks = {
+            (video, locked): [[rgb32(self._locked if locked else self._track), on[video][k], off[k]] for k in range(3)]
             for video in (True, False)
             for locked in (True, False)
         }
-        """By (video?, locked?): RGB32 tables [gap, clip, disabled clip] of top edge, name strip and body."""
         self._fills = {
             True: (colour("clip_video_edge"), _strip(colour("clip_video"), shade), colour("clip_video")),
             False: (colour("clip_audio_edge"), _strip(colour("clip_audio"), shade), colour("clip_audio")),
         }
         self._off_fills = colour("line_strong"), _strip(colour("raised"), shade), colour("raised")
-        self._pixels: NDArray[np.uint32] = np.empty(0, np.uint32)
+        self._pixels: NDArray[np.uint32] | None = None
         self._dim = colour("timeline", 150)
         self._text = colour("clip_text")
         self._muted = colour("text_muted")
@@ -94,6 +94,11 @@ class ClipPainter:
         self._paths_of: object = None
         self._reels: dict[int, dict[str, _Reel | None]] = {}
         self._reels_for: tuple[float, object] = (0.0, None)
+
+    @functools.cached_property
+    def _tables(self) -> dict[tuple[bool, bool], tuple[NDArray[np.uint32], ...]]:
+        """By (video?, locked?): RGB32 tables [gap, clip, disabled clip] of top edge, name strip and body."""
+        return {key: tuple(np.array(table, np.uint32) for table in inks) for key, inks in self._inks.items()}
 
     def set_font(self, font: QFont, ratio: float) -> None:
         """Names are drawn in ``font``."""
@@ -212,7 +217,7 @@ class ClipPainter:
         kinds[1::2] = 2 - row.facts.enabled[i : i + len(x0)]
         lengths = bounds[1:] - bounds[:-1]
         edge, top, body = self._tables[row.is_video, row.track.locked]
-        if self._pixels.size < high * wide:
+        if self._pixels is None or self._pixels.size < high * wide:
             self._pixels = np.empty(high * wide, np.uint32)
         pixels = self._pixels[: high * wide].reshape(high, wide)
         seam = round(strip * ratio)
@@ -507,6 +512,6 @@ def _strip(body: QColor, shade: QColor) -> QColor:
     return QColor(*(round(o * part + u * (1 - part)) for o, u in zip(over, under, strict=True)))
 
 
-def _inks(edge: QColor, body: QColor, shade: QColor) -> tuple[np.uint32, np.uint32, np.uint32]:
+def _inks(edge: QColor, body: QColor, shade: QColor) -> tuple[int, int, int]:
     """(edge, name strip, body) as RGB32."""
     return rgb32(edge), rgb32(_strip(body, shade)), rgb32(body)

@@ -10,14 +10,17 @@ import enum
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
 
-Ints = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Ints: TypeAlias = "NDArray[np.int64]"
 
 TRACK_GAP = 2
 """Pixels between tracks."""

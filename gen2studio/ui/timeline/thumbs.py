@@ -6,15 +6,18 @@ import math
 from dataclasses import field
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPixmap
 
 from gen2studio.core.records import dataclass
 from gen2studio.media import codecs
 from gen2studio.ui.timeline.feeds import Feed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PAGE = 2048, 1024
 """Pixels of an atlas page (8 MiB)."""

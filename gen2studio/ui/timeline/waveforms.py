@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
@@ -13,7 +13,10 @@ from gen2studio.media import codecs
 from gen2studio.ui.timeline.feeds import Feed
 from gen2studio.ui.timeline.layout import Row
 
-LOUDNESS = np.float32(0.6)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LOUDNESS = 0.6
 """Exponent of the drawn amplitude: quiet speech is seen beside loud music (Stevens' power law of loudness)."""
 
 
@@ -90,7 +93,7 @@ class Waveforms(QObject):
 class WavePainter:
     """Draws the sound of all visible clips of a track at once."""
 
-    def __init__(self, waveforms: Waveforms, ink: np.uint32, faint: np.uint32) -> None:
+    def __init__(self, waveforms: Waveforms, ink: int, faint: int) -> None:
         """``ink`` and ``faint`` (disabled clips) are RGB32."""
         self._waveforms = waveforms
         self._ink = ink
@@ -134,10 +137,10 @@ class WavePainter:
         upper = middle - np.minimum(np.abs(top * gain) ** LOUDNESS, 1) * room - np.float32(0.5)
         lower = middle + np.minimum(np.abs(low * gain) ** LOUDNESS, 1) * room + np.float32(0.5)
         y = np.arange(high, dtype=np.float32)[:, None]
-        ink = np.where(facts.enabled[clip], self._ink, self._faint)
+        ink = np.where(facts.enabled[clip], np.uint32(self._ink), np.uint32(self._faint))
         np.copyto(pixels, ink[None, :], where=(y >= upper) & (y <= lower) & known)
 
 
-def rgb32(colour: QColor) -> np.uint32:
+def rgb32(colour: QColor) -> int:
     """An opaque colour as a pixel of QImage.Format_RGB32."""
-    return np.uint32(colour.rgba() | 0xFF000000)
+    return colour.rgba() | 0xFF000000
