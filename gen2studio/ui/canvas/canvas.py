@@ -7,10 +7,11 @@ footage. Pointer and keys become gestures (see :mod:`gen2studio.ui.canvas.gestur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
@@ -26,12 +27,12 @@ from PySide6.QtGui import (
     QTabletEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.session import Compare, MaskView, Session
 from gen2studio.core.errors import StudioError
-from gen2studio.core.geometry import Extent, Rect
+from gen2studio.core.geometry import Rect
 from gen2studio.ui import theme
 from gen2studio.ui.canvas import (
     captions,
@@ -46,83 +47,57 @@ from gen2studio.ui.canvas import (
     sketch_painter,
 )
 from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool, pointer_of
+from gen2studio.ui.canvas.picture_view import NOTHING, PictureView
 from gen2studio.ui.canvas.stage import Stage
-from gen2studio.ui.canvas.status_strip import HEIGHT, StatusStrip
-from gen2studio.ui.canvas.view_transform import ViewTransform, fitted, letterbox
+from gen2studio.ui.canvas.status_strip import HEIGHT
 from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape, gesture_of
 
 if TYPE_CHECKING:
     from gen2studio.app.motion_brush import MotionBrush
     from gen2studio.app.viewer_feed import ViewerPicture
 
-_SETTLE_MS = 120
-"""Pictures that follow each other faster than this are painted from the nearest pixels; the last one, once nothing
-has followed for as long, smoothly."""
-_MARGIN = 12.0
-"""Widget pixels kept free around a fitted picture."""
 
-
-class Canvas(QWidget):
+class Canvas(PictureView):
     """Shows :class:`~gen2studio.app.viewer_feed.ViewerPicture` values; connect ``picture_changed`` to show_picture."""
 
     files_dropped = Signal(list)
     """Local files dropped from the desktop: list[Path]."""
-    zoom_changed = Signal(float)
     gesture_started = Signal()
     gesture_ended = Signal()
 
     def __init__(self, session: Session, masks: MaskEditing, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(session, parent)
         self.setObjectName("canvas")
         self.setAccessibleName("Viewer")
         self.setToolTip("")
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAcceptDrops(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAttribute(Qt.WidgetAttribute.WA_TabletTracking)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(240, 160)
-        self._session = session
         self._masks = masks
         self._stage = Stage(self, masks)
         self._gestures = GestureRunner()
-        self._picture: ViewerPicture | None = None
-        self._pair: compare_painter.Pair | None = None
-        self._cards: shot_cards.ShotCards | None = None
-        self._margins: margins.Margins | None = None
-        self._reach = QRectF(0, 0, 1, 1)
-        self._transform = ViewTransform()
-        self._fitting = True
         self._hover: QPointF | None = None
         self._ring_area = QRect()
         self._sketch_area = QRect()
         self._pane = 0
+        self._hint: Qt.CursorShape | None = None
+        self._hovered: CanvasTool = self._tool()
         self._pen_down = False
         self._space = False
         self._space_used = False
         self._peek: Compare | None = None
         self._wiping = False
         self._wipe_hot = False
-        self._lively = False
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(_SETTLE_MS)
-        self._settle.timeout.connect(self._on_settled)
-        self.status = StatusStrip(self)
         self._wire()
         self._tell_status()
 
     def _wire(self) -> None:
         self._masking = True
         session, masks = self._session, self._masks
-        session.compare_changed.connect(self._on_compare_changed)
-        session.compare_split_changed.connect(self._on_view_changed)
-        session.compare_takes_changed.connect(self._on_view_changed)
         session.mask_view_changed.connect(self._on_view_changed)
         session.mask_opacity_changed.connect(self._on_view_changed)
         session.tool_changed.connect(self._on_tool_changed)
-        session.store.changed.connect(self._on_document_changed)
         session.store.replaced.connect(self._on_document_replaced)
         masks.matte_changed.connect(self._on_matte_changed)
         masks.objects_changed.connect(self._on_view_changed)
@@ -137,9 +112,6 @@ class Canvas(QWidget):
         cards.changed.connect(lambda: self.show_picture(self._picture) if self._picture is not None else self.update())
         motion.matte_changed.connect(self._on_matte_changed)
         motion.active_changed.connect(self._on_view_changed)
-
-    def sizeHint(self) -> QSize:
-        return QSize(960, 560)
 
     # -- the picture -----------------------------------------------------------------------------------------------
 
@@ -159,7 +131,7 @@ class Canvas(QWidget):
         self._masks.set_place(
             picture.media_id if shown else "",
             picture.media_frame if shown else 0,
-            picture.extent if shown else _NOTHING,
+            picture.extent if shown else NOTHING,
         )
         if self._fitting and shown:
             self._refit()
@@ -167,112 +139,6 @@ class Canvas(QWidget):
         self._tell_status()
         self._tell_colour()
         self.update()
-
-    def _on_settled(self) -> None:
-        if self._lively:
-            self._lively = False
-            self.update(self.view_area)
-
-    @property
-    def picture(self) -> ViewerPicture | None:
-        return self._picture
-
-    def _opaque(self, media_id: str) -> bool:
-        item = self._session.document.media.get(media_id)
-        return item is None or not item.info.has_alpha
-
-    # -- view ------------------------------------------------------------------------------------------------------
-
-    @property
-    def transform(self) -> ViewTransform:
-        """Media pixels ↔ widget positions (of the right pane when side by side)."""
-        return self._transform
-
-    @property
-    def view_area(self) -> QRect:
-        """Where pictures are shown: the widget without its status strip."""
-        return self.rect().adjusted(0, 0, 0, -HEIGHT)
-
-    def set_transform(self, transform: ViewTransform) -> None:
-        """Show the picture there; it no longer follows the size of the window."""
-        self._fitting = False
-        self._place(transform)
-
-    def fit(self) -> None:
-        """Show the whole frame, and keep doing so when the viewer is resized."""
-        self._fitting = True
-        self._refit()
-
-    def one_to_one(self) -> None:
-        """One media pixel is one screen pixel, around the middle of the view."""
-        view = self._transform.zoomed(1.0 / self.devicePixelRatioF(), QPointF(self._pane_area(1).center()))
-        # On whole pixels nothing needs resampling.
-        self.set_transform(ViewTransform(view.zoom, float(round(view.x)), float(round(view.y))))
-
-    def zoom_in(self) -> None:
-        self.set_transform(self._transform.stepped(1, QPointF(self._pane_area(1).center())))
-
-    def zoom_out(self) -> None:
-        self.set_transform(self._transform.stepped(-1, QPointF(self._pane_area(1).center())))
-
-    def show_area(self, area: QRectF) -> None:
-        """Show ``area`` (media pixels) as large as it goes."""
-        if not area.isEmpty():
-            self.set_transform(fitted(area, QRectF(self._pane_area(1))))
-
-    def _refit(self) -> None:
-        room = QRectF(self._pane_area(1))
-        if room.width() > 2 * _MARGIN and room.height() > 2 * _MARGIN:
-            self._place(fitted(self._letterbox(), room, _MARGIN))
-
-    def _place(self, transform: ViewTransform) -> None:
-        if transform != self._transform:
-            self._transform = transform
-            self.zoom_changed.emit(transform.zoom)
-            self.update()
-        self._tell_zoom()
-
-    def _tell_zoom(self) -> None:
-        self.status.tell_zoom(self._transform.zoom * self.devicePixelRatioF() if self._pair is not None else None)
-
-    def _extent(self) -> Extent:
-        return self._picture.extent if self._picture is not None else _NOTHING
-
-    def _letterbox(self) -> QRectF:
-        sequence = self._session.sequence
-        whole = self._margins.united(self._reach, self._picture) if self._margins is not None else self._reach
-        return letterbox(whole, Extent(sequence.width, sequence.height) if sequence is not None else None)
-
-    def _frame(self) -> QRectF:
-        """The picture on the widget (right pane)."""
-        return self._transform.rect_to_view(*self._reach.getRect())
-
-    # -- panes -----------------------------------------------------------------------------------------------------
-
-    def _mode(self) -> Compare:
-        if self._pair is None or self._pair.reference is None:
-            return Compare.OFF
-        return self._session.compare
-
-    def _panes(self) -> tuple[int, ...]:
-        return (0, 1) if self._mode() is Compare.SIDE_BY_SIDE else (1,)
-
-    def _pane_area(self, pane: int) -> QRect:
-        area = self.view_area
-        if self._mode() is not Compare.SIDE_BY_SIDE:
-            return area
-        half = area.width() // 2
-        if pane == 0:
-            return QRect(area.left(), area.top(), half, area.height())
-        return QRect(area.left() + half, area.top(), area.width() - half, area.height())
-
-    def _pane_transform(self, pane: int) -> ViewTransform:
-        if pane == 1:
-            return self._transform
-        return self._transform.panned(self._pane_area(0).center().x() - self._pane_area(1).center().x(), 0)
-
-    def _pane_at(self, point: QPointF) -> int:
-        return 0 if self._mode() is Compare.SIDE_BY_SIDE and point.x() < self._pane_area(1).left() else 1
 
     # -- painting --------------------------------------------------------------------------------------------------
 
@@ -392,27 +258,8 @@ class Canvas(QWidget):
     def _ring_shown(self) -> bool:
         return self._tool().ring and not self._space and self._pair is not None and self._stage.sketch.kind != "size"
 
-    def _on_view_changed(self, *_values: object) -> None:
-        self.update(self.view_area)
-
     def _on_brush_changed(self, _settings: object) -> None:
         self._update_ring()
-
-    def _on_compare_changed(self, _mode: object) -> None:
-        if self._fitting:
-            self._refit()
-        self._tell_status()
-        self.update()
-
-    def _on_document_changed(self, old: object, new: object) -> None:
-        before, after = getattr(old, "sequence", None), getattr(new, "sequence", None)
-        sizes = [(s.width, s.height) if s is not None else None for s in (before, after)]
-        if sizes[0] != sizes[1]:
-            if self._fitting:
-                self._refit()
-            self.update()
-        elif self._pair is None:
-            self.update()
 
     def _on_document_replaced(self, _new: object) -> None:
         self.cancel_gesture()
@@ -424,9 +271,6 @@ class Canvas(QWidget):
         self.update()
 
     # -- status ----------------------------------------------------------------------------------------------------
-
-    def _tell_status(self) -> None:
-        self.status.tell(*captions.status(self._session, self._picture, self._mode()))
 
     def _tell_colour(self) -> None:
         colour = None
@@ -442,12 +286,20 @@ class Canvas(QWidget):
 
     def _on_tool_changed(self, _tool: str) -> None:
         self.cancel_gesture()
+        self._hover_tool(None, self._hovered)
+        self._hovered = self._tool()
         self._update_ring()
         self._update_cursor()
+
+    def _hover_tool(self, pointer: Pointer | None, tool: CanvasTool | None = None) -> None:
+        """Let the tool show what a press would do, or forget it."""
+        tool = tool or self._tool()
+        self._hint = tool.hover(self._stage, pointer) if tool.hover is not None else None
 
     def _update_cursor(self) -> None:
         shape = cursor_shape(
             self._tool(),
+            hint=self._hint,
             wiping=self._wipe_hot or self._wiping,
             panning=self._space,
             held=self._gestures.active,
@@ -464,6 +316,7 @@ class Canvas(QWidget):
     def cancel_gesture(self) -> bool:
         """Esc: put back what the gesture in hand has done. False when there was none."""
         self._wiping = False
+        self._hover_tool(None)
         cancelled = self._gestures.cancel()
         if cancelled:
             self._after_gesture()
@@ -529,6 +382,8 @@ class Canvas(QWidget):
             if hot != self._wipe_hot:
                 self._wipe_hot = hot
                 self.update(self.view_area)
+            self._pane = self._pane_at(point)
+            self._hover_tool(self._pointer(Phase.HOVER, point, event) if self._pair is not None else None)
             self._update_cursor()
         self._update_ring()
         if not self._gestures.active:
@@ -615,7 +470,12 @@ class Canvas(QWidget):
         key = event.key()
         if key in (Qt.Key.Key_Space, Qt.Key.Key_QuoteLeft) and not event.modifiers():
             return True
-        return self._gestures.active and key in _GESTURE_KEYS
+        return (self._gestures.active and key in _GESTURE_KEYS) or self._key_command(event) is not None
+
+    def _key_command(self, event: QKeyEvent) -> Callable[[], object] | None:
+        """What a key means to the tool in hand between two gestures."""
+        keys = self._tool().keys
+        return keys(self._stage, event) if keys is not None and not self._gestures.active else None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
@@ -633,6 +493,8 @@ class Canvas(QWidget):
             self._send_key(Phase.ACCEPT)
         elif key == Qt.Key.Key_Backspace and self._gestures.active:
             self._send_key(Phase.BACK)
+        elif (command := self._key_command(event)) is not None:
+            self._masks.attempt(command)
         else:
             super().keyPressEvent(event)
 
@@ -670,6 +532,7 @@ class Canvas(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:
         self._hover = None
+        self._hover_tool(None)
         self._update_ring()
         self._tell_colour()
         super().leaveEvent(event)
@@ -696,5 +559,4 @@ class Canvas(QWidget):
             QTimer.singleShot(0, self, lambda: self.files_dropped.emit(paths))
 
 
-_NOTHING = Extent(1, 1)
 _GESTURE_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace)

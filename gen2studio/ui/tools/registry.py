@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
 
 from gen2studio.core.records import dataclass
-from gen2studio.ui.canvas.gestures import Tool
+from gen2studio.ui.canvas.gestures import Pointer, Tool
 from gen2studio.ui.tools import painting, regions, smart
+
+if TYPE_CHECKING:
+    from gen2studio.ui.canvas.stage import Stage
+
+Hover = Callable[["Stage", Pointer | None], Qt.CursorShape | None]
+"""The pointer moves with nothing down (None: it left, or another tool was taken) → the cursor; None = the usual one."""
+Keys = Callable[["Stage", QKeyEvent], Callable[[], object] | None]
+"""A key between two gestures → the command it means to the tool, before it is anybody's shortcut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +32,8 @@ class CanvasTool:
     """Shows the brush ring instead of a cursor; the right button sizes the brush."""
     edits: bool = True
     """Works on the current object's matte."""
+    hover: Hover | None = None
+    keys: Keys | None = None
 
 
 TOOLS: dict[str, CanvasTool] = {
@@ -55,14 +69,23 @@ def gesture_of(tool: CanvasTool, button: Qt.MouseButton, *, panning: bool) -> To
 
 
 def cursor_shape(
-    tool: CanvasTool, *, wiping: bool, panning: bool, held: bool, chosen: bool, picture: bool
+    tool: CanvasTool,
+    *,
+    wiping: bool,
+    panning: bool,
+    held: bool,
+    chosen: bool,
+    picture: bool,
+    hint: Qt.CursorShape | None = None,
 ) -> Qt.CursorShape:
     """The cursor over the canvas: ``panning`` with the space bar, ``held`` while a gesture lasts, ``chosen`` when the
-    hand is the artist's own choice, ``picture`` when there is one to paint on."""
+    hand is the artist's own choice, ``picture`` when there is one to paint on, ``hint`` what the tool wants here."""
     if wiping:
         return Qt.CursorShape.SplitHCursor
     if panning or tool is HAND:
         if not (chosen or panning or held):
             return Qt.CursorShape.ArrowCursor
         return Qt.CursorShape.ClosedHandCursor if held else Qt.CursorShape.OpenHandCursor
-    return Qt.CursorShape.BlankCursor if tool.ring and picture else tool.cursor
+    if tool.ring and picture:
+        return Qt.CursorShape.BlankCursor
+    return hint if hint is not None else tool.cursor
