@@ -76,6 +76,52 @@ def feather(mask: Mask, pixels: float) -> Mask:
     return out
 
 
+_FINE = 8.0
+"""Sigma in pixels above which a blur is made at a smaller size; the result differs by less than a level."""
+
+
+def blur(mask: Mask, sigma: float) -> Mask:
+    """A Gaussian of ``sigma`` pixels, both ways; the picture's border does not darken it. Grey levels are kept."""
+    if sigma <= 0 or not mask.any():
+        return mask.copy()
+    reach = math.ceil(3.5 * sigma)
+    height, width = mask.shape
+    area = bounds(mask).grown(reach).intersected(Rect(0, 0, width, height))
+    window = np.s_[area.y : area.bottom, area.x : area.right]
+    out = np.zeros_like(mask)
+    if sigma <= _FINE:
+        side = 2 * reach + 1
+        # Further mask lies beyond the window only where the window ends at the picture's border.
+        out[window] = cv2.GaussianBlur(mask[window].copy(), (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
+        return out
+    factor = int(sigma // (_FINE / 2))
+    block = cv2.copyMakeBorder(
+        mask[window], 0, -area.height % factor, 0, -area.width % factor, cv2.BORDER_REPLICATE
+    ).astype(np.float32)
+    size = (block.shape[1] // factor, block.shape[0] // factor)
+    small = cv2.resize(block, size, interpolation=cv2.INTER_AREA)
+    # Averaging blocks and drawing straight lines between them blurs by itself: that much less is left to do.
+    own = (factor * factor - 1) / 12 + factor * factor / 6
+    left = math.sqrt(max(0.25, sigma * sigma - own)) / factor
+    small = cv2.GaussianBlur(small, (0, 0), left, borderType=cv2.BORDER_REPLICATE)
+    large = cv2.resize(small, (block.shape[1], block.shape[0]), interpolation=cv2.INTER_LINEAR)
+    out[window] = np.rint(large[: area.height, : area.width]).astype(np.uint8)
+    return out
+
+
+def continue_to_border(mask: Mask, pixels: int) -> Mask:
+    """The outermost ``pixels`` of the picture on every side replaced by what lies right inside of them.
+
+    Trackers and keyers are unsure next to the border, where half of what they look at is missing.
+    """
+    height, width = mask.shape
+    pixels = min(pixels, (min(height, width) - 1) // 2)
+    if pixels <= 0 or not mask.any():
+        return mask.copy()
+    inner = mask[pixels : height - pixels, pixels : width - pixels]
+    return np.asarray(cv2.copyMakeBorder(inner, pixels, pixels, pixels, pixels, cv2.BORDER_REPLICATE), np.uint8)
+
+
 def invert(mask: Mask) -> Mask:
     return np.asarray(cv2.bitwise_not(mask), np.uint8)
 
