@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from gen2studio.document.model import MediaItem, Shot
 from gen2studio.engine.generators import Abilities
 from gen2studio.media.slate import SUFFIX, slate_fingerprint, slate_info
 
+LEAD_FRAMES = 5
+"""Frames, on the model's clock, that an extension sees of what comes before: two groups of a causal VAE."""
 _SECONDS = Fraction(4)
 _RATE = Fraction(24)
 
@@ -38,6 +41,12 @@ def default_wish(abilities: Abilities | None) -> ShotWish:
     rate = (abilities.native_rate if abilities else None) or _RATE
     frames = abilities.native_frames if abilities else 0
     return ShotWish(shots.ASPECTS["16:9"], frames / rate if frames else _SECONDS, rate)
+
+
+def lead_frames(rate: Fraction, abilities: Abilities | None) -> int:
+    """How many frames of footage at ``rate`` make up :data:`LEAD_FRAMES` of the model's slower ones."""
+    native = (abilities.native_rate if abilities else None) or rate
+    return math.ceil(LEAD_FRAMES * max(Fraction(1), rate / native))
 
 
 def shot_item(shot: Shot, name: str, folder: Path) -> MediaItem:

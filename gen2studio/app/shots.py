@@ -19,7 +19,7 @@ from gen2studio.app.generation import Generation
 from gen2studio.app.importing import place_on_timeline
 from gen2studio.app.planning import FROM_NOTHING
 from gen2studio.app.session import Session
-from gen2studio.app.shot_wish import ShotWish, default_wish, shot_for, shot_item
+from gen2studio.app.shot_wish import LEAD_FRAMES, ShotWish, default_wish, lead_frames, shot_for, shot_item
 from gen2studio.app.takes import TakeKeeper
 from gen2studio.core.errors import EditRefused, StudioError, sentence_of
 from gen2studio.core.geometry import Extent
@@ -30,11 +30,6 @@ from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document, Lead, MediaItem, Shot
 from gen2studio.engine.generators import Abilities
 from gen2studio.media.slate import write_slate
-
-LEAD_FRAMES = 5
-"""How many frames an extension goes on from: enough to tell the motion, one group of a causal video model more than
-its first frame."""
-
 
 __all__ = ["LEAD_FRAMES", "ShotWish", "Shots", "default_wish", "shot_for", "shot_item"]
 
@@ -182,14 +177,16 @@ class Shots(QObject):
             session.tell("Put the playhead on a clip first.", "warning")
             return ""
         try:
-            lead = self._lead(clip)
             item = media_edits.media_of(session.document, clip.media_id)
             look = looks.look_of(session.document, clip)
             if look.mode not in FROM_NOTHING:
                 look = replace(look, mode=Mode.TEXT_TO_VIDEO, generator="", region=Region.ALL, mask_objects=())
             # What was painted or given at a time of the old shot does not belong to the new one.
-            look = replace(look, keys=(), motion_regions=(), layout="", depth_pass=None)
-            wish = replace(self.wish, rate=item.info.rate or self.wish.rate)
+            look = looks.without_footage(look)
+            choice = self._generation.choice_for(look)
+            rate = item.info.rate or self.wish.rate
+            lead = self._lead(clip, lead_frames(rate, choice.abilities if choice is not None else None))
+            wish = replace(self.wish, rate=rate)
             if item.shot is not None:
                 shot = shots.shot_of(Extent(item.shot.width, item.shot.height), wish.rate, wish.seconds)
             else:
@@ -200,8 +197,8 @@ class Shots(QObject):
             session.tell(str(error), "warning")
             return ""
 
-    def _lead(self, clip: Clip) -> Lead:
-        """The last frames a clip shows: of its applied take where that has them, else of its footage."""
+    def _lead(self, clip: Clip, count: int) -> Lead:
+        """The last ``count`` frames a clip shows: of its applied take where that has them, else of its footage."""
         document = self._session.document
         sequence = document.sequence
         assert sequence is not None
@@ -209,11 +206,11 @@ class Shots(QObject):
         take = document.takes.get(clip.active_take)
         if take is not None and take.has(stop - 1):
             run = next(run for run in take.done if run[0] < stop <= run[1])
-            start = max(first, run[0], stop - LEAD_FRAMES)
+            start = max(first, run[0], stop - count)
             return Lead(media_id=clip.media_id, take_id=take.id, start=start, stop=stop)
         if shots.is_shot(document, clip):
             raise EditRefused("This shot has no finished end to go on from.", "Generate it and apply its take first.")
-        return Lead(media_id=clip.media_id, start=max(first, stop - LEAD_FRAMES), stop=stop)
+        return Lead(media_id=clip.media_id, start=max(first, stop - count), stop=stop)
 
     def _place(self, label: str, shot: Shot, look: Look, frame: int, track_id: str = "") -> str:
         document = self._session.document

@@ -85,6 +85,11 @@ def record_of(parts: Sequence[Part], trained: bool) -> ExportRecord:
             InputRecord(name=part.footage.path.name, fingerprint=part.footage.source.fingerprint)
             for part in parts
             if not part.request.from_nothing
+        )
+        + tuple(
+            InputRecord(name=Path(lead.source.path).name, fingerprint=lead.source.fingerprint)
+            for part in parts
+            if (lead := part.request.lead) is not None
         ),
         created=now(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +54,21 @@ def open_footage(path: Path) -> Footage:
         decoder.close()
     source = SourceRef(
         fingerprint=_fingerprint(path),
-        path=str(path.resolve()),
+        path=str(_first_file(path).resolve()),
         rate=info.rate or clock.rate or SourceRef.rate,
         frame_count=clock.frame_count,
         width=first.shape[1],
         height=first.shape[0],
     )
     return Footage(path, info, clock, source)
+
+
+def _first_file(path: Path) -> Path:
+    """``path`` itself, or the first file of a pattern like ``frame_%04d.png``: what the engine opens by name."""
+    if path.exists():
+        return path
+    wanted = re.compile(re.sub(r"%0?\d*d", r"\\d+", re.escape(path.name).replace(r"\%", "%")) + r"\Z")
+    return min((file for file in path.parent.iterdir() if wanted.match(file.name)), default=path)
 
 
 def _fingerprint(path: Path) -> str:

@@ -11,6 +11,7 @@ from gen2studio.app.choosing import Choice, choose
 from gen2studio.cli.board_options import add_board_options, board_requests, panels_of
 from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, matte_track, open_footage
 from gen2studio.cli.progress_bar import ProgressBar
+from gen2studio.cli.reach_options import add_reach_options, check_extend, extension, outpaint_of, reframed
 from gen2studio.cli.running import run_job
 from gen2studio.cli.shot_options import (
     FROM_NOTHING,
@@ -29,7 +30,7 @@ from gen2studio.core.errors import GenerationError, UsageError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
-from gen2studio.document.look import AdapterUse, DepthPass, Look, Mode, PaintedKey, Pattern, StyleImage
+from gen2studio.document.look import AdapterUse, DepthPass, Look, Mode, Outpaint, PaintedKey, Pattern, StyleImage
 from gen2studio.engine.events import Event, JobState, MaskReady
 from gen2studio.engine.generators import Abilities
 from gen2studio.engine.requests import (
@@ -108,6 +109,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--size", nargs="+", default=[], metavar="WxH | max N", help="output size (default: the clip's own)"
     )
+    add_reach_options(parser)
     add_shot_options(parser)
     add_board_options(parser)
 
@@ -131,6 +133,7 @@ def chosen_generator(args: argparse.Namespace) -> Choice:
         pattern=Pattern(kind=args.pattern) if args.pattern else None,
         depth_pass=DepthPass(path=args.depth) if args.depth else None,
         adapters=tuple(AdapterUse(adapter=name) for name in args.adapter),
+        outpaint=Outpaint(left=float(bool(args.outpaint))),
     )
     found = choose(look, registry, look_catalog().words, adapters_of(args)[1])
     if found is None:
@@ -145,15 +148,16 @@ def check_inputs(args: argparse.Namespace, abilities: Abilities) -> None:
     """Refuse what is missing for the mode, and what the generator would ignore. Raises UsageError."""
     ability = abilities.mode(args.mode)
     assert ability is not None
+    check_extend(args, args.mode in FROM_NOTHING)
     if args.mode in FROM_NOTHING:
         for option, given in (("source", args.source), ("mask", args.mask), ("region", args.region)):
-            if given:
+            if given and not (args.extend and option == "source"):
                 raise UsageError(f"--mode {args.mode} makes a shot of its own: leave out --{option}.")
-        if args.span != ":":
+        if args.span != ":" and not args.extend:
             raise UsageError(f"--mode {args.mode} makes a whole shot: say how long with --seconds, not with --range.")
-        if args.mode in ("text", "text_image") and not args.prompt.strip():
+        if args.mode in ("text", "text_image") and not args.prompt.strip() and not args.extend:
             raise UsageError(f"--mode {args.mode} needs a --prompt.")
-        if args.mode in ("text_image", "image") and not (args.image or args.last or args.key):
+        if args.mode in ("text_image", "image") and not (args.image or args.last or args.key or args.extend):
             raise UsageError(f"--mode {args.mode} needs an --image.")
         if args.mode == "text" and (args.image or args.last or args.key):
             raise UsageError("--mode text has no pictures; use --mode text_image.")
@@ -176,14 +180,14 @@ def request_of(
 
     Raises UsageError, MediaError, GenerationError, and Cancelled when that was interrupted.
     """
-    start, stop = frame_range(args.span, footage)
+    start, stop = (0, footage.source.frame_count) if args.extend else frame_range(args.span, footage)
     size = footage.extent if args.mode in FROM_NOTHING else output_size(args.size, footage.extent)
     region = args.region or ("foreground" if args.mask else "all")
     if region != "all" and not args.mask:
         raise UsageError(f"--region {region} needs a --mask.")
-    if args.mode == "mask" and not args.mask:
+    if args.mode == "mask" and not args.mask and not args.outpaint:
         raise UsageError("--mode mask needs a --mask that shows the subject.")
-    return GenerateRequest(
+    request = GenerateRequest(
         mode=args.mode,
         generator=abilities.id,
         revision=abilities.revision,
@@ -209,6 +213,7 @@ def request_of(
         camera=camera_of(args.camera),
         adapters=adapters_of(args)[0],
     )
+    return reframed(request, outpaint_of(args, size))
 
 
 def preset_id(name: str) -> str:
@@ -364,6 +369,10 @@ def planned(
         slate = shot_footage(args, abilities, "storyboard", wished_shot(args, abilities, panels[0].seconds))
         base = request_of(args, slate, tiles, bar, abilities)
         return choice, board_requests(args, abilities, panels, base)
+    if args.extend:
+        shot, lead = extension(args, open_footage(args.source), abilities)
+        footage = shot_footage(args, abilities, f"{args.source.stem}, extended", shot)
+        return choice, [(footage, replace(request_of(args, footage, tiles, bar, abilities), lead=lead))]
     if args.mode in FROM_NOTHING:
         footage = shot_footage(args, abilities, "shot")
     else:

@@ -350,7 +350,7 @@ def refuse_unserved(request: GenerateRequest, family: FamilyAdapter) -> None:
         raise GenerationError(
             f"A picture of {request.width}×{request.height} pixels is too small.", "Choose a larger size."
         )
-    if request.mode == "image" and not request.keys:
+    if request.mode == "image" and not request.keys and request.lead is None:
         raise GenerationError("There is no image to bring to life.", "Add a first frame, a last frame, or both.")
-    if request.mode in ("text",) and not request.prompt.strip():
+    if request.mode == "text" and not request.prompt.strip() and request.lead is None:
         raise GenerationError("The prompt is empty.", "Say in words what the shot should show.")

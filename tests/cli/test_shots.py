@@ -176,3 +176,73 @@ def test_wrong_wishes_are_one_line(
     told = capsys.readouterr()
     assert words in told.err and len(told.err.splitlines()) == 1 and "Traceback" not in told.err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["first.png"]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Nine moving frames of 64 × 48 pixels, as pictures."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for frame in range(9):
+        image = np.full((48, 64, 3), 40, np.uint8)
+        image[10:30, 4 * frame : 4 * frame + 20] = (30, 200, 240)
+        cv2.imwrite(str(folder / f"f_{frame:04d}.png"), image)
+    return folder / "f_%04d.png"
+
+
+@pytest.mark.parametrize(
+    ("room", "size"),
+    [("25%,0,25%,0", (96, 48)), ("8,4,0,0", (72, 52)), ("16:9", (84, 48)), ("1:1", (64, 64))],
+)
+def test_room_is_drawn_around_a_clip_that_keeps_every_pixel(
+    room: str, size: tuple[int, int], model: str, clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = ["generate", "--source", str(clip), "--prompt", "a boat", *QUICK, "--range", "2:5", "--outpaint", room]
+    assert main([*command, "--out", str(out)]) == 0
+    frames = [cv2.imread(str(path)) for path in sorted(out.glob("frame_*.png"))]
+    assert len(frames) == 3 and all((f.shape[1], f.shape[0]) == size for f in frames)
+    recipe = json.loads((out / "out.json").read_text())["takes"][0]["recipe"]
+    left, top = recipe["outpaint"][:2]
+    for frame, made in enumerate(frames, 2):
+        own = cv2.imread(str(clip.parent / f"f_{frame:04d}.png"))
+        assert np.array_equal(made[top : top + 48, left : left + 64], own)
+
+
+def test_a_clip_is_extended_by_seconds_or_frames(model: str, clip: Path, tmp_path: Path) -> None:
+    for number, (length, count) in enumerate((("6f", 6), ("0.2", 5))):
+        out = tmp_path / f"more-{number}"
+        command = ["generate", "--mode", "text", "--source", str(clip), "--extend", length, "--keep", "4", *QUICK]
+        assert main([*command, "--range", ":8", "--out", str(out)]) == 0
+        frames = sorted(out.glob("frame_*.png"))
+        assert len(frames) == count and cv2.imread(str(frames[0])).shape == (48, 64, 3)
+        record = json.loads((out / f"{out.name}.json").read_text())
+        recipe = record["takes"][0]["recipe"]
+        assert (recipe["lead"]["start"], recipe["lead"]["stop"], recipe["from_nothing"]) == (4, 8, True)
+        assert [entry["name"] for entry in record["inputs"]] == ["f_0000.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--source", "C", "--outpaint", "1,2,3"], "not left,top,right,bottom"),
+        (["--source", "C", "--outpaint", "0,0,0,0"], "adds some room"),
+        (["--source", "C", "--outpaint", "300%,0,0,0"], "at most 200%"),
+        (["--source", "C", "--outpaint", "4:3"], "has the shape 4:3 already"),
+        (["--source", "C", "--outpaint", "wide"], "nor a shape like 16:9"),
+        (["--source", "C", "--outpaint", "16:9", "--generator", "example"], "does not honour --outpaint"),
+        (["--mode", "text", "--prompt", "x", "--extend", "2"], "needs the --source"),
+        (["--source", "C", "--extend", "2"], "use --mode text"),
+        (["--mode", "text", "--source", "C", "--extend", "long"], "neither seconds nor frames"),
+        (["--mode", "text", "--source", "C", "--extend", "2", "--seconds", "3"], "leave out --seconds"),
+        (["--mode", "text", "--source", "C", "--extend", "2", "--keep", "0"], "one frame at least"),
+        (["--mode", "text", "--prompt", "x", "--keep", "3"], "--keep belongs to --extend"),
+    ],
+)
+def test_reaching_wrongly_is_one_line(
+    arguments: list[str], words: str, model: str, clip: Path, tmp_path: Path, capsys
+) -> None:
+    filled = [str(clip) if word == "C" else word for word in arguments]
+    assert main(["generate", *filled, "--prompt", "a boat", "--out", str(tmp_path / "x.mp4")]) in (1, 2)
+    told = capsys.readouterr()
+    assert words in told.err and len(told.err.splitlines()) == 1
