@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -150,13 +151,19 @@ class Encoder:
         audio_copy: AudioCopy | None = None,
         metadata: Mapping[str, str] | None = None,
         threads: int = 0,
+        times: tuple[Fraction, Sequence[int]] | None = None,
     ) -> None:
-        """Open the part file. ``sample_rate`` 0 and no ``audio_copy`` = no sound. Raises ExportError."""
+        """Open the part file. ``sample_rate`` 0 and no ``audio_copy`` = no sound. Raises ExportError.
+
+        ``times`` is (seconds a tick, when each frame begins in ticks from 0 on) for pictures of a variable rate; None =
+        frame n begins at n / ``rate``.
+        """
         self.path = path
         self.preset = preset
         self.rate = rate
+        self._times = times
         self.notes: list[str] = []
-        across, down = chroma_step(preset.pixel_format)
+        across, down = (1, 1) if preset.odd_sizes else chroma_step(preset.pixel_format)
         self._pad = (-extent.width % across, -extent.height % down)
         self.extent = Extent(extent.width + self._pad[0], extent.height + self._pad[1])
         if any(self._pad):
@@ -183,15 +190,14 @@ class Encoder:
 
     def _begin(self, sample_rate: int, audio_copy: AudioCopy | None, threads: int) -> None:
         preset = self.preset
-        self._container = av.open(
-            str(self._part), "w", format=preset.container, options={"movflags": "+faststart+use_metadata_tags"}
-        )
+        boxes = {"movflags": "+faststart+use_metadata_tags"} if preset.container in ("mp4", "mov") else {}
+        self._container = av.open(str(self._part), "w", format=preset.container, options=boxes)
         stream = self._container.add_stream(preset.codec, rate=self.rate, options=dict(preset.options))
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = self.extent.width, self.extent.height
         context.pix_fmt = preset.pixel_format
-        context.time_base = 1 / self.rate
+        context.time_base = self._times[0] if self._times else 1 / self.rate
         context.framerate = self.rate
         context.thread_count = threads
         context.thread_type = "AUTO"
@@ -218,6 +224,13 @@ class Encoder:
     @property
     def frames_muxed(self) -> int:
         return self._frames_muxed
+
+    @property
+    def _written(self) -> Fraction:
+        """Seconds of picture that were written."""
+        if self._times is None:
+            return self._frames_in / self.rate
+        return self._times[1][self._frames_in - 1] * self._times[0] + 1 / self.rate
 
     @property
     def audio_wanted(self) -> bool:
@@ -283,26 +296,44 @@ class Encoder:
             if time_base:
                 frame.time_base = time_base
 
+    def write_planes(self, frame: VideoFrame) -> None:
+        """Append a frame of the preset's own pixel format and size, BT.709 at video levels. It is used up.
+
+        Raises ExportError.
+        """
+        given = (frame.format.name, frame.width, frame.height)
+        if given != (self.preset.pixel_format, self.extent.width, self.extent.height):
+            raise ExportError(f"A frame of {given[1]}×{given[2]} {given[0]} was given to an export of {self.extent}.")
+        self._encode(frame)
+
     def _encode(self, frame: VideoFrame) -> None:
         frame.color_range = _VIDEO_LEVELS
         frame.colorspace = frame.color_primaries = frame.color_trc = _BT709
         frame.pict_type = PictureType.NONE
-        frame.pts = self._frames_in
-        frame.time_base = 1 / self.rate
+        frame.pts = self._times[1][self._frames_in] if self._times else self._frames_in
+        frame.time_base = self._times[0] if self._times else 1 / self.rate
         self._frames_in += 1
         with writing(self.path):
             self._mux_video(self._video.encode(frame))
             if self._copy is not None:
-                self._copy.pump(self._frames_in / self.rate)
+                self._copy.pump(self._written)
 
     def _mux_video(self, packets: Iterable[Packet]) -> None:
         assert self._container is not None
         for packet in packets:
             # The MP4 muxer stores no duration for the last packet unless it is told.
             if not packet.duration:
-                packet.duration = 1
+                packet.duration = self._ticks_of(packet.pts)
             self._container.mux(packet)
             self._frames_muxed += 1
+
+    def _ticks_of(self, pts: int | None) -> int:
+        """How long the frame that begins at ``pts`` lasts, in ticks of the encoder."""
+        if self._times is None or pts is None:
+            return 1
+        tick, starts = self._times
+        after = bisect_right(starts, pts)
+        return starts[after] - pts if after < len(starts) else max(1, round(1 / self.rate / tick))
 
     def write_audio(self, samples: NDArray[np.float32]) -> None:
         """Append (n, 2) float32 samples, −1…1, at the encoder's sample rate."""
@@ -340,7 +371,7 @@ class Encoder:
                 if self._audio is not None:
                     self._container.mux(self._audio.encode(None))
                 if self._copy is not None:
-                    self._copy.pump(self._frames_in / self.rate)
+                    self._copy.pump(self._written)
                     self._copy.close()
                 self._container.close()
                 self._container = None

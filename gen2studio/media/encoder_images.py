@@ -45,6 +45,8 @@ class ImageSequenceWriter:
     existing folder is replaced only when it holds nothing but an earlier sequence of the same name.
     """
 
+    suffix = "png"
+
     def __init__(
         self,
         path: Path,
@@ -82,7 +84,7 @@ class ImageSequenceWriter:
                 f"“{self.path}” is a file, and a picture sequence needs a folder.", "Choose another name."
             )
         if self.path.is_dir():
-            own = re.compile(rf"{re.escape(self.path.name)}_\d+\.png|{re.escape(self.path.name)}\.json")
+            own = re.compile(rf"{re.escape(self.path.name)}_\d+\.{self.suffix}|{re.escape(self.path.name)}\.json")
             if any(not own.fullmatch(entry.name) for entry in self.path.iterdir()):
                 raise ExportError(
                     f"The folder “{self.path}” holds other files and is not replaced.", "Choose another folder name."
@@ -116,13 +118,23 @@ class ImageSequenceWriter:
         height, width = picture.shape[:2]
         if (width, height) != (self._extent.width, self._extent.height):
             raise ExportError(f"A picture of {width}×{height} was given to a sequence of {self._extent}.")
+        target = self._next(number)
+        picture = picture.copy()
+        self._queue(lambda: self._pack(target, picture))
+
+    def _next(self, number: int | None) -> Path:
+        """The file of the next picture, or of picture ``number``."""
         if number is not None:
             self._number = number
-        target = self.part / f"{self.path.name}_{self._number:06d}.png"
+        target = self.part / f"{self.path.name}_{self._number:06d}.{self.suffix}"
         self._number += 1
+        return target
+
+    def _queue(self, work: Callable[[], None]) -> None:
+        """Have a picture packed and written on a thread."""
         while len(self._pending) > self._threads:
             self._collect()
-        self._pending.append(self._pool.submit(self._pack, target, picture.copy()))
+        self._pending.append(self._pool.submit(work))
 
     def _pack(self, target: Path, picture: NDArray[Any]) -> None:
         if not self._grey:

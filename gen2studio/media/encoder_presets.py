@@ -32,6 +32,8 @@ class ExportPreset:
     pixel_format: str
     options: Mapping[str, str] = field(default_factory=lambda: frozen_map({}))
     alpha: bool = False
+    odd_sizes: bool = False
+    """The codec takes odd widths and heights although its chroma is subsampled."""
     bits: int = 8
     """Bits per channel of picture sequences: 8 or 16."""
     audio: str = ""

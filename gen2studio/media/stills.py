@@ -44,10 +44,11 @@ def is_still(path: Path) -> bool:
             head = handle.read(12)
     except OSError:
         return False
-    return _kind(head) != ""
+    return image_kind(head) != ""
 
 
-def _kind(head: bytes) -> str:
+def image_kind(head: bytes) -> str:
+    """``png``, ``jpeg``, ``tiff``, ``webp``, ``exr``, ``bmp`` by a file's first 12 bytes; empty for anything else."""
     if head[:8] == b"\x89PNG\r\n\x1a\n":
         return "png"
     if head[:3] == b"\xff\xd8\xff":
@@ -73,7 +74,7 @@ def read_still(path: Path) -> ArrayPicture:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f"“{path.name}” can't be read from the disk.", "Check the drive it is on.") from error
-    kind = _kind(data[:12])
+    kind = image_kind(data[:12])
     if not kind:
         raise MediaError(f"“{path.name}” is not an image.", "Use PNG, JPEG, TIFF, WebP, BMP or EXR.")
     pixels = _with_opencv(data) if kind == "jpeg" else _with_ffmpeg(path, kind)
@@ -90,19 +91,30 @@ def read_still(path: Path) -> ArrayPicture:
 
 def _with_ffmpeg(path: Path, kind: str) -> NDArray[np.uint8] | None:
     """RGB or RGBA of the first picture, or None when it can't be decoded whole."""
+    frame = first_frame(path, kind)
+    if frame is None:
+        return None
+    alpha = any(part.is_alpha for part in frame.format.components) or _palette_alpha(frame)
+    deep = kind != "exr" and any(part.bits > 8 for part in frame.format.components)
+    try:
+        if deep:
+            return _rounded(frame.reformat(format="rgba64le" if alpha else "rgb48le").to_ndarray())
+        return np.ascontiguousarray(frame.reformat(format="rgba" if alpha else "rgb24").to_ndarray(), np.uint8)
+    except (FFmpegError, ValueError, MemoryError):
+        return None
+
+
+def first_frame(path: Path, kind: str) -> av.VideoFrame | None:
+    """The picture of an image file as FFmpeg decodes it, in its own pixel format; None when it can't be decoded whole.
+
+    ``kind`` is one of :func:`image_kind`'s but ``jpeg``. EXR comes with the sRGB transfer.
+    """
     options = {"apply_trc": "iec61966_2_1"} if kind == "exr" else {}
     try:
         # One file, never a pattern: "image2" would read “%03d” in a name as numbering.
         demuxer = {"exr": "exr_pipe", "bmp": "bmp_pipe", "png": "png_pipe", "tiff": "tiff_pipe", "webp": "webp_pipe"}
         with av.open(f"file:{path.absolute().as_posix()}", format=demuxer[kind], options=options) as container:
-            frame = next(container.decode(video=0), None)
-            if frame is None:
-                return None
-            alpha = any(part.is_alpha for part in frame.format.components) or _palette_alpha(frame)
-            deep = kind != "exr" and any(part.bits > 8 for part in frame.format.components)
-            if deep:
-                return _rounded(frame.reformat(format="rgba64le" if alpha else "rgb48le").to_ndarray())
-            return np.ascontiguousarray(frame.reformat(format="rgba" if alpha else "rgb24").to_ndarray(), np.uint8)
+            return next(container.decode(video=0), None)
     except (FFmpegError, ValueError, MemoryError):
         return None
 
@@ -236,7 +248,7 @@ def run_info(run: NumberedRun) -> MediaInfo:
 def _info_of(picture: ArrayPicture, path: Path, kind: MediaKind) -> MediaInfo:
     extent = picture.extent
     with open(path, "rb") as handle:
-        name = _kind(handle.read(12))
+        name = image_kind(handle.read(12))
     return MediaInfo(
         kind=kind,
         container=name,
