@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
+from gen2studio.app.planning_masks import mask_tracks
 from gen2studio.app.planning_parts import (
     Adapters,
     Blobs,
@@ -35,13 +36,12 @@ from gen2studio.document.look import Controls, Look, Mode, Outpaint, Region
 from gen2studio.document.looks import look_of
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.masks import mask_of
-from gen2studio.document.model import Clip, Document, MaskObject, MediaItem, Take
+from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.engine.requests import (
     AnchorTrack,
     ControlValues,
     GenerateRequest,
     KeyRef,
-    MaskTrackRef,
     OperateRequest,
     PatternRef,
     PropagateRequest,
@@ -224,7 +224,7 @@ def plan_generate(
         ),
         # Reframing leaves all of the footage as it is: no matte decides anything.
         region=Region.ALL.value if reframed else look.region.value,
-        masks=() if reframed else _masks(document, clip, look, start, stop),
+        masks=() if reframed else mask_tracks(document, clip.media_id, look, start, stop),
         controls=ControlValues(**{f.name: getattr(look.controls, f.name) for f in fields(Controls)}),
         seed=look.seed if seed is None else seed,
         from_nothing=shot is not None,
@@ -286,30 +286,6 @@ def plan_preview(
         document, clip, look, blobs=blobs, adapters=adapters, takes=takes, revision=revision, frames=(frame,),
         seed=seed, max_side=max_side,
     )  # fmt: skip
-
-
-def _masks(document: Document, clip: Clip, look: Look, start: int, stop: int) -> tuple[MaskTrackRef, ...]:
-    """The mattes the region needs: only frames of the clip, so that painting elsewhere makes nothing stale."""
-    if look.region is Region.ALL:
-        return ()
-    chosen: list[MaskObject] = [
-        mask for mask in document.masks_of(clip.media_id) if not look.mask_objects or mask.id in look.mask_objects
-    ]
-    tracks = tuple(
-        MaskTrackRef(
-            object_id=mask.id,
-            frames=tuple(
-                (i, f.raster) for i, f in sorted(mask.frames.items()) if start <= i < stop and not f.raster.is_empty
-            ),
-        )
-        for mask in sorted(chosen, key=lambda mask: mask.id)
-    )
-    tracks = tuple(track for track in tracks if track.frames)
-    if not tracks:
-        raise GenerationError(
-            f"The {look.region.value} needs a mask and this clip has none.", "Paint the subject, or choose All."
-        )
-    return tracks
 
 
 # -- masks -------------------------------------------------------------------------------------------------------------
@@ -463,7 +439,7 @@ def is_stale(
             takes=takes,
             revision=str(recipe.get("revision", "")) if revision is None else revision,
         )
-        masks = _masks(document, clip, look, take.start, take.stop) if not any(current.outpaint) else ()
+        masks = mask_tracks(document, clip.media_id, look, take.start, take.stop) if not any(current.outpaint) else ()
     except GenerationError:
         return True
     same = replace(

@@ -28,7 +28,7 @@ from gen2studio.document.look import (
     StructureSource,
     StyleImage,
 )
-from gen2studio.engine.requests import GenerateRequest, request_digest
+from gen2studio.engine.requests import GenerateRequest, MaskTrackRef, request_digest
 
 AdapterIds = Callable[[str], str]
 """SHA-256 of an adapter's file → its id in the library, or empty."""
@@ -129,6 +129,10 @@ def asks_the_same(request: GenerateRequest, digest: str, recipe_json: str) -> bo
     filled: dict[str, Any] = {**begins, **made}
     if isinstance(controls, dict):
         filled["controls"] = {**begins["controls"], **controls}
+    tracks = made.get("masks")
+    if isinstance(tracks, list):
+        bare = json.loads(canonical_json(MaskTrackRef(object_id="")))
+        filled["masks"] = [{**bare, **cast("dict[str, Any]", track)} for track in cast("list[Any]", tracks)]
     return filled == now
 
 

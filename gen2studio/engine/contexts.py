@@ -32,7 +32,7 @@ from gen2studio.engine.job_queue import Ticket
 from gen2studio.engine.pace import Pace
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.reframing import footage_rect
-from gen2studio.engine.region import region_mask
+from gen2studio.engine.region import Regions
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class GenerateContext(JobContext):
         self._masks: dict[int, NDArray[np.uint8] | None] = {}
         self._size = Extent(request.width, request.height)
         self._wanted = frozenset(request.wanted)
+        self._regions = Regions(request, self.ticket.workspace.matte, self._footage_frame)
 
     @property
     def finished(self) -> frozenset[int]:
@@ -143,9 +144,16 @@ class GenerateContext(JobContext):
         self.cancel.check()
         return self._region(frame)
 
+    def _footage_frame(self, frame: int) -> Picture | None:
+        """The footage at its own size, for mattes that follow its edges; None outside of it."""
+        source = self.request.source
+        if not 0 <= frame < source.frame_count:
+            return None
+        return self._frames.frame(source, frame, Extent(max(1, source.width), max(1, source.height)))
+
     def _region(self, frame: int) -> NDArray[np.uint8] | None:
         if frame not in self._masks:
-            found = region_mask(self.request, frame, self.ticket.workspace.matte)
+            found = self._regions.at(frame)
             if found is not None:
                 found.setflags(write=False)
             if len(self._masks) >= 32:

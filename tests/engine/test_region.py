@@ -9,7 +9,7 @@ import pytest
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.mask_raster import MaskRaster
-from gen2studio.engine.region import feather_inwards, grow, region_mask, union
+from gen2studio.engine.region import feather_inwards, grow, region_mask
 from gen2studio.engine.requests import ControlValues, MaskTrackRef
 from gen2studio.raster.tiles import TileStore
 from tests.fakes.fake_engine import generate_request, source_ref
@@ -56,13 +56,18 @@ def test_grow_is_round_and_undoes_itself_on_a_disc() -> None:
     assert (grow(edge, -3)[:, 0] == 255).all(), "the picture's border does not eat into the mask"
 
 
-def test_union_is_the_maximum_at_the_output_size() -> None:
+def test_objects_that_add_make_their_maximum_at_the_output_size() -> None:
     tiles = TileStore()
     a, b = np.zeros((48, 64), np.uint8), np.zeros((48, 64), np.uint8)
     a[:24], b[:, :32] = 255, 128
-    rasters = [tiles.pack(a), tiles.pack(b), MaskRaster(64, 48)]
-    assert np.array_equal(union(rasters, tiles.unpack, 64, 48), np.maximum(a, b))
-    small = union(rasters, tiles.unpack, 32, 24)
+    tracks = tuple(MaskTrackRef(object_id=str(m.max()), frames=((0, tiles.pack(m)),)) for m in (a, b, a * 0))
+    request = generate_request(
+        source=source_ref(width=64, height=48), region="foreground", masks=tracks, width=64, height=48,
+        controls=ControlValues(feather=0.0),
+    )  # fmt: skip
+    assert np.array_equal(region_mask(request, 0, tiles.unpack), np.maximum(a, b))
+    small = region_mask(replace(request, width=32, height=24), 0, tiles.unpack)
+    assert small is not None
     assert small.shape == (24, 32) and small[2, 2] == 255 and small[20, 2] == 128 and small[20, 30] == 0
 
 
