@@ -13,10 +13,21 @@ from gen2studio.document.model import Clip, Document, Sequence, TrackKind
 
 
 class MaskView(enum.Enum):
+    """How mattes are shown. Overlay, outline and onion skin show every object for itself, the others what the objects
+    make together."""
+
     OVERLAY = "overlay"
     MATTE = "matte"
+    ALPHA = "alpha"
+    """Levels, with what is nearly in or nearly out marked."""
+    COLOUR = "colour"
+    """The subject alone on the artist's colour."""
     CHECKER = "checker"
     OUTLINE = "outline"
+    ONION = "onion"
+    """The overlay, with the matte of the frame before in red and of the frame after in green."""
+    SIDE = "side"
+    """The picture on the left, the matte on the right."""
     NONE = "none"
 
 
@@ -41,6 +52,10 @@ class Session(QObject):
     mask_object_changed = Signal(str)
     mask_view_changed = Signal(object)
     mask_opacity_changed = Signal(float)
+    mask_backdrop_changed = Signal(object)
+    """(red, green, blue) behind the subject in the view on colour."""
+    mask_solo_changed = Signal(object)
+    """frozenset of mask object ids: while it holds any, the viewer shows no others."""
     compare_changed = Signal(object)
     compare_split_changed = Signal(float)
     compare_takes_changed = Signal(str, str)
@@ -62,6 +77,8 @@ class Session(QObject):
             "mask_object": "",
             "mask_view": MaskView.OVERLAY,
             "mask_opacity": 0.5,
+            "mask_backdrop": (0, 177, 64),
+            "mask_solo": frozenset(),
             "compare": Compare.OFF,
             "compare_split": 0.5,
             "shuttle": 0.0,
@@ -177,6 +194,20 @@ class Session(QObject):
         self._put("mask_opacity", min(1.0, max(0.0, opacity)), self.mask_opacity_changed)
 
     @property
+    def mask_backdrop(self) -> tuple[int, int, int]:
+        return self._get("mask_backdrop")
+
+    def set_mask_backdrop(self, colour: tuple[int, int, int]) -> None:
+        self._put("mask_backdrop", colour, self.mask_backdrop_changed)
+
+    @property
+    def mask_solo(self) -> frozenset[str]:
+        return self._get("mask_solo")
+
+    def set_mask_solo(self, object_ids: frozenset[str]) -> None:
+        self._put("mask_solo", frozenset(object_ids), self.mask_solo_changed)
+
+    @property
     def compare(self) -> Compare:
         return self._get("compare")
 
@@ -221,12 +252,15 @@ class Session(QObject):
         self._keep_track(sequence)
         if self.mask_object and self.mask_object not in new.masks:
             self.set_mask_object("")
+        if self.mask_solo:
+            self.set_mask_solo(self.mask_solo & new.masks.keys())
 
     def _on_document_replaced(self, new: Document) -> None:
         self.set_shuttle(0.0)
         self.set_playhead(0)
         self.set_selection(frozenset())
         self.set_mask_object("")
+        self.set_mask_solo(frozenset())
         self.set_compare(Compare.OFF)
         self.set_compare_takes("", "")
         self.set_track("")

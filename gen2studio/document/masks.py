@@ -13,8 +13,9 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.frozen import frozen_map, with_item, without
 from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
+from gen2studio.core.mask_refinement import Refinement
 from gen2studio.document.edits_tracks import named
-from gen2studio.document.model import Document, MaskFrame, MaskObject
+from gen2studio.document.model import Document, MaskBlend, MaskFrame, MaskObject
 
 PALETTE: tuple[tuple[int, int, int], ...] = (
     (255, 92, 92), (86, 180, 233), (240, 200, 60), (90, 210, 140), (200, 120, 240), (255, 150, 60), (120, 220, 220),
@@ -73,6 +74,47 @@ def set_visible(document: Document, object_id: str, visible: bool) -> Document:
 def set_locked(document: Document, object_id: str, locked: bool) -> Document:
     """A locked object's mattes can't be changed."""
     return _with(document, replace(mask_of(document, object_id), locked=locked))
+
+
+def set_blend(document: Document, object_id: str, blend: MaskBlend) -> Document:
+    """How the object changes the region of the objects above it in the list."""
+    return _with(document, replace(mask_of(document, object_id), blend=blend))
+
+
+def set_refinement(document: Document, object_id: str, refinement: Refinement) -> Document:
+    """Another refine stack; what was painted stays. Raises EditRefused for a locked object."""
+    return _with(document, replace(_unlocked(document, object_id), refinement=refinement))
+
+
+def move_object(document: Document, object_id: str, place: int) -> Document:
+    """Put an object at ``place`` (0 = top) in the list of its media. Objects of other media keep their places."""
+    moved = mask_of(document, object_id)
+    own = [mask for mask in document.masks_of(moved.media_id) if mask.id != object_id]
+    own.insert(max(0, min(place, len(own))), moved)
+    following = iter(own)
+    order = [next(following) if mask.media_id == moved.media_id else mask for mask in document.masks.values()]
+    if [mask.id for mask in order] == list(document.masks):
+        return document
+    return replace(document, masks=frozen_map({mask.id: mask for mask in order}))
+
+
+def duplicate_object(document: Document, object_id: str, new_object_id: str) -> Document:
+    """A copy with mattes, shapes and refine stack right below the object, unlocked and in a colour of its own."""
+    old = mask_of(document, object_id)
+    others = document.masks_of(old.media_id)
+    taken, used = {m.name for m in others}, {m.colour for m in others}
+    name = next(n for i in range(1, len(others) + 2) if (n := f"{old.name} copy{f' {i}' if i > 1 else ''}") not in taken)
+    tint = next((c for c in PALETTE if c not in used), PALETTE[len(others) % len(PALETTE)])
+    copied = replace(
+        old,
+        id=new_object_id,
+        name=name,
+        colour=tint,
+        locked=False,
+        shapes=tuple(replace(shape, id=new_id("shape")) for shape in old.shapes),
+    )
+    place = next(i for i, mask in enumerate(others) if mask.id == object_id)
+    return move_object(_with(document, copied), new_object_id, place + 1)
 
 
 def remove_object(document: Document, object_id: str) -> Document:

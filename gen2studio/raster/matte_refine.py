@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gen2studio.core.geometry import Extent, Rect
+from gen2studio.core.geometry import Extent
 from gen2studio.core.keyed import Keyed
 from gen2studio.core.mask_refinement import Refinement
 from gen2studio.core.mask_shape import MaskShape
@@ -36,8 +37,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 KEYED = ("grow", "feather", "decontaminate")
 """Fields that may change over the clip."""
 
-_KEPT = 20
-"""Cleaned mattes of neighbouring frames that a :class:`MatteRefiner` remembers: those of the widest chatter window."""
+_KEPT = 24
+"""Results of steps that a :class:`StepMemo` remembers: those of the widest chatter window, and of the frame itself."""
 
 
 # -- one object ------------------------------------------------------------------------------------------------------
@@ -62,10 +63,29 @@ def neighbours(refinement: Refinement) -> int:
     return round(refinement.chatter) if refinement.enabled else 0
 
 
+class StepMemo:
+    """Results of steps of the stack by frame and settings. Good for one object as long as its mattes stay."""
+
+    def __init__(self, most: int = _KEPT) -> None:
+        self._most = most
+        self._held: OrderedDict[tuple[object, ...], Mask | None] = OrderedDict()
+
+    def get(self, key: tuple[object, ...], make: Callable[[], Mask | None]) -> Mask | None:
+        """What is remembered under ``key``, else what ``make`` answers."""
+        if key in self._held:
+            self._held.move_to_end(key)
+            return self._held[key]
+        found = self._held[key] = make()
+        while len(self._held) > self._most:
+            self._held.popitem(last=False)
+        return found
+
+
 class MatteRefiner:
     """:func:`refine_matte` for many frames: what neighbouring frames share is made once. One thread at a time.
 
-    ``flows`` may be shared between refiners of one media, since flow depends on the pictures alone.
+    ``flows`` may be shared between refiners of one media, since flow depends on the pictures alone; ``memo`` between
+    refiners of one object with other settings, so that a slider late in the stack costs only what comes after it.
     """
 
     def __init__(
@@ -74,45 +94,55 @@ class MatteRefiner:
         pictures: Pictures,
         refinement: Refinement,
         flows: matte_steady.FlowBook | None = None,
+        memo: StepMemo | None = None,
     ) -> None:
         self._mattes = mattes
         self._pictures = pictures
         self._stack = refinement
         self._flows = flows if flows is not None else matte_steady.FlowBook(pictures)
-        self._clean: OrderedDict[int, Mask | None] = OrderedDict()
+        self._memo = memo if memo is not None else StepMemo()
+        self._first = (refinement.despeckle, refinement.fill_holes, refinement.border_fix)
+        self._still = (*self._first, round(refinement.chatter))
 
     def __call__(self, frame: int) -> Mask | None:
         stack = self._stack
         if not stack.changes_matte:
             return self._mattes(frame)
-        matte = self._cleaned(frame)
+        matte = self._steadied(frame) if round(stack.chatter) > 0 else self._cleaned(frame)
+        if matte is not None and stack.edge > 0:
+            key = ("edge", frame, *self._still, stack.edge, stack.edge_detail)
+            matte = self._memo.get(key, partial(self._edged, frame, matte))
         if matte is None:
             return None
-        if round(stack.chatter) > 0:
-            matte = matte_steady.steadied(frame, self._cleaned, self._flows, round(stack.chatter))
-        if stack.edge > 0:
-            picture = self._pictures(frame)
-            if picture is not None:
-                from gen2studio.raster import matting
-
-                matte = matting.follow_edges(matte, picture, stack.edge, stack.edge_detail)
         grown = stack.grow.at(frame)
         if grown:
             matte = morphology.grow(matte, grown)
         sigma = stack.feather.at(frame)
         return morphology.blur(matte, sigma) if sigma > 0 else matte
 
+    def _edged(self, frame: int, matte: Mask) -> Mask:
+        picture = self._pictures(frame)
+        if picture is None:
+            return matte
+        from gen2studio.raster import matting
+
+        return matting.follow_edges(matte, picture, self._stack.edge, self._stack.edge_detail)
+
+    def _steadied(self, frame: int) -> Mask | None:
+        if self._cleaned(frame) is None:
+            return None
+        reach = round(self._stack.chatter)
+        return self._memo.get(
+            ("steady", frame, *self._still),
+            lambda: matte_steady.steadied(frame, self._cleaned, self._flows, reach),
+        )
+
     def _cleaned(self, frame: int) -> Mask | None:
-        if frame in self._clean:
-            self._clean.move_to_end(frame)
-            return self._clean[frame]
+        return self._memo.get(("clean", frame, *self._first), partial(self._made_clean, frame))
+
+    def _made_clean(self, frame: int) -> Mask | None:
         found = self._mattes(frame)
-        if found is not None:
-            found = cleaned(found, self._stack)
-        self._clean[frame] = found
-        while len(self._clean) > _KEPT:
-            self._clean.popitem(last=False)
-        return found
+        return cleaned(found, self._stack) if found is not None else None
 
 
 def cleaned(matte: Mask, stack: Refinement) -> Mask:
@@ -189,8 +219,3 @@ def value_at(stack: Refinement, name: str, frame: int) -> float:
     """A field's number on a media frame, keyed or not."""
     found = getattr(stack, name)
     return found.at(frame) if isinstance(found, Keyed) else float(found)
-
-
-def support(matte: Mask, margin: int) -> Rect:
-    """The rectangle of the picture outside of which a matte grown by ``margin`` is 0."""
-    return morphology.bounds(matte).grown(margin).intersected(Rect(0, 0, matte.shape[1], matte.shape[0]))
