@@ -53,8 +53,8 @@ _WHY_NOT = {
     "keys": "a mask edit keeps the footage's own frames; use Stylization to begin with a painted frame",
     "structure": "there is no footage to follow",
     "depth_pass": "there is no footage that a depth pass could belong to",
-}
     "outpaint": "it keeps footage as it is and draws around it: choose Stylization, on the finished take",
+}
 
 
 def family_of(model: InstalledModel) -> FamilyAdapter:
