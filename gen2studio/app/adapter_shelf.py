@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.records import dataclass
+from gen2studio.models.adapter_steps import AdapterStep
 from gen2studio.models.adapters import Adapter, AdapterLibrary
 from gen2studio.models.library import InstalledModel, ModelLibrary
 
@@ -30,6 +31,10 @@ class AdapterCard:
     """Why it can't be used with the model asked about; empty = it can."""
     caution: str = ""
     """It fits, but was trained on other weights."""
+    step: int = 0
+    """The step of its training that it is now; 0 = not known."""
+    steps: tuple[AdapterStep, ...] = ()
+    """The steps it may be made, first to last."""
 
 
 class AdapterShelf(QObject):
@@ -87,6 +92,7 @@ class AdapterShelf(QObject):
             base=adapter.base_title or adapter.base_model, facts=" · ".join(parts),
             why_not=self._refusal(adapter, model) if model is not None else adapter.problem,
             caution=self._library.warning(adapter, model) if model is not None else "",
+            step=adapter.steps, steps=self._library.steps(adapter.id) if not adapter.problem else (),
         )  # fmt: skip
 
     def _refusal(self, adapter: Adapter, model: InstalledModel) -> str:
@@ -105,6 +111,31 @@ class AdapterShelf(QObject):
         """Delete the adapter's file. Takes that were made with it stay as they are."""
         self._change(lambda: self._library.delete(adapter_id))
 
+    def use_step(self, adapter_id: str, step: int) -> None:
+        """Make an adapter what it was after another step of its training."""
+        if self._closed:
+            return
+
+        def write() -> None:
+            sentence = ""
+            try:
+                self._library.use_step(adapter_id, step)
+            except (StudioError, OSError) as error:
+                sentence = sentence_of(error)
+            self._send(lambda: self._on_changed(sentence))
+
+        self._thread().submit(write)
+
+    def _on_changed(self, sentence: str) -> None:
+        if sentence:
+            self.told.emit("error", sentence)
+        self.changed.emit()
+
+    def _thread(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "adapter-import")
+        return self._pool
+
     def _change(self, change: Callable[[], object]) -> None:
         try:
             change()
@@ -116,9 +147,7 @@ class AdapterShelf(QObject):
         """Copy a LoRA file into the library; one that does not fit ``model_id`` (when given) is refused."""
         if self._closed:
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "adapter-import")
-        self._pool.submit(self._import, path, self._model(model_id))
+        self._thread().submit(self._import, path, self._model(model_id))
 
     def _import(self, path: Path, model: InstalledModel | None) -> None:
         try:

@@ -34,6 +34,8 @@ from gen2studio.engine.events import (
 )
 from gen2studio.engine.generators import Abilities, TrainingDefaults
 from gen2studio.engine.requests import Job, Lane, TrainRequest, request_digest
+from gen2studio.models.adapter_steps import AdapterStep, steps_in
+from gen2studio.models.adapters import Adapter, AdapterLibrary
 
 _MOST_POINTS = 4000
 """Loss points kept for a curve; older ones are thinned out evenly."""
@@ -440,6 +442,45 @@ class Customization(QObject):
         """Test frames of the latest training of the set, by step."""
         record = self._record()
         return tuple(record.tests[step] for step in sorted(record.tests)) if record is not None else ()
+
+    def kept_steps(self) -> frozenset[int]:
+        """Steps of the latest training of the set that can be used as adapters, finished or not."""
+        return frozenset(step.step for step in self._steps_on_disk())
+
+    def _steps_on_disk(self) -> tuple[AdapterStep, ...]:
+        run = self.run_state
+        if run.adapter_id:
+            return AdapterLibrary().steps(run.adapter_id)
+        folder = self._scratch()
+        return steps_in(folder) if folder is not None else ()
+
+    def use_step(self, step: int) -> None:
+        """Make the trained adapter what it was after ``step`` steps. Of an unfinished training that step comes into
+        the library as an adapter of its own, and the training can still go on."""
+        found, run = self._shown, self.run_state
+        kept = next((kept for kept in self._steps_on_disk() if kept.step == step), None)
+        if found is None or kept is None or self._closed:
+            self._session.tell(f"Step {step} was not kept.", "warning")
+            return
+
+        def write() -> None:
+            library = AdapterLibrary()
+            try:
+                if run.adapter_id:
+                    adapter = library.use_step(run.adapter_id, step)
+                else:
+                    adapter = library.import_file(kept.path, name=f"{found.name}, step {step}", imported=False)
+            except (StudioError, OSError) as error:
+                sentence = sentence_of(error)
+                self._send(lambda: self._session.tell(sentence, "error"))
+                return
+            self._send(lambda: self._on_step_used(adapter, step))
+
+        self._pool.submit(write)
+
+    def _on_step_used(self, adapter: Adapter, step: int) -> None:
+        self._session.tell(f"“{adapter.name}” in the library is step {step} now.", "info")
+        self.trained.emit(adapter.id)
 
     def _record(self) -> _Record | None:
         return self._records.get(self._shown.id) if self._shown is not None else None

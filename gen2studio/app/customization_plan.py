@@ -43,6 +43,7 @@ def plan_training(
         rank=training_set.rank or abilities.training.rank,
         learning_rate=training_set.learning_rate or abilities.training.learning_rate,
         seed=training_set.seed,
+        prior=training_set.prior,
     )
 
 

@@ -440,6 +440,8 @@ def encode_training_set(found: TrainingSet) -> Json:
         "rank": found.rank,
         "learning_rate": found.learning_rate,
         "seed": found.seed,
+        # Written where it is on: files from before there was a choice need no other form.
+        **({"prior": found.prior} if found.prior else {}),
     }
 
 
@@ -463,6 +465,7 @@ def decode_training_set(node: Node) -> TrainingSet:
         rank=node.integer("rank", 1, 4096),
         learning_rate=node.number("learning_rate", 0, 1),
         seed=node.integer("seed", -(1 << 63), (1 << 64) - 1),
+        prior=node.number("prior", 0, 1, default=0.0),
     )
 
 

@@ -47,7 +47,7 @@ def rename_training_set(document: Document, set_id: str, name: str) -> Document:
 
 
 def set_training(document: Document, set_id: str, **changes: Any) -> Document:
-    """Change trigger, kind, generator, steps, rank, learning_rate or seed. Raises EditRefused."""
+    """Change trigger, kind, generator, steps, rank, learning_rate, seed or prior. Raises EditRefused."""
     if "trigger" in changes:
         changes["trigger"] = " ".join(str(changes["trigger"]).split())
     return _with_set(document, _checked(replace(training_set_of(document, set_id), **changes)))
@@ -113,6 +113,8 @@ def _checked(found: TrainingSet) -> TrainingSet:
         raise EditRefused("The rank of an adapter lies between 1 and 128.", "8 is a good start.")
     if not 0 <= found.steps <= _STEPS:
         raise EditRefused(f"A training takes up to {_STEPS} steps.", "Choose fewer, or 0 for the model's own default.")
+    if not 0 <= found.prior <= 1:
+        raise EditRefused("Prior preservation weighs between 0 and 1.", "Choose 0 to leave it off.")
     if not 0 <= found.learning_rate <= 1:
         raise EditRefused("A learning rate lies between 0 and 1.", "Choose 0 for the model's own default.")
     return found

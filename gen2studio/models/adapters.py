@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from gen2studio.core.hashing import file_digest
 from gen2studio.core.ids import new_id
 from gen2studio.core.paths import data_dir, write_atomic
 from gen2studio.core.records import dataclass
+from gen2studio.models.adapter_steps import AdapterStep, step_name, steps_in
 from gen2studio.models.checkpoint import PICKLES
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.safetensors_header import SafetensorsHeader, read_header
@@ -67,6 +69,7 @@ class AdapterLibrary:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._lock = threading.RLock()
+        self._kept: dict[tuple[str, int], tuple[AdapterStep, ...]] = {}
 
     @property
     def folder(self) -> Path:
@@ -157,12 +160,52 @@ class AdapterLibrary:
             self._write(changed)
             return changed
 
+    def steps(self, adapter_id: str) -> tuple[AdapterStep, ...]:
+        """The steps of its training that were kept; empty for imported adapters. Raises ModelError for a bad id.
+
+        Headers are read once, until the folder changes.
+        """
+        folder = self._steps_folder(adapter_id)
+        try:
+            key = (adapter_id, folder.stat().st_mtime_ns)
+        except OSError:
+            return ()
+        with self._lock:
+            if key not in self._kept:
+                self._kept = {known: steps for known, steps in self._kept.items() if known[0] != adapter_id}
+                self._kept[key] = steps_in(folder)
+            return self._kept[key]
+
+    def keep_steps(self, adapter_id: str, made: Iterable[AdapterStep]) -> None:
+        """Copy the steps of a training beside its adapter."""
+        folder = self._steps_folder(adapter_id)
+        for step in made:
+            write_atomic(folder / step_name(step.step), step.path.read_bytes())
+            if step.picture is not None:
+                write_atomic((folder / step_name(step.step)).with_suffix(".png"), step.picture.read_bytes())
+
+    def use_step(self, adapter_id: str, step: int) -> Adapter:
+        """Make an adapter what it was after ``step`` steps; the others stay to be chosen. Raises ModelError."""
+        with self._lock:
+            adapter = self.adapter(adapter_id)
+            found = next((kept for kept in self.steps(adapter_id) if kept.step == step), None)
+            if found is None:
+                raise ModelError(f"Step {step} of “{adapter.name}” was not kept.", "Choose another step.")
+            write_atomic(adapter.path, found.path.read_bytes())
+            changed = replace(adapter, sha256=file_digest(adapter.path), steps=step)
+            self._write(changed)
+            return changed
+
+    def _steps_folder(self, adapter_id: str) -> Path:
+        return self._record(adapter_id).with_suffix(".steps")
+
     def delete(self, adapter_id: str) -> None:
-        """Delete an adapter's file and record. Raises ModelError when it is not there."""
+        """Delete an adapter's file, its kept steps and its record. Raises ModelError when it is not there."""
         with self._lock:
             adapter = self.adapter(adapter_id)
             self._record(adapter_id).unlink(missing_ok=True)
             adapter.path.unlink(missing_ok=True)
+            shutil.rmtree(self._steps_folder(adapter_id), ignore_errors=True)
 
     def refusal(self, adapter: Adapter | SafetensorsHeader, model: InstalledModel) -> str:
         """Why ``adapter`` can't run on ``model``; empty when it can. Reads headers only."""

@@ -136,6 +136,11 @@ def test_training_learns_shows_and_keeps_an_adapter(bench: Bench, media_root: Pa
     assert (kept.name, kept.trigger, kept.kind, kept.rank, kept.steps) == ("My dog", "sks", "subject", 4, STEPS)
     assert kept.base_digest == bench.stage.model.digest
     assert AdapterLibrary().refusal(kept, bench.stage.model) == ""
+    steps = AdapterLibrary().steps(kept.id)
+    assert [step.step for step in steps] == [t.step for t in tests[1:]], "every step shown can be chosen"
+    assert all(step.picture is not None and step.loss is not None for step in steps)
+    assert steps[-1].path.read_bytes() == kept.path.read_bytes() != steps[0].path.read_bytes()
+    assert steps[-1].loss is not None and steps[0].loss is not None and steps[-1].loss < steps[0].loss
     assert not (paths.data_dir() / "training" / request_digest(request)[:32]).exists(), "nothing is left behind"
     stages = {event.stage for event in bench.of(Progress)}
     assert {"Reading captions", "Reading images", "Training"} <= stages

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QMessageBox, QWidget
 
 from gen2studio.engine.events import JobState
 from gen2studio.models.adapters import AdapterLibrary
@@ -120,7 +120,9 @@ def test_from_a_drop_to_an_adapter_in_the_look(
     page.sections["settings"].set_open(True)
     page.steps.field.setValue(14)
     page.rank.field.setValue(2)
-    assert (work.training_set.steps, work.training_set.rank) == (14, 2)
+    page.prior.field.setValue(0.5)
+    assert (work.training_set.steps, work.training_set.rank, work.plan().prior) == (14, 2, 0.5)
+    page.prior.field.setValue(0)
     assert work.abilities().id == small_model
 
     click(page, "customize.train")
@@ -138,6 +140,18 @@ def test_from_a_drop_to_an_adapter_in_the_look(
     kept = AdapterLibrary().adapters()
     assert [(a.name, a.trigger, a.base_model) for a in kept] == [("Biscuit", "zorb", small_model)]
     wait(qtbot, lambda: len(page.library.rows) == 1)
+    # An earlier step can be the adapter instead: by its test frame, or in the library.
+    whole = kept[0].sha256
+    click(page, "customize.frame.10")
+    assert "Step 10 · loss" in page.run.tests.words.full_text
+    click(page, "customize.useStep")
+    wait(qtbot, lambda: AdapterLibrary().adapters()[0].steps == 10)
+    wait(qtbot, lambda: page.library.rows[0].card.step == 10)
+    box = found(page, QComboBox, "library.0.step")
+    assert [box.itemData(i) for i in range(box.count())] == [10, 14] and box.currentData() == 10
+    box.activated.emit(1)
+    wait(qtbot, lambda: AdapterLibrary().adapters()[0].sha256 == whole)
+    wait(qtbot, lambda: page.library.rows[0].card.step == 14)
     row = page.library.rows[0]
     assert row.strength is not None
     row.strength.field.setValue(0.8)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gen2studio.core.errors import ModelError
+from gen2studio.models.adapter_steps import step_name, steps_in
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.library import InstalledModel, ModelLibrary
 from tests.models.folder import SMALL_WAN, write_checkpoint, write_json, write_weights
@@ -151,3 +152,26 @@ def test_lost_files_and_records_are_problems_not_crashes(
     assert "can't be read" in library.adapters()[0].problem
     library.delete(adapter.id)
     assert library.adapters() == ()
+
+
+def test_any_kept_step_can_be_the_adapter(tmp_path: Path, library: AdapterLibrary, model: InstalledModel) -> None:
+    made = []
+    for step, loss in ((10, "0.5"), (20, "oops"), (30, "0.25")):
+        made.append(lora(tmp_path / step_name(step), FITTING, name="Rex", loss=loss, steps=str(step)))
+    (tmp_path / "test_000010.png").write_bytes(b"png")
+    (tmp_path / "step_000040.safetensors").write_bytes(b"no adapter")
+    rex = library.import_file(made[-1], base=model, steps=30)
+    assert library.steps(rex.id) == ()
+    library.keep_steps(rex.id, steps_in(tmp_path))
+    kept = library.steps(rex.id)
+    assert [(s.step, s.loss) for s in kept] == [(10, 0.5), (20, None), (30, 0.25)]
+    assert [s.picture is not None for s in kept] == [True, False, False]
+    early = library.use_step(rex.id, 10)
+    assert early.steps == 10 and early.path.read_bytes() == made[0].read_bytes()
+    assert early.sha256 == hashlib.sha256(made[0].read_bytes()).hexdigest() != rex.sha256
+    # Going back gives the very file of before: takes made with it are fresh again.
+    assert library.use_step(rex.id, 30).sha256 == rex.sha256
+    with pytest.raises(ModelError, match="Step 15 of “Rex” was not kept"):
+        library.use_step(rex.id, 15)
+    library.delete(rex.id)
+    assert not list(library.folder.iterdir())

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import OutOfBudget, StudioError
-from gen2studio.core.paths import write_atomic
 from gen2studio.diffusion.runtime.device import this_machine
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.diffusion.runtime.residency import Residency
@@ -26,6 +25,7 @@ from gen2studio.diffusion.training.recipe import settle
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import TrainContext
 from gen2studio.engine.requests import TrainRequest
+from gen2studio.models.adapter_steps import steps_in
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.library import InstalledModel
 
@@ -64,7 +64,9 @@ class LoraTrainer:
         pace = self._seconds_per_step
         return Estimate(
             memory_bytes=_PROGRAM_BYTES + int(max(words, training)),
-            disk_bytes=(64 << 20) + int(parts.get("transformer", 0) * 0.16) * recipe.rank // 16,
+            # The checkpoint and the adapter, and the adapter once more for every test frame: here and in the library.
+            disk_bytes=(64 << 20)
+            + int(parts.get("transformer", 0) * 0.04) * (4 + 2 * len(recipe.test_steps)) * recipe.rank // 16,
             seconds=None if pace is None else pace * recipe.steps,
         )
 
@@ -82,11 +84,10 @@ class LoraTrainer:
         model = LoraModel(self._model, training_plan(self._model, this_machine()), self._residency)
         try:
             with _shortage_told(self._model.title):
-                run = LoraRun(request, context, recipe, model)
+                run = LoraRun(request, context, recipe, model, lambda step: self._about(request, step))
                 run.prepare()
                 run.train()
-                path = context.scratch / "adapter.safetensors"
-                write_atomic(path, run.adapter_file(self._about(request, recipe.steps)))
+                path = run.finished_file()
             self._seconds_per_step = run.seconds_per_step or self._seconds_per_step
         finally:
             model.close()
@@ -94,6 +95,7 @@ class LoraTrainer:
             path, adapter_id=request.adapter_id, name=request.name, trigger=request.trigger, kind=request.kind,
             base=self._model, steps=recipe.steps, imported=False,
         )  # fmt: skip
+        self._adapters.keep_steps(kept.id, steps_in(context.scratch))
         context.finished(kept.path)
 
     def _about(self, request: TrainRequest, steps: int) -> dict[str, str]:

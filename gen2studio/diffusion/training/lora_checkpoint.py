@@ -128,6 +128,6 @@ def _ordered(data: bytes) -> bytes:
 
 
 def mean_loss(losses: Sequence[tuple[int, float]]) -> float:
-    """Mean over the last tenth of a curve; NaN for an empty one."""
-    tail = losses[-max(1, len(losses) // 10) :]
+    """Mean over the last tenth of a curve, ten steps at least; NaN for an empty one."""
+    tail = losses[-max(10, len(losses) // 10) :]
     return sum(loss for _, loss in tail) / len(tail) if tail else float("nan")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from gen2studio.diffusion.training import lora_data
 from gen2studio.diffusion.training.lora_checkpoint import (
     TrainingState,
     adapter_bytes,
+    mean_loss,
     optimiser_tensors,
     restore_optimiser,
 )
@@ -43,6 +44,7 @@ from gen2studio.engine.events import Picture
 from gen2studio.engine.generators import TrainContext
 from gen2studio.engine.requests import TrainRequest
 from gen2studio.engine.take_store import encode_png
+from gen2studio.models.adapter_steps import step_name
 
 _log = topic("training")
 
@@ -50,11 +52,20 @@ _log = topic("training")
 class LoraRun:
     """One training on its way."""
 
-    def __init__(self, request: TrainRequest, context: TrainContext, recipe: LoraRecipe, model: LoraModel) -> None:
+    def __init__(
+        self,
+        request: TrainRequest,
+        context: TrainContext,
+        recipe: LoraRecipe,
+        model: LoraModel,
+        about: Callable[[int], dict[str, str]],
+    ) -> None:
+        """``about(step)`` is what an adapter file of that step says about itself."""
         self.request = request
         self.context = context
         self.recipe = recipe
         self.model = model
+        self._about = about
         self.seconds_per_step: float | None = None
         self._set: PreparedSet | None = None
         self._shown: set[int] = set()
@@ -142,7 +153,7 @@ class LoraRun:
         try:
             with _cancel_between_blocks(self.model.transformer, self.context):
                 while state.step < self.recipe.steps:
-                    self._test(state.step)
+                    self._test(state)
                     self.context.checkpoint()
                     loss = self._step(state.step, parameters, optimiser)
                     state.step += 1
@@ -152,7 +163,7 @@ class LoraRun:
                         self._save(state, optimiser_tensors(optimiser))
                         saved = state.step
                     self.context.progress(state.step, self.recipe.steps, "Training")
-                self._test(state.step)
+                self._test(state)
         except Cancelled:
             if state.step > saved:
                 self._save(state, optimiser_tensors(optimiser))
@@ -161,6 +172,8 @@ class LoraRun:
             self.seconds_per_step = (time.perf_counter() - began) / (state.step - first)
         if state.step > saved:
             self._save(state, optimiser_tensors(optimiser))
+        if not self.finished_file().is_file():
+            self._keep(state)
 
     def _resume(self, optimiser: torch.optim.Optimizer) -> TrainingState:
         state = TrainingState.load(self.context.scratch)
@@ -233,10 +246,14 @@ class LoraRun:
     def _test_path(self, step: int) -> Path:
         return self.context.scratch / f"test_{step:06d}.png"
 
-    def _test(self, step: int) -> None:
-        """Make and show the test frame due after ``step`` steps, once. Its seed never changes, so frames compare."""
+    def _test(self, state: TrainingState) -> None:
+        """Keep the adapter and make and show the test frame due at this step, once. The frame's seed never changes, so
+        that frames compare."""
+        step = state.step
         if step not in self.recipe.test_steps or step in self._shown:
             return
+        if step:
+            self._keep(state)
         picture = self.picture(step > 0)
         write_atomic(self._test_path(step), encode_png(picture))
         self._shown.add(step)
@@ -254,8 +271,15 @@ class LoraRun:
             self.model.enable(True)
         return self.model.decode(latents)
 
-    def adapter_file(self, about: dict[str, str]) -> bytes:
-        return adapter_bytes(self.model.adapter(), self.recipe, about)
+    def _keep(self, state: TrainingState) -> None:
+        """Write the adapter as it is: an artist may like it better than what comes later."""
+        about = {**self._about(state.step), "loss": f"{mean_loss(state.losses):.6f}"}
+        weights = adapter_bytes(self.model.adapter(), self.recipe, about)
+        write_atomic(self.context.scratch / step_name(state.step), weights)
+
+    def finished_file(self) -> Path:
+        """The adapter after the last step."""
+        return self.context.scratch / step_name(self.recipe.steps)
 
 
 def denoising_loss(

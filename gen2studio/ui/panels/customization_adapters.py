@@ -6,17 +6,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gen2studio.app.adapter_shelf import AdapterCard, AdapterShelf
 from gen2studio.app.generation import Generation
 from gen2studio.document.look import AdapterUse, Look
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
-from gen2studio.ui.widgets.named import named, note, text_button
+from gen2studio.ui.widgets.named import chooser, named, note, text_button
+from gen2studio.ui.widgets.pictures import image_from_file
 from gen2studio.ui.widgets.value_slider import ValueSlider
+
+_FRAME = QSize(36, 28)
 
 
 class _NameField(QLineEdit):
@@ -70,6 +84,9 @@ class AdapterRowWidget(QFrame):
         column.addWidget(facts)
         if card.why_not or card.caution:
             column.addWidget(self._sentence(card.why_not or card.caution))
+        self.step: QComboBox | None = self._step_chooser(name, section) if len(card.steps) > 1 else None
+        if self.step is not None:
+            column.addWidget(self.step)
         self.strength: ValueSlider | None = None
         if not card.why_not:
             self.strength = ValueSlider(
@@ -79,6 +96,22 @@ class AdapterRowWidget(QFrame):
             )  # fmt: skip
             self.strength.value_committed.connect(lambda value: section.use(card, value))
             column.addWidget(self.strength)
+
+    def _step_chooser(self, name: str, section: AdapterLibrarySection) -> QComboBox:
+        """The kept steps of the training, each with its loss and its test frame."""
+        box = chooser(
+            f"{name}.step", f"Training step of {self.card.name}",
+            "Which step of its training it is: earlier ones are freer, later ones closer to the images", [], self,
+        )  # fmt: skip
+        box.setIconSize(_FRAME)
+        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        for kept in self.card.steps:
+            loss = f" · loss {kept.loss:.3f}" if kept.loss is not None else ""
+            picture = image_from_file(kept.picture, _FRAME * 2) if kept.picture is not None else QImage()
+            box.addItem(QIcon(QPixmap.fromImage(picture)), f"Step {kept.step}{loss}", kept.step)
+        box.setCurrentIndex(box.findData(self.card.step))
+        box.activated.connect(lambda row: section.use_step(self.card, int(box.itemData(row))))
+        return box
 
     def _sentence(self, text: str) -> QLabel:
         label = note(self, "warning")
@@ -141,6 +174,11 @@ class AdapterLibrarySection(QWidget):
     def rename(self, card: AdapterCard, name: str) -> None:
         if name.strip() and name.strip() != card.name:
             self._shelf.rename(card.id, name)
+
+    def use_step(self, card: AdapterCard, step: int) -> None:
+        """Make the adapter what it was after another step of its training."""
+        if step != card.step:
+            self._shelf.use_step(card.id, step)
 
     def use(self, card: AdapterCard, strength: float) -> None:
         """Put the adapter into the look at this strength; 0 takes it out."""

@@ -166,7 +166,14 @@ class CustomizationPanel(QWidget):
             decimals=5, logarithmic=True, low_label="careful", high_label="rash", parent=holder,
             tip="How far each step goes. Lower it when the loss jumps or the pictures fall apart.",
         )  # fmt: skip
+        self.prior = ValueSlider(
+            "customize.prior", "Prior preservation", low=0, high=1, default=0, step=0.05, decimals=2, zero_words="off",
+            low_label="off", high_label="keep the kind as it is", parent=holder,
+            tip="Trains on the model's own pictures of the captions as well, so that other dogs stay other dogs. Each "
+            "step takes about twice as long.",
+        )  # fmt: skip
         change = self._customization.change
+        self.prior.value_committed.connect(lambda v: change("Prior preservation", "train-prior", prior=round(v, 2)))
         self.steps.value_committed.connect(lambda v: change("Training steps", "train-steps", steps=round(v)))
         self.rank.value_committed.connect(lambda v: change("Adapter rank", "train-rank", rank=round(v)))
         self.rate.value_committed.connect(
@@ -186,7 +193,7 @@ class CustomizationPanel(QWidget):
         row.addWidget(self.model, 1)
         column.addLayout(row)
         column.addWidget(self.plan)
-        for slider in (self.steps, self.rank, self.rate):
+        for slider in (self.steps, self.rank, self.rate, self.prior):
             column.addWidget(slider)
         row = QHBoxLayout()
         row.addWidget(heading("Seed", holder))
@@ -237,10 +244,11 @@ class CustomizationPanel(QWidget):
         ):
             slider.set_default(default)
             slider.set_value(value)
+        self.prior.set_value(found.prior)
         self.seed.blockSignals(True)
         self.seed.setValue(found.seed)
         self.seed.blockSignals(False)
-        changed = found.steps or found.learning_rate or found.rank != defaults.rank
+        changed = found.steps or found.learning_rate or found.prior or found.rank != defaults.rank
         self.sections["settings"].set_mark("changed" if changed else "as the model likes it")
 
     def _model_id(self) -> str:

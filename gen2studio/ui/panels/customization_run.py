@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from gen2studio.app.customization import Customization, TestFrame, TrainingRun
 from gen2studio.engine.events import JobState
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.loss_curve import LossCurve
 from gen2studio.ui.widgets.named import named, note
 from gen2studio.ui.widgets.pictures import image_of
@@ -98,9 +99,13 @@ class TestStrip(QWidget):
 
     __test__ = False
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    use_requested = Signal(int)
+    """Step whose adapter the artist wants."""
+
+    def __init__(self, customization: Customization, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("customize.tests")
+        self._customization = customization
         self.big = _BigFrame(self)
         self._row_holder = QWidget(self)
         self._row = QHBoxLayout(self._row_holder)
@@ -116,10 +121,24 @@ class TestStrip(QWidget):
         self._group = QButtonGroup(self)
         self._thumbs: dict[int, _Thumb] = {}
         self._follows = True
+        self._step = 0
+        self.words = ElidedLabel("", parent=self)
+        self.words.setObjectName("customize.tests.words")
+        self.words.setProperty("role", "muted")
+        self.use_button = named(
+            QPushButton("Use this step", self), "customize.useStep", "Use this step",
+            "Make the adapter in the library what it was here; an unfinished training puts this step into the library",
+        )  # fmt: skip
+        self.use_button.clicked.connect(lambda _checked=False: self.use_requested.emit(self._step))
+        chosen = QHBoxLayout()
+        chosen.setSpacing(theme.SPACING)
+        chosen.addWidget(self.words, 1)
+        chosen.addWidget(self.use_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACING)
         column.addWidget(self.big)
+        column.addLayout(chosen)
         column.addWidget(self._scroll)
         self.hide()
 
@@ -153,6 +172,19 @@ class TestStrip(QWidget):
         if self._follows or thumb.isChecked():
             self._choose(frame.step)
 
+    def refresh(self) -> None:
+        """Say again which step is shown, and whether it can be used."""
+        upto = [(step, loss) for step, loss in self._customization.losses if step <= self._step]
+        words = "The base model, before the training"
+        if self._step:
+            tail = upto[-max(10, len(upto) // 10) :]
+            mean = sum(loss for _, loss in tail) / max(1, len(tail))
+            words = f"Step {self._step}" + (f" · loss {mean:.3f}" if tail else "")
+        self.words.show_text(words)
+        self.words.setToolTip(words)
+        self.use_button.setVisible(self._step > 0)
+        self.use_button.setEnabled(self._step in self._customization.kept_steps())
+
     def _on_clicked(self, step: int) -> None:
         self._follows = step == max(self._thumbs)
         self._choose(step)
@@ -160,8 +192,10 @@ class TestStrip(QWidget):
     def _choose(self, step: int) -> None:
         thumb = self._thumbs[step]
         thumb.setChecked(True)
+        self._step = step
         self.big.show_image(thumb.image)
         self.big.setAccessibleDescription("The base model" if step == 0 else f"After step {step}")
+        self.refresh()
         self._scroll.ensureWidgetVisible(thumb)
 
 
@@ -174,8 +208,10 @@ class RunSection(QWidget):
         super().__init__(parent)
         self.setObjectName("customize.run")
         self._customization = customization
+        self._state: JobState | None = None
         self.curve = LossCurve(self)
-        self.tests = TestStrip(self)
+        self.tests = TestStrip(customization, self)
+        self.tests.use_requested.connect(customization.use_step)
         self.progress = named(QProgressBar(self), "customize.progress", "Progress of the training")
         self.stage = note(self, "muted", "customize.stage")
         self.train_button = named(QPushButton(self), "customize.train", "Train", "Train the adapter on these images")
@@ -250,6 +286,9 @@ class RunSection(QWidget):
         self._show_reason(run, why_not)
         self.curve.set_total(self._steps(run))
         self.curve.setVisible(run.active or self.curve.points > 0)
+        if run.state is not self._state:
+            self._state = run.state
+            self.tests.refresh()
 
     def _steps(self, run: TrainingRun) -> int:
         found = self._customization.training_set
