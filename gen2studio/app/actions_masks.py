@@ -45,7 +45,8 @@ ROWS: tuple[Action, ...] = (
     Action(id="mask.propagate_next", text="Propagate to Next Correction", tip="Carry the matte from this frame to the next frame drawn by hand.", key="Ctrl+Alt+Down", icon="arrow-right-to-line", menu="Mask", group="propagate"),
     Action(id="mask.cancel", text="Stop Propagation", tip="Stop what runs on the mattes; finished frames are kept.", icon="circle-stop", menu="Mask", group="propagate"),
     Action(id="mask.next_suspect", text="Go to Next Suspect Frame", tip="Move to the next propagated frame that may need a correction.", key="Ctrl+Down", icon="triangle-alert", menu="Mask", group="propagate"),
-    Action(id="mask.export", text="Export Mattes…", tip="Write the mattes of the chosen object as a PNG sequence.", icon="images", menu="Mask", group="export"),
+    Action(id="mask.import", text="Import Mattes…", tip="Bring mattes in: PNG or EXR sequences, ProRes 4444, any video or image. Or drop them on the mask panel.", icon="import", menu="Mask", group="export"),
+    Action(id="mask.export", text="Export Mattes…", tip="Write mattes as PNG, OpenEXR, ProRes 4444, WebM or on a green screen.", icon="images", menu="Mask", group="export"),
     # -- views ---------------------------------------------------------------------------------------------------------
     Action(id="maskview.overlay", text="Overlay", tip="Tint the subject over the picture.", key="F5", icon="layers", menu="View/Mask", group="maskview"),
     Action(id="maskview.matte", text="Matte", tip="Show the matte alone, white inside.", key="F6", icon="contrast", menu="View/Mask", group="maskview"),

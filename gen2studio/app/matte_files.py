@@ -5,10 +5,12 @@ Reading is one blocking call on any thread; nothing of the document changes unti
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import EditRefused, MediaError
@@ -18,13 +20,12 @@ from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.records import dataclass
 from gen2studio.document import masks as edits
-from gen2studio.document.model import Document, MaskFrame
-from gen2studio.media.matte_fit import MatteFit, check_fit, fitted
+from gen2studio.document.model import Document, MaskFrame, MediaItem
+from gen2studio.media.matte_fit import check_fit, fitted
+from gen2studio.media.matte_kinds import IDS, MatteFile, MatteFit
 from gen2studio.raster.tiles import Mask, TileStore
 
-if TYPE_CHECKING:
-    from gen2studio.media.matte_reader import MatteFile
-
+Rgb = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 """(done, total) images."""
 
@@ -156,6 +157,33 @@ def preview(file: MatteFile, settings: MatteImport, extent: Extent, position: in
     return fitted(united, extent, fit)
 
 
+def preview_picture(file: MatteFile, settings: MatteImport, item: MediaItem, frame: int, side: int) -> Rgb:
+    """What an import would do, before it: the clip's picture at media ``frame``, dark outside the matte.
+
+    (H, W, 3) uint8 with no side above ``side`` pixels. Raises MediaError.
+    """
+    import cv2
+
+    from gen2studio.media.decoder import open_decoder
+
+    full = item.info.extent
+    position = 0
+    with contextlib.suppress(MediaError):
+        places = arrange(file, settings, item.info, frame).frames
+        position = next((p for p, at in places if at == frame), places[0][0])
+        frame = next((at for p, at in places if p == position), frame)
+    matte = preview(file, settings, full, position)
+    small = full.scaled_to_fit(Extent(side, side)) if max(full.width, full.height) > side else full
+    decoder = open_decoder(Path(item.path), item.info)
+    try:
+        picture = decoder.rgb(frame, small)
+    finally:
+        decoder.close()
+    weight = np.asarray(cv2.resize(matte, (small.width, small.height), interpolation=cv2.INTER_AREA), np.float32)
+    shown = picture * (np.float32(0.22) + np.float32(0.78 / 255) * weight[..., None])
+    return np.ascontiguousarray(np.rint(shown), np.uint8)
+
+
 def read_mattes(
     file: MatteFile,
     settings: MatteImport,
@@ -170,7 +198,7 @@ def read_mattes(
 
     Layers keep the file's order. Objects that the sample of images did not show are found on the way.
     """
-    from gen2studio.media.matte_reader import IDS, MatteReader
+    from gen2studio.media.matte_reader import MatteReader
 
     carrier = settings.carrier or file.carrier
     offered = {layer.key: layer.title for layer in file.layers_of(carrier)}

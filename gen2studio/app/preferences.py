@@ -55,6 +55,7 @@ FIELDS: tuple[Field, ...] = (
     Field(name="window_state", title="", default="", hidden=True, help=""),
     Field(name="import_folder", title="", default="", hidden=True, help=""),
     Field(name="export_folder", title="", default="", hidden=True, help=""),
+    Field(name="matte_format", title="", default="prores4444", hidden=True, help=""),
     Field(name="export_preset", title="", default="mp4_h264", hidden=True, help=""),
 )  # fmt: skip
 

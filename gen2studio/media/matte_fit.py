@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import enum
-
-import cv2
 import numpy as np
 
 from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
+from gen2studio.media.matte_kinds import MatteFit
 from gen2studio.raster.tiles import Mask
 
 _SAME_ASPECT = 0.01
 """Relative difference of aspect that counts as rounding: 854 × 480 and 1920 × 1080 differ by 0.0008."""
-
-
-class MatteFit(enum.Enum):
-    """What happens to a matte whose shape differs from the picture's."""
-
-    SAME = "same"
-    """Scaled when the aspect is the same; refused otherwise."""
-    FIT = "fit"
-    """Scaled until it lies inside; what is left of the picture is outside the matte."""
-    CROP = "crop"
-    """Scaled until it covers the picture; what hangs over is cut off."""
-    STRETCH = "stretch"
-    """Scaled to the picture's width and height."""
 
 
 def check_fit(own: Extent, picture: Extent, fit: MatteFit, name: str) -> str:
@@ -63,6 +48,8 @@ def fitted(matte: Mask, picture: Extent, fit: MatteFit) -> Mask:
 
 
 def _scaled(matte: Mask, width: int, height: int) -> Mask:
+    import cv2
+
     shrinks = width * height < matte.shape[0] * matte.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(matte, (width, height), interpolation=how), np.uint8)

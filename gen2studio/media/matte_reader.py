@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,79 +16,20 @@ from av.error import FFmpegError
 
 from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
-from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.media_info import MediaKind
 from gen2studio.media import stills
 from gen2studio.media.decoder import Decoder, open_decoder
 from gen2studio.media.decoder_colour import PlanarPicture
 from gen2studio.media.exr import ExrInfo, exr_info, read_exr
+from gen2studio.media.matte_kinds import ALPHA, CARRIERS, IDS, LAYERS, LUMA, MatteFile, MatteLayer
 from gen2studio.media.matte_planes import MattePlanes, from_channels, planes_of_frame, planes_of_still
 from gen2studio.raster.tiles import Mask
 
-ALPHA, LUMA, IDS, LAYERS = "alpha", "luma", "ids", "layers"
-CARRIERS = {ALPHA: "Alpha channel", LUMA: "Brightness", IDS: "Object numbers", LAYERS: "Layers"}
 _SAMPLES = 8
 """Images that are looked at to find out what carries the matte."""
 _MOST_OBJECTS = 64
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".webp", ".bmp", ".exr"})
 _NUMBERED = re.compile(r"^(.*?)(\d+)(\.[A-Za-z0-9]+)$")
-
-
-@dataclass(frozen=True, slots=True)
-class MatteLayer:
-    """One matte of a file: it becomes one object."""
-
-    key: str
-    """``matte``, ``id:3`` or ``layer:dog``."""
-    title: str
-    """A name for the object; empty where the file has none."""
-    chosen: bool = True
-    """Whether it looks like a matte."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatteFile:
-    """What a matte file holds."""
-
-    path: Path
-    kind: MediaKind
-    """STILL, SEQUENCE or VIDEO."""
-    format: str
-    extent: Extent
-    """Display size."""
-    numbers: tuple[int, ...]
-    """The number of each image, rising: from file names, or 0, 1, 2, … of a video."""
-    files: tuple[Path, ...] = ()
-    """One an image; empty for a video."""
-    rate: Fraction = Fraction(0)
-    carriers: tuple[str, ...]
-    """What may be read as the matte."""
-    carrier: str
-    """What most likely is."""
-    layers: tuple[tuple[str, tuple[MatteLayer, ...]], ...] = ()
-    """(carrier, its layers) for every carrier."""
-    info: MediaInfo | None = None
-
-    @property
-    def count(self) -> int:
-        return len(self.numbers)
-
-    @property
-    def numbered(self) -> bool:
-        """Whether the numbers were written by somebody."""
-        return self.kind is MediaKind.SEQUENCE or (self.kind is MediaKind.STILL and self.numbers[0] >= 0)
-
-    def layers_of(self, carrier: str) -> tuple[MatteLayer, ...]:
-        return dict(self.layers).get(carrier, ())
-
-    def sentence(self) -> str:
-        """``50 PNG images of 854×480, alpha channel``."""
-        many = {
-            MediaKind.STILL: "One {} image",
-            MediaKind.SEQUENCE: "{n} {} images",
-            MediaKind.VIDEO: "{} video, {n} frames",
-        }
-        text = many[self.kind].format(self.format, n=self.count)
-        return f"{text}, {self.extent}"
 
 
 def find_matte(path: Path, *, single: bool = False, abandon: Callable[[], bool] | None = None) -> MatteFile:

@@ -17,13 +17,13 @@ from gen2studio.ui import window_commands, window_generate
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.canvas.shot_cards import ShotCards
+from gen2studio.ui.dialogs import matte_commands
 from gen2studio.ui.late_work import LateWork
 from gen2studio.ui.panels.generate_panel import GeneratePanel
 from gen2studio.ui.panels.media_pool import MediaPool
 from gen2studio.ui.panels.takes_panel import TakesPanel
 from gen2studio.ui.pool_thumbnails import PoolThumbnails
 from gen2studio.ui.timeline.panel import TimelinePanel
-from gen2studio.ui.tools import bindings
 from gen2studio.ui.tools.tool_bar import CanvasToolBar
 from gen2studio.ui.viewer_panel import ViewerPanel
 from gen2studio.ui.widgets.key_keeper import KeyKeeper
@@ -150,7 +150,11 @@ class MainWindow(QMainWindow):
         from gen2studio.ui.panels.masks_panel import MasksPanel
 
         masks = self.studio.masks
-        return MasksPanel(self.studio.session, masks, self, export=lambda: bindings.export_mattes(masks, self.canvas))
+        panel = MasksPanel(
+            self.studio.session, masks, self, export=lambda: matte_commands.export_mattes(self.studio, self)
+        )
+        matte_commands.MatteDrop(self.studio, panel)
+        return panel
 
     @functools.cached_property
     def queue(self) -> QueuePanel:
@@ -344,19 +348,17 @@ class MainWindow(QMainWindow):
 
     def _ask_to_stop_export(self) -> bool:
         """A running export ends with the window; False = stay."""
-        if self.findChild(QDialog, "exportDialog") is None:
-            return True
-        from gen2studio.ui.dialogs.export_dialog import ExportDialog
-
-        running = [dialog for dialog in self.findChildren(ExportDialog) if dialog.running]
+        kinds = ("exportDialog", "matteExportDialog", "matteImportDialog")
+        running = [d for name in kinds for d in self.findChildren(QDialog, name) if getattr(d, "running", False)]
         if not running:
             return True
+        what = "import" if all(dialog.objectName() == "matteImportDialog" for dialog in running) else "export"
         box = QMessageBox(self)
         box.setObjectName("exportRunning")
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText("An export is still running.")
+        box.setText(f"An {what} is still running.")
         box.setInformativeText("Closing stops it, and nothing of it is kept.")
-        stop = box.addButton("Stop export and close", QMessageBox.ButtonRole.DestructiveRole)
+        stop = box.addButton(f"Stop {what} and close", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(QMessageBox.StandardButton.Cancel)
         box.exec()
@@ -378,6 +380,8 @@ class MainWindow(QMainWindow):
 
     def shutdown(self) -> None:
         """Stop every thread of window and studio. Called once, on closing."""
+        for dialog in self.findChildren(QDialog, "matteImportDialog"):
+            dialog.close()
         self.timeline.shutdown()
         self.thumbnails.shutdown()
         self.studio.shutdown(discard=True)

@@ -13,6 +13,7 @@ from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
 from gen2studio.ui import window_generate
+from gen2studio.ui.dialogs import matte_commands
 from gen2studio.ui.tools import bindings
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def bind(window: MainWindow) -> None:
     handlers |= studio.editing.handlers()
     handlers |= window.timeline.handlers()
     handlers |= bindings.handlers(session, studio.masks, window.canvas)
+    handlers |= matte_commands.handlers(studio, window)
     handlers |= window_generate.handlers(window)
     for action_id, mode in _COMPARE.items():
         handlers[action_id] = lambda on, mode=mode: compare(window, mode, on)

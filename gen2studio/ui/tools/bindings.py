@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-
-from PySide6.QtWidgets import QFileDialog
 
 from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.session import MaskView, Session
@@ -15,7 +12,7 @@ from gen2studio.ui.tools.registry import TOOLS
 
 
 def handlers(session: Session, masks: MaskEditing, canvas: Canvas) -> dict[str, Callable[..., object]]:
-    """Action id → what it does, for every row of :mod:`gen2studio.app.actions_masks`."""
+    """Action id → what it does, for the rows of :mod:`gen2studio.app.actions_masks`; matte files bring their own."""
     tries = masks.attempt
     bound: dict[str, Callable[..., object]] = {f"tool.{name}": partial(session.set_tool, name) for name in TOOLS}
     bound |= {f"maskview.{view.value}": partial(session.set_mask_view, view) for view in MaskView}
@@ -42,27 +39,9 @@ def handlers(session: Session, masks: MaskEditing, canvas: Canvas) -> dict[str, 
         "mask.propagate_next": lambda: tries(lambda: masks.propagate("next")),
         "mask.cancel": masks.cancel_job,
         "mask.next_suspect": masks.go_to_next_suspect,
-        "mask.export": lambda: export_mattes(masks, canvas),
         "canvas.fit": canvas.fit,
         "canvas.one_to_one": canvas.one_to_one,
         "canvas.zoom_in": canvas.zoom_in,
         "canvas.zoom_out": canvas.zoom_out,
     }
     return bound
-
-
-def export_mattes(masks: MaskEditing, parent: Canvas) -> None:
-    """Ask where, then write the chosen object's mattes there."""
-    owner = masks.current()
-    if owner is None:
-        masks.session.tell("There is no mask object to export. Paint on the picture first.", "warning")
-        return
-    window = parent.window()
-    dialog = QFileDialog(window, f"Export mattes of {owner.name} into a new folder")
-    dialog.setObjectName("masks.export_dialog")
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-    dialog.selectFile(f"{owner.name} mattes")
-    dialog.fileSelected.connect(lambda path: masks.attempt(lambda: masks.export_mattes(Path(path), owner.id)))
-    dialog.finished.connect(dialog.deleteLater)
-    dialog.open()
