@@ -286,6 +286,8 @@ class TrainingSet:
     learning_rate: float = 0.0
     """0 = the generator's default."""
     seed: int = 1
+    prior: float = 0.0
+    """0…1: weight of prior preservation, 0 = off: see :class:`gen2studio.engine.requests.TrainRequest`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
