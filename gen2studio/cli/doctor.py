@@ -162,6 +162,7 @@ def check_models() -> list[Finding]:
     from gen2studio.core.errors import StudioError
     from gen2studio.diffusion.runtime.device import quick_machine
     from gen2studio.diffusion.runtime.ladder import choose_plan
+    from gen2studio.models.holding import HoldingChoices
     from gen2studio.models.library import ModelLibrary
 
     try:
@@ -178,7 +179,8 @@ def check_models() -> list[Finding]:
             found.append(Finding("note", title, model.problem, f"gen2studio models remove {model.id}"))
             continue
         try:
-            found.append(Finding("ok", title, f"{model.title}, {choose_plan(model, machine).describe()}"))
+            plan = choose_plan(model, machine, rung=HoldingChoices().rung(model.id))
+            found.append(Finding("ok", title, f"{model.title}, {plan.explain()}"))
         except StudioError as error:
             found.append(Finding("note", title, str(error), "Use a smaller size, or a smaller model."))
     return found

@@ -20,12 +20,30 @@ def add_parser(subparsers: Any) -> None:
     verbs = parser.add_subparsers(dest="action", required=True, parser_class=type(parser))
     listing = verbs.add_parser("list", help="the models, and how each would be held on this machine")
     listing.add_argument("--json", action="store_true", help="machine-readable output")
-    adding = verbs.add_parser("add", help="check a model folder and add it; nothing is copied")
-    adding.add_argument("path", type=Path, help="a diffusers folder, or a .safetensors transformer file")
+    adding = verbs.add_parser("add", help="check a model folder or file and add it; nothing is copied")
     adding.add_argument(
-        "--with", dest="rest", type=Path, metavar="FOLDER",
-        help="for a single file: the model folder with the text encoder, the VAE and the configs",
+        "path", type=Path,
+        help="a folder in diffusers' or in Wan's own layout, or a transformer file (.safetensors or .gguf)",
     )  # fmt: skip
+    adding.add_argument(
+        "--with", dest="rest", metavar="FOLDER|MODEL",
+        help="for a single file: the folder or the id of the model with the text encoder, the VAE and the configs",
+    )  # fmt: skip
+    for name, what in (("vae", "the VAE"), ("text-encoder", "the UMT5 text encoder")):
+        adding.add_argument(
+            f"--{name}", dest=name.replace("-", "_"), type=Path, metavar="FILE",
+            help=f"{what} as one file (.safetensors, .pth) instead of the folder's own",
+        )  # fmt: skip
+    adding.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="the folder with tokenizer.json of UMT5")
+    planning = verbs.add_parser("plan", help="every way to hold a model on this machine, and which is taken and why")
+    planning.add_argument("id", help="of the model, as “models list” shows it")
+    planning.add_argument("--size", metavar="WxH", help="picture size of the clip (default: the model's own)")
+    planning.add_argument("--frames", type=int, metavar="N", help="frames of one window (default: the model's own)")
+    holding = verbs.add_parser(
+        "hold", help="choose how a model is held in memory from now on, or leave it to the program"
+    )
+    holding.add_argument("id", help="of the model, as “models list” shows it")
+    holding.add_argument("rung", help="a name out of “models plan”, or “auto”")
     checking = verbs.add_parser("check", help="read every weights file whole and compare its SHA-256")
     checking.add_argument("id", help="of the model, as “models list” shows it")
     removing = verbs.add_parser("remove", help="take a model off the list; its files stay")
@@ -43,9 +61,15 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([_facts(model) for model in models], indent=1) if args.json else _listing(models))
         return 0
     if args.action == "add":
-        model = library.add(args.path, args.rest)
+        named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
+        model = library.add(args.path, args.rest, {name: path for name, path in named.items() if path is not None})
         print(_card(model))
         return 0
+    if args.action == "plan":
+        print(_ladder(library.model(args.id), _clip(args)))
+        return 0
+    if args.action == "hold":
+        return _hold(library.model(args.id), args.rung)
     if args.action == "check":
         return _check(library, args.id)
     if args.action == "remove":
@@ -68,11 +92,13 @@ def _card(model: InstalledModel) -> str:
     lines = [f"{model.id}: {model.title}{' (built in)' if model.built_in else ''}"]
 
     def line(name: str, text: str) -> None:
-        lines.append(f"  {name:10} {text}")
+        lines.append(f"  {name:12} {text}")
 
     line("folder", str(model.folder))
     if model.transformer_file is not None:
         line("file", str(model.transformer_file))
+    for name, path in model.parts:
+        line(name.replace("_", " "), str(path))
     if model.problem:
         line("problem", model.problem)
         return "\n".join(lines)
@@ -97,11 +123,63 @@ def _plan(model: InstalledModel) -> str:
     """How the model would be held here, told without importing torch."""
     from gen2studio.diffusion.runtime.device import quick_machine
     from gen2studio.diffusion.runtime.ladder import choose_plan
+    from gen2studio.models.holding import HoldingChoices
 
     try:
-        return choose_plan(model, quick_machine()).describe()
+        return choose_plan(model, quick_machine(), rung=HoldingChoices().rung(model.id)).explain()
     except StudioError as error:
         return str(error)
+
+
+def _clip(args: argparse.Namespace) -> tuple[tuple[int, int] | None, int | None]:
+    """(size, frames) that were asked for. Raises UsageError."""
+    size: tuple[int, int] | None = None
+    if args.size:
+        sides = [int(side) for side in args.size.lower().replace("×", "x").split("x") if side.isdigit()]
+        if len(sides) != 2 or not all(16 <= side <= 8192 for side in sides):
+            raise UsageError(f"“{args.size}” is no picture size.", "Write it as 832x480.")
+        size = sides[0], sides[1]
+    if args.frames is not None and not 1 <= args.frames <= 10_000:
+        raise UsageError("A window has at least one frame.", "Write --frames 81.")
+    return size, args.frames
+
+
+def _ladder(model: InstalledModel, clip: tuple[tuple[int, int] | None, int | None]) -> str:
+    """Every rung with its estimate, the one that is taken marked, and the reason."""
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.footprint import ClipShape, native_shape
+    from gen2studio.diffusion.runtime.ladder import choose_plan, plans_for
+    from gen2studio.models.holding import HoldingChoices
+
+    native, machine = native_shape(model), quick_machine()
+    width, height = clip[0] or (native.width, native.height)
+    shape = ClipShape(width=width, height=height, frames=clip[1] or native.frames)
+    plans = plans_for(model, machine, shape)
+    try:
+        chosen = choose_plan(model, machine, shape, HoldingChoices().rung(model.id))
+        reason = f"Taken: {chosen.rung}, {chosen.reason}."
+    except StudioError as error:
+        chosen, reason = None, str(error)
+    lines = [f"{model.title} on {machine.describe()}, for {shape}:"]
+    for plan in plans:
+        mark = "→" if chosen is not None and plan.rung == chosen.rung else " "
+        lines.append(f"{mark} {plan.rung:12} {plan.describe()}")
+    return "\n".join([*lines, reason])
+
+
+def _hold(model: InstalledModel, rung: str) -> int:
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.ladder import plans_for
+    from gen2studio.models.holding import AUTOMATIC, HoldingChoices
+
+    known = [plan.rung for plan in plans_for(model, quick_machine())]
+    if rung != AUTOMATIC and rung not in known:
+        raise UsageError(
+            f"{model.title} can't be held “{rung}” on this machine.", f"Choose {', '.join(known)} or {AUTOMATIC}."
+        )
+    HoldingChoices().choose(model.id, rung)
+    print(f"{model.title}: {_plan(model)}.")
+    return 0
 
 
 def _facts(model: InstalledModel) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
 from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer
+from gen2studio.models.holding import HoldingChoices
 
 if TYPE_CHECKING:
     from gen2studio.diffusion.runtime.residency import Residency
@@ -96,7 +97,7 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
 def _residency() -> Residency:
     from gen2studio.diffusion.runtime.residency import Residency
 
-    return Residency()
+    return Residency(choice=HoldingChoices().rung)
 
 
 def revision_of(model: InstalledModel) -> str:
@@ -107,6 +108,8 @@ def revision_of(model: InstalledModel) -> str:
 
 def abilities_of(model: InstalledModel) -> Abilities:
     """Modes, controls and ranges of a model, from its family and its manifest. Raises GenerationError."""
+    from gen2studio.diffusion.runtime.ladder import packed_kind
+
     family, manifest = family_of(model), model.manifest
     traits = family.traits
     transformer = manifest.component("transformer")
@@ -122,7 +125,8 @@ def abilities_of(model: InstalledModel) -> Abilities:
         native_frames=manifest.frames.native,
         guidance=(manifest.guidance.default, manifest.guidance.lowest, manifest.guidance.highest),
         steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
-        trainable=traits.adapters,
+        # A training reads and differentiates wide weights.
+        trainable=traits.adapters and not packed_kind(model),
         training=training_defaults(transformer.parameters if transformer is not None else 0),
         structure_readers=structure_readers(),
         memory_plan=_memory_plan(model),
@@ -146,6 +150,6 @@ def _memory_plan(model: InstalledModel) -> str:
     from gen2studio.diffusion.runtime.ladder import choose_plan
 
     try:
-        return choose_plan(model, quick_machine()).describe()
+        return choose_plan(model, quick_machine(), rung=HoldingChoices().rung(model.id)).explain()
     except StudioError as error:
         return str(error)

@@ -24,13 +24,15 @@ _PICTURES = 24
 
 def estimated(made: DiffusionGenerator, request: GenerateRequest) -> Estimate:
     """Memory of the plan that would be chosen now beyond what is loaded already; seconds where they were measured."""
-    geometry = latent_geometry(made.model.folder)
+    geometry = latent_geometry(made.model)
     plan = shot_plan(made.model.manifest, made.family, geometry, request)
     width, height = plan.framing.native
     window = made.model.manifest.frames.native or plan.clock.count
     shape = ClipShape(width=width, height=height, frames=min(window, geometry.frames.padded(plan.clock.count)))
+    asked = made.residency.choice(made.model.id)
     rungs = plans_for(made.model, quick_machine(), shape)
-    chosen = next((rung for rung in rungs if rung.fits), rungs[-1])
+    fitting = next((rung for rung in rungs if rung.fits), rungs[-1])
+    chosen = next((rung for rung in rungs if rung.rung == asked), fitting)
     memory = chosen.memory_bytes
     if made.model.id in made.residency.held:
         memory = max(0, memory - made.model.manifest.weight_bytes)
@@ -48,7 +50,7 @@ def estimated(made: DiffusionGenerator, request: GenerateRequest) -> Estimate:
 def _work(made: DiffusionGenerator, plan: ShotPlan) -> list[tuple[int, int]]:
     """(frames, forward passes over that many frames) of every run."""
     manifest = made.model.manifest
-    rule = latent_geometry(made.model.folder).frames
+    rule = latent_geometry(made.model).frames
     each = passes_per_step(plan.guidance, plan.request.controls.consistency)
     if plan.stills and on_footage(plan.request):
         return [(1, each * still_steps(plan.steps, manifest)) for _ in plan.request.wanted]

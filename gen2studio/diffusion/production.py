@@ -70,7 +70,7 @@ class Production:
         self.pace = pace
         self.request = request
         self.context = context
-        self.geometry = latent_geometry(model.folder)
+        self.geometry = latent_geometry(model)
         self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
         self.framing: Framing = self.shot.framing
         self.gatherer = Gatherer(request, context, self.framing, depth_folder())

@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from gen2studio.core.errors import ModelError
+from gen2studio.models.gguf_header import QUANTIZED
 from gen2studio.models.manifest import ComponentSize, ModelFacts
-from gen2studio.models.safetensors_header import FLOAT8, SafetensorsHeader
-from gen2studio.models.wan_layout import WanShape, expected_shapes, in_diffusers_names, kind_of_file
+from gen2studio.models.safetensors_header import FLOAT8
+from gen2studio.models.wan_layout import (
+    WanShape,
+    expected_shapes,
+    in_diffusers_names,
+    is_weight,
+    kind_of_file,
+    text_encoder_name,
+)
+from gen2studio.models.weights_header import WeightsHeader
 
 Config = Mapping[str, Any]
-Headers = Mapping[str, tuple[SafetensorsHeader, ...]]
+Headers = Mapping[str, tuple[WeightsHeader, ...]]
 _WEIGHTS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOAT8
 _MOST_LAYERS = 256
 
@@ -103,7 +112,7 @@ def facts_of(
     )
 
 
-def component_size(name: str, of_class: tuple[str, str], headers: Sequence[SafetensorsHeader]) -> ComponentSize:
+def component_size(name: str, of_class: tuple[str, str], headers: Sequence[WeightsHeader]) -> ComponentSize:
     """How big a component is, from its headers alone."""
     by_type: dict[str, int] = {}
     for header in headers:
@@ -119,16 +128,11 @@ def component_size(name: str, of_class: tuple[str, str], headers: Sequence[Safet
     )
 
 
-def _check_transformer(wan: WanShape, headers: Sequence[SafetensorsHeader]) -> None:
-    raw = {name: tensor for header in headers for name, tensor in header.tensors.items()}
+def _check_transformer(wan: WanShape, headers: Sequence[WeightsHeader]) -> None:
     where = headers[0].path if headers else Path("transformer")
     _check_types("transformer", headers, where)
-    if len(headers) == 1 and any(name.endswith((".scale_weight", "scaled_fp8", ".scale_input")) for name in raw):
-        raise ModelError(
-            f"“{where.name}” is stored as scaled fp8, a format of ComfyUI's own that would come out as noise.",
-            "Use the bf16 or fp16 file of the same model; Gen2 Studio makes it smaller itself where memory is short.",
-        )
-    shapes = {name: tensor.shape for name, tensor in raw.items()}
+    _check_scales(headers)
+    shapes = {n: tensor.shape for header in headers for n, tensor in header.tensors.items() if is_weight(n)}
     found, wanted = in_diffusers_names(shapes), expected_shapes(wan)
     wrong = [name for name, shape in wanted.items() if name in found and found[name] != shape]
     missing = [name for name in wanted if name not in found]
@@ -149,7 +153,21 @@ def _check_transformer(wan: WanShape, headers: Sequence[SafetensorsHeader]) -> N
     raise _mismatch(f"The transformer's weights {what}.")
 
 
-def _check_vae(config: Config, headers: Sequence[SafetensorsHeader]) -> tuple[int, int, int]:
+def _check_scales(headers: Sequence[WeightsHeader]) -> None:
+    """Scaled fp8, a format of ComfyUI's: each weight has one scale, or one for each row."""
+    for header in headers:
+        for name, tensor in header.tensors.items():
+            if not name.endswith(".scale_weight"):
+                continue
+            weight = header.shape(f"{name.removesuffix('scale_weight')}weight")
+            if weight is None or (tensor.count != 1 and tensor.shape not in ((weight[0],), (weight[0], 1))):
+                raise ModelError(
+                    f"“{header.path.name}” is stored as scaled fp8 with scales that can't be read (“{name[:80]}”).",
+                    "Use the bf16 or fp16 file of the same model; Gen2 Studio makes it smaller itself.",
+                )
+
+
+def _check_vae(config: Config, headers: Sequence[WeightsHeader]) -> tuple[int, int, int]:
     latent, spatial, temporal = vae_scales(config)
     _check_types("vae", headers, Path("vae"))
     _number(config, "vae", "base_dim", 96, 4096)
@@ -162,26 +180,26 @@ def _check_vae(config: Config, headers: Sequence[SafetensorsHeader]) -> tuple[in
         values: Any = config.get(statistic, [0.0] * 16)
         if not isinstance(values, list) or len(cast("list[Any]", values)) != latent:
             raise _odd("vae", statistic)
-    for name, axis, size in (
-        ("encoder.conv_in.weight", 1, colours),
-        ("decoder.conv_in.weight", 1, latent),
-        ("quant_conv.weight", 0, 2 * latent),
+    for name, original, axis, size in (
+        ("encoder.conv_in.weight", "encoder.conv1.weight", 1, colours),
+        ("decoder.conv_in.weight", "decoder.conv1.weight", 1, latent),
+        ("quant_conv.weight", "conv1.weight", 0, 2 * latent),
     ):
-        shape = next((header.shape(name) for header in headers if name in header.tensors), None)
+        shape = next((h.shape(n) for h in headers for n in (name, original) if n in h.tensors), None)
         if shape is None or len(shape) <= axis or shape[axis] != size:
             raise _mismatch(f"The VAE's weights don't match its config at “{name}”.")
     return latent, spatial, temporal
 
 
-def _check_text_encoder(config: Config, headers: Sequence[SafetensorsHeader]) -> int:
+def _check_text_encoder(config: Config, headers: Sequence[WeightsHeader]) -> int:
     _check_types("text_encoder", headers, Path("text_encoder"))
     width = _number(config, "text_encoder", "d_model", 512, 1 << 16)
     words = _number(config, "text_encoder", "vocab_size", 250112, 1 << 24)
     layers = _number(config, "text_encoder", "num_layers", 8, _MOST_LAYERS)
-    names = {name for header in headers for name in header.tensors}
-    table = next(
-        (s for h in headers for n in ("shared.weight", "encoder.embed_tokens.weight") if (s := h.shape(n))), None
-    )
+    _check_scales(headers)
+    shapes = {text_encoder_name(n): tensor.shape for header in headers for n, tensor in header.tensors.items()}
+    names = frozenset(shapes)
+    table = shapes.get("shared.weight") or shapes.get("encoder.embed_tokens.weight")
     if table != (words, width):
         raise _mismatch("The text encoder's word table does not match its config.")
     if f"encoder.block.{layers - 1}.layer.0.layer_norm.weight" not in names or any(
@@ -191,13 +209,18 @@ def _check_text_encoder(config: Config, headers: Sequence[SafetensorsHeader]) ->
     return width
 
 
-def _check_types(part: str, headers: Sequence[SafetensorsHeader], where: Path) -> None:
+def _check_types(part: str, headers: Sequence[WeightsHeader], where: Path) -> None:
     for header in headers:
         for name, tensor in header.tensors.items():
-            if tensor.dtype not in _WEIGHTS and prod(tensor.shape) > 1 and not name.endswith("position_ids"):
+            known = _WEIGHTS | QUANTIZED if header.format == "gguf" else _WEIGHTS
+            if not is_weight(name):
+                continue
+            if tensor.dtype not in known and prod(tensor.shape) > 1 and not name.endswith("position_ids"):
                 raise ModelError(
-                    f"The {part} stores “{name[:80]}” as {tensor.dtype}, a format of another program's ({where.name}).",
-                    "Use the bf16, fp16 or fp32 file of the same model.",
+                    f"The {part} stores “{name[:80]}” as {tensor.dtype}, which can't be computed with ({where.name}).",
+                    "Use the Q8_0, Q6_K, Q5_K or Q4_K file of the same model."
+                    if header.format == "gguf"
+                    else "Use the bf16, fp16 or fp32 file of the same model.",
                 )
 
 

@@ -20,7 +20,19 @@ from gen2studio.core.paths import inside
 from gen2studio.core.records import dataclass
 from gen2studio.models.architecture import check_architecture, facts_of
 from gen2studio.models.manifest import ModelManifest, derive_manifest
-from gen2studio.models.safetensors_header import SafetensorsHeader, read_header
+from gen2studio.models.safetensors_header import read_header
+from gen2studio.models.wan_files import (
+    CLASSES,
+    PARTS,
+    SCHEDULER,
+    all_shards,
+    find_parts,
+    implied_config,
+    part_of,
+    read_weights,
+)
+from gen2studio.models.wan_layout import kind_of_file
+from gen2studio.models.weights_header import WeightsHeader
 
 INDEX_NAME = "model_index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5")
@@ -76,30 +88,48 @@ class CheckedCheckpoint:
     classes: Mapping[str, tuple[str, str]]
     """Component → (library, class), every one from the allow-list."""
     configs: Mapping[str, Mapping[str, Any]]
-    headers: Mapping[str, tuple[SafetensorsHeader, ...]]
+    headers: Mapping[str, tuple[WeightsHeader, ...]]
     """Component → the headers of its weight files."""
     transformer_file: Path | None = None
     """A single file that stands for the folder's own transformer weights."""
+    parts: Mapping[str, Path] = field(default_factory=lambda: dict[str, Path]())
+    """Every part that is a single file (the tokenizer: a folder) instead of the folder's own."""
     notes: tuple[str, ...] = field(default=())
     """Sentences worth telling: files that are there but never read."""
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder of the vocabulary."""
+        return self.parts.get("tokenizer", self.folder / "tokenizer")
 
     def tensor_shapes(self, component: str) -> dict[str, tuple[int, ...]]:
         """Names and shapes of a component's tensors as its files write them."""
         return {name: t.shape for header in self.headers.get(component, ()) for name, t in header.tensors.items()}
 
 
-def check_checkpoint(folder: Path, transformer_file: Path | None = None) -> CheckedCheckpoint:
+def check_checkpoint(
+    folder: Path, transformer_file: Path | None = None, parts: Mapping[str, Path] | None = None
+) -> CheckedCheckpoint:
     """Check a checkpoint folder; only JSON files and weight headers are read.
 
-    ``transformer_file`` is a single ``.safetensors`` with the transformer, in diffusers' or in the original names, that
-    is used with the configs and the other components of ``folder``. Raises ModelError with one sentence.
+    ``transformer_file`` is a single file with the transformer, ``.safetensors`` or ``.gguf``, in diffusers' or in the
+    original names, that is used with the configs and the other components of ``folder``; ``parts`` are files for other
+    components (vae, text_encoder) and a folder for the tokenizer. A folder with the single files of Wan's makers or of
+    ComfyUI, without an index, is a checkpoint too: see :mod:`wan_files`. Raises ModelError with one sentence.
     """
+    single = dict(parts or {})
+    if transformer_file is not None:
+        single["transformer"] = transformer_file
+    if folder.is_dir() and not (folder / INDEX_NAME).exists():
+        found = {**find_parts(folder), **single}
+        if "transformer" in found:
+            return _check_files(folder.resolve(), found, transformer_file, frozenset(single))
     folder = _folder(folder)
     index = read_json(folder, folder / INDEX_NAME)
     pipeline, classes = _classes(index)
     rules = PIPELINES[pipeline]
     configs: dict[str, Mapping[str, Any]] = {}
-    headers: dict[str, tuple[SafetensorsHeader, ...]] = {}
+    headers: dict[str, tuple[WeightsHeader, ...]] = {}
     notes: list[str] = []
     for name, rule in rules.items():
         part = folder / name
@@ -109,8 +139,10 @@ def check_checkpoint(folder: Path, transformer_file: Path | None = None) -> Chec
             )
         _stays_inside(folder, part)
         configs[name] = _config(folder, part, rule)
-        if name == "transformer" and transformer_file is not None:
-            headers[name] = (read_header(transformer_file),)
+        if name in single and rule.weights:
+            headers[name] = _single(name, single[name])
+        elif name == "tokenizer" and name in single:
+            classes[name] = (_TRANSFORMERS, _check_words(single[name]))
         elif rule.weights:
             headers[name] = _weights(folder, part, rule.weights)
             notes += _unread(part)
@@ -125,8 +157,80 @@ def check_checkpoint(folder: Path, transformer_file: Path | None = None) -> Chec
         configs=configs,
         headers=headers,
         transformer_file=transformer_file,
+        parts=single,
         notes=tuple(notes),
     )
+
+
+def _check_files(
+    folder: Path, parts: Mapping[str, Path], transformer_file: Path | None, named: frozenset[str]
+) -> CheckedCheckpoint:
+    """A model that is a set of single files; ``named`` are those that the artist named, the others are ``folder``'s."""
+    missing = [name.replace("_", " ") for name in PARTS if name not in parts]
+    if missing:
+        raise ModelError(
+            f"“{folder.name}” has the transformer of Wan VACE and no {' and no '.join(missing)} that go with it.",
+            "Name them with --vae, --text-encoder and --tokenizer, or a whole model with --with.",
+        )
+    headers: dict[str, tuple[WeightsHeader, ...]] = {}
+    configs: dict[str, Mapping[str, Any]] = {"scheduler": SCHEDULER, "tokenizer": {}}
+    for name in ("transformer", "vae", "text_encoder"):
+        if name not in named:
+            for path in all_shards(parts[name]):
+                _stays_inside(folder, path)
+        headers[name] = _single(name, parts[name])
+        configs[name] = implied_config(name, headers[name], parts[name].parent)
+    classes = {**CLASSES, "tokenizer": (_TRANSFORMERS, _check_words(parts["tokenizer"]))}
+    check_architecture(configs, headers)
+    facts = facts_of("WanVACEPipeline", configs, headers, classes)
+    return CheckedCheckpoint(
+        folder=folder,
+        manifest=derive_manifest(folder, facts),
+        classes=classes,
+        configs=configs,
+        headers=headers,
+        transformer_file=transformer_file,
+        parts=parts,
+    )
+
+
+def _single(part: str, path: Path) -> tuple[WeightsHeader, ...]:
+    """The headers of a part that is a file of its own, or of its shards. Raises ModelError for another part."""
+    if part == "transformer" and path.suffix.lower() in PICKLES:
+        raise ModelError(
+            f"“{path.name}” is a pickle, which can run any program when it is opened.",
+            "Get the safetensors edition of this model.",
+        )
+    headers = tuple(read_weights(shard) for shard in all_shards(path))
+    if part != "transformer" and part_of(headers[0]) != part:
+        names = headers[0].tensors
+        kind = kind_of_file(names, {name: tensor.shape for name, tensor in names.items()})
+        raise ModelError(
+            f"“{path.name}” is a {kind}, not a {_SPOKEN[part]}.", f"Choose the file of Wan's {_SPOKEN[part]}."
+        )
+    return headers
+
+
+_SPOKEN = {"vae": "VAE", "text_encoder": "text encoder"}
+
+
+def _check_words(folder: Path) -> str:
+    """The class of the tokenizer in ``folder``. Raises ModelError when it is none that may be used."""
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(
+            f"“{folder.name}” has no vocabulary (tokenizer.json).",
+            "Choose the folder “google/umt5-xxl” of Wan's own release, or “tokenizer” of the diffusers edition.",
+        )
+    if (folder / "tokenizer.json").stat().st_size > _JSON_LIMIT:
+        raise ModelError("“tokenizer.json” is far too big for a vocabulary.", "Don't use this checkpoint.")
+    config = folder / "tokenizer_config.json"
+    described = read_json(folder, config) if config.is_file() else {}
+    if "auto_map" in described:
+        raise ModelError(
+            "The tokenizer asks to run program code of its own.", "Don't use this checkpoint unless you wrote it."
+        )
+    named = str(described.get("tokenizer_class", ""))
+    return named if named in _TOKENIZERS else CLASSES["tokenizer"][1]
 
 
 def _folder(folder: Path) -> Path:
@@ -143,8 +247,8 @@ def _folder(folder: Path) -> Path:
     names = [path.name for path in folder.iterdir()]
     if any(name.startswith(("models_t5", "Wan2.1_VAE", "Wan2.2_VAE")) for name in names):
         raise ModelError(
-            f"“{folder.name}” holds Wan in its original layout.",
-            "Choose the diffusers edition of the same model (its folder has model_index.json).",
+            f"“{folder.name}” holds Wan in its original layout without the transformer of a VACE model.",
+            "Put the transformer's .safetensors beside it, or choose a Wan 2.1 VACE folder.",
         )
     raise ModelError(f"“{folder.name}” has no {INDEX_NAME}.", "Choose a model folder in diffusers' layout.")
 
@@ -251,7 +355,7 @@ def _config(folder: Path, part: Path, rule: ComponentRule) -> Mapping[str, Any]:
     return config
 
 
-def _weights(folder: Path, part: Path, stem: str) -> tuple[SafetensorsHeader, ...]:
+def _weights(folder: Path, part: Path, stem: str) -> tuple[WeightsHeader, ...]:
     single, index = part / f"{stem}.safetensors", part / f"{stem}.safetensors.index.json"
     if single.exists() and index.exists():
         raise ModelError(
@@ -277,7 +381,7 @@ def _weights(folder: Path, part: Path, stem: str) -> tuple[SafetensorsHeader, ..
     )
 
 
-def _shards(folder: Path, part: Path, index: Path) -> tuple[SafetensorsHeader, ...]:
+def _shards(folder: Path, part: Path, index: Path) -> tuple[WeightsHeader, ...]:
     table = read_json(folder, index).get("weight_map")
     rows: dict[Any, Any] = cast("dict[Any, Any]", table) if isinstance(table, dict) else {}
     if not rows or not all(isinstance(name, str) for name in rows.values()):

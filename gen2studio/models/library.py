@@ -22,7 +22,7 @@ from gen2studio.core.paths import data_dir, resources_dir, write_atomic
 from gen2studio.core.records import dataclass
 from gen2studio.models.checkpoint import INDEX_NAME, PICKLES, CheckedCheckpoint, check_checkpoint
 from gen2studio.models.manifest import ModelManifest, plain_id
-from gen2studio.models.safetensors_header import read_header
+from gen2studio.models.wan_files import PARTS, find_parts, part_of, read_weights
 from gen2studio.models.wan_layout import kind_of_file
 
 REGISTRY_NAME = "models.json"
@@ -46,6 +46,8 @@ class InstalledModel:
     built_in: bool = False
     transformer_file: Path | None = None
     """A single file that stands for the folder's own transformer weights."""
+    parts: tuple[tuple[str, Path], ...] = ()
+    """(part, file or folder) of the other parts that the artist named: vae, text_encoder, tokenizer."""
     problem: str = ""
     """One sentence: why it can't be used now."""
     notes: tuple[str, ...] = ()
@@ -95,7 +97,7 @@ class ModelLibrary:
         self._file = registry_file
         self._builtin = builtin
         self._lock = threading.RLock()
-        self._seen: dict[tuple[Path, Path | None], tuple[tuple[Any, ...], InstalledModel]] = {}
+        self._seen: dict[_Place, tuple[tuple[Any, ...], InstalledModel]] = {}
 
     @property
     def registry_file(self) -> Path:
@@ -107,10 +109,9 @@ class ModelLibrary:
             found: list[InstalledModel] = []
             builtin = self._built_in_folder()
             if builtin is not None:
-                found.append(replace(self._look(builtin, None, {}), built_in=True))
+                found.append(replace(self._look((builtin, None, ()), {}), built_in=True))
             for row in self._read()["models"]:
-                file = row.get("transformer_file")
-                model = self._look(Path(row["folder"]), Path(file) if file else None, row)
+                model = self._look(_place(row), row)
                 found.append(replace(model, id=row["id"], manifest=replace(model.manifest, id=row["id"])))
             return tuple(found)
 
@@ -129,24 +130,29 @@ class ModelLibrary:
             )
         return found
 
-    def add(self, path: Path, rest: Path | None = None) -> InstalledModel:
-        """Check and list a checkpoint folder, or a single transformer file with the folder its other parts are in.
+    def add(
+        self, path: Path, rest: Path | str | None = None, parts: Mapping[str, Path] | None = None
+    ) -> InstalledModel:
+        """Check and list a checkpoint folder, or a single transformer file with the model its other parts are taken of.
 
-        ``rest`` is that folder; without it the file's own folder or an installed model of the same shape is taken.
+        ``rest`` is the folder or the id of that model; without it the file's own folder or an installed model of the
+        same shape is taken. ``parts`` are files for single parts: vae, text_encoder, and the folder of a tokenizer.
         Adding a model that is listed already checks it again. Raises ModelError with the reason when it is refused.
         """
         path = path.expanduser().absolute()
+        named = {name: part.expanduser().absolute() for name, part in (parts or {}).items()}
         if path.is_file():
-            checked = self._file_with_rest(path, rest)
+            checked = self._file_with_rest(path, self._folder_of(rest), named)
         else:
-            checked = check_checkpoint(path)
+            checked = check_checkpoint(path, parts=named)
         file = checked.transformer_file
+        place = (checked.folder, file, tuple(sorted(named.items())))
         with self._lock:
             table = self._read()
             rows: list[dict[str, Any]] = table["models"]
-            same = next((row for row in rows if _place(row) == (checked.folder, file)), None)
+            same: dict[str, Any] | None = next((row for row in rows if _place(row) == place), None)
             builtin = self._built_in_folder()
-            if builtin is not None and builtin.resolve() == checked.folder and file is None:
+            if builtin is not None and builtin.resolve() == checked.folder and file is None and not named:
                 return self.models()[0]
             if same is None:
                 taken = {model.id for model in self.models()}
@@ -158,6 +164,7 @@ class ModelLibrary:
             _forget_sums(table, same["id"])
             same["folder"] = str(checked.folder)
             same["transformer_file"] = str(file) if file is not None else ""
+            same["parts"] = {name: str(part) for name, part in named.items()}
             same["title"] = _title(checked)
             same["family"], same["pipeline"] = checked.manifest.family, checked.manifest.pipeline
             self._write(table)
@@ -222,20 +229,22 @@ class ModelLibrary:
         folder = resources_dir() / BUILT_IN_FOLDER
         return folder if (folder / INDEX_NAME).is_file() else None
 
-    def _look(self, folder: Path, file: Path | None, row: Mapping[str, Any]) -> InstalledModel:
+    def _look(self, place: _Place, row: Mapping[str, Any]) -> InstalledModel:
         """Check a listed model, or answer from memory when none of its files changed."""
-        state = _state(folder, file)
-        kept = self._seen.get((folder, file))
+        folder, file, parts = place
+        state = _state(place)
+        kept = self._seen.get(place)
         if kept is not None and kept[0] == state:
             return kept[1]
         try:
-            checked = check_checkpoint(folder, file)
+            checked = check_checkpoint(folder, file, dict(parts))
             manifest = replace(checked.manifest, title=_title(checked))
             model = InstalledModel(
                 id=manifest.id,
                 folder=checked.folder,
                 manifest=manifest,
                 transformer_file=file,
+                parts=parts,
                 notes=checked.notes,
                 digests=tuple((name, _digest(h.path for h in headers)) for name, headers in checked.headers.items()),
                 checked=checked,
@@ -249,45 +258,63 @@ class ModelLibrary:
                 pipeline=str(row.get("pipeline") or ""),
             )
             model = InstalledModel(
-                id=name, folder=folder, manifest=known, transformer_file=file, problem=_problem(folder, file, error)
-            )
-        self._seen[(folder, file)] = (state, model)
+                id=name, folder=folder, manifest=known, transformer_file=file, parts=parts,
+                problem=_problem(place, error),
+            )  # fmt: skip
+        self._seen[place] = (state, model)
         return model
 
-    def _file_with_rest(self, path: Path, rest: Path | None) -> CheckedCheckpoint:
-        if path.suffix in PICKLES:
+    def _folder_of(self, rest: Path | str | None) -> Path | None:
+        """The folder that other parts are taken of: as it is, or that of the installed model with this id."""
+        if rest is None:
+            return None
+        path = Path(rest).expanduser()
+        if path.is_dir():
+            return path.absolute()
+        model = next((model for model in self.models() if model.id == str(rest)), None)
+        if model is None:
+            raise ModelError(
+                f"“{rest}” is no model folder and no installed model.", "“gen2studio models list” shows what there is."
+            )
+        if not (model.folder / INDEX_NAME).is_file():
+            raise ModelError(
+                f"{model.title} is made of single files itself.", "Name its files with --vae and --text-encoder."
+            )
+        return model.folder
+
+    def _file_with_rest(self, path: Path, rest: Path | None, parts: Mapping[str, Path]) -> CheckedCheckpoint:
+        if path.suffix.lower() in PICKLES:
             raise ModelError(
                 f"“{path.name}” is a pickle, which can run any program when it is opened.",
                 "Get the safetensors edition of this model.",
             )
         if path.name == INDEX_NAME:
-            return check_checkpoint(path.parent)
-        if path.suffix == ".gguf":
+            return check_checkpoint(path.parent, parts=parts)
+        if path.suffix.lower() not in (".safetensors", ".gguf"):
             raise ModelError(
-                f"“{path.name}” is a GGUF file, which can't be used yet.",
-                "Use the bf16 or fp16 .safetensors of the same model; where memory is short it is kept as fp8.",
+                f"“{path.name}” is no safetensors file and no GGUF file.",
+                "Add a model folder, or a transformer as .safetensors or .gguf.",
             )
-        if path.suffix != ".safetensors":
-            raise ModelError(
-                f"“{path.name}” is no safetensors file.", "Add a model folder, or a .safetensors transformer file."
-            )
+        header = read_weights(path)
         if rest is not None:
-            return check_checkpoint(rest, path)
-        if (path.parent / INDEX_NAME).is_file():
-            return check_checkpoint(path.parent, path)
-        header = read_header(path)
+            return check_checkpoint(rest, path, parts)
+        everything = {"vae", "text_encoder", "tokenizer"}
+        if (path.parent / INDEX_NAME).is_file() or everything <= set(parts):
+            return check_checkpoint(path.parent, path, parts)
+        if part_of(header) == "transformer" and everything <= {*find_parts(path.parent), *parts}:
+            return check_checkpoint(path.parent, path, parts)
         refusals: list[ModelError] = []
         for model in self.usable():
             try:
-                return check_checkpoint(model.folder, path)
+                return check_checkpoint(model.folder, path, parts)
             except ModelError as refusal:
                 refusals.append(refusal)
-        shapes = {name: tensor.shape for name, tensor in header.tensors.items()}
-        if len(refusals) == 1 or (refusals and "scaled fp8" in refusals[0].sentence):
+        if len(refusals) == 1:
             raise refusals[0]
+        kind = kind_of_file(header.tensors, {name: tensor.shape for name, tensor in header.tensors.items()})
         raise ModelError(
-            f"“{path.name}” is a {kind_of_file(shapes, shapes)}, and no installed model has the parts that go with it.",
-            "Name the folder with its text encoder, VAE and configs, or add that model first.",
+            f"“{path.name}” is a {kind}, and no installed model has the parts that go with it.",
+            "Name a whole model with --with, or its files with --vae, --text-encoder and --tokenizer.",
         )
 
     def _read(self) -> dict[str, Any]:
@@ -325,9 +352,18 @@ def _forget_sums(table: Mapping[str, Any], model_id: str) -> None:
         del sums[key]
 
 
-def _place(row: Mapping[str, Any]) -> tuple[Path, Path | None]:
-    file = row.get("transformer_file")
-    return Path(row["folder"]), Path(file) if file else None
+_Place = tuple[Path, Path | None, tuple[tuple[str, Path], ...]]
+"""(folder, transformer file, other parts by name): what a listed model is made of."""
+
+
+def _place(row: Mapping[str, Any]) -> _Place:
+    file, parts = row.get("transformer_file"), row.get("parts")
+    named = cast("dict[str, Any]", parts) if isinstance(parts, dict) else {}
+    return (
+        Path(row["folder"]),
+        Path(file) if file else None,
+        tuple(sorted((name, Path(str(part))) for name, part in named.items() if name in PARTS)),
+    )
 
 
 def _title(checked: CheckedCheckpoint) -> str:
@@ -342,17 +378,22 @@ def _free(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _problem(folder: Path, file: Path | None, error: Exception) -> str:
+def _problem(place: _Place, error: Exception) -> str:
+    folder, file, parts = place
     if not folder.exists():
         return f"The folder {folder} is not there. Connect its drive, or take the model off the list."
-    if file is not None and not file.exists():
-        return f"The file {file} is not there. Connect its drive, or take the model off the list."
+    for part in (file, *(path for _, path in parts)):
+        if part is not None and not part.exists():
+            return f"The file {part} is not there. Connect its drive, or take the model off the list."
     return str(error)
 
 
-def _state(folder: Path, file: Path | None) -> tuple[Any, ...]:
+def _state(place: _Place) -> tuple[Any, ...]:
     """Sizes and times of everything a check reads: when equal, the check would say the same."""
+    folder, file, parts = place
     paths = [folder, *folder.glob("*"), *folder.glob("*/*"), *([file] if file is not None else [])]
+    for _, part in parts:
+        paths += [part, *part.glob("*")]
     state: list[tuple[str, int, int]] = []
     for path in sorted(paths):
         try:

@@ -12,12 +12,14 @@ from math import prod
 from pathlib import Path
 from typing import Any, cast
 
-from gen2studio.core.errors import ModelError
-from gen2studio.core.records import dataclass
-
-HEADER_LIMIT = 100_000_000
-"""Bytes a header may have: the limit of the format's own reader."""
-MOST_DIMENSIONS = 16
+from gen2studio.models.weights_header import (
+    HEADER_LIMIT,
+    MOST_DIMENSIONS,
+    TensorInfo,
+    WeightsHeader,
+    damaged,
+    unreadable,
+)
 
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
@@ -28,48 +30,8 @@ BITS = {
 FLOAT8 = frozenset(name for name in BITS if name.startswith("F8_"))
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """One tensor as its header describes it. ``begin`` and ``end`` are byte offsets into the data section."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int
-    end: int
-
-    @property
-    def count(self) -> int:
-        """Elements."""
-        return prod(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.end - self.begin
-
-
-@dataclass(frozen=True, slots=True)
-class SafetensorsHeader:
-    """The header of one file, checked against the file's size."""
-
-    path: Path
-    tensors: Mapping[str, TensorInfo]
-    metadata: Mapping[str, str]
-    file_bytes: int
-
-    @property
-    def parameters(self) -> int:
-        """Elements of all tensors."""
-        return sum(tensor.count for tensor in self.tensors.values())
-
-    @property
-    def weight_bytes(self) -> int:
-        return sum(tensor.size for tensor in self.tensors.values())
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """The shape of a tensor, or None when the file has no such tensor."""
-        found = self.tensors.get(name)
-        return found.shape if found is not None else None
+SafetensorsHeader = WeightsHeader
+"""The header of one safetensors file."""
 
 
 def read_header(path: Path) -> SafetensorsHeader:
@@ -84,29 +46,19 @@ def read_header(path: Path) -> SafetensorsHeader:
             prefix = handle.read(8)
             length = int.from_bytes(prefix, "little")
             if len(prefix) < 8 or size < 10:
-                raise _damaged(path, "is too short to be a safetensors file")
+                raise damaged(path, "is too short to be a safetensors file")
             if length > HEADER_LIMIT:
-                raise _damaged(path, f"claims a header of {length / 1e6:,.0f} MB, more than the format allows")
+                raise damaged(path, f"claims a header of {length / 1e6:,.0f} MB, more than the format allows")
             if 8 + length > size:
-                raise _damaged(path, "ends inside its header")
+                raise damaged(path, "ends inside its header")
             text = handle.read(length)
-    except FileNotFoundError:
-        raise ModelError(
-            f"The weights “{path.name}” are not there.", f"Put the file back into {path.parent}."
-        ) from None
-    except IsADirectoryError:
-        raise ModelError(f"“{path.name}” is a folder where a weights file should be.") from None
     except OSError as error:
-        raise ModelError(f"The weights “{path.name}” can't be read: {error.strerror or error}.") from None
+        raise unreadable(path, error) from None
     entries = _entries(path, text)
     metadata = _metadata(path, entries.pop("__metadata__", {}))
     tensors = dict(_tensors(path, entries))
     _check_extent(path, tensors, size - 8 - length)
     return SafetensorsHeader(path, tensors, metadata, size)
-
-
-def _damaged(path: Path, what: str) -> ModelError:
-    return ModelError(f"“{path.name}” {what}.", "The file is damaged or not what it says; download it again.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,15 +72,15 @@ def _entries(path: Path, text: bytes) -> dict[str, Any]:
     try:
         entries = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        raise _damaged(path, "is not a safetensors file: its header can't be read") from None
+        raise damaged(path, "is not a safetensors file: its header can't be read") from None
     if not isinstance(entries, dict):
-        raise _damaged(path, "is not a safetensors file: its header is no table")
+        raise damaged(path, "is not a safetensors file: its header is no table")
     return cast("dict[str, Any]", entries)
 
 
 def _metadata(path: Path, value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in cast("dict[str, Any]", value).values()):
-        raise _damaged(path, "has metadata that is no table of texts")
+        raise damaged(path, "has metadata that is no table of texts")
     return cast("dict[str, str]", value)
 
 
@@ -146,11 +98,11 @@ def _tensors(path: Path, entries: dict[str, Any]) -> Iterator[tuple[str, TensorI
         row: dict[str, Any] = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
         dtype, shape, span = row.get("dtype"), _whole(row.get("shape")), _whole(row.get("data_offsets"))
         if dtype not in BITS or shape is None or span is None or len(span) != 2 or len(shape) > MOST_DIMENSIONS:
-            raise _damaged(path, f"describes the tensor “{name[:80]}” in a way that does not exist")
+            raise damaged(path, f"describes the tensor “{name[:80]}” in a way that does not exist")
         begin, end = span
         bits = prod(shape) * BITS[str(dtype)]
         if end < begin or bits != (end - begin) * 8:
-            raise _damaged(path, f"gives the tensor “{name[:80]}” a size that does not match its shape")
+            raise damaged(path, f"gives the tensor “{name[:80]}” a size that does not match its shape")
         yield name, TensorInfo(str(dtype), shape, begin, end)
 
 
@@ -159,11 +111,11 @@ def _check_extent(path: Path, tensors: Mapping[str, TensorInfo], data_bytes: int
     for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         if tensor.begin != reached:
             kind = "overlaps another" if tensor.begin < reached else "leaves a hole before it"
-            raise _damaged(path, f"is inconsistent: the tensor “{name[:80]}” {kind}")
+            raise damaged(path, f"is inconsistent: the tensor “{name[:80]}” {kind}")
         reached = tensor.end
     if reached > data_bytes:
-        raise _damaged(
+        raise damaged(
             path, f"is cut off: {(reached - data_bytes) / 1e6:,.1f} MB of {reached / 1e6:,.1f} MB are missing"
         )
     if reached < data_bytes:
-        raise _damaged(path, f"has {data_bytes - reached:,} bytes that belong to no tensor")
+        raise damaged(path, f"has {data_bytes - reached:,} bytes that belong to no tensor")

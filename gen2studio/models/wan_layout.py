@@ -160,3 +160,37 @@ def kind_of_file(names: Iterable[str], shapes: Mapping[str, Any]) -> str:
         return f"Wan VACE {size} transformer"
     role = {16: "text-to-video", 36: "image-to-video", 48: "2.2 text-and-image-to-video"}.get(embedding[1], "")
     return " ".join(f"Wan {role} {size} transformer".split())
+
+
+_TEXT_RENAMED = (
+    (r"^token_embedding\.", "shared."),
+    (r"^norm\.weight$", "encoder.final_layer_norm.weight"),
+    (r"^blocks\.(\d+)\.norm1\.", r"encoder.block.\1.layer.0.layer_norm."),
+    (r"^blocks\.(\d+)\.norm2\.", r"encoder.block.\1.layer.1.layer_norm."),
+    (r"^blocks\.(\d+)\.attn\.", r"encoder.block.\1.layer.0.SelfAttention."),
+    (r"^blocks\.(\d+)\.pos_embedding\.embedding\.", r"encoder.block.\1.layer.0.SelfAttention.relative_attention_bias."),
+    (r"^blocks\.(\d+)\.ffn\.gate\.0\.", r"encoder.block.\1.layer.1.DenseReluDense.wi_0."),
+    (r"^blocks\.(\d+)\.ffn\.fc1\.", r"encoder.block.\1.layer.1.DenseReluDense.wi_1."),
+    (r"^blocks\.(\d+)\.ffn\.fc2\.", r"encoder.block.\1.layer.1.DenseReluDense.wo."),
+)
+
+
+def text_encoder_name(name: str) -> str:
+    """A tensor of Wan's own UMT5 file in the spelling of transformers, which ComfyUI's files have already."""
+    for pattern, written in _TEXT_RENAMED:
+        renamed = re.sub(pattern, written, name)
+        if renamed != name:
+            return renamed
+    return name
+
+
+SCALED = ("scale_weight", "scale_input", "scaled_fp8")
+"""How ComfyUI's scaled fp8 files end the names of what belongs to a weight: its scale, its input's, a mark."""
+BESIDE = ("spiece_model",)
+"""What else such files carry: the vocabulary of the tokenizer."""
+
+
+def is_weight(name: str) -> bool:
+    """Whether a tensor of a file is a weight itself, and not what other programs keep beside the weights."""
+    last = name.rpartition(".")[2]
+    return last not in SCALED and name not in BESIDE

@@ -55,7 +55,7 @@ class Bench:
         self.plan = self.residency.plan_for(self.model)
         library: Any = load_diffusers()
         self.pipe = self.residency.acquire(self.model, self.plan).pipeline(library.WanVACEPipeline)
-        self.geometry = latent_geometry(folder)
+        self.geometry = latent_geometry(self.model)
 
     def embeds(self, prompt: str) -> Any:
         from gen2studio.diffusion.runtime.prompt_cache import embed_prompts

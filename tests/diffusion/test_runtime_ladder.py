@@ -17,8 +17,8 @@ from gen2studio.diffusion.runtime.guarding import mismatch
 from gen2studio.diffusion.runtime.ladder import (
     GROUP_OFFLOAD,
     MODEL_OFFLOAD,
-    PLACEMENTS,
     RESIDENT,
+    MemoryPlan,
     choose_plan,
     next_plan,
     plans_for,
@@ -56,21 +56,29 @@ def cpu(gigabytes: float, **more: Any) -> Machine:
 
 
 @pytest.mark.parametrize("machine", [gpu(24), cpu(16), Machine(device="mps", name="Apple GPU", bf16=True)])
-def test_every_rung_needs_no_more_than_the_one_above(small_wan: InstalledModel, machine: Machine) -> None:
+def test_exact_rungs_come_first_and_a_step_down_never_needs_more(small_wan: InstalledModel, machine: Machine) -> None:
     plans = plans_for(small_wan, machine)
-    needs = [plan.device_bytes if machine.device == "cuda" else plan.memory_bytes for plan in plans]
-    assert len(plans) >= 2
-    assert needs == sorted(needs, reverse=True)
+
+    def need(plan: MemoryPlan) -> int:
+        return plan.device_bytes if machine.device == "cuda" else plan.memory_bytes
+
+    assert len(plans) >= 3
+    assert [plan.exact for plan in plans] == sorted((plan.exact for plan in plans), reverse=True)
+    for kind in (True, False):
+        needs = [need(plan) for plan in plans if plan.exact is kind]
+        assert needs == sorted(needs, reverse=True)
     assert [plan.tier for plan in plans] == list(range(len(plans)))
-    order = [PLACEMENTS.index(plan.placement) for plan in plans]
-    assert order == sorted(order)
-    for plan, lower in zip(plans, [*plans[1:], None], strict=True):
-        assert next_plan(plan) == lower
+    assert len({plan.rung for plan in plans}) == len(plans)
+    for plan in plans:
+        lower = next_plan(plan)
+        assert lower is None or need(lower) <= need(plan)
+        assert all(need(skipped) > need(plan) for skipped in plans[plan.tier + 1 : lower.tier if lower else None])
         assert plan.describe().startswith(
             {"cuda": "on the GPU in bf16", "mps": "on the Apple GPU in bf16", "cpu": "on the processor in"}[
                 machine.device
             ]
         )
+    assert plans[-1].rung == {"cuda": "layers", "mps": "int8", "cpu": "fp8"}[machine.device]
 
 
 def test_machines_get_the_best_that_fits(small_wan: InstalledModel, large_wan: InstalledModel) -> None:
@@ -86,6 +94,39 @@ def test_machines_get_the_best_that_fits(small_wan: InstalledModel, large_wan: I
     assert choose_plan(small_wan, cpu(64, bf16=True)).dtype == "bfloat16"
     assert choose_plan(small_wan, cpu(14)).dtype == "bfloat16"
     assert choose_plan(small_wan, cpu(64)).device_bytes == 0
+
+
+def test_int8_is_for_machines_that_can_hold_the_weights_nowhere_else(large_wan: InstalledModel) -> None:
+    """34.7 GB of bf16 weights fit neither the GPU nor main memory; 18.4 GB of int8 do."""
+    chosen = choose_plan(large_wan, gpu(40, memory=30))
+    assert (chosen.rung, chosen.stored_as, chosen.exact) == ("int8", "int8", False)
+    assert "weights kept as int8" in chosen.describe()
+    assert choose_plan(large_wan, gpu(16, memory=30)).rung == "int8-blocks"
+    whole = plans_for(large_wan, gpu(40))[1]
+    assert 0.5 < chosen.device_bytes / whole.device_bytes < 0.7
+    assert (
+        choose_plan(large_wan, Machine(device="mps", name="Apple GPU", bf16=True, memory_free=34 * GB)).rung == "int8"
+    )
+
+
+def test_a_plan_says_why_it_and_not_the_one_above(small_wan: InstalledModel) -> None:
+    assert choose_plan(small_wan, gpu(80)).explain().endswith(": everything fits")
+    eight = choose_plan(small_wan, gpu(7.5)).explain()
+    assert eight.startswith("on the GPU in bf16, blocks fetched from memory one by one, frames decoded in tiles, about")
+    assert "“one part at a time” needs" in eight
+    assert eight.endswith("of GPU memory and 7.5 GB is free")
+    assert "of memory and" in choose_plan(small_wan, cpu(14)).explain()
+
+
+def test_the_artists_choice_is_taken_even_where_it_seems_not_to_fit(small_wan: InstalledModel) -> None:
+    chosen = choose_plan(small_wan, gpu(80), rung="int8-blocks")
+    assert (chosen.placement, chosen.stored_as, chosen.reason) == (GROUP_OFFLOAD, "int8", "as you chose")
+    tight = choose_plan(small_wan, gpu(4), rung="whole")
+    assert (tight.rung, tight.fits) == ("whole", False)
+    assert "more than is free now" in tight.explain()
+    elsewhere = choose_plan(small_wan, cpu(64), rung="parts")
+    assert elsewhere.rung == "whole"
+    assert "it can't be held “one part at a time” here" in elsewhere.explain()
 
 
 def test_what_fits_nowhere_is_told_before_the_start(large_wan: InstalledModel) -> None:
@@ -114,7 +155,10 @@ def test_counts_come_from_the_headers(small_wan: InstalledModel) -> None:
     assert counts.tokens == 32_760
     assert counts.transformer == pytest.approx(2.15e9, rel=0.01)
     assert counts.block * 45 == pytest.approx(counts.transformer, rel=0.08)
-    assert counts.transformer_bytes("bfloat16", fp8=True) * 2 == counts.transformer_bytes("bfloat16")
+    wide = counts.transformer_bytes("bfloat16")
+    assert counts.transformer_bytes("bfloat16", "float8_e4m3fn") / wide == pytest.approx(0.51, abs=0.01)
+    assert counts.transformer_bytes("bfloat16", "int8") / wide == pytest.approx(0.54, abs=0.01)
+    assert counts.largest == 1536 * 8960
 
 
 def test_plans_are_told_without_torch(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _model(folder: Path, home: Path) -> Model:
     plan = residency.plan_for(installed)
     found = embed_prompts(installed, plan, ["a red dog", ""], residency, PromptCache(home / "prompts"))
     pipe = residency.acquire(installed, plan).pipeline(diffusers.WanVACEPipeline)
-    geometry = latent_geometry(folder)
+    geometry = latent_geometry(installed)
     return Model(pipe, geometry, PromptEmbeds(found[0], found[1]), 1 if geometry.temporal == 1 else 0)
 
 

@@ -287,7 +287,9 @@ def test_a_single_file_in_original_names_takes_the_place_of_the_transformer(
 
 def test_single_files_of_the_wrong_kind_are_named(tmp_path: Path, folder: Path) -> None:
     shapes = {original_name(name): shape for name, shape in expected_shapes(shape_of(TINY)).items()}
-    scaled = {**shapes, "blocks.0.ffn.0.scale_weight": (1,)}
+    scaled = {**shapes, "blocks.0.ffn.0.scale_weight": (1,), "scaled_fp8": (2,)}
+    assert check_checkpoint(folder, write_weights(tmp_path / "s.safetensors", scaled, "F8_E4M3")).manifest.components
+    scaled["blocks.0.ffn.0.scale_weight"] = (7,)
     assert "scaled fp8" in refusal_of(folder, write_weights(tmp_path / "a.safetensors", scaled, "F8_E4M3"))
     large = {original_name(name): shape for name, shape in expected_shapes(shape_of(SMALL_WAN)).items()}
     assert "Wan VACE 1.3B transformer" in refusal_of(folder, write_weights(tmp_path / "b.safetensors", large, "BF16"))

@@ -6,16 +6,15 @@ prepared conditions into :class:`PipelineInputs`. A checkpoint's manifest may na
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from gen2studio.core.errors import GenerationError
 from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
+from gen2studio.models.architecture import vae_scales, wan_shape
+from gen2studio.models.library import InstalledModel
 from gen2studio.models.manifest import ModelManifest
 
 if TYPE_CHECKING:
@@ -125,41 +124,23 @@ class LatentGeometry:
         return width // self.spatial, height // self.spatial
 
 
-def latent_geometry(folder: Path) -> LatentGeometry:
-    """Read a checkpoint's VAE and transformer configurations. Raises GenerationError when they make no sense.
+def latent_geometry(model: InstalledModel) -> LatentGeometry:
+    """From the VAE and transformer configs of a checked model. Raises ModelError when it has a problem.
 
     The stock pipeline takes its scales from the length and sum of one list and encodes in chunks of 1 + 4 + 4 …
     frames whatever the real temporal factor is: lengths are always 4k + 1.
     """
-    vae, transformer = _config(folder / "vae"), _config(folder / "transformer")
-    try:
-        down = [bool(value) for value in vae.get("temperal_downsample", [False, True, True])]
-        patch = [int(value) for value in transformer.get("patch_size", [1, 2, 2])]
-        spatial, temporal = 2 ** len(down), 2 ** sum(down)
-        return LatentGeometry(
-            spatial=spatial,
-            multiple=spatial * patch[1],
-            channels=int(transformer.get("in_channels", 16)),
-            frames=FrameRule(4, temporal),
-            temporal=temporal,
-            control_layers=len(transformer.get("vace_layers", [0])),
-        )
-    except (TypeError, ValueError, IndexError):
-        raise GenerationError(
-            f"The configuration of the model in {folder.name} can't be read.", "Add the model's folder again."
-        ) from None
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise GenerationError(
-            f"The model's {folder.name} has no readable configuration.", "Add the model's folder again."
-        )
-    return found
+    configs = model.checkpoint().configs
+    wan = wan_shape(configs["transformer"])
+    _, spatial, temporal = vae_scales(configs["vae"])
+    return LatentGeometry(
+        spatial=spatial,
+        multiple=spatial * wan.patch[1],
+        channels=wan.latent_in,
+        frames=FrameRule(4, temporal),
+        temporal=temporal,
+        control_layers=len(wan.control_layers),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

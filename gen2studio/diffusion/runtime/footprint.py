@@ -11,10 +11,13 @@ from typing import Any
 
 from gen2studio.core.records import dataclass
 from gen2studio.models.architecture import vae_scales, wan_shape
+from gen2studio.models.gguf_header import QUANTIZED
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.wan_layout import WanShape
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float8": 1}
+INT8 = 34 / 32
+"""Bytes of a weight stored as int8: 32 of them share a scale of two bytes."""
 TILE = 256
 """Side of a VAE tile in pixels, as diffusers cuts them."""
 _UNFOLDED = 20480
@@ -41,6 +44,12 @@ class Footprint:
     """Parameters."""
     block: int
     """Parameters of the biggest transformer block."""
+    matrices: float = 0.97
+    """Part of the parameters that are matrices inside the blocks: what can be stored in 8 bits."""
+    packed: float = 0.0
+    """Bytes of a parameter of a file that is packed already (GGUF); 0 = it is not."""
+    largest: int = 0
+    """Parameters of the biggest matrix: it is wide for a moment while it computes."""
     vae: int
     text_encoder: int
     tokens: int
@@ -54,11 +63,27 @@ class Footprint:
     """Frames the VAE works on at a time: its encoder takes four whatever its temporal factor is."""
     clip: ClipShape
 
-    def transformer_bytes(self, dtype: str, *, fp8: bool = False) -> int:
-        return self.transformer * (BYTES["float8"] if fp8 else BYTES[dtype])
+    def bytes_per_weight(self, dtype: str, stored_as: str | None = None) -> float:
+        """Of the transformer, on average: computed in ``dtype`` and stored as that, as int8 or as a float8 type."""
+        if self.packed:
+            return self.packed
+        wide = BYTES[dtype]
+        if stored_as is None:
+            return wide
+        narrow = INT8 if stored_as == "int8" else BYTES["float8"]
+        return self.matrices * narrow + (1 - self.matrices) * wide
 
-    def block_bytes(self, dtype: str, *, fp8: bool = False) -> int:
-        return self.block * (BYTES["float8"] if fp8 else BYTES[dtype])
+    def transformer_bytes(self, dtype: str, stored_as: str | None = None) -> int:
+        return int(self.transformer * self.bytes_per_weight(dtype, stored_as))
+
+    def block_bytes(self, dtype: str, stored_as: str | None = None) -> int:
+        return int(self.block * self.bytes_per_weight(dtype, stored_as))
+
+    def widening_bytes(self, dtype: str, stored_as: str | None = None) -> int:
+        """What the biggest matrix needs beside itself where it is stored narrow."""
+        if not self.packed and stored_as is None:
+            return 0
+        return self.largest * (BYTES[dtype] + (6 if self.packed or stored_as == "int8" else 0))
 
     def denoising_bytes(self, dtype: str) -> int:
         """Activations of one transformer pass."""
@@ -92,13 +117,19 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
     clip = shape or native_shape(model)
     wan = wan_shape(checked.configs["transformer"])
     blocks: dict[str, int] = {}
-    for headers in (checked.headers["transformer"],):
-        for header in headers:
-            for name, tensor in header.tensors.items():
-                head, _, rest = name.partition("blocks.")
-                if rest:
-                    key = f"{head}{rest.split('.')[0]}"
-                    blocks[key] = blocks.get(key, 0) + tensor.count
+    matrices = largest = 0
+    stored = 0.0
+    tensors = {name: info for header in checked.headers["transformer"] for name, info in header.tensors.items()}
+    for name, info in tensors.items():
+        stored += info.size if info.dtype in QUANTIZED else info.count * BYTES["bfloat16"]
+        head, _, rest = name.partition("blocks.")
+        if rest:
+            key = f"{head}{rest.split('.')[0]}"
+            blocks[key] = blocks.get(key, 0) + info.count
+            if len(info.shape) == 2 and name.endswith(".weight"):
+                matrices += info.count
+                largest = max(largest, info.count)
+    packed = any(info.dtype in QUANTIZED for info in tensors.values())
     vae: Mapping[str, Any] = checked.configs["vae"]
     _, spatial, temporal = vae_scales(vae)
     patch = int(vae.get("patch_size") or 1)
@@ -109,6 +140,9 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
     return Footprint(
         transformer=sizes["transformer"],
         block=max(blocks.values(), default=sizes["transformer"]),
+        matrices=matrices / max(1, sizes["transformer"]),
+        packed=stored / max(1, sizes["transformer"]) if packed else 0.0,
+        largest=largest,
         vae=sizes["vae"],
         text_encoder=sizes["text_encoder"],
         tokens=latent_frames * cells // max(1, wan.patch[0] * wan.patch[1] * wan.patch[2]),

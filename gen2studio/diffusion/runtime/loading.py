@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import gc
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 from gen2studio.core import log
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import GenerationError, ModelError, OutOfBudget, StudioError
+from gen2studio.diffusion.runtime import packed
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
 from gen2studio.models.checkpoint import CheckedCheckpoint
 from gen2studio.models.library import InstalledModel
-from gen2studio.models.safetensors_header import SafetensorsHeader
-from gen2studio.models.wan_layout import diffusers_name, is_original, without_prefix
+from gen2studio.models.wan_layout import diffusers_name, is_original, is_weight, text_encoder_name, without_prefix
+from gen2studio.models.weights_header import WeightsHeader
 
 _log = log.topic("models")
 
@@ -106,7 +107,10 @@ def load_components(
             elif name in ("transformer", "vae"):
                 # Colours band when the VAE computes in less than float32.
                 dtype = getattr(torch, plan.dtype) if name == "transformer" else torch.float32
-                made = _module(library, torch, checked, name, dtype, lambda count, name=name: advance(count, name))
+                narrow = plan.stored_as if name == "transformer" else None
+                made = _module(
+                    library, torch, checked, name, dtype, lambda count, name=name: advance(count, name), narrow
+                )
                 setattr(found, name, made)
             else:
                 raise ValueError(f"no component is called {name}")
@@ -132,12 +136,14 @@ def _tokenizer(checked: CheckedCheckpoint) -> Any:
         "TokenizersBackend": transformers.PreTrainedTokenizerFast,
     }
     chosen = known[checked.classes["tokenizer"][1]]
-    return chosen.from_pretrained(str(checked.folder / "tokenizer"), local_files_only=True)
+    return chosen.from_pretrained(str(checked.tokenizer), local_files_only=True)
 
 
 def _text_encoder(torch: Any, checked: CheckedCheckpoint, plan: MemoryPlan) -> Any:
     from transformers import UMT5EncoderModel
 
+    if "text_encoder" in checked.parts:
+        return _text_encoder_of_file(torch, checked, getattr(torch, plan.dtype))
     loaded: Any = UMT5EncoderModel.from_pretrained(
         str(checked.folder / "text_encoder"),
         local_files_only=True,
@@ -154,10 +160,50 @@ def _text_encoder(torch: Any, checked: CheckedCheckpoint, plan: MemoryPlan) -> A
     return encoder.eval().requires_grad_(False)
 
 
+def _text_encoder_of_file(torch: Any, checked: CheckedCheckpoint, dtype: Any) -> Any:
+    """UMT5 from a single file in Wan's own names or in transformers', filled strictly."""
+    from accelerate import init_empty_weights
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    with init_empty_weights():
+        encoder: Any = UMT5EncoderModel(UMT5Config(**dict(checked.configs["text_encoder"])))
+    wanted = encoder.state_dict()
+    weights: dict[str, Any] = {}
+    for header in checked.headers["text_encoder"]:
+        for name, tensor in _read(header):
+            key = text_encoder_name(name)
+            if packed.is_packed(tensor):
+                tensor = packed.widened(tensor, tuple(wanted[key].shape) if key in wanted else (-1,), dtype)
+            weights[key] = tensor.to(dtype).contiguous()
+    words = weights.get("shared.weight", weights.get("encoder.embed_tokens.weight"))
+    weights |= {"shared.weight": words, "encoder.embed_tokens.weight": words}
+    missing, unexpected = encoder.load_state_dict(weights, strict=False, assign=True)
+    _refuse_misfit("text encoder", missing, [key for key in unexpected if not key.startswith("decoder.")])
+    return encoder.eval().requires_grad_(False)
+
+
+def _refuse_misfit(part: str, missing: Sequence[str], unexpected: Sequence[str]) -> None:
+    if missing or unexpected:
+        raise ModelError(
+            f"The weights of the {part} don't fit: “{[*missing, *unexpected][0]}” is "
+            f"{'missing' if missing else 'unknown'}.",
+            "Download the checkpoint again.",
+        )
+
+
 def _module(
-    library: Any, torch: Any, checked: CheckedCheckpoint, name: str, dtype: Any, advance: Callable[[int], None]
+    library: Any,
+    torch: Any,
+    checked: CheckedCheckpoint,
+    name: str,
+    dtype: Any,
+    advance: Callable[[int], None],
+    narrow: str | None = None,
 ) -> Any:
-    """Build a diffusers module without weights and fill it, strictly, from its files."""
+    """Build a diffusers module without weights and fill it, strictly, from its files.
+
+    ``narrow`` is what the matrices inside the blocks are stored as while they rest: int8, or a float8 type of torch.
+    """
     from accelerate import init_empty_weights
 
     known = {
@@ -169,34 +215,85 @@ def _module(
         module = chosen.from_config(dict(checked.configs[name]))
     # As the class's own loading does: these must not lose precision, whatever the rest is stored in.
     kept = tuple(chosen._keep_in_fp32_modules or ())
+    packable = packed.packable(module, kept)
+    shapes = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     weights: dict[str, Any] = {}
+    held: dict[str, Any] = {}
     for header in checked.headers[name]:
-        for key, tensor in _tensors(header):
-            precise = dtype != torch.float32 and any(part in key.split(".") for part in kept)
-            weights[key] = tensor.to(torch.float32 if precise else dtype).contiguous()
+        for key, tensor in _tensors(header, name):
             advance(tensor.numel() * tensor.element_size())
+            precise = dtype != torch.float32 and any(part in key.split(".") for part in kept)
+            wide = torch.float32 if precise else dtype
+            if packed.is_packed(tensor):
+                if key in packable:
+                    held[key] = tensor
+                    continue
+                tensor = packed.widened(tensor, shapes.get(key, tuple(tensor.shape)), wide)
+            elif narrow is not None and key in packable and packed.worth_packing(key, tuple(tensor.shape)):
+                # One by one, so that the wide weights are never there all at once.
+                if narrow == "int8":
+                    held[key] = packed.to_int8(tensor)
+                else:
+                    weights[key] = tensor.to(dtype).to(getattr(torch, narrow)).contiguous()
+                continue
+            weights[key] = tensor.to(wide).contiguous()
     missing, unexpected = module.load_state_dict(weights, strict=False, assign=True)
+    missing = [key for key in missing if key not in held]
+    unexpected = [*unexpected, *(key for key in held if key not in shapes)]
     ignored = tuple(chosen._keys_to_ignore_on_load_unexpected or ())
     unexpected = [key for key in unexpected if not any(re.search(part, key) for part in ignored)]
-    if missing or unexpected:
-        raise ModelError(
-            f"The weights of the {name} don't fit: “{(missing or unexpected)[0]}” is "
-            f"{'missing' if missing else 'unknown'}.",
-            "Download the checkpoint again.",
-        )
+    _refuse_misfit(name, missing, unexpected)
+    if held:
+        packed.install(module, held, dtype)
     return module.eval().requires_grad_(False)
 
 
-def _tensors(header: SafetensorsHeader) -> Iterator[tuple[str, Any]]:
-    """(diffusers' name, tensor) of one file, read as they are asked for."""
+def _tensors(header: WeightsHeader, part: str) -> Iterator[tuple[str, Any]]:
+    """(diffusers' name, tensor) of one file of the transformer or the VAE, read as they are asked for."""
+    plain = without_prefix(name for name in header.tensors if is_weight(name))
+    if part == "vae":
+        renamed = _vae_names(plain)
+    else:
+        original = is_original(plain.values())
+        renamed = {name: diffusers_name(bare) if original else bare for name, bare in plain.items()}
+    for name, tensor in _read(header):
+        yield renamed[name], tensor
+
+
+def _vae_names(plain: Mapping[str, str]) -> Mapping[str, str]:
+    """Name in the file → diffusers' name, by diffusers' own converter where the names are Wan's."""
+    if "decoder.conv1.weight" not in plain.values():
+        return plain
+    from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+
+    converted = convert_wan_vae_to_diffusers({bare: name for name, bare in plain.items()})
+    return {name: written for written, name in converted.items()}
+
+
+def _read(header: WeightsHeader) -> Iterator[tuple[str, Any]]:
+    """(name in the file, tensor) of every weight of one file, in the order of the file: a spinning disk reads it in one
+    go. Scaled fp8 is multiplied by its scales; packed weights come packed."""
+    if header.format == "gguf":
+        yield from packed.gguf_tensors(header)
+        return
+    names = sorted(header.tensors, key=lambda name: header.tensors[name].begin)
+    if header.format == "torch":
+        torch: Any = load_torch()
+        held = torch.load(header.path, map_location="cpu", weights_only=True, mmap=True)
+        yield from ((name, held[name]) for name in names)
+        return
     from safetensors import safe_open
 
-    plain = without_prefix(header.tensors)
-    original = is_original(plain.values())
     with safe_open(str(header.path), framework="pt") as file:
-        # In the order of the file: a spinning disk reads it in one go.
-        for key in sorted(header.tensors, key=lambda key: header.tensors[key].begin):
-            yield (diffusers_name(plain[key]) if original else plain[key]), file.get_tensor(key)
+        for name in names:
+            if not is_weight(name):
+                continue
+            tensor = file.get_tensor(name)
+            stem = name.removesuffix("weight")
+            if stem != name and f"{stem}scale_weight" in header.tensors:
+                scale = file.get_tensor(f"{stem}scale_weight").float()
+                tensor = tensor.float() * (scale.reshape(-1, 1) if scale.numel() > 1 else scale.reshape(()))
+            yield name, tensor
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -205,8 +302,11 @@ def is_out_of_memory(error: BaseException) -> bool:
         return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
     text = str(error).lower()
     return isinstance(error, (RuntimeError, OSError)) and any(
-        mark in text for mark in ("out of memory", "can't allocate memory", "cannot allocate memory", "os error 1455")
-    )
+        mark in text
+        for mark in (
+            "out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "os error 1455",
+        )
+    )  # fmt: skip
 
 
 @contextmanager

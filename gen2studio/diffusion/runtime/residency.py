@@ -20,6 +20,7 @@ from gen2studio.diffusion.runtime.footprint import BYTES, ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan, choose_plan, plans_for
 from gen2studio.diffusion.runtime.loading import TEXT_PARTS, Components, Progress, load_components, spoken_errors
 from gen2studio.diffusion.runtime.torch_loading import load_torch
+from gen2studio.models.holding import AUTOMATIC
 from gen2studio.models.library import InstalledModel
 
 _KEPT_TEXT_BYTES = 64 << 20
@@ -36,8 +37,16 @@ class _Key:
 class Residency:
     """Loads models on demand and holds them. One instance per engine; calls are made on the engine thread."""
 
-    def __init__(self, machine: Callable[[], Machine] = this_machine, *, most_models: int = 2) -> None:
+    def __init__(
+        self,
+        machine: Callable[[], Machine] = this_machine,
+        *,
+        most_models: int = 2,
+        choice: Callable[[str], str] = lambda _model: AUTOMATIC,
+    ) -> None:
+        """``choice`` tells the rung that the artist chose for a model (its id), asked anew before each plan."""
         self._machine = machine
+        self.choice = choice
         self._most = most_models
         self._held: OrderedDict[_Key, Components] = OrderedDict()
         self._texts: dict[str, Components] = {}
@@ -52,17 +61,19 @@ class Residency:
     def plan_for(self, model: InstalledModel, shape: ClipShape | None = None) -> MemoryPlan:
         """The best plan that fits now, counting what could be released. Raises OutOfBudget and ModelError.
 
-        A model that is loaded keeps its plan while that still fits: reloading costs more than a rung.
+        A model that is loaded keeps its plan while that still fits: reloading costs more than a rung. What the artist
+        chose comes before both.
         """
         with self._lock:
             room = self._room()
+            rung = self.choice(model.id)
             kept = next((key.plan for key in self._held if key.model == model.id), None)
-            if kept is not None:
+            if kept is not None and rung == AUTOMATIC:
                 fitting = (p for p in plans_for(model, room, shape) if p.fits and _as_held(p) == kept)
                 found = next(fitting, None)
                 if found is not None:
                     return found
-            return choose_plan(model, room, shape)
+            return choose_plan(model, room, shape, rung)
 
     def acquire(
         self,
