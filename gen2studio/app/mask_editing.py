@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from gen2studio.app.effective_mattes import EffectiveMattes
 from gen2studio.app.mask_editing_mattes import MatteCache, MatteEdit, difference, empty_matte
+from gen2studio.app.mask_listing import MaskListing
+from gen2studio.app.mask_refining import MaskRefining
 from gen2studio.app.session import Session
 from gen2studio.app.shape_editing import ShapeEditing
 from gen2studio.core.errors import EditRefused, StudioError
@@ -23,7 +26,7 @@ from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.records import dataclass
 from gen2studio.document import masks as edits
-from gen2studio.document.model import Document, MaskFrame, MaskObject
+from gen2studio.document.model import Document, MaskBlend, MaskFrame, MaskObject
 from gen2studio.raster.tiles import Mask
 
 if TYPE_CHECKING:
@@ -46,8 +49,16 @@ class BrushSettings:
     opacity: float = 1.0
     pressure_size: bool = True
     pressure_opacity: bool = False
+    spacing: float = 0.125
+    """Distance between dabs in diameters."""
     tolerance: int = 24
-    """Levels per channel that the fill tool takes for the same colour."""
+    """Levels per channel that fill and wand take for the same colour."""
+    contiguous: bool = True
+    """The wand keeps to what is connected."""
+    antialias: bool = True
+    """The wand follows mixed colours along its edge."""
+    radial: bool = False
+    """The gradient falls off around a point instead of across a line."""
 
 
 class MaskEditing(QObject):
@@ -83,9 +94,13 @@ class MaskEditing(QObject):
         self._last_object: dict[str, str] = {}
         self.jobs: MaskJobs = MaskJobs(self)
         self.shapes = ShapeEditing(self)
+        self.effective = EffectiveMattes(self)
+        self.refining = MaskRefining(self)
+        self.listing = MaskListing(self)
         session.store.changed.connect(self._on_document_changed)
         session.store.replaced.connect(self._on_document_replaced)
         session.mask_object_changed.connect(self._on_object_chosen)
+        session.mask_solo_changed.connect(lambda _solo: self.objects_changed.emit())
         if host is not None:
             self.set_host(host)
 
@@ -96,6 +111,7 @@ class MaskEditing(QObject):
         """Stop the worker thread; unfinished operations are dropped. Call before the window goes."""
         if self._edit is not None:
             self._edit.cancel()
+        self.effective.shutdown()
         self.jobs.shutdown()
 
     # -- where the artist is ---------------------------------------------------------------------------------------
@@ -225,12 +241,41 @@ class MaskEditing(QObject):
         return there.raster if there is not None else None
 
     def layers(self) -> Iterator[tuple[MaskObject, Mask]]:
-        """Visible objects of the frame on screen with their mattes, bottom first; blank ones are left out."""
-        for item in self.objects():
-            if item.visible:
-                matte = self.matte(item.id)
-                if matte is not self._blank:
-                    yield item, matte
+        """Objects to show with their refined mattes of the frame on screen, in list order: the visible ones, or those
+        on solo. Blank ones are left out, except where they intersect."""
+        for item in self._on_show():
+            matte = self.effective.shown(item)
+            if matte is not self._blank or item.blend is MaskBlend.INTERSECT:
+                yield item, matte
+
+    def neighbours(self) -> Iterator[tuple[int, Mask]]:
+        """(−1 or 1, matte) of the objects on show, one frame before and after the frame on screen, for onion skin."""
+        for item in self._on_show():
+            if item.blend is MaskBlend.ADD:
+                for step in (-1, 1):
+                    if self.frame + step >= 0:
+                        matte = self.effective.shown(item, self.frame + step)
+                        if matte is not self._blank:
+                            yield step, matte
+
+    def _on_show(self) -> list[MaskObject]:
+        solo = self.session.mask_solo
+        own = self.objects()
+        chosen = [item for item in own if item.id in solo]
+        return chosen or [item for item in own if item.visible]
+
+    def in_hand(self, owner: MaskObject, frame: int) -> bool:
+        """Whether a gesture or a job is changing the matte of ``owner`` on ``frame`` right now."""
+        edit = self._edit
+        return (
+            (edit is not None and edit.object_id == owner.id and edit.frame == frame)
+            or self.shapes.of(owner) is not owner.shapes
+            or self.jobs.live_matte(owner.id, frame) is not None
+        )
+
+    def is_blank(self, matte: Mask) -> bool:
+        """Whether ``matte`` is what :meth:`matte` answers where there is nothing."""
+        return matte is self._blank
 
     def begin(self) -> MatteEdit:
         """Start a gesture on the current object's matte; without an object one is made with the gesture's undo step.
@@ -453,6 +498,7 @@ class MaskEditing(QObject):
             radius=min(1000.0, max(0.5, float(new.radius))),
             hardness=min(1.0, max(0.0, float(new.hardness))),
             opacity=min(1.0, max(0.01, float(new.opacity))),
+            spacing=min(2.0, max(0.02, float(new.spacing))),
             tolerance=min(255, max(0, int(new.tolerance))),
         )
         if new != self.brush:
@@ -527,6 +573,7 @@ class MaskEditing(QObject):
                 area = difference(here.raster if here else None, there.raster if there else None)
                 self.matte_changed.emit(object_id, area)
         self.jobs.check(old, new)
+        listed = listed or list(before) != list(after)
         if listed:
             self.objects_changed.emit()
         for media_id in lanes:
@@ -538,6 +585,7 @@ class MaskEditing(QObject):
         self.jobs.forget()
         self._cache.clear()
         self.shapes.clear()
+        self.effective.clear()
         self._last_object.clear()
         self.media_id, self.frame = "", 0
         self.objects_changed.emit()

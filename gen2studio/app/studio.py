@@ -110,6 +110,7 @@ class Studio(QObject):
             lambda: self.project.media_dir, self,
         )  # fmt: skip
         self.masks = MaskEditing(self.session, host, self)
+        self.masks.effective.set_pictures(self.frames.get)
         self.editing = TimelineEditing(self.session, self)
         self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
         self.player = Player(self.session, self, sound=sound)
