@@ -157,21 +157,23 @@ def preview(file: MatteFile, settings: MatteImport, extent: Extent, position: in
     return fitted(united, extent, fit)
 
 
-def preview_picture(file: MatteFile, settings: MatteImport, item: MediaItem, frame: int, side: int) -> Rgb:
-    """What an import would do, before it: the clip's picture at media ``frame``, dark outside the matte.
+def preview_picture(
+    file: MatteFile, settings: MatteImport, item: MediaItem, position: int, current: int, side: int
+) -> Rgb:
+    """What an import would do with image ``position``, before it: the picture it goes to, dark outside the matte.
 
-    (H, W, 3) uint8 with no side above ``side`` pixels. Raises MediaError.
+    An image that falls outside the clip is shown over the frame on screen, ``current``. (H, W, 3) uint8 with no side
+    above ``side`` pixels. Raises MediaError.
     """
     import cv2
 
     from gen2studio.media.decoder import open_decoder
 
     full = item.info.extent
-    position = 0
-    with contextlib.suppress(MediaError):
-        places = arrange(file, settings, item.info, frame).frames
-        position = next((p for p, at in places if at == frame), places[0][0])
-        frame = next((at for p, at in places if p == position), frame)
+    frame = current
+    if not settings.hold:
+        with contextlib.suppress(MediaError):
+            frame = dict(arrange(file, settings, item.info, current).frames).get(position, current)
     matte = preview(file, settings, full, position)
     small = full.scaled_to_fit(Extent(side, side)) if max(full.width, full.height) > side else full
     decoder = open_decoder(Path(item.path), item.info)

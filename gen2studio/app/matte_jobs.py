@@ -173,13 +173,18 @@ class MatteLook(QObject):
 
         self._ask("found", work)
 
-    def preview(self, file: MatteFile, settings: MatteImport, item: MediaItem, frame: int, side: int) -> None:
-        """Show the first image that falls into the clip, at media ``frame``, at most ``side`` pixels wide."""
+    def preview(
+        self, file: MatteFile, settings: MatteImport, item: MediaItem, position: int, current: int, side: int
+    ) -> None:
+        """Show image ``position`` over the frame it goes to, at most ``side`` pixels wide; :attr:`previewed` follows.
+
+        ``current`` is the media frame on screen: where a still goes.
+        """
 
         def work(_stale: Callable[[], bool]) -> object:
             from gen2studio.app.matte_files import preview_picture
 
-            return preview_picture(file, settings, item, frame, side)
+            return preview_picture(file, settings, item, position, current, side)
 
         self._ask("previewed", work)
 

@@ -380,8 +380,7 @@ class MainWindow(QMainWindow):
 
     def shutdown(self) -> None:
         """Stop every thread of window and studio. Called once, on closing."""
-        for dialog in self.findChildren(QDialog, "matteImportDialog"):
-            dialog.close()
+        matte_commands.close_dialogs(self)
         self.timeline.shutdown()
         self.thumbnails.shutdown()
         self.studio.shutdown(discard=True)

@@ -67,6 +67,16 @@ def import_file(studio: Studio, parent: QWidget, path: Path) -> None:
     dialog.show()
 
 
+def close_dialogs(window: QWidget) -> None:
+    """The window goes: stop what runs in matte dialogs, and end their threads."""
+    for name in ("matteExportDialog", "matteImportDialog"):
+        for dialog in window.findChildren(QDialog, name):
+            stop = getattr(dialog, "stop", None)
+            if stop is not None:
+                stop()
+            dialog.close()
+
+
 def _has_clip(studio: Studio) -> bool:
     if studio.masks.media_id in studio.session.document.media:
         return True

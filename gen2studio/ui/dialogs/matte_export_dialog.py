@@ -116,7 +116,7 @@ class MatteExportDialog(QDialog):
             ticked = owner.id == chosen or not any(o.id == chosen for o in owners)
             entry.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
             self.objects.addItem(entry)
-        self.objects.setFixedHeight(min(5, max(2, len(owners))) * 26 + 10)
+        self.objects.setFixedHeight(min(5, max(1, len(owners))) * 26 + 12)
         self.objects.itemChanged.connect(lambda _item: self._on_objects_changed())
         self.together = chooser(
             "matte_export.together", "Several objects", "One matte of all objects by their blends, or one each",
@@ -131,7 +131,8 @@ class MatteExportDialog(QDialog):
         self.facts = QLabel(self)
         self.facts.setProperty("role", "muted")
         self.facts.setWordWrap(True)
-        self.facts.setMinimumHeight(self.facts.fontMetrics().lineSpacing() + 2)
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.facts.setMinimumHeight(2 * self.facts.fontMetrics().lineSpacing() + 2)
         self.content = chooser(
             "matte_export.content", "Content",
             "Straight colour is untouched up to the edge; premultiplied colour is already times alpha", [], self,
@@ -260,6 +261,8 @@ class MatteExportDialog(QDialog):
         self._rows.setRowVisible(self.audio, sound and not chosen.is_sequence)
         self.start.setEnabled(bool(self._chosen()))
         self._forget_replacing()
+        self.layout().activate()
+        self.resize(self.width(), self.sizeHint().height())
 
     def _chosen(self) -> tuple[str, ...]:
         entries = [self.objects.item(row) for row in range(self.objects.count())]

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
+    QSlider,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -74,8 +74,13 @@ class MatteImportDialog(QDialog):
         self.facts.setProperty("role", "muted")
         self.facts.setWordWrap(True)
         self.layers = named(QListWidget(self), "matte_import.layers", "Objects", "The objects to import")
-        self.layers.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.layers.itemChanged.connect(lambda _item: self._on_changed())
+        self.layers.setFixedHeight(120)
+        self.layers.hide()
+        self.place = named(
+            QSlider(Qt.Orientation.Horizontal, self), "matte_import.place", "Preview image", "Look at another image"
+        )
+        self.place.valueChanged.connect(lambda _v: self._on_place_changed())
         self.notes = QLabel(self)
         self.notes.setObjectName("matte_import.notes")
         self.notes.setWordWrap(True)
@@ -83,9 +88,10 @@ class MatteImportDialog(QDialog):
         left = QVBoxLayout()
         left.setSpacing(8)
         left.addWidget(self.picture)
+        left.addWidget(self.place)
         left.addWidget(self.facts)
-        left.addWidget(self.layers, 1)
-        left.addStretch(0)
+        left.addWidget(self.layers)
+        left.addStretch(1)
 
         columns = QHBoxLayout()
         columns.setSpacing(20)
@@ -129,6 +135,7 @@ class MatteImportDialog(QDialog):
 
         self.path = named(QLineEdit(self), "matte_import.path", "File", "The file, or one image of the sequence")
         self.path.setReadOnly(True)
+        self.path.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         browse = text_button(
             "matte_import.browse", "Choose another file", "folder-open", "Choose another file", self._on_browse, self,
             text=False,
@@ -142,6 +149,7 @@ class MatteImportDialog(QDialog):
         self.carrier.currentIndexChanged.connect(lambda _i: self._on_carrier_changed())
         self.target = chooser("matte_import.target", "Into", "A new object, or one there is", [], self)
         self.target.currentIndexChanged.connect(lambda _i: self._on_changed())
+        self.name = named(QLineEdit(self), "matte_import.name", "Name", "What the new object is called")
         self.first = named(
             QSpinBox(self), "matte_import.first", "First image at", "The media frame that the first image goes to"
         )
@@ -167,7 +175,8 @@ class MatteImportDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for words, field in (
             ("File", place), ("", self.single), ("Matte from", self.carrier), ("", self.invert), ("Into", self.target),
-            ("First image at", self.first), ("", self.hold), ("Shape", self.fit), ("Count as", self.counts),
+            ("Name", self.name), ("First image at", self.first), ("", self.hold), ("Shape", self.fit),
+            ("Count as", self.counts),
         ):  # fmt: skip
             form.addRow(words, field)
         self._rows = form
@@ -185,11 +194,13 @@ class MatteImportDialog(QDialog):
     def _open(self, path: Path) -> None:
         self._path = path
         self._file = None
-        self.path.setText(str(path))
+        self.path.setText(path.name)
         self.path.setToolTip(str(path))
         self.facts.setText("")
         self.picture.setText("Looking into the file…")
         self._say("", "muted")
+        self.place.hide()
+        self.layers.hide()
         self._show_file()
         self._look.look(path, self.single.isChecked())
 
@@ -218,6 +229,9 @@ class MatteImportDialog(QDialog):
             self._on_look_failed("The clip is no longer in the project.")
             return
         self._filling = True
+        self.name.setModified(False)
+        self.place.setRange(0, file.count - 1)
+        self.place.setValue(0)
         self.first.setValue(first_frame_of(file, max(1, item.info.frame_count), self._frame))
         self._filling = False
         self._show_file()
@@ -247,7 +261,7 @@ class MatteImportDialog(QDialog):
         item = self._session.document.media.get(self._media_id)
         other = file is not None and item is not None and _differs(file, item.info.extent.aspect)
         self._rows.setRowVisible(self.fit, other)
-        for widget in (self.carrier, self.target, self.first, self.counts, self.invert):
+        for widget in (self.carrier, self.target, self.name, self.first, self.counts, self.invert):
             widget.setEnabled(file is not None)
         self.carrier.setEnabled(file is not None and len(file.carriers) > 1)
         self.start.setEnabled(file is not None)
@@ -268,6 +282,7 @@ class MatteImportDialog(QDialog):
         self.layers.setVisible(len(offered) > 1)
         self._filling = False
         self._on_changed()
+        self.adjustSize()
 
     # -- settings --------------------------------------------------------------------------------------------------
 
@@ -287,6 +302,7 @@ class MatteImportDialog(QDialog):
             anchors=self.counts.currentData(),
             hold=self.hold.isChecked() and not self.hold.isHidden(),
             object_id=self.target.currentData() or "",
+            name=self.name.text().strip(),
         )
 
     def _on_changed(self) -> None:
@@ -302,6 +318,10 @@ class MatteImportDialog(QDialog):
         self.first.setEnabled(not settings.hold)
         several = settings.layers is not None and len(settings.layers) != 1
         self.target.setEnabled(not several)
+        if not self.name.isModified():
+            self.name.setText(self._suggested_name(settings))
+        self._rows.setRowVisible(self.name, not several and not settings.object_id)
+        self.place.setVisible(self._file.count > 1)
         if several and self.target.currentIndex():
             self.target.setCurrentIndex(0)
             return
@@ -312,7 +332,6 @@ class MatteImportDialog(QDialog):
             self.notes.setText("")
             self._say(str(error), "error")
             self.start.setEnabled(False)
-            shown = self._frame
         else:
             count = len({frame for _, frame in arrangement.frames})
             shown = self._frame if settings.hold else arrangement.frames[0][1]
@@ -321,7 +340,22 @@ class MatteImportDialog(QDialog):
             self.notes.setText("\n".join([where, *arrangement.notes]))
             self._say("", "muted")
             self.start.setEnabled(True)
-        self._look.preview(self._file, settings, item, shown, _PREVIEW.width())
+        self._show_preview()
+
+    def _suggested_name(self, settings: MatteImport) -> str:
+        assert self._file is not None
+        offered = self._file.layers_of(settings.carrier)
+        titles = [x.title for x in offered if settings.layers is None or x.key in settings.layers]
+        return titles[0] if len(titles) == 1 and titles[0] else _name_of(self._file)
+
+    def _on_place_changed(self) -> None:
+        if not self._filling and self._file is not None:
+            self._show_preview()
+
+    def _show_preview(self) -> None:
+        item = self._session.document.media.get(self._media_id)
+        if self._file is not None and item is not None:
+            self._look.preview(self._file, self.settings(), item, self.place.value(), self._frame, _PREVIEW.width())
 
     def _on_previewed(self, pixels: object) -> None:
         shape = pixels.shape  # type: ignore[attr-defined]
@@ -399,8 +433,8 @@ class MatteImportDialog(QDialog):
 
     def _enable(self, on: bool) -> None:
         for widget in (
-            self.path, self.single, self.carrier, self.target, self.first, self.fit, self.counts, self.invert,
-            self.hold, self.layers, self.close_button,
+            self.path, self.single, self.carrier, self.name, self.target, self.first, self.fit, self.counts,
+            self.invert, self.hold, self.layers, self.close_button,
         ):  # fmt: skip
             widget.setEnabled(on)
         if on and self._file is not None:
@@ -425,6 +459,13 @@ class MatteImportDialog(QDialog):
             event.ignore()
         else:
             super().closeEvent(event)
+
+
+def _name_of(file: MatteFile) -> str:
+    """A name for the object, from the file's or its folder's."""
+    stem = file.path.stem if not file.path.is_dir() else file.path.name
+    plain = stem.rstrip("0123456789").rstrip("_-. ").replace("_", " ")
+    return plain or file.path.parent.name
 
 
 def _differs(file: MatteFile, aspect: float) -> bool:
