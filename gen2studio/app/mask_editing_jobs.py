@@ -4,7 +4,7 @@ on a thread of their own. Results come back to the UI thread and become undo ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import field, replace
 from pathlib import Path
@@ -198,6 +198,29 @@ class MaskJobs(QObject):
         real = {i: f for i, f in made.items() if i in owner.frames or not f.raster.is_empty}
         self._masks.session.store.apply(label, edits.set_frames(document, object_id, real))
 
+    def make_rasters(
+        self,
+        label: str,
+        frames: Sequence[int],
+        make: Callable[[int], MaskRaster],
+        write: Callable[[dict[int, MaskRaster]], None],
+    ) -> None:
+        """Run ``make`` for every frame on the thread, then ``write`` (an undo step) with what came of it."""
+        self._free()
+        token = self._token = CancelToken()
+        self._set_job(MaskJob(id=new_id("job"), kind="operate", label=label, total=len(frames)))
+
+        def work() -> Callable[[], None]:
+            made: dict[int, MaskRaster] = {}
+            for frame in frames:
+                token.check()
+                made[frame] = make(frame)
+                if len(made) % 8 == 0:
+                    self._tell_done(len(made))
+            return lambda: write(made)
+
+        self._operation = self._start(work)
+
     # -- regions ---------------------------------------------------------------------------------------------------
 
     def lay(self, edit: MatteEdit, label: str, region: Region, subtract: bool) -> None:
@@ -327,7 +350,7 @@ class MaskJobs(QObject):
         if not drawn:
             name = chosen[0].name if chosen else "The object"
             raise EditRefused(f"{name} is on no frame yet.", "Paint or smart-select the subject on one frame first.")
-        start, stop = self._range()
+        start, stop = self.clip_range()
         here = min(max(masks.frame, start), stop - 1)
         if direction == "next":
             stop = max(edits.to_next_correction(o, here, stop)[1] for o in drawn)
@@ -364,7 +387,7 @@ class MaskJobs(QObject):
         self._set_job(MaskJob(id=job.id, kind=kind, label=job.label, note="Waiting for the engine"))
         self._host.submit(job)
 
-    def _range(self) -> tuple[int, int]:
+    def clip_range(self) -> tuple[int, int]:
         """Media frames of the clip being worked on, or of the whole file when it is not on the timeline."""
         from gen2studio.app import planning
 

@@ -17,8 +17,6 @@ import numpy as np
 from gen2studio.core.geometry import Rect
 from gen2studio.raster.tiles import Mask, tiles_touching
 
-SPACING = 0.25
-"""Distance between dabs as a fraction of the radius."""
 SUBPIXEL = 4
 """Small tips are placed to a quarter of a pixel, so that slow thin lines do not wobble."""
 _SUBPIXEL_RADIUS = 16.0
@@ -36,6 +34,8 @@ class Brush:
     erase: bool = False
     pressure_size: bool = True
     pressure_opacity: bool = False
+    spacing: float = 0.125
+    """Distance between dabs in diameters."""
 
     def at(self, pressure: float) -> tuple[float, float]:
         """(radius, opacity) under ``pressure`` 0…1; never thinner than half a pixel."""
@@ -138,9 +138,8 @@ class Stroke:
         self.dirty = EMPTY
         return area
 
-    @staticmethod
-    def _step(radius: float) -> float:
-        return max(0.5, radius * SPACING)
+    def _step(self, radius: float) -> float:
+        return max(0.5, 2.0 * radius * self.brush.spacing)
 
     def _dab(self, x: float, y: float, pressure: float) -> Rect:
         """Join one dab to the coverage. Returns its rectangle clipped to the matte."""

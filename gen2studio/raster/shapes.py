@@ -210,6 +210,22 @@ def fill_colour(picture: NDArray[np.uint8], x: int, y: int, tolerance: int = 24,
     return _connected(alike, x, y)
 
 
+def softened(picture: NDArray[np.uint8], region: Mask, x: int, y: int, tolerance: int) -> Mask:
+    """``region`` of :func:`fill_colour` with the pixels around it as far inside as their colour is mixed.
+
+    A pixel beside the region that is between one and two tolerances away from the colour at (x, y) is covered in part.
+    """
+    band = cv2.bitwise_and(cv2.dilate(region, np.ones((3, 3), np.uint8)), cv2.bitwise_not(region))
+    rows, columns = np.nonzero(band)
+    seed = picture[y, x, :3].astype(np.int32)
+    away = np.abs(picture[rows, columns, :3].astype(np.int32) - seed).max(1)
+    width = max(4, tolerance)
+    level = np.rint(255.0 * (1.0 - (away - tolerance) / width)).clip(0, 255)
+    out = region.copy()
+    out[rows, columns] = level.astype(np.uint8)
+    return out
+
+
 def _connected(region: Mask, x: int, y: int) -> Mask:
     """The 4-connected part of a 0/255 region around (x, y)."""
     height, width = region.shape

@@ -14,7 +14,7 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
 from gen2studio.ui import window_generate
 from gen2studio.ui.dialogs import matte_commands
-from gen2studio.ui.tools import bindings
+from gen2studio.ui.tools import bindings, shape_bindings
 
 if TYPE_CHECKING:
     from gen2studio.app.jobs import JobRow
@@ -82,6 +82,7 @@ def bind(window: MainWindow) -> None:
     handlers |= studio.editing.handlers()
     handlers |= window.timeline.handlers()
     handlers |= bindings.handlers(session, studio.masks, window.canvas)
+    handlers |= shape_bindings.handlers(session, studio.masks)
     handlers |= matte_commands.handlers(studio, window)
     handlers |= window_generate.handlers(window)
     for action_id, mode in _COMPARE.items():

@@ -18,7 +18,10 @@ def bounds(sketch: Sketch, transform: ViewTransform) -> QRectF:
     if not sketch.points:
         return QRectF()
     corners = QPolygonF([transform.to_view(x, y) for x, y in sketch.points]).boundingRect()
-    reach = sketch.radius * transform.zoom + (46 if sketch.kind == "size" else 6)
+    reach = sketch.radius * transform.zoom + (46 if sketch.kind == "size" else 30 if sketch.kind == "gradient" else 6)
+    if sketch.kind == "radial" and len(sketch.points) == 2:
+        (x0, y0), (x1, y1) = sketch.points
+        reach += math.hypot(x1 - x0, y1 - y0) * transform.zoom
     return corners.adjusted(-reach, -reach, reach + (140 if sketch.kind == "size" else 0), reach)
 
 
@@ -42,6 +45,8 @@ def paint_sketch(painter: QPainter, sketch: Sketch, transform: ViewTransform) ->
         ink.setAlpha(190)
         round_pen = QPen(ink, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
         painter.strokePath(path, round_pen)
+    elif sketch.kind in ("gradient", "radial"):
+        _paint_ramp(painter, points, sketch.kind == "radial")
     else:
         path = QPainterPath()
         if sketch.kind == "polygon":
@@ -68,6 +73,31 @@ def _paint_outline(painter: QPainter, path: QPainterPath, ink: QColor) -> None:
     painter.fillPath(path, fill)
     painter.strokePath(path, QPen(theme.colour("background", 200), 3))
     painter.strokePath(path, QPen(ink, 1.25))
+
+
+def _paint_ramp(painter: QPainter, points: list[QPointF], radial: bool) -> None:
+    """Where a ramp starts and ends: two lines across it, or the circle where it has faded."""
+    if len(points) < 2:
+        return
+    start, end = points
+    way = end - start
+    length = max(1e-6, math.hypot(way.x(), way.y()))
+    across = QPointF(-way.y(), way.x()) * (26.0 / length)
+    path = QPainterPath(start)
+    path.lineTo(end)
+    if radial:
+        path.addEllipse(start, length, length)
+    else:
+        for spot in (start, end):
+            path.moveTo(spot - across)
+            path.lineTo(spot + across)
+    painter.strokePath(path, QPen(theme.colour("background", 200), 3.5))
+    painter.strokePath(path, QPen(theme.colour("accent"), 1.5))
+    painter.setPen(QPen(theme.colour("background", 220), 1.0))
+    for spot, ink in ((start, QColor(255, 255, 255)), (end, theme.colour("background"))):
+        painter.setBrush(ink)
+        painter.setPen(QPen(theme.colour("accent"), 1.5))
+        painter.drawEllipse(spot, 4.5, 4.5)
 
 
 def _paint_size(painter: QPainter, centre: QPointF, sketch: Sketch, transform: ViewTransform) -> None:

@@ -8,13 +8,16 @@ from functools import partial
 from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.session import MaskView, Session
 from gen2studio.ui.canvas.canvas import Canvas
+from gen2studio.ui.tools import shape_bindings
 from gen2studio.ui.tools.registry import TOOLS
 
 
 def handlers(session: Session, masks: MaskEditing, canvas: Canvas) -> dict[str, Callable[..., object]]:
     """Action id → what it does, for the rows of :mod:`gen2studio.app.actions_masks`; matte files bring their own."""
     tries = masks.attempt
-    bound: dict[str, Callable[..., object]] = {f"tool.{name}": partial(session.set_tool, name) for name in TOOLS}
+    bound: dict[str, Callable[..., object]] = {
+        f"tool.{name}": partial(session.set_tool, name) for name in TOOLS if name not in shape_bindings.TOOL_NAMES
+    }
     bound |= {f"maskview.{view.value}": partial(session.set_mask_view, view) for view in MaskView}
     bound |= {
         "tool.swap": lambda: session.set_tool("brush" if session.tool == "eraser" else "eraser"),

@@ -31,6 +31,7 @@ def _stroke(stage: Stage, press: Pointer, erase: bool) -> Gesture:
         erase=erase,
         pressure_size=held.pressure_size,
         pressure_opacity=held.pressure_opacity,
+        spacing=held.spacing,
     )
     start = stage.last_point if press.shift and stage.last_point is not None else (press.x, press.y)
     with stage.edit("Erase" if erase else "Brush stroke") as edit:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent
 
 from gen2studio.core.records import dataclass
 from gen2studio.ui.canvas.gestures import Pointer, Tool
-from gen2studio.ui.tools import painting, regions, smart
+from gen2studio.ui.tools import colour_regions, painting, regions, shape_drawing, shape_reshaping, smart
 
 if TYPE_CHECKING:
     from gen2studio.ui.canvas.stage import Stage
@@ -45,7 +45,18 @@ TOOLS: dict[str, CanvasTool] = {
         CanvasTool(id="polygon", gesture=regions.polygon),
         CanvasTool(id="rectangle", gesture=regions.rectangle),
         CanvasTool(id="ellipse", gesture=regions.ellipse),
+        CanvasTool(id="shape", gesture=shape_drawing.bezier),
+        CanvasTool(id="bspline", gesture=shape_drawing.bspline),
+        CanvasTool(
+            id="edit_shape",
+            gesture=shape_reshaping.reshape,
+            cursor=Qt.CursorShape.ArrowCursor,
+            hover=shape_reshaping.hover,
+            keys=shape_reshaping.keys,
+        ),
         CanvasTool(id="fill", gesture=regions.fill),
+        CanvasTool(id="wand", gesture=colour_regions.wand),
+        CanvasTool(id="gradient", gesture=colour_regions.gradient),
         CanvasTool(id="select_box", gesture=smart.select_box),
         CanvasTool(id="include", gesture=smart.include),
         CanvasTool(id="exclude", gesture=smart.exclude),

@@ -6,14 +6,16 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from gen2studio.app.actions_masks import ROWS
+from gen2studio.app.action_table import all_actions
 from gen2studio.app.session import Session
 from gen2studio.ui import theme
 from gen2studio.ui.tools.registry import TOOLS
 
 _GROUPS = (
     ("brush", "eraser"),
-    ("lasso", "polygon", "rectangle", "ellipse", "fill"),
+    ("shape", "bspline", "edit_shape"),
+    ("lasso", "polygon", "rectangle", "ellipse"),
+    ("fill", "wand", "gradient"),
     ("select_box", "include", "exclude"),
     ("hand", "zoom"),
 )
@@ -29,7 +31,7 @@ class CanvasToolBar(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._session = session
-        self._rows = {row.id: row for row in ROWS}
+        self._rows = {row.id: row for row in all_actions()}
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
         self.buttons: dict[str, QToolButton] = {}
