@@ -1,4 +1,5 @@
-"""How a matte is shown: tint, matte, checker, outline. Premultiplied BGRA for the part of the screen that is asked for.
+"""How a matte is shown: tint, levels, on a colour, on checks, outline. Premultiplied BGRA for the part of the screen
+that is asked for.
 
 Mattes are sampled straight into screen pixels, so that the cost is that of the pixels repainted, whatever the size of
 the footage, and a repainted rectangle is the same to the byte as a full redraw.
@@ -103,6 +104,38 @@ def checker(sampled: Mask, board: Bgra, opacity: float = 1.0) -> Bgra:
     outside = _scaled(np.asarray(cv2.bitwise_not(sampled), np.uint8), opacity)
     wide = cv2.merge([outside, outside, outside, outside])
     return np.asarray(cv2.multiply(board, wide, scale=1.0 / 255.0), np.uint8)
+
+
+_NEARLY = 16
+"""Levels from 0 and from 255 within which a pixel is nearly out or nearly in."""
+HAZE = (40, 120, 255)
+"""RGB of what is nearly out."""
+THIN = (255, 120, 40)
+"""RGB of what is nearly in."""
+
+
+@lru_cache(maxsize=1)
+def _alpha_colours() -> NDArray[np.uint8]:
+    """(1, 256, 4) BGRA by level: black, haze in blue, greys, thin spots in orange, white."""
+    table = np.empty((1, 256, 4), np.uint8)
+    table[0, :, :3] = np.arange(256, dtype=np.uint8)[:, None]
+    table[0, :, 3] = 255
+    table[0, 1:_NEARLY, :3] = HAZE[::-1]
+    table[0, 256 - _NEARLY : 255, :3] = THIN[::-1]
+    return table
+
+
+def alpha(sampled: Mask) -> Bgra:
+    """The matte's levels, opaque. What is neither quite out nor quite in is what keys fail by: levels within 16 of 0
+    are blue, within 16 of 255 orange."""
+    return np.asarray(cv2.LUT(cv2.merge([sampled] * 4), _alpha_colours()), np.uint8)
+
+
+def colour(sampled: Mask, backdrop: tuple[int, int, int]) -> Bgra:
+    """RGB ``backdrop`` where the matte is *not*: the subject alone on a colour."""
+    outside = np.asarray(cv2.bitwise_not(sampled), np.uint8)
+    red, green, blue = (_scaled(outside, level / 255.0) for level in backdrop)
+    return np.asarray(cv2.merge([blue, green, red, outside]), np.uint8)
 
 
 OUTLINE_MARGIN = 3

@@ -95,7 +95,8 @@ class Canvas(PictureView):
     def _wire(self) -> None:
         self._masking = True
         session, masks = self._session, self._masks
-        session.mask_view_changed.connect(self._on_view_changed)
+        session.mask_view_changed.connect(self._on_compare_changed)
+        session.mask_backdrop_changed.connect(self._on_view_changed)
         session.mask_opacity_changed.connect(self._on_view_changed)
         session.tool_changed.connect(self._on_tool_changed)
         session.store.replaced.connect(self._on_document_replaced)
@@ -192,12 +193,26 @@ class Canvas(PictureView):
             mode=self._mode(),
             split=session.compare_split,
             left=pane == 0,
-            layers=[(owner.colour, matte) for owner, matte in owners.layers()],
+            layers=self._layers(),
             view=view if owners is self._masks else MaskView.OVERLAY,
             opacity=session.mask_opacity,
+            backdrop=session.mask_backdrop,
+            neighbours=list(self._masks.neighbours()) if view is MaskView.ONION else [],
             quick=self._lively,
         )
         pane_painter.paint_pane(painter, dirty, seen)
+
+    def _layers(self) -> list[overlay.Layer]:
+        motion = self._stage.motion
+        if motion is not None and motion.active:
+            return [(region.colour, matte, "add") for region, matte in motion.layers()]
+        return [(owner.colour, matte, owner.blend.value) for owner, matte in self._masks.layers()]
+
+    def _beside_matte(self) -> bool:
+        picture, motion = self._picture, self._stage.motion
+        if self._session.mask_view is not MaskView.SIDE or self._mode() is not Compare.OFF or self._pair is None:
+            return False
+        return picture is not None and self._mattes_shown(picture) and not (motion is not None and motion.active)
 
     def _paint_above(self, painter: QPainter) -> None:
         mode = self._mode()
@@ -205,7 +220,7 @@ class Canvas(PictureView):
             hot = self._wipe_hot or self._wiping
             view = QRectF(self.view_area)
             compare_painter.paint_wipe_handle(painter, self._frame(), view, self._session.compare_split, hot)
-        elif mode is Compare.SIDE_BY_SIDE:
+        elif self._two_panes():
             divider = self._pane_area(1)
             painter.fillRect(QRect(divider.left() - 1, 0, 2, divider.height()), theme.colour("line_strong"))
         if self._margins is not None:
@@ -216,7 +231,9 @@ class Canvas(PictureView):
         elif self._cards is not None and self._picture is not None:
             self._cards.paint(painter, self._picture, self._frame(), QRectF(self.view_area))
         areas = tuple(QRectF(area) for area in (self.view_area, self._pane_area(0), self._pane_area(1)))
-        compare_painter.paint_labels(painter, mode, self.compare_names(), *areas)
+        names = ("Picture", "Matte") if self._beside_matte() else self.compare_names()
+        labelled = Compare.SIDE_BY_SIDE if self._two_panes() else mode
+        compare_painter.paint_labels(painter, labelled, names, *areas)
         shift = self._pane_transform(self._pane)
         sketch_painter.paint_sketch(painter, self._stage.sketch, shift)
         if self._ring_shown() and self._hover is not None:

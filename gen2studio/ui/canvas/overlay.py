@@ -13,14 +13,21 @@ from PySide6.QtGui import QImage, QPainter
 
 from gen2studio.app.session import MaskView
 from gen2studio.core.geometry import Rect
+from gen2studio.core.records import dataclass
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.view_transform import ViewTransform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Layer: TypeAlias = "tuple[tuple[int, int, int], NDArray[np.uint8]]"
-"""(RGB tint, (H, W) uint8 matte)."""
+Layer: TypeAlias = "tuple[tuple[int, int, int], NDArray[np.uint8], str]"
+"""(RGB tint, (H, W) uint8 matte, add / subtract / intersect), in the order of the object list."""
+Neighbour: TypeAlias = "tuple[int, NDArray[np.uint8]]"
+"""(−1 = of the frame before, 1 = of the frame after, (H, W) uint8 matte)."""
+ONION = {-1: (255, 70, 80), 1: (70, 220, 110)}
+"""RGB tints of onion skin."""
+_EACH = (MaskView.OVERLAY, MaskView.OUTLINE, MaskView.ONION)
+"""Views that show every object for itself; there is nothing to paint without objects."""
 MARGIN = 5
 """Widget pixels around a changed matte that its view may paint on."""
 _CELL = 10
@@ -52,71 +59,110 @@ def paint_mattes(
     view: MaskView,
     opacity: float,
     quick: bool = False,
+    *,
+    backdrop: tuple[int, int, int] = (0, 177, 64),
+    neighbours: Sequence[Neighbour] = (),
 ) -> None:
     """Paint ``layers`` inside ``area`` (widget pixels), clipped to ``frame``, where the picture lies.
 
-    ``quick`` takes the nearest pixels, for mattes that are gone in a moment.
+    ``quick`` takes the nearest pixels, for mattes that are gone in a moment. ``backdrop`` is the colour that the
+    subject stands on in that view, ``neighbours`` what onion skin shows beside the present mattes.
     """
     visible = area.intersected(frame.toAlignedRect())
-    if view is MaskView.NONE or visible.isEmpty() or (not layers and view in (MaskView.OVERLAY, MaskView.OUTLINE)):
+    if view is MaskView.NONE or visible.isEmpty() or (view in _EACH and not (layers or neighbours)):
         return
     ratio = painter.device().devicePixelRatio()
     painter.save()
     painter.setClipRect(frame, Qt.ClipOperation.IntersectClip)
-    for spot, image in _rendered(visible, transform, layers, view, opacity, ratio, quick):
+    scene = _Scene(visible, transform, layers, opacity, ratio, quick, backdrop, neighbours)
+    for spot, image in _rendered(scene, view):
         image.setDevicePixelRatio(ratio)
         painter.drawImage(QPointF(spot), image)
     painter.restore()
 
 
-def _rendered(
-    visible: QRect,
-    transform: ViewTransform,
-    layers: Sequence[Layer],
-    view: MaskView,
-    opacity: float,
-    ratio: float,
-    quick: bool,
-) -> Iterator[tuple[QPoint, QImage]]:
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is painted, and where."""
+
+    visible: QRect
+    transform: ViewTransform
+    layers: Sequence[Layer]
+    opacity: float
+    ratio: float
+    quick: bool
+    backdrop: tuple[int, int, int]
+    neighbours: Sequence[Neighbour]
+
+    def sampled(self, matte: NDArray[np.uint8], part: QRect, margin: int = 0) -> NDArray[np.uint8]:
+        return _sampled(matte, part, self.transform, self.ratio, self.quick, margin)
+
+    def result(self) -> NDArray[np.uint8]:
+        """What the objects make together, in screen pixels of ``visible``."""
+        from gen2studio.raster.matte_refine import blended
+
+        width, height = round(self.visible.width() * self.ratio), round(self.visible.height() * self.ratio)
+        union = np.zeros((height, width), np.uint8)
+        for _, matte, how in self.layers:
+            union = blended(union, self.sampled(matte, self.visible), how)
+        return union
+
+
+def _rendered(scene: _Scene, view: MaskView) -> Iterator[tuple[QPoint, QImage]]:
     """Images and where they go."""
     from gen2studio.raster import compositing, views
 
-    if view is MaskView.OVERLAY:
-        for tint, matte in layers:
-            part = visible.intersected(_painted(matte, transform, visible))
+    visible, ratio = scene.visible, scene.ratio
+    if view in (MaskView.OVERLAY, MaskView.ONION):
+        for tint, matte, _ in scene.layers:
+            part = visible.intersected(_painted(matte, scene.transform, visible))
             if not part.isEmpty():
-                seen = _sampled(matte, part, transform, ratio, quick)
-                yield part.topLeft(), _tinted(seen, tint, opacity)
-        return
-    if view is MaskView.OUTLINE:
-        margin = views.OUTLINE_MARGIN
-        for tint, matte in layers:
-            part = visible.intersected(_painted(matte, transform, visible).adjusted(-4, -4, 4, 4))
-            if not part.isEmpty():
-                line = views.outline(
-                    _sampled(matte, part, transform, ratio, quick, margin), tint, 2 if ratio < 2 else 3
-                )
-                yield part.topLeft(), image_of(line)
-        return
+                yield part.topLeft(), _tinted(scene.sampled(matte, part), tint, scene.opacity)
+        if view is MaskView.ONION:
+            yield from _onion(scene)
+    elif view is MaskView.OUTLINE:
+        for tint, matte, _ in scene.layers:
+            yield from _outlined(scene, tint, matte)
+    elif view is MaskView.MATTE:
+        yield visible.topLeft(), image_of(views.matte(scene.result()), opaque=True)
+    elif view is MaskView.ALPHA:
+        yield visible.topLeft(), image_of(views.alpha(scene.result()), opaque=True)
+    elif view is MaskView.COLOUR:
+        yield visible.topLeft(), image_of(views.colour(scene.result(), scene.backdrop))
+    else:
+        dark, light = theme.colour("checker_dark"), theme.colour("checker_light")
+        union = scene.result()
+        board = compositing.checkerboard(
+            union.shape[1],
+            union.shape[0],
+            round(_CELL * ratio),
+            (dark.red(), dark.green(), dark.blue()),
+            (light.red(), light.green(), light.blue()),
+            round(visible.x() * ratio),
+            round(visible.y() * ratio),
+        )
+        yield visible.topLeft(), image_of(views.checker(union, board))
 
-    width, height = round(visible.width() * ratio), round(visible.height() * ratio)
-    union = np.zeros((height, width), np.uint8)
-    for _, matte in layers:
-        np.maximum(union, _sampled(matte, visible, transform, ratio, quick), out=union)
-    if view is MaskView.MATTE:
-        yield visible.topLeft(), image_of(views.matte(union), opaque=True)
-        return
-    dark, light = theme.colour("checker_dark"), theme.colour("checker_light")
-    board = compositing.checkerboard(
-        width,
-        height,
-        round(_CELL * ratio),
-        (dark.red(), dark.green(), dark.blue()),
-        (light.red(), light.green(), light.blue()),
-        round(visible.x() * ratio),
-        round(visible.y() * ratio),
-    )
-    yield visible.topLeft(), image_of(views.checker(union, board))
+
+def _onion(scene: _Scene) -> Iterator[tuple[QPoint, QImage]]:
+    """What the frames before and after cover and this one does not, and their outlines."""
+    import cv2
+
+    now = scene.result()
+    for step, matte in scene.neighbours:
+        tint = ONION[step]
+        beyond = np.asarray(cv2.subtract(scene.sampled(matte, scene.visible), now), np.uint8)
+        yield scene.visible.topLeft(), _tinted(beyond, tint, 0.55)
+        yield from _outlined(scene, tint, matte)
+
+
+def _outlined(scene: _Scene, tint: tuple[int, int, int], matte: NDArray[np.uint8]) -> Iterator[tuple[QPoint, QImage]]:
+    from gen2studio.raster import views
+
+    part = scene.visible.intersected(_painted(matte, scene.transform, scene.visible).adjusted(-4, -4, 4, 4))
+    if not part.isEmpty():
+        seen = scene.sampled(matte, part, views.OUTLINE_MARGIN)
+        yield part.topLeft(), image_of(views.outline(seen, tint, 2 if scene.ratio < 2 else 3))
 
 
 def _sampled(

@@ -35,6 +35,10 @@ class Pane:
     layers: Sequence[overlay.Layer]
     view: MaskView
     opacity: float
+    backdrop: tuple[int, int, int]
+    """Behind the subject in the view on colour."""
+    neighbours: Sequence[overlay.Neighbour]
+    """What onion skin shows of the frames before and after."""
     quick: bool
     """Pictures follow each other: take the nearest pixels."""
 
@@ -74,7 +78,21 @@ def paint_pane(painter: QPainter, dirty: QRect, pane: Pane) -> None:
         line = round(compare_painter.wipe_line(frame, pane.split))
         dirty = dirty.adjusted(max(0, line - dirty.left()), 0, 0, 0)
     media = transform.rect_to_view(0, 0, pane.extent.width, pane.extent.height)
-    overlay.paint_mattes(painter, dirty, media, transform, pane.layers, pane.view, pane.opacity, pane.quick)
+    if pane.view is MaskView.SIDE and pane.left:
+        return
+    view = MaskView.MATTE if pane.view is MaskView.SIDE else pane.view
+    overlay.paint_mattes(
+        painter,
+        dirty,
+        media,
+        transform,
+        pane.layers,
+        view,
+        pane.opacity,
+        pane.quick,
+        backdrop=pane.backdrop,
+        neighbours=pane.neighbours,
+    )
 
 
 def _inside(rect: QRectF) -> QRect:

@@ -142,12 +142,19 @@ class PictureView(QWidget):
             return Compare.OFF
         return self._session.compare
 
+    def _beside_matte(self) -> bool:
+        """Whether the picture is shown on the left and its matte on the right."""
+        return False
+
+    def _two_panes(self) -> bool:
+        return self._mode() is Compare.SIDE_BY_SIDE or self._beside_matte()
+
     def _panes(self) -> tuple[int, ...]:
-        return (0, 1) if self._mode() is Compare.SIDE_BY_SIDE else (1,)
+        return (0, 1) if self._two_panes() else (1,)
 
     def _pane_area(self, pane: int) -> QRect:
         area = self.view_area
-        if self._mode() is not Compare.SIDE_BY_SIDE:
+        if not self._two_panes():
             return area
         half = area.width() // 2
         if pane == 0:
@@ -160,7 +167,7 @@ class PictureView(QWidget):
         return self._transform.panned(self._pane_area(0).center().x() - self._pane_area(1).center().x(), 0)
 
     def _pane_at(self, point: QPointF) -> int:
-        return 0 if self._mode() is Compare.SIDE_BY_SIDE and point.x() < self._pane_area(1).left() else 1
+        return 0 if self._two_panes() and point.x() < self._pane_area(1).left() else 1
 
     # -- when it changes ---------------------------------------------------------------------------------------------
 
