@@ -43,6 +43,7 @@ from gen2studio.ui.canvas import (
     pane_painter,
     placard,
     reach,
+    shape_painter,
     shot_cards,
     sketch_painter,
 )
@@ -50,6 +51,7 @@ from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool, p
 from gen2studio.ui.canvas.picture_view import NOTHING, PictureView
 from gen2studio.ui.canvas.stage import Stage
 from gen2studio.ui.canvas.status_strip import HEIGHT
+from gen2studio.ui.canvas.view_transform import ViewTransform
 from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape, gesture_of
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Canvas(PictureView):
         self._hover: QPointF | None = None
         self._ring_area = QRect()
         self._sketch_area = QRect()
+        self._shape_area = QRect()
         self._pane = 0
         self._hint: Qt.CursorShape | None = None
         self._hovered: CanvasTool = self._tool()
@@ -87,6 +90,7 @@ class Canvas(PictureView):
         self._space = False
         self._space_used = False
         self._peek: Compare | None = None
+        self._panned: QPointF | None = None
         self._wiping = False
         self._wipe_hot = False
         self._wire()
@@ -103,6 +107,7 @@ class Canvas(PictureView):
         masks.matte_changed.connect(self._on_matte_changed)
         masks.objects_changed.connect(self._on_view_changed)
         masks.brush_changed.connect(self._on_brush_changed)
+        masks.shapes.changed.connect(self.update_shapes)
 
     def set_shots(self, cards: shot_cards.ShotCards, motion: MotionBrush) -> None:
         """Show given frames in place of slates, and let the motion brush paint with the canvas' tools."""
@@ -234,7 +239,8 @@ class Canvas(PictureView):
         names = ("Picture", "Matte") if self._beside_matte() else self.compare_names()
         labelled = Compare.SIDE_BY_SIDE if self._two_panes() else mode
         compare_painter.paint_labels(painter, labelled, names, *areas)
-        shift = self._pane_transform(self._pane)
+        shift = self.pane_transform
+        shape_painter.paint_shapes(painter, self._stage.fill_scene(), shift)
         sketch_painter.paint_sketch(painter, self._stage.sketch, shift)
         if self._ring_shown() and self._hover is not None:
             brush = self._masks.brush
@@ -260,6 +266,17 @@ class Canvas(PictureView):
         bounds = sketch_painter.bounds(self._stage.sketch, self._pane_transform(self._pane)).toAlignedRect()
         self.update(self._sketch_area.united(bounds).intersected(self.view_area))
         self._sketch_area = bounds
+
+    def update_shapes(self) -> None:
+        """What is drawn of the shapes changed."""
+        bounds = shape_painter.bounds(self._stage.fill_scene(), self.pane_transform).toAlignedRect()
+        self.update(self._shape_area.united(bounds).intersected(self.view_area))
+        self._shape_area = bounds
+
+    @property
+    def pane_transform(self) -> ViewTransform:
+        """Media pixels ↔ widget positions of the pane that the pointer is in."""
+        return self._pane_transform(self._pane)
 
     def _update_ring(self) -> None:
         fresh = QRect()
@@ -332,7 +349,7 @@ class Canvas(PictureView):
 
     def cancel_gesture(self) -> bool:
         """Esc: put back what the gesture in hand has done. False when there was none."""
-        self._wiping = False
+        self._wiping, self._panned = False, None
         self._hover_tool(None)
         cancelled = self._gestures.cancel()
         if cancelled:
@@ -342,12 +359,16 @@ class Canvas(PictureView):
     def _pointer(self, phase: Phase, point: QPointF, event: QMouseEvent | QTabletEvent) -> Pointer:
         return pointer_of(phase, event, point, self._pane_transform(self._pane).to_media(point))
 
-    def _press(self, point: QPointF, event: QMouseEvent | QTabletEvent) -> None:
+    def _press(self, point: QPointF, event: QMouseEvent | QTabletEvent, phase: Phase = Phase.PRESS) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         self._pane = self._pane_at(point)
-        pointer = self._pointer(Phase.PRESS, point, event)
+        pointer = self._pointer(phase, point, event)
         if self._gestures.active:
-            self._send(pointer)
+            if self._space or event.button() == Qt.MouseButton.MiddleButton:
+                # Between two clicks of one gesture the picture may be moved.
+                self._panned, self._space_used = point, self._space_used or self._space
+            else:
+                self._send(pointer)
             return
         if self._pair is None:
             return
@@ -389,7 +410,10 @@ class Canvas(PictureView):
 
     def _move(self, point: QPointF, event: QMouseEvent | QTabletEvent, down: bool) -> None:
         self._hover = point
-        if self._wiping:
+        if self._panned is not None:
+            self.set_transform(self._transform.panned(point.x() - self._panned.x(), point.y() - self._panned.y()))
+            self._panned = point
+        elif self._wiping:
             frame = self._frame()
             self._session.set_compare_split((point.x() - frame.left()) / max(1.0, frame.width()))
         elif self._gestures.active:
@@ -407,7 +431,9 @@ class Canvas(PictureView):
             self._tell_colour()
 
     def _release(self, point: QPointF, event: QMouseEvent | QTabletEvent) -> None:
-        if self._wiping:
+        if self._panned is not None:
+            self._panned = None
+        elif self._wiping:
             self._wiping = False
             self._update_cursor()
         else:
@@ -441,7 +467,7 @@ class Canvas(PictureView):
         if self._gestures.active:
             self._send(self._pointer(Phase.DOUBLE, event.position(), event))
         else:
-            self._press(event.position(), event)
+            self._press(event.position(), event, Phase.DOUBLE)
         event.accept()
 
     def tabletEvent(self, event: QTabletEvent) -> None:
