@@ -25,6 +25,7 @@ VERBS = {
     "generate": "make a shot, restyle a clip, or change a subject in it, with any generator",
     "stills": "a few still previews of a look or a storyboard as PNGs, in seconds",
     "propagate": "carry painted mattes through a clip",
+    "matte": "export mattes to files, or import them into a project",
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",
     "models": "list, add, check and remove model folders",
