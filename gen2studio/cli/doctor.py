@@ -56,6 +56,7 @@ def check_packages() -> list[Finding]:
         "av",
         "numpy",
         "opencv-python-headless",
+        "OpenEXR",
         "numba",
         "platformdirs",
     ):
@@ -118,11 +119,17 @@ def check_codecs() -> list[Finding]:
         return []
     import av.codec
 
-    wanted = {"libx264": "H.264 export", "libx265": "H.265 export", "prores_ks": "ProRes export", "png": "PNG export"}
+    wanted = {
+        "libx264": "H.264 export",
+        "libx265": "H.265 export",
+        "prores_ks": "ProRes export",
+        "png": "PNG export",
+        "libvpx-vp9": "WebM export with alpha",
+    }
     lacking = [what for name, what in wanted.items() if name not in av.codec.codecs_available]
     if lacking:
         return [Finding("note", "Encoders", f"without {', '.join(lacking)}", "pip install --force-reinstall av")]
-    return [Finding("ok", "Encoders", "H.264, H.265, ProRes, PNG")]
+    return [Finding("ok", "Encoders", "H.264, H.265, ProRes, VP9, PNG")]
 
 
 def check_torch() -> list[Finding]:
