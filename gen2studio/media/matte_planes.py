@@ -122,7 +122,8 @@ def _palette(frame: VideoFrame) -> MattePlanes:
     bgra[: len(table)] = table
     luma = _eight(bgra[:, 2::-1].astype(np.float32) @ np.asarray(_WEIGHTS, np.float32), 255)
     used = np.unique(numbers)
-    grey = bool((bgra[used, 0] == bgra[used, 1]).all() and (bgra[used, 1] == bgra[used, 2]).all())
+    # All of the palette counts: an image may hold nothing but the one object whose colour happens to be a grey.
+    grey = bool((bgra[:, 0] == bgra[:, 1]).all() and (bgra[:, 1] == bgra[:, 2]).all())
     alpha = bgra[:, 3][numbers] if int(bgra[used, 3].min()) < 255 else None
     counts = grey and 0 < int(luma[used].max()) < ID_LIMIT
     return MattePlanes(luma[numbers], alpha, numbers, alpha is None and (counts or not grey))
