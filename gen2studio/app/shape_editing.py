@@ -68,7 +68,10 @@ class ShapeEditing(QObject):
         """``painted`` with the object's shapes over it; itself where none counts on ``frame``. Read-only unless
         ``painted`` is being painted on."""
         shapes = self.of(owner)
-        return self._mattes.get(owner.id, frame, painted, shapes) if shapes else painted
+        if not shapes:
+            return painted
+        live = painted.flags.writeable or (self._draft is not None and self._draft.id == owner.id)
+        return self._mattes.get(owner.id, frame, painted, shapes, live)
 
     def _on_matte_changed(self, object_id: str, area: Rect | None) -> None:
         if area is not None:

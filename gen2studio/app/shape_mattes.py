@@ -28,6 +28,8 @@ class _Laid:
     shapes: tuple[MaskShape, ...]
     parts: list[Part]
     matte: Mask
+    frozen: bool
+    """Handed out as finished: it must not change any more."""
 
 
 class ShapeMattes:
@@ -38,14 +40,17 @@ class ShapeMattes:
         self._covers: OrderedDict[_Outline, tuple[Rect, Mask]] = OrderedDict()
         self._held = 0
 
-    def get(self, object_id: str, frame: int, painted: Mask, shapes: tuple[MaskShape, ...]) -> Mask:
-        """``painted`` (H, W) uint8 with the shapes that count on ``frame``; itself where none does."""
+    def get(self, object_id: str, frame: int, painted: Mask, shapes: tuple[MaskShape, ...], live: bool = False) -> Mask:
+        """``painted`` (H, W) uint8 with the shapes that count on ``frame``; itself where none does.
+
+        ``live``: a gesture is at work on it. Then the array is writable and the same one until the gesture ends, so
+        that only what changed costs; a finished matte is read-only and never changes.
+        """
         place = (object_id, frame)
         kept = self._laid.get(place)
         if kept is not None and kept.painted is painted and kept.shapes is shapes:
             self._laid.move_to_end(place)
-            kept.matte.setflags(write=painted.flags.writeable)
-            return kept.matte
+            return _handed(kept, live)
         parts = self._parts(shapes, frame, Extent(painted.shape[1], painted.shape[0]))
         if not parts:
             self._laid.pop(place, None)
@@ -53,19 +58,16 @@ class ShapeMattes:
         from gen2studio.raster import splines
 
         if kept is not None and kept.painted is painted:
-            kept.matte.setflags(write=True)
+            _thaw(kept)
             area = _changed(kept.parts, parts, Rect(0, 0, painted.shape[1], painted.shape[0]))
             splines.lay_parts(kept.matte, painted, parts, area)
             kept.shapes, kept.parts = shapes, parts
-            matte = kept.matte
         else:
-            matte = splines.laid(painted, parts)
-            self._laid[place] = _Laid(painted, shapes, parts, matte)
-        matte.setflags(write=painted.flags.writeable)
+            kept = self._laid[place] = _Laid(painted, shapes, parts, splines.laid(painted, parts), False)
         self._laid.move_to_end(place)
         while len(self._laid) > 1 and sum(entry.matte.nbytes for entry in self._laid.values()) > MATTES:
             self._laid.popitem(last=False)
-        return matte
+        return _handed(kept, live)
 
     def refresh(self, object_id: str, frame: int, area: Rect) -> None:
         """``area`` of the painted matte was changed in place."""
@@ -73,7 +75,7 @@ class ShapeMattes:
         if kept is not None:
             from gen2studio.raster import splines
 
-            kept.matte.setflags(write=True)
+            _thaw(kept)
             splines.lay_parts(kept.matte, kept.painted, kept.parts, area)
 
     def differing(self, old: Sequence[MaskShape], new: Sequence[MaskShape], frame: int, extent: Extent) -> Rect:
@@ -107,6 +109,20 @@ class ShapeMattes:
         else:
             self._covers.move_to_end(key)
         return found
+
+
+def _handed(kept: _Laid, live: bool) -> Mask:
+    if live:
+        _thaw(kept)
+    kept.frozen = not live
+    kept.matte.setflags(write=live)
+    return kept.matte
+
+
+def _thaw(kept: _Laid) -> None:
+    """A matte that somebody took for finished stays as it is: changes go to a copy."""
+    if kept.frozen:
+        kept.matte, kept.frozen = kept.matte.copy(), False
 
 
 def _changed(old: Sequence[Part], new: Sequence[Part], whole: Rect) -> Rect:

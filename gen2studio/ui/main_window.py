@@ -24,6 +24,7 @@ from gen2studio.ui.panels.media_pool import MediaPool
 from gen2studio.ui.panels.takes_panel import TakesPanel
 from gen2studio.ui.pool_thumbnails import PoolThumbnails
 from gen2studio.ui.timeline.panel import TimelinePanel
+from gen2studio.ui.tools.options_strip import OptionsStrip
 from gen2studio.ui.tools.tool_bar import CanvasToolBar
 from gen2studio.ui.viewer_panel import ViewerPanel
 from gen2studio.ui.widgets.key_keeper import KeyKeeper
@@ -55,7 +56,10 @@ class MainWindow(QMainWindow):
 
         self.canvas = Canvas(session, studio.masks, self)
         self.tool_bar = CanvasToolBar(session, self)
-        self.viewer = ViewerPanel(session, studio.player, self.canvas, self.tool_bar, actions, self)
+        self.tool_options = OptionsStrip(session, studio.masks, self.canvas, self)
+        self.viewer = ViewerPanel(
+            session, studio.player, self.canvas, self.tool_bar, actions, self, options=self.tool_options
+        )
         self.setCentralWidget(self.viewer)
         self.thumbnails = PoolThumbnails(self)
         self.pool = MediaPool(studio.store, self.thumbnails.request, self)
@@ -64,6 +68,8 @@ class MainWindow(QMainWindow):
         self.generate = GeneratePanel(window_generate.services(self, self.motion), actions, self)
         self.timeline = TimelinePanel(session, studio.editing, self)
         self.takes = TakesPanel(session, studio.generation, studio.take_folder, studio.is_stale, actions, self)
+        self.takes.model.thumbnails = self.thumbnails.request
+        self.pool.model.take_folder = self.timeline.view.painter.take_folder = studio.take_folder
 
         self._docks: dict[str, QDockWidget] = {}
         self._empty: set[str] = set()

@@ -29,7 +29,10 @@ class ViewerPanel(QWidget):
         tool_bar: QWidget,
         actions: dict[str, QAction],
         parent: QWidget | None = None,
+        *,
+        options: QWidget | None = None,
     ) -> None:
+        """``options`` stands over the canvas."""
         super().__init__(parent)
         self.setObjectName("viewerPanel")
         self._session = session
@@ -69,7 +72,13 @@ class ViewerPanel(QWidget):
         middle.setContentsMargins(0, 0, 0, 0)
         middle.setSpacing(0)
         middle.addWidget(tool_bar)
-        middle.addWidget(canvas, 1)
+        column = QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        if options is not None:
+            column.addWidget(options)
+        column.addWidget(canvas, 1)
+        middle.addLayout(column, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

@@ -139,7 +139,7 @@ def _paint_chosen(painter: QPainter, shape: MaskShape, scene: ShapeScene, transf
     for index, point in enumerate(points):
         hot = scene.hot is not None and scene.hot.part == "point" and scene.hot.index == index
         _paint_point(painter, transform.to_view(point.x, point.y), ink, index in scene.points, hot, keyed)
-    if scene.box and len(scene.points or points) > 1:
+    if scene.box:
         _paint_box(painter, points, scene, transform)
     _paint_name(painter, shape, points, keyed, ink, transform)
 

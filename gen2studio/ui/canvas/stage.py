@@ -69,6 +69,11 @@ class Stage:
         return self.masks.shapes
 
     @property
+    def draws_shapes(self) -> bool:
+        """Whether lasso, polygon, rectangle and ellipse leave a shape instead of paint."""
+        return self.shapes.settings.drawn_as == "shape" and not self.paints_motion
+
+    @property
     def extent(self) -> Extent:
         return self.masks.extent
 

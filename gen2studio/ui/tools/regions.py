@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from gen2studio.core.geometry import Rect
+from gen2studio.core.mask_shape import ShapePoint
+from gen2studio.document import outlines
 from gen2studio.raster.tiles import Mask
 from gen2studio.ui.canvas.gestures import Gesture, Phase, Pointer
 from gen2studio.ui.canvas.stage import Stage
@@ -59,8 +61,17 @@ def _put_polygon(stage: Stage, points: list[tuple[float, float]], subtract: bool
 
     extent = stage.extent
     across, down = (max(axis) - min(axis) for axis in zip(*points, strict=True))
-    if len(points) >= 3 and across > 0 and down > 0:
+    if len(points) < 3 or across <= 0 or down <= 0:
+        return
+    if stage.draws_shapes:
+        corners = shapes.simplified(points, 1.0) if name == "Lasso" else points
+        stage.shapes.draw("polygon", [ShapePoint(x, y) for x, y in corners], _operation(stage, subtract), name)
+    else:
         stage.lay(name, lambda _matte: shapes.polygon(extent, points), subtract=subtract, pixels=int(across * down))
+
+
+def _operation(stage: Stage, subtract: bool) -> str:
+    return "subtract" if subtract else stage.shapes.settings.operation
 
 
 def rectangle(stage: Stage, press: Pointer) -> Gesture:
@@ -86,10 +97,15 @@ def _boxed(stage: Stage, press: Pointer, kind: str, name: str) -> Gesture:
             stage.redraw()
         ends = corners(press, pointer)
     (x0, y0), (x1, y1) = ends
+    if x0 == x1 or y0 == y1:
+        return
+    if stage.draws_shapes:
+        outline = outlines.ellipse(x0, y0, x1, y1) if kind == "ellipse" else outlines.rectangle(x0, y0, x1, y1)
+        stage.shapes.draw("bezier", outline, _operation(stage, subtract), name)
+        return
     draw = shapes.rectangle if kind == "rectangle" else shapes.ellipse
     extent, pixels = stage.extent, int(abs(x1 - x0) * abs(y1 - y0))
-    if x0 != x1 and y0 != y1:
-        stage.lay(name, lambda _matte: draw(extent, x0, y0, x1, y1), subtract=subtract, pixels=pixels)
+    stage.lay(name, lambda _matte: draw(extent, x0, y0, x1, y1), subtract=subtract, pixels=pixels)
 
 
 def corners(press: Pointer, now: Pointer) -> list[tuple[float, float]]:

@@ -150,8 +150,9 @@ def _nearest_on(curve: NDArray[np.float64], aim: NDArray[np.float64]) -> tuple[f
 
 
 def box_of(points: Sequence[ShapePoint], chosen: Iterable[int]) -> QRectF:
-    """Media pixels around the chosen points."""
-    own = [points[i] for i in chosen] or list(points)
+    """Media pixels around the chosen points; around all of them where fewer than two are chosen."""
+    own = [points[i] for i in chosen]
+    own = own if len(own) > 1 else list(points)
     xs, ys = [p.x for p in own], [p.y for p in own]
     return QRectF(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
 

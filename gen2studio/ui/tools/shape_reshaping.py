@@ -316,7 +316,7 @@ def _transform(stage: Stage, press: Pointer, grip: tuple[int, int] | str) -> Ges
     """Scale by a grip (Shift keeps the proportions, Alt scales around the middle), rotate, or move what is selected."""
     shapes = stage.shapes
     owner, frame, shape, box = shapes.owner(), shapes.key_frame, shapes.chosen(), _box(stage)
-    points = shapes.points or None
+    points = shapes.points if len(shapes.points) > 1 else None
     centre = box.center()
 
     def changed(pointer: Pointer) -> Callable[[Document], Document]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QWidget
 
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.session import Session
@@ -19,6 +19,8 @@ _GROUPS = (
     ("select_box", "include", "exclude"),
     ("hand", "zoom"),
 )
+
+_SIDE, _GAP, _MARGIN = 30, 2, 4
 
 
 class CanvasToolBar(QWidget):
@@ -35,19 +37,46 @@ class CanvasToolBar(QWidget):
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
         self.buttons: dict[str, QToolButton] = {}
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 6, 4, 6)
-        layout.setSpacing(2)
+        self._lines: list[QFrame] = []
         for index, names in enumerate(_GROUPS):
             if index:
-                layout.addSpacing(3)
-                layout.addWidget(self._line())
-                layout.addSpacing(3)
+                self._lines.append(self._line())
             for name in names:
-                layout.addWidget(self._button(name))
-        layout.addStretch(1)
+                self._button(name)
+        self._columns = 0
+        self._arrange(1)
         session.tool_changed.connect(self._on_tool_changed)
         self._on_tool_changed(session.tool)
+
+    def _arrange(self, columns: int) -> None:
+        """Place the buttons; two columns where the viewer is too low for one."""
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self.setFixedWidth(2 * _MARGIN + columns * _SIDE + (columns - 1) * _GAP)
+        y = _MARGIN + 2
+        for index, names in enumerate(_GROUPS):
+            if index:
+                self._lines[index - 1].setGeometry(_MARGIN, y + 2, self.width() - 2 * _MARGIN, 1)
+                y += 7
+            for place, name in enumerate(names):
+                row, column = divmod(place, columns)
+                self.buttons[name].move(_MARGIN + column * (_SIDE + _GAP), y + row * (_SIDE + _GAP))
+            y += -(-len(names) // columns) * (_SIDE + _GAP)
+
+    def _height(self, columns: int) -> int:
+        rows = sum(-(-len(names) // columns) for names in _GROUPS)
+        return 2 * _MARGIN + rows * (_SIDE + _GAP) + 7 * (len(_GROUPS) - 1)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.width(), self._height(1))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.width(), self._height(2))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._arrange(1 if event.size().height() >= self._height(1) else 2)
+        super().resizeEvent(event)
 
     def _line(self) -> QFrame:
         line = QFrame(self)
@@ -64,7 +93,7 @@ class CanvasToolBar(QWidget):
         button.setToolTip(f"{row.text} ({key})\n{row.tip}")
         button.setIcon(theme.icon(row.icon))
         button.setIconSize(QSize(18, 18))
-        button.setFixedSize(30, 30)
+        button.setFixedSize(_SIDE, _SIDE)
         button.setCheckable(True)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setProperty("tool", name)
