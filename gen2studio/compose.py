@@ -6,7 +6,8 @@ Everything here is cheap until it is used: generators and mask tools import thei
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gen2studio.core.errors import StudioError
 from gen2studio.core.log import topic
@@ -16,7 +17,6 @@ from gen2studio.engine.catalog import Catalog, PresetInfo, PromptWord
 from gen2studio.engine.generators import Generator
 from gen2studio.engine.job_queue import JobQueue
 from gen2studio.engine.local import LocalEngine
-from gen2studio.engine.mask_tools import MaskSelector, MaskTracker
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
@@ -24,7 +24,9 @@ from gen2studio.engine.workspace import Workspace
 if TYPE_CHECKING:
     from gen2studio.app.planning_parts import FoundAdapter
     from gen2studio.app.studio import Studio
+    from gen2studio.engine.mask_engines import MaskEngineEntry, MaskEngines
     from gen2studio.models.library import ModelLibrary
+    from gen2studio.models.mask_models import MaskModelLibrary
 
 
 @functools.cache
@@ -134,21 +136,51 @@ def look_catalog() -> Catalog:
     return StudioCatalog()
 
 
-def _tracker() -> MaskTracker:
-    from gen2studio.segmentation.tracker import FlowTracker
+@functools.cache
+def _mask_models() -> MaskModelLibrary:
+    from gen2studio.models.mask_models import MaskModelLibrary
 
-    return FlowTracker()
+    return MaskModelLibrary()
 
 
-def _selector() -> MaskSelector:
-    from gen2studio.segmentation.selector import GraphCutSelector
+def mask_engines() -> MaskEngines:
+    """The engines that select subjects and carry mattes, best first. Models added later appear by themselves."""
+    from gen2studio.engine.mask_engines import MaskEngines
 
-    return GraphCutSelector()
+    return MaskEngines(_mask_engine_entries)
+
+
+def _mask_engine_entries() -> list[MaskEngineEntry]:
+    from gen2studio.segmentation.catalog import mask_engine_entries
+
+    try:
+        models = _mask_models().models()
+    except StudioError as error:
+        topic("models").error("%s", error)
+        models = ()
+    return mask_engine_entries(models, _load_torch, _has_gpu)
+
+
+def add_mask_model(path: Path) -> str:
+    """Check a mask model and add it to the engines; returns its engine id. Raises ModelError with one sentence."""
+    return _mask_models().add(path).id
+
+
+def _load_torch() -> Any:
+    from gen2studio.diffusion.runtime.torch_loading import load_torch
+
+    return load_torch()
+
+
+def _has_gpu() -> bool:
+    from gen2studio.diffusion.runtime.device import quick_machine
+
+    return quick_machine().device == "cuda"
 
 
 def build_worker(queue: JobQueue, sink: EventSink) -> EngineWorker:
     """The worker of this program: what the window's engine thread and headless verbs run. Call it on that thread."""
-    return EngineWorker(queue, sink, generator_registry(), tracker=_tracker, selector=_selector)
+    return EngineWorker(queue, sink, generator_registry(), masks=mask_engines())
 
 
 def headless_engine(sink: EventSink, workspace: Workspace | None = None) -> LocalEngine:

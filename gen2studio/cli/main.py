@@ -24,6 +24,7 @@ PROGRAM = "gen2studio"
 VERBS = {
     "generate": "make a shot, restyle a clip, or change a subject in it, with any generator",
     "stills": "a few still previews of a look or a storyboard as PNGs, in seconds",
+    "segment": "select a subject on one frame from clicks, a box or words",
     "propagate": "carry painted mattes through a clip",
     "matte": "export mattes to files, or import them into a project",
     "probe": "say what a media file holds",

@@ -7,6 +7,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def torch_as_the_program_loads_it() -> None:
+    """What a test imports from the model libraries by itself comes after the program's own precautions."""
+    from gen2studio.diffusion.runtime.torch_loading import load_torch
+
+    load_torch()
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random Wan VACE checkpoint with a patch VAE that reconstructs (any number of frames 4k+1)."""

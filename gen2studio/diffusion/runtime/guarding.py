@@ -31,6 +31,12 @@ def guard_imports() -> None:
     """
     os.environ.update(_SETTINGS)
     os.environ.pop("DIFFUSERS_TRUST_REMOTE_KERNELS", None)
+    _hide_torchvision()
+
+
+@functools.lru_cache(maxsize=1)
+def _hide_torchvision() -> None:
+    """Once: :mod:`torchvision_operators` may let it in again."""
     if torchvision_mismatch() and "torchvision" not in sys.modules:
         # None makes "import torchvision" fail like a package that is not installed, which the libraries can live with.
         sys.modules["torchvision"] = None  # type: ignore[assignment]
@@ -51,6 +57,11 @@ def torchvision_mismatch() -> str:
     except importlib.metadata.PackageNotFoundError:
         return ""
     return mismatch(torch, vision, needs)
+
+
+def other_version() -> bool:
+    """Whether the installed torchvision was made for another version of torch, not only for another build of it."""
+    return "made for torch" in torchvision_mismatch()
 
 
 def mismatch(torch: str, vision: str, needs: list[str]) -> str:

@@ -19,6 +19,7 @@ from types import ModuleType
 
 from gen2studio.core.garbage import collector_paused
 from gen2studio.diffusion.runtime.guarding import guard_imports
+from gen2studio.diffusion.runtime.torchvision_operators import admit_torchvision
 
 _LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libtorch.so", "libtorch_python.so")
 """In the order they need each other; the CUDA ones are pulled in by libtorch.so where they are installed."""
@@ -40,11 +41,12 @@ _MADV_POPULATE_READ = 22
 def load_torch() -> ModuleType:
     """``import torch`` without freezing other threads. Call it on the engine thread. Raises ImportError."""
     guard_imports()
-    if "torch" in sys.modules:
-        return sys.modules["torch"]
-    _map_libraries()
-    with collector_paused():
-        return importlib.import_module("torch")
+    if "torch" not in sys.modules:
+        _map_libraries()
+        with collector_paused():
+            importlib.import_module("torch")
+    admit_torchvision()
+    return sys.modules["torch"]
 
 
 def load_diffusers() -> ModuleType:
