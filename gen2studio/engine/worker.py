@@ -57,8 +57,9 @@ class SteppedBack(Cancelled):
 class EngineWorker:
     """Runs the jobs of one :class:`JobQueue`. Build it, run it and close it on one thread.
 
-    ``masks`` are the engines for mattes; a program with one tracker and one selector gives ``tracker`` and ``selector``,
-    which load it when first needed. ``reader`` decodes footage; when it has a ``close`` it is called at the end.
+    ``masks`` are the engines for mattes; a program with one tracker and one selector gives ``tracker`` and
+    ``selector``, which load it when first needed. ``reader`` decodes footage; when it has a ``close`` it is called at
+    the end.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class MaskModel:
 
 
 def is_mask_model(path: Path) -> bool:
-    """Whether ``path`` is meant as a mask model: a torch archive, or a folder whose config names one of the families."""
+    """Whether ``path`` is meant as a mask model: a torch archive, or a folder whose config names one of them."""
     if path.is_file():
         return path.suffix.lower() in ARCHIVES
     try:
@@ -97,7 +97,7 @@ def check_mask_model(path: Path) -> MaskModel:
     if path.suffix.lower() not in ARCHIVES:
         raise ModelError(
             f"“{path.name}” is no mask model.",
-            "Use a Segment Anything .pth file, or the folder of a SAM 2 or SAM 3 model.",
+            "Use a Segment Anything .pth, or the folder of a SAM 2 or SAM 3 model.",
         )
     tensors = read_archive(path)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}

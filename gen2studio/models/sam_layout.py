@@ -1,8 +1,9 @@
 """Which Segment Anything model a checkpoint holds, read from the names and shapes of its tensors alone.
 
-Kirillov et al., "Segment Anything", ICCV 2023: an image encoder (ViT of Li et al., arXiv 2203.16527: windowed attention
-with a few global blocks, relative positions), a prompt encoder and a mask decoder. What the shapes don't say is the same
-in every published checkpoint: eight heads in the decoder, a two-block two-way transformer, three masks per prompt.
+Kirillov et al., "Segment Anything", ICCV 2023: an image encoder (ViT of Li et al., arXiv 2203.16527: windowed
+attention with a few global blocks, relative positions), a prompt encoder and a mask decoder. What the shapes don't say
+is the same in every published checkpoint: eight heads in the decoder, a two-block two-way transformer, three masks per
+prompt.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The names, shapes and types of the tensors in a ``.pth`` file, without torch and without running what is in it.
 
-A file of ``torch.save`` is a ZIP archive: a pickle that names the tensors, and their bytes one entry each. A pickle is a
-program; here it is read by an unpickler that knows the handful of names a plain state dict needs, and replaces them
+A file of ``torch.save`` is a ZIP archive: a pickle that names the tensors, and their bytes one entry each. A pickle is
+a program; here it is read by an unpickler that knows the handful of names a plain state dict needs, and replaces them
 with descriptions. Anything else in it is refused before it could be looked up.
 """
 

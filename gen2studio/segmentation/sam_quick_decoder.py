@@ -7,8 +7,8 @@ token; matrix products being associative, the projections can be applied to the 
 
 The biases of the keys are the same for every image token and fall out of the softmax. Transposed convolutions whose
 stride is their size are plain matrix products, and everything after them works pixel by pixel, so that pixels are put
-in order only at the end, on one number each. Checked against ``MaskDecoder`` itself in the tests; clicks are answered by
-the package's own predictor.
+in order only at the end, on one number each. Checked against ``MaskDecoder`` itself in the tests; clicks are answered
+by the package's own predictor.
 """
 
 from __future__ import annotations

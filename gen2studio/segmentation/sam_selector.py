@@ -68,7 +68,7 @@ class SamSelector:
             self._embedding(key, request, context)
             self._loaded(context)
             return
-        wish, last = wish_of(request, context, self._last)
+        wish, _ = wish_of(request, context, self._last)
         embedding = self._embedding(key, request, context)
         context.progress(0, 1, "Selecting")
         answer = self.answer(embedding, wish)
@@ -244,7 +244,7 @@ def load_sam(model: MaskModel, load_torch: Loader) -> Any:
     try:
         state = torch.load(model.path, map_location="cpu", weights_only=True, mmap=True)
         for wrapper in ("model", "state_dict"):
-            state = state[wrapper] if wrapper in state else state
+            state = state.get(wrapper, state)
         sam.load_state_dict(state)
         return sam.to("cuda" if torch.cuda.is_available() else "cpu").requires_grad_(False)
     except MemoryError:

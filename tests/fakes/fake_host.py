@@ -52,7 +52,8 @@ class FakeHost(QObject):
         signals = {
             StateChanged: self.state_changed, Progress: self.progressed, FrameReady: self.frame_ready,
             MaskReady: self.mask_ready, Estimated: self.estimated, Noted: self.noted, StepPreview: self.step_previewed,
-            SelectionPreviewed: self.selection_previewed, LossMeasured: self.loss_measured, TestFrameReady: self.test_frame_ready, AdapterReady: self.adapter_ready,
+            SelectionPreviewed: self.selection_previewed, LossMeasured: self.loss_measured,
+            TestFrameReady: self.test_frame_ready, AdapterReady: self.adapter_ready,
         }  # fmt: skip
         signals[type(event)].emit(event)
 
