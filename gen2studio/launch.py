@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from gen2studio.app.studio import Studio
     from gen2studio.ui.main_window import MainWindow
 
+_LATE = ("numpy", "ctypes", "html", "platform", "subprocess")
+"""Imported when they are first used: none of them has a part in the first frame."""
 _WITHOUT_QT = ("gen2studio.compose", "gen2studio.app.planning", "gen2studio.app.recovery", "gen2studio.media.metadata")
 
 
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     services, window = open_window()
     services.start()
+
+    import signal
 
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
@@ -57,12 +60,14 @@ def open_window() -> tuple[Studio, MainWindow]:
     Nothing made here dies before the program does, so the garbage collector looks at none of it.
     """
     garbage.pause()
-    late_import.import_late("numpy")
-    # PySide6 reads the source text of every module imported after it, to see whether it uses Qt.
+    for name in _LATE:
+        late_import.import_late(name)
     for name in _WITHOUT_QT:
         importlib.import_module(name)
 
     from PySide6.QtWidgets import QApplication
+
+    _leave_sources_unread()
 
     from gen2studio.ui import theme
 
@@ -81,6 +86,19 @@ def open_window() -> tuple[Studio, MainWindow]:
     window.late.add(garbage.resume)
     window.show()
     return services, window
+
+
+def _leave_sources_unread() -> None:
+    """Answer for PySide6 what it reads the text of every imported module for.
+
+    It wants to know which modules may ask for names in its other spelling (``from __feature__ import …``): three
+    hundred files before the first frame, a twentieth of the start, and as many again when torch is imported. None of
+    ours does, and a module that is told to be one of Qt's and asks for nothing is left alone.
+    """
+    from shibokensupport import feature  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    if hasattr(feature, "_mod_uses_pyside"):  # pyright: ignore[reportUnknownArgumentType]
+        setattr(feature, "_mod_uses_pyside", lambda _module: True)  # noqa: B010  # pyright: ignore
 
 
 def _warm_kernels() -> None:

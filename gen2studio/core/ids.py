@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 
 _SHAPE = re.compile(r"^[a-z]{1,8}-[0-9a-f]{12,32}$")
 
 
 def new_id(prefix: str) -> str:
     """A fresh id like ``clip-3f9a0c1d2e4b``; 48 random bits are ample inside one project."""
-    return f"{prefix}-{secrets.token_hex(6)}"
+    return f"{prefix}-{os.urandom(6).hex()}"
 
 
 def is_id(text: str) -> bool:

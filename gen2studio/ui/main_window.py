@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
 
 LAYOUT_VERSION = 2
+_DOCKS = {
+    "media": "Media", "history": "History", "generate": "Generate", "masks": "Masks",
+    "timeline": "Timeline", "storyboard": "Storyboard", "takes": "Takes", "queue": "Queue",
+}  # fmt: skip
+"""Name → title."""
 
 
 class MainWindow(QMainWindow):
@@ -62,16 +67,20 @@ class MainWindow(QMainWindow):
         )
         self.setCentralWidget(self.viewer)
         self.thumbnails = PoolThumbnails(self)
-        self.pool = MediaPool(studio.store, self.thumbnails.request, self)
+        # Panels are made inside their docks: one that changes its parent has fonts and colours of all its widgets
+        # worked out again.
+        docks = self._docks = {name: QDockWidget(title, self) for name, title in _DOCKS.items()}
+        self.pool = MediaPool(studio.store, self.thumbnails.request, docks["media"])
         self.motion = MotionBrush(studio.generation, studio.masks, self)
         self.canvas.set_shots(ShotCards(session, studio.generation, self), self.motion)
-        self.generate = GeneratePanel(window_generate.services(self, self.motion), actions, self)
-        self.timeline = TimelinePanel(session, studio.editing, self)
-        self.takes = TakesPanel(session, studio.generation, studio.take_folder, studio.is_stale, actions, self)
+        self.generate = GeneratePanel(window_generate.services(self, self.motion), actions, docks["generate"])
+        self.timeline = TimelinePanel(session, studio.editing, docks["timeline"])
+        self.takes = TakesPanel(
+            session, studio.generation, studio.take_folder, studio.is_stale, actions, docks["takes"]
+        )
         self.takes.model.thumbnails = self.thumbnails.request
         self.pool.model.take_folder = self.timeline.view.painter.take_folder = studio.take_folder
 
-        self._docks: dict[str, QDockWidget] = {}
         self._empty: set[str] = set()
         self._fresh = False
         self._build_docks()
@@ -105,31 +114,18 @@ class MainWindow(QMainWindow):
             self.dockOptions() | QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.GroupedDragging
         )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
-        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
-        for name, title, widget, area in (
-            ("media", "Media", self.pool, left),
-            ("history", "History", None, left),
-            ("generate", "Generate", self.generate, right),
-            ("masks", "Masks", None, right),
-            ("timeline", "Timeline", self.timeline, bottom),
-            ("storyboard", "Storyboard", None, bottom),
-            ("takes", "Takes", self.takes, bottom),
-            ("queue", "Queue", None, bottom),
-        ):
-            dock = QDockWidget(title, self)
+        shown = {"media": self.pool, "generate": self.generate, "timeline": self.timeline, "takes": self.takes}
+        for name, dock in self._docks.items():
             dock.setObjectName(f"dock.{name}")
-            if widget is not None:
-                dock.setWidget(widget)
+            if name in shown:
+                dock.setWidget(shown[name])
             else:
                 self._fill_later(name, dock)
             dock.toggleViewAction().setObjectName(f"dock.{name}.toggle")
-            self.addDockWidget(area, dock)
-            self._docks[name] = dock
             dock.dockLocationChanged.connect(lambda _area: self._titles.start())
             dock.topLevelChanged.connect(lambda _floating: self._titles.start())
             dock.visibilityChanged.connect(lambda _visible: self._titles.start())
-        self.setCorner(Qt.Corner.BottomRightCorner, right)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self._arrange_docks()
 
     def _fill_later(self, name: str, dock: QDockWidget) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QRectF
 
 from gen2studio.core.geometry import Extent, Rect
@@ -13,6 +12,8 @@ from gen2studio.ui import theme
 from gen2studio.ui.canvas import compare_painter
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gen2studio.app.viewer_feed import Bgra, ViewerPicture
 
 

@@ -62,29 +62,31 @@ class GeneratePanel(QWidget):
         self._training: QWidget | None = None
         self._item: MediaItem | None = None
 
-        self.heading = ElidedLabel(parent=self)
+        # Everything is made where it stays: a widget that changes its parent has fonts and colours of all inside it
+        # worked out again.
+        scroll = QScrollArea(self)
+        scroll.setObjectName("generate.scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside = QWidget(scroll)
+        scroll.setWidget(inside)
+        self.heading = ElidedLabel(parent=inside)
         self.heading.setObjectName("generate.heading")
         self.heading.setProperty("role", "muted")
-        self.mode = ModeChooser(self)
-        self.generator = GeneratorChooser(self)
-        self.unserved = EmptyState("lock", "", "", "", self)
+        self.mode = ModeChooser(inside)
+        self.generator = GeneratorChooser(inside)
+        self.unserved = EmptyState("lock", "", "", "", inside)
         self.unserved.setObjectName("generate.unserved")
-        self.body = QWidget(self)
-        self.not_honoured = NotHonoured(self)
+        self.body = QWidget(inside)
+        self.not_honoured = NotHonoured(inside)
         self._build_body(actions)
 
-        inside = QWidget(self)
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(10, 8, 10, 8)
         self._column.setSpacing(theme.SPACING)
         for widget in (self.heading, self.mode, self.generator, self.unserved, self.body, self.not_honoured):
             self._column.addWidget(widget)
         self._column.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setObjectName("generate.scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         self.footer = GenerateFooter(self._generation, actions, self)
         self.footer.still_chosen.connect(self._generation.show_still)
         outer = QVBoxLayout(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QSlider, QStyle, QStyleOptionSlider, QWidget
+from PySide6.QtWidgets import QSlider, QWidget
 
 from gen2studio.ui import theme
 
@@ -16,6 +16,9 @@ class MiddleSlider(QSlider):
         super().__init__(Qt.Orientation.Horizontal, parent)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
+        # With these Python learns six hundred names, and such sliders wait in sections that are closed at the start.
+        from PySide6.QtWidgets import QStyle, QStyleOptionSlider
+
         option = QStyleOptionSlider()
         self.initStyleOption(option)
         handle = QRectF(
