@@ -15,6 +15,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="file.revert", text="Revert to saved", tip="Drop everything since the last save.", icon="rotate-ccw", menu="File", group="save"),
     Action(id="file.import", text="Import media…", tip="Add clips, images or sound to the media pool.", key="Ctrl+I", icon="import", menu="File", group="media"),
     Action(id="file.relink", text="Relink missing media…", tip="Point offline media at their new place.", icon="link", menu="File", group="media"),
+    Action(id="file.collect", text="Collect media into project", tip="Copy clips, images and depth passes that lie elsewhere into the project, so that it can be carried away.", icon="package", menu="File", group="media"),
     Action(id="file.export", text="Export…", tip="Write the timeline to a film or an image sequence.", key="Ctrl+E", icon="download", menu="File", group="media"),
     Action(id="file.preferences", text="Preferences…", tip="Change how the program works on this machine.", key="Ctrl+,", icon="settings", menu="File", group="end"),
     Action(id="file.quit", text="Quit", tip="Close Gen2 Studio; running jobs resume at the next start.", key="Ctrl+Q", icon="power", menu="File", group="end"),

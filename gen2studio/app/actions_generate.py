@@ -76,6 +76,10 @@ ROWS: tuple[Action, ...] = (
         tip="Take the chosen take off the clip; undo brings it back.",
     ),
     Action(
+        id="take.purge", text="Delete discarded takes…", icon="trash-2", menu="Generate", group="take",
+        tip="Free the disk of takes that no clip lists any more; you are asked first, for undo can't bring them back.",
+    ),
+    Action(
         id="take.reuse", text="Reuse settings of take", icon="rotate-ccw", menu="Generate", group="take",
         tip="Set all controls to what made the chosen take.",
     ),

@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +35,15 @@ from gen2studio.core.media_info import MediaKind
 from gen2studio.core.paths import data_dir, write_atomic
 from gen2studio.document import codec
 from gen2studio.document.look import Look
-from gen2studio.document.looks import each_look
+from gen2studio.document.looks import each_look, map_looks
 from gen2studio.document.model import Document, MediaItem
 from gen2studio.raster.tiles import TileStore
 
 SUFFIX = ".g2s"
 BIGGEST_BLOB = 512 << 20
 _BIGGEST_JSON = 1 << 30
+_PICTURES = frozenset({".png", ".exr", ".tif", ".tiff", ".jpg", ".jpeg"})
+"""Files that numbered depth passes are made of; anything else is one film."""
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 _TILE = re.compile(r"^[0-9a-f]{32}$")
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -201,9 +203,17 @@ class Project:
 
     @staticmethod
     def _remapped(document: Document, old: Path, new: Path) -> Document:
-        """Collected media lies inside the working folder, wherever that is."""
+        """Collected media and depth passes lie inside the working folder, wherever that is."""
         if old == new:
             return document
+
+        def moved(look: Look) -> Look:
+            depth = look.depth_pass
+            if depth is None or not Path(depth.path).is_relative_to(old):
+                return look
+            return replace(look, depth_pass=replace(depth, path=(new / Path(depth.path).relative_to(old)).as_posix()))
+
+        document = map_looks(document, moved)
         media: dict[str, MediaItem] = {}
         for key, item in document.media.items():
             path = Path(item.path)
@@ -275,16 +285,24 @@ class Project:
             shutil.rmtree(before[0], ignore_errors=True)
         return moved
 
+    def rehomed(self, document: Document, before: Path) -> Document:
+        """``document`` with what lay in the working folder ``before`` where it lies now."""
+        return self._remapped(document, before, self.folder)
+
     def collect(self, document: Document) -> Document:
-        """Copy the media into the project (``media/``) so that it can be carried away; returns the changed document."""
-        media: dict[str, MediaItem] = {}
+        """Copy media and depth passes into the project (``media/``) so that it can be carried away; returns the changed
+        document. What is not there stays where it was said to be."""
+        return self.with_collected(document, self.copy_in(document))
+
+    def copy_in(self, document: Document) -> dict[str, str]:
+        """Copy what lies elsewhere into ``media/``; where each path is now. Raises ProjectError."""
         target = self.folder / "media"
+        carried: dict[str, str] = {}
         with _disk():
             target.mkdir(parents=True, exist_ok=True)
             for key, item in document.media.items():
                 source = Path(item.path)
                 if source.is_relative_to(self.folder) or not source.is_file():
-                    media[key] = item
                     continue
                 # The id keeps two files of one name apart.
                 if item.info.kind is MediaKind.SEQUENCE:
@@ -292,8 +310,43 @@ class Project:
                         shutil.copy2(frame, target / f"{key}_{frame.name}")
                 else:
                     shutil.copy2(source, target / f"{key}_{source.name}")
-                media[key] = replace(item, path=(target / f"{key}_{source.name}").as_posix())
-        return replace(document, media=frozen_map(media))
+                carried[f"{key} {item.path}"] = (target / f"{key}_{source.name}").as_posix()
+            for depth in filter(None, (look.depth_pass for look in each_look(document))):
+                if depth.path not in carried:
+                    carried[depth.path] = self._collected_pass(Path(depth.path), target)
+        return carried
+
+    @staticmethod
+    def with_collected(document: Document, carried: Mapping[str, str]) -> Document:
+        """``document`` with the paths that :meth:`copy_in` gave."""
+        media = {
+            key: replace(item, path=carried[found]) if (found := f"{key} {item.path}") in carried else item
+            for key, item in document.media.items()
+        }
+        if any(media[key] is not item for key, item in document.media.items()):
+            document = replace(document, media=frozen_map(media))
+
+        def moved(look: Look) -> Look:
+            depth = look.depth_pass
+            if depth is None or carried.get(depth.path, depth.path) == depth.path:
+                return look
+            return replace(look, depth_pass=replace(depth, path=carried[depth.path]))
+
+        return map_looks(document, moved)
+
+    def _collected_pass(self, source: Path, target: Path) -> str:
+        """Where a depth pass lies now: every file of its sequence, or its film, in the project's media."""
+        if source.is_relative_to(self.folder) or not source.exists():
+            return source.as_posix()
+        # A folder stands for the sequence in it; two passes of one name are kept apart by where they came from.
+        first = next(iter(sorted(f for f in source.iterdir() if _plain(f))), None) if source.is_dir() else source
+        if first is None:
+            return source.as_posix()
+        mark = f"depth-{_key(first)[:8]}_"
+        files = _numbered(first) if first.stem[-1:].isdecimal() and first.suffix.lower() in _PICTURES else [first]
+        for file in files:
+            shutil.copy2(file, target / f"{mark}{file.name}")
+        return (target / f"{mark}{first.name}").as_posix()
 
     def _write_tiles(self, document: Document) -> None:
         """Tiles reach the disk as they are painted; this catches those a full disk or another store kept back."""

@@ -44,6 +44,7 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.core.log import topic
 from gen2studio.core.paths import resources_dir
+from gen2studio.document import takes
 from gen2studio.document.model import Clip, Document, Take
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.catalog import Catalog
@@ -306,8 +307,9 @@ class Studio(QObject):
         """Go back to what was saved last. What was done since is gone, and the undo history with it."""
         if self.project.path is None:
             return False
+        project = self.project
         try:
-            document = self.project.read()
+            document = self.disk.run(f"Going back to {project.name}…", project.read)
         except (StudioError, OSError) as error:
             self.session.tell(sentence_of(error), "error")
             return False
@@ -341,19 +343,26 @@ class Studio(QObject):
     def save_as(self, path: Path, *, packed: bool | None = None) -> bool:
         """Save to another place and go on there; ``packed`` = as one file (None = as now)."""
 
+        document = self.store.document
+
         def write() -> None:
-            document = self.project.save_as(self.store.document, path, packed=packed)
-            if document is not self.store.document:
-                self.store.amend(lambda _old: document)
+            name = path.name.split(".")[0]
+            saved = self.disk.run(f"Saving {name}…", lambda: self.project.save_as(document, path, packed=packed))
+            if saved is not document:
+                # Jobs may have brought something meanwhile: only what lies in the project's folder has moved.
+                self.store.amend(lambda now: self.project.rehomed(now, before))
 
         waiting, before = self._interrupt_renders(), self.project.folder
         done = self._saving(write)
+        behind = done and self.store.document.takes is not document.takes
         if done:
             self._close_journal(discard=True)
             if self._renders is not None:
                 self._renders.close()
             self._adopt()
             self.preferences.add_recent(str(path))
+        if behind:
+            self._set_fresh_takes(True)
         for job in waiting:
             self.host.submit(replace(job, request=moved(job.request, before, self.project.folder)))
         return done
@@ -384,12 +393,12 @@ class Studio(QObject):
     # -- recovery --------------------------------------------------------------------------------------------------
 
     def recoverable(self) -> tuple[Candidate, ...]:
-        """Work that an earlier run did not save."""
-        return candidates()
+        """Work that an earlier run did not save. Its journals are read off the window's thread."""
+        return self.disk.run("Looking for unsaved work…", candidates)
 
     def recover(self, candidate: Candidate) -> bool:
         try:
-            opened = recover(candidate)
+            opened = self.disk.run(f"Bringing back {candidate.name}…", lambda: recover(candidate))
         except (StudioError, OSError) as error:
             self.session.tell(sentence_of(error), "error")
             return False
@@ -412,6 +421,37 @@ class Studio(QObject):
     def relink(self, media_ids: Sequence[str], folder: Path) -> None:
         """Look for media in ``folder`` and below, by name and fingerprint; one undo step when they are found."""
         self.relinker.relink(media_ids, folder)
+
+    def collect_media(self) -> bool:
+        """Copy media and depth passes that lie elsewhere into the project, as one undo step; False when that failed."""
+        project, document = self.project, self.store.document
+        try:
+            carried = self.disk.run("Collecting media…", lambda: project.copy_in(document))
+        except (StudioError, OSError) as error:
+            self.session.tell(sentence_of(error), "error")
+            return False
+        # Jobs may have brought something meanwhile: the paths are put into what is there now.
+        collected = project.with_collected(self.store.document, carried)
+        if collected is self.store.document:
+            self.session.tell("Everything lies in the project already.", "info")
+            return True
+        self.store.apply("Collect media", collected)
+        self.session.tell("Media and depth passes are in the project now. Save it to keep that.", "info")
+        return True
+
+    def discarded_takes(self) -> tuple[tuple[str, ...], int]:
+        """Takes that no clip lists any more and that no job is making, and their bytes on disk."""
+        found = tuple(i for i in takes.unused(self.store.document) if not self.takes.job_of(i))
+        store = self._take_store
+        return found, sum(store.size(take_id) for take_id in found) if store is not None else 0
+
+    def purge_takes(self, take_ids: Sequence[str]) -> None:
+        """Delete takes from the disk for good: undo does not bring them back. Ask the artist first."""
+        store = self._take_store
+        if store is None or not take_ids:
+            return
+        self.store.amend(lambda document: takes.forget(document, take_ids), carried=True)
+        self.disk.run("Deleting takes…", lambda: [store.delete(take_id) for take_id in take_ids])
 
     def frame_png(self, *, shown: bool) -> bytes | None:
         """The viewer's picture as PNG bytes: what is shown, or the source at full size. None when there is none."""

@@ -103,7 +103,7 @@ class TakeFootage(QObject):
         self._engine = engine
         self._take_store = take_store
         self._media_folder = media_folder
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, tuple[Job, TakeStore | None]] = {}
         self._round = 0
         self._closed = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="footage")
@@ -177,18 +177,22 @@ class TakeFootage(QObject):
     def _on_submitted(self, job: Job) -> None:
         """Also jobs of an earlier session that go on now."""
         if isinstance(job.request, OperateRequest):
-            self._jobs[job.id] = job
+            # The store of now: the project may be another one when the job ends.
+            self._jobs[job.id] = job, self._take_store()
 
     def _on_state_changed(self, event: StateChanged) -> None:
-        job = self._jobs.get(event.job_id)
-        if job is None or not event.state.ended or self._closed:
+        if event.job_id not in self._jobs or not event.state.ended or self._closed:
             return
-        self._jobs.pop(event.job_id)
-        request, store = job.request, self._take_store()
+        job, store = self._jobs.pop(event.job_id)
+        request = job.request
         assert isinstance(request, OperateRequest)
         if event.state is JobState.FAILED:
             self._session.tell(event.reason, "error")
-        if event.state is not JobState.FINISHED or store is None:
+        if store is None:
+            return
+        if event.state is not JobState.FINISHED:
+            # Half of an interpolation is no take that anybody could use.
+            self._pool.submit(store.delete, job.take_id)
             return
         item = self._session.document.media.get(request.source.media_id)
         name = f"{item.name if item else 'Clip'}, {_TITLES[request.kind].format(request.factor)}"

@@ -16,7 +16,6 @@ from gen2studio.app.jobs import EngineSignals
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.takes_measuring import Measurement, TakeMeasuring
 from gen2studio.core.errors import EditRefused, StudioError
-from gen2studio.core.frozen import without
 from gen2studio.core.log import topic
 from gen2studio.core.records import dataclass
 from gen2studio.document import lookup, takes
@@ -186,7 +185,7 @@ class TakeKeeper(QObject):
                 self._write_done(run)
             else:
                 # Nothing came of it: an empty take would only be clutter.
-                self._store.amend(lambda d: _forgotten(d, take_id), carried=True)
+                self._store.amend(lambda d: takes.forget(d, (take_id,)), carried=True)
         self.take_ended.emit(take_id, state)
         if len(run.frames) > 1 and self._measuring is not None and stored is not None:
             self._measuring.measure(Measurement(take_id, run.request, stored, tuple(sorted(run.frames))))
@@ -206,9 +205,3 @@ class TakeKeeper(QObject):
             self._store.amend(change)
         except EditRefused:
             _log.info("a take was removed while its job ran")
-
-
-def _forgotten(document: Document, take_id: str) -> Document:
-    if take_id not in document.takes:
-        return document
-    return replace(takes.discard(document, take_id), takes=without(document.takes, take_id))

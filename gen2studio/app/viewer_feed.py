@@ -19,7 +19,7 @@ from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.log import topic
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.records import dataclass
-from gen2studio.document.model import Clip, Document, MediaItem
+from gen2studio.document.model import Clip, Document, MediaItem, Shot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -263,6 +263,9 @@ class ViewerFeed(QObject):
             self._offline(clip, item, self._unreadable[item.path])
             return
         clock = self._clocks.get(item.path)
+        if clock is None and item.shot is not None:
+            # A slate is as regular as it was asked for, and may be on its way to the disk still.
+            clock = self._clocks[item.path] = _slate_clock(item.shot)
         if clock is None and item.info.kind is not MediaKind.STILL:
             self._ask_clock(item)
             return
@@ -465,6 +468,12 @@ class ViewerFeed(QObject):
         else:
             self._clocks[path] = clock  # pyright: ignore[reportArgumentType]
         self._follow(dragging=False)
+
+
+def _slate_clock(shot: Shot) -> Clock:
+    from gen2studio.media.clock import regular_clock
+
+    return regular_clock(shot.frames, shot.rate)
 
 
 def _media_clock(path: Path, info: MediaInfo) -> Clock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from gen2studio.core.errors import EditRefused
+from gen2studio.core.frozen import frozen_map
 from gen2studio.document.clip_changes import change_clips, document_clip
 from gen2studio.document.look import Look, Outpaint
 from gen2studio.document.lookup import each_clip
@@ -26,6 +27,37 @@ def each_look(document: Document) -> Iterator[Look]:
     for board in document.boards.values():
         yield board.look
         yield from (panel.look for panel in board.panels if panel.look is not None)
+
+
+def map_looks(document: Document, change: Callable[[Look], Look]) -> Document:
+    """``change`` made on every look of :func:`each_look`. What it leaves as it is stays the very same object."""
+
+    def changed(look: Look | None) -> Look | None:
+        return None if look is None else change(look)
+
+    document = change_clips(
+        document, lambda clip: clip if (new := changed(clip.look)) is clip.look else replace(clip, look=new)
+    )
+    takes = {
+        key: take if (new := change(take.look)) is take.look else replace(take, look=new)
+        for key, take in document.takes.items()
+    }
+    boards = {
+        key: replace(
+            board,
+            look=change(board.look),
+            panels=tuple(
+                panel if (new := changed(panel.look)) is panel.look else replace(panel, look=new)
+                for panel in board.panels
+            ),
+        )
+        for key, board in document.boards.items()
+    }
+    if any(takes[key] is not take for key, take in document.takes.items()):
+        document = replace(document, takes=frozen_map(takes))
+    if any(boards[key] != board for key, board in document.boards.items()):
+        document = replace(document, boards=frozen_map(boards))
+    return set_default_look(document, change(document.default_look))
 
 
 def without_footage(look: Look) -> Look:

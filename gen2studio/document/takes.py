@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from gen2studio.core.errors import EditRefused
@@ -78,14 +79,24 @@ def discard(document: Document, take_id: str) -> Document:
 
 
 def unused(document: Document) -> tuple[str, ...]:
-    """Takes that no clip lists: once the undo history is gone, their frames may be deleted from disk."""
+    """Takes that no clip lists and no shot goes on from. Undo may bring one back until :func:`forget`."""
     used = {i for s in document.sequences.values() for _, c in each_clip(s) for i in (*c.takes, c.active_take)}
+    used |= {item.shot.lead.take_id for item in document.media.values() if item.shot and item.shot.lead}
     return tuple(take_id for take_id in document.takes if take_id not in used)
 
 
 def purge(document: Document) -> Document:
     """Forget the takes :func:`unused` names."""
     gone = unused(document)
+    return replace(document, takes=without(document.takes, *gone)) if gone else document
+
+
+def forget(document: Document, take_ids: Collection[str]) -> Document:
+    """Take takes off every clip and out of the document; those it does not hold are passed over."""
+    for take_id in take_ids:
+        if take_id in document.takes:
+            document = discard(document, take_id)
+    gone = [take_id for take_id in take_ids if take_id in document.takes]
     return replace(document, takes=without(document.takes, *gone)) if gone else document
 
 

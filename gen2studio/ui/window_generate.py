@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMessageBox, QWidget
 
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.look import Mode
@@ -69,6 +69,8 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "generate.stills": lambda: make_stills(window),
         "generate.run": lambda: run(window),
         "take.footage": lambda: studio.footage.use_take(window.takes.chosen),
+        "take.purge": lambda: purge_takes(window),
+        "file.collect": studio.collect_media,
         "take.extend": lambda: studio.shots.extend() and run(window),
         "take.variations": lambda: studio.generation.variations() and window.raise_dock("queue"),
         "take.interpolate": lambda: studio.footage.interpolate(2) and window.raise_dock("queue"),
@@ -106,6 +108,26 @@ def _on_board(window: MainWindow) -> bool:
     clip = window.studio.generation.target
     item = window.studio.store.document.media.get(clip.media_id) if clip is not None else None
     return item is None or item.shot is None
+
+
+def purge_takes(window: MainWindow) -> None:
+    """Ask, and delete the takes that were discarded: the one thing here that undo can't take back."""
+    found, size = window.studio.discarded_takes()
+    if not found:
+        window.studio.session.tell("There are no discarded takes: every take is listed by a clip.", "info")
+        return
+    count = "1 discarded take" if len(found) == 1 else f"{len(found)} discarded takes"
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Delete discarded takes", f"Delete {count}?", parent=window)
+    box.setObjectName("takes.purge")
+    box.setInformativeText(
+        f"{size / 1e6:,.0f} MB on the disk are freed. Undo can't bring these takes back to their clips afterwards."
+    )
+    delete = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
+    keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(keep)
+    box.buttonClicked.connect(lambda button: window.studio.purge_takes(found) if button is delete else None)
+    box.finished.connect(box.deleteLater)
+    box.open()
 
 
 def new_shot(window: MainWindow) -> None:

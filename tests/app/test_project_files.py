@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from gen2studio.app.project_files import Project
 from gen2studio.core.errors import ProjectError
 from gen2studio.core.paths import data_dir
 from gen2studio.document import edits, masks
+from gen2studio.document.look import DepthPass, Look
 from gen2studio.document.media_edits import add_media
-from gen2studio.document.model import Document
+from gen2studio.document.model import Board, Document, Panel
 from gen2studio.document.sequences import add_sequence
 from tests.document.builders import video
 
@@ -198,3 +200,40 @@ def test_a_copy_leaves_the_original_alone(tmp_path: Path, film: Path) -> None:
     copy.tiles.pack(np.full((64, 64), 9, np.uint8))
     copy.close()
     assert {f: f.read_bytes() for f in (tmp_path / "sample.g2s").rglob("*") if f.is_file()} == before
+
+
+def test_depth_passes_are_collected_and_follow_the_project(tmp_path: Path, film: Path) -> None:
+    passes = tmp_path / "depth"
+    passes.mkdir()
+    for number in range(3):
+        (passes / f"z_{number:04d}.png").write_bytes(b"depth %d" % number)
+    (tmp_path / "z.mp4").write_bytes(b"depth film")
+    project, document = Project.new()
+    document = painted(project, document, film)
+    look = Look(depth_pass=DepthPass(path=(passes / "z_0000.png").as_posix()))
+    gone = replace(look, depth_pass=DepthPass(path=(tmp_path / "gone.mp4").as_posix()))
+    board = Board(
+        id="board-000000000001", name="Board", look=gone,
+        panels=(Panel(id="panel-000000000001", look=replace(look, depth_pass=DepthPass(path=f"{tmp_path}/z.mp4"))),),
+    )  # fmt: skip
+    document = replace(document, default_look=look, boards={board.id: board})
+    document = project.collect(document)
+    document = project.save_as(document, tmp_path / "all.g2s", packed=True)
+    project.close()
+    shutil.rmtree(passes)
+    (tmp_path / "z.mp4").unlink()
+    again, opened = Project.open(tmp_path / "all.g2s")
+    kept = opened.default_look.depth_pass
+    assert kept is not None and Path(kept.path).is_relative_to(again.media_dir)
+    first = Path(kept.path)
+    assert [first.with_name(first.name.replace("0000", f"{n:04d}")).read_bytes() for n in range(3)] == [
+        b"depth 0", b"depth 1", b"depth 2",
+    ]  # fmt: skip
+    [shown] = opened.boards.values()
+    panel = shown.panels[0].look
+    assert panel is not None and panel.depth_pass is not None
+    assert Path(panel.depth_pass.path).read_bytes() == b"depth film"
+    # What is not there is not lost from the look: it can be found again.
+    assert shown.look.depth_pass is not None and shown.look.depth_pass.path == (tmp_path / "gone.mp4").as_posix()
+    assert again.collect(opened) is opened
+    again.close()

@@ -262,6 +262,54 @@ def test_operators_make_new_footage(studio: Studio, qtbot: QtBot, kind: str, fac
     assert sequence is not None and len([c for t in sequence.video_tracks for c in t.clips]) == 2
 
 
+def test_a_stopped_operator_leaves_nothing_behind(studio: Studio, qtbot: QtBot) -> None:
+    new_shot(studio, qtbot)
+    run(studio, qtbot)
+    store = TakeStore(studio.project.takes_dir)
+    before = store.takes()
+    studio.host.frame_ready.connect(lambda event: studio.host.cancel(event.job_id))
+    job_id = studio.footage.operate("interpolate", 4)
+    with qtbot.waitSignal(studio.host.state_changed, timeout=10000, check_params_cb=lambda e: e.state.ended):
+        assert job_id
+    qtbot.waitUntil(lambda: store.takes() == before, timeout=10000)
+
+
+def test_discarded_takes_are_deleted_when_asked_and_not_before(studio: Studio, qtbot: QtBot) -> None:
+    clip_id = new_shot(studio, qtbot)
+    run(studio, qtbot)
+    run(studio, qtbot)
+    first, second = clip_of(studio, clip_id).takes
+    store = TakeStore(studio.project.takes_dir)
+    assert studio.discarded_takes() == ((), 0)
+    studio.generation.discard_take(first)
+    found, size = studio.discarded_takes()
+    assert found == (first,) and size == store.size(first) > 0
+    studio.store.undo_stack.undo()
+    assert clip_of(studio, clip_id).takes == (first, second) and studio.discarded_takes() == ((), 0)
+    studio.store.undo_stack.redo()
+    studio.purge_takes((first,))
+    assert store.takes() == (second,) and set(studio.store.document.takes) == {second}
+    # What undo brings back no longer speaks of it.
+    studio.store.undo_stack.undo()
+    assert clip_of(studio, clip_id).takes == (second,) and set(studio.store.document.takes) == {second}
+    # A shot that goes on from a take keeps it.
+    studio.generation.apply_take(second)
+    with qtbot.waitSignal(studio.shots.slate_written, timeout=10000):
+        follows = studio.shots.extend(clip_id)
+    assert item_of(studio, follows).shot.lead is not None  # type: ignore[union-attr]
+    studio.generation.discard_take(second)
+    assert studio.discarded_takes() == ((), 0)
+
+
+def test_a_new_shot_is_no_missing_file_to_the_viewer(studio: Studio, qtbot: QtBot, caplog) -> None:
+    studio.feed.start()
+    with caplog.at_level("WARNING"):
+        new_shot(studio, qtbot)
+        qtbot.waitUntil(lambda: studio.feed.picture.shows == "source", timeout=10000)
+    assert "frame index" not in caplog.text
+    assert studio.feed.picture.media_frame == 0
+
+
 def test_an_export_says_which_shots_are_empty(studio: Studio, qtbot: QtBot, tmp_path: Path) -> None:
     new_shot(studio, qtbot)
     run(studio, qtbot)

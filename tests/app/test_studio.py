@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from gen2studio.app.engine_host import EngineHost
@@ -98,6 +100,28 @@ def test_saving_elsewhere_takes_a_running_render_along(
     host.fake.advance(1)
     assert studio.session.find_clip(clip.id).takes == (take_id,)  # type: ignore[union-attr]
     assert studio.generation.run_state.active
+
+
+def test_saving_elsewhere_leaves_the_window_alive(lab: Lab, qtbot: QtBot, media_root: Path, tmp_path: Path) -> None:
+    """The disk's work is done beside the window: what waits for the window's thread gets its turn meanwhile."""
+    studio, _ = lab
+    with_clip(studio, media_root, qtbot)
+    assert studio.collect_media()
+    copied = [Path(item.path) for item in studio.store.document.media.values()]
+    assert all(path.is_relative_to(studio.project.media_dir) for path in copied)
+    heavy = studio.project.media_dir / "heavy.bin"
+    heavy.write_bytes(os.urandom(48 << 20))
+    turns: list[bool] = []
+    timer = QTimer()
+    timer.setInterval(2)
+    timer.timeout.connect(lambda: turns.append(studio.disk.busy))
+    timer.start()
+    assert studio.save_as(tmp_path / "film.zip.g2s", packed=True)
+    timer.stop()
+    assert any(turns)
+    moved = [Path(item.path) for item in studio.store.document.media.values()]
+    assert moved != copied and all(path.is_file() for path in moved)
+    assert not studio.modified and studio.offline == frozenset()
 
 
 def test_a_project_that_cannot_be_opened_leaves_the_present_one(

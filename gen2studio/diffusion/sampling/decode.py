@@ -16,21 +16,13 @@ import torch
 
 from gen2studio.core import paths
 from gen2studio.core.errors import OutOfBudget
+from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.diffusion.sampling.denoise import latent_statistics
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
 TILES = (0, 256, 128)
 """Tile sizes in pixels to try in turn when memory runs out; 0 = the whole picture."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, on the CPU or on a GPU."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error).lower() for words in ("out of memory", "not enough memory", "can't allocate memory")
-    )
 
 
 def free_memory() -> None:
