@@ -119,7 +119,7 @@ def test_a_palette_of_greys_is_a_matte_and_small_greys_are_numbers(tmp_path: Pat
     assert find_matte(png(tmp_path / "plain.png", (RAMP > 128).astype(np.uint8) * 255)).carrier == LUMA
 
 
-# -- numbering ---------------------------------------------------------------------------------------------------------
+# -- numbering -------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_keeps_its_numbers_and_gaps(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
         find_matte(tmp_path)
 
 
-# -- video ---------------------------------------------------------------------------------------------------------------
+# -- video -----------------------------------------------------------------------------------------------------------
 
 
 def film(path: Path, codec: str, layout: str, *, options: dict[str, str] | None = None) -> Path:
@@ -193,7 +193,7 @@ def test_real_files_with_alpha_are_found(hard: Path) -> None:
         assert (file.carrier, file.extent) == (ALPHA, extent), name
 
 
-# -- OpenEXR -----------------------------------------------------------------------------------------------------------
+# -- OpenEXR ---------------------------------------------------------------------------------------------------------
 
 
 def exr(path: Path, channels: dict[str, NDArray[np.generic]], **header: object) -> Path:
@@ -330,7 +330,7 @@ def test_headers_with_flipped_bytes_never_escape_as_other_errors(tmp_path: Path,
         assert error.sentence
 
 
-# -- broken files --------------------------------------------------------------------------------------------------------
+# -- broken files ----------------------------------------------------------------------------------------------------
 
 
 def test_broken_files_are_one_sentence_each(broken: Path) -> None:
@@ -359,7 +359,7 @@ def test_a_carrier_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert isinstance(file, MatteFile)
 
 
-# -- fitting -------------------------------------------------------------------------------------------------------------
+# -- fitting ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_shape_is_scaled_and_another_one_refused() -> None:
