@@ -132,8 +132,7 @@ def _images(count: int) -> str:
 
 def chosen_layers(file: MatteFile, settings: MatteImport) -> frozenset[str]:
     """Keys of the layers that an import takes. Raises MediaError when there are none."""
-    carrier = settings.carrier or file.carrier
-    offered = file.layers_of(carrier)
+    offered = file.layers_of(file.require(settings.carrier))
     chosen = settings.layers if settings.layers is not None else frozenset(x.key for x in offered if x.chosen)
     if not chosen:
         raise MediaError(f"No layer of “{file.path.name}” is chosen.", "Choose the layers to import.")

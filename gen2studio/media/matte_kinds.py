@@ -6,6 +6,7 @@ import enum
 from fractions import Fraction
 from pathlib import Path
 
+from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.records import dataclass
@@ -71,6 +72,16 @@ class MatteFile:
     def numbered(self) -> bool:
         """Whether the numbers were written by somebody."""
         return self.kind is MediaKind.SEQUENCE or (self.kind is MediaKind.STILL and self.numbers[0] >= 0)
+
+    def require(self, carrier: str) -> str:
+        """``carrier``, or the likely one for an empty name. Raises MediaError when the file has no such carrier."""
+        chosen = carrier or self.carrier
+        if chosen not in self.carriers:
+            offered = ", ".join(CARRIERS[c].lower() for c in self.carriers)
+            raise MediaError(
+                f"“{self.path.name}” has no {CARRIERS.get(chosen, chosen).lower()} to read.", f"It has: {offered}."
+            )
+        return chosen
 
     def layers_of(self, carrier: str) -> tuple[MatteLayer, ...]:
         return dict(self.layers).get(carrier, ())

@@ -21,7 +21,7 @@ from gen2studio.media import stills
 from gen2studio.media.decoder import Decoder, open_decoder
 from gen2studio.media.decoder_colour import PlanarPicture
 from gen2studio.media.exr import ExrInfo, exr_info, read_exr
-from gen2studio.media.matte_kinds import ALPHA, CARRIERS, IDS, LAYERS, LUMA, MatteFile, MatteLayer
+from gen2studio.media.matte_kinds import ALPHA, IDS, LAYERS, LUMA, MatteFile, MatteLayer
 from gen2studio.media.matte_planes import MattePlanes, from_channels, planes_of_frame, planes_of_still
 from gen2studio.raster.tiles import Mask
 
@@ -261,13 +261,7 @@ class MatteReader:
     def __init__(self, file: MatteFile, carrier: str = "") -> None:
         """``carrier`` empty takes the likely one. Raises MediaError when the file has no such carrier."""
         self.file = file
-        self.carrier = carrier or file.carrier
-        if self.carrier not in file.carriers:
-            offered = ", ".join(CARRIERS[c].lower() for c in file.carriers)
-            raise MediaError(
-                f"“{file.path.name}” has no {CARRIERS.get(self.carrier, self.carrier).lower()} to read.",
-                f"It has: {offered}.",
-            )
+        self.carrier = file.require(carrier)
         self._decoder = None if file.files else open_decoder(file.path, file.info)
         self._exr: ExrInfo | None = None
 

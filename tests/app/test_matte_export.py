@@ -468,5 +468,5 @@ def test_the_preview_darkens_what_lies_outside(shot: Shot, tmp_path: Path) -> No
     plain = source.rgb(1, Extent(240, 135))
     source.close()
     assert picture.shape == (135, 240, 3)
-    assert np.abs(picture[20:45].astype(int) - plain[20:45]).max() <= 1
+    assert np.abs(picture[30:45].astype(int) - plain[30:45]).max() <= 1
     assert picture[80:].mean() == pytest.approx(0.22 * plain[80:].mean(), rel=0.05)
