@@ -86,7 +86,9 @@ class AdapterRowWidget(QFrame):
             column.addWidget(self._sentence(card.why_not or card.caution))
         self.step: QComboBox | None = self._step_chooser(name, section) if len(card.steps) > 1 else None
         if self.step is not None:
+            column.addSpacing(4)
             column.addWidget(self.step)
+            column.addSpacing(2)
         self.strength: ValueSlider | None = None
         if not card.why_not:
             self.strength = ValueSlider(

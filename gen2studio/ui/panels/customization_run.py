@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -172,6 +172,10 @@ class TestStrip(QWidget):
         if self._follows or thumb.isChecked():
             self._choose(frame.step)
 
+    def _show_chosen(self, step: int) -> None:
+        if step == self._step and step in self._thumbs:
+            self._scroll.ensureWidgetVisible(self._thumbs[step])
+
     def refresh(self) -> None:
         """Say again which step is shown, and whether it can be used."""
         upto = [(step, loss) for step, loss in self._customization.losses if step <= self._step]
@@ -196,7 +200,8 @@ class TestStrip(QWidget):
         self.big.show_image(thumb.image)
         self.big.setAccessibleDescription("The base model" if step == 0 else f"After step {step}")
         self.refresh()
-        self._scroll.ensureWidgetVisible(thumb)
+        # A thumb that was just added has its place only after the next turn of the event loop.
+        QTimer.singleShot(0, self, lambda: self._show_chosen(step))
 
 
 class RunSection(QWidget):

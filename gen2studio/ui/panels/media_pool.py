@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,11 +34,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gen2studio.app.posters import clips_of_shots, mode_of, poster
 from gen2studio.app.store import DocumentStore
 from gen2studio.core.media_info import MediaKind
 from gen2studio.core.time import rate_label
 from gen2studio.document.model import Document, MediaItem
+from gen2studio.engine.take_store import frame_name
 from gen2studio.ui import theme
+from gen2studio.ui.panels.mode_chooser import MODE_ICONS
 from gen2studio.ui.widgets.empty_state import EmptyState
 
 MEDIA_MIME = "application/x-gen2studio-media"
@@ -74,6 +78,9 @@ class MediaModel(QAbstractListModel):
         self._items: list[MediaItem] = []
         self._pictures: dict[str, QPixmap] = {}
         self._filter = ""
+        self._posters: dict[str, tuple[str, int] | None] = {}
+        self.take_folder: Callable[[str], Path] | None = None
+        """Take id → the folder of its frames: shots show a frame of the take on the timeline."""
         self.offline: frozenset[str] = frozenset()
         store.changed.connect(self._on_changed)
         store.replaced.connect(self._on_replaced)
@@ -85,9 +92,32 @@ class MediaModel(QAbstractListModel):
                 if key not in new.media or new.media[key].path != item.path:
                     self._pictures.pop(key, None)
             self._refill(new)
+        if old.sequences is not new.sequences or old.takes is not new.takes:
+            self._look_at_shots(new)
+
+    def _look_at_shots(self, document: Document) -> None:
+        """Shots whose take or mode is another one now are shown anew."""
+        clips = clips_of_shots(document)
+        for row, item in enumerate(self._items):
+            if item.shot is None:
+                continue
+            found = poster(document, clips.get(item.id))
+            key = (found[0].id, found[1]) if found is not None else None
+            if self._posters.get(item.id) != key:
+                self._posters[item.id] = key
+                self._pictures.pop(item.id, None)
+            self.dataChanged.emit(self.index(row), self.index(row))
+
+    def icon_of(self, item: MediaItem) -> str:
+        """The icon in place of a picture."""
+        if item.shot is not None:
+            document = self._store.document
+            return MODE_ICONS[mode_of(document, clips_of_shots(document).get(item.id))]
+        return "music" if item.info.kind is MediaKind.AUDIO else "film"
 
     def _on_replaced(self, new: Document) -> None:
         self._pictures.clear()
+        self._posters.clear()
         self._refill(new)
 
     def set_filter(self, text: str) -> None:
@@ -114,12 +144,30 @@ class MediaModel(QAbstractListModel):
 
     def picture(self, item: MediaItem) -> QPixmap | None:
         found = self._pictures.get(item.id)
-        if found is None and item.id not in self.offline:
+        if found is None and item.id not in self.offline and (wanted := self._pictured(item)) is not None:
             self._pictures[item.id] = QPixmap()
-            self._source(item, lambda pixmap: self._on_picture(item.id, pixmap))
+            asked = self._posters.get(item.id)
+            self._source(wanted, lambda pixmap: self._on_picture(item.id, pixmap, asked))
         return found if found is not None and not found.isNull() else None
 
-    def _on_picture(self, media_id: str, pixmap: QPixmap) -> None:
+    def _pictured(self, item: MediaItem) -> MediaItem | None:
+        """What to take the picture of: the file itself, or for a shot a frame of its take; the grey slate says
+        nothing."""
+        if item.shot is None:
+            return item
+        if item.id not in self._posters:
+            document = self._store.document
+            found = poster(document, clips_of_shots(document).get(item.id))
+            self._posters[item.id] = (found[0].id, found[1]) if found is not None else None
+        shown = self._posters[item.id]
+        if shown is None or self.take_folder is None:
+            return None
+        still = replace(item.info, kind=MediaKind.STILL, duration=Fraction(0))
+        return replace(item, path=(self.take_folder(shown[0]) / frame_name(shown[1])).as_posix(), info=still)
+
+    def _on_picture(self, media_id: str, pixmap: QPixmap, asked: tuple[str, int] | None = None) -> None:
+        if self._posters.get(media_id) != asked:
+            return
         self._pictures[media_id] = pixmap
         for row, item in enumerate(self._items):
             if item.id == media_id:
@@ -186,7 +234,7 @@ class _MediaDelegate(QStyledItemDelegate):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawPixmap(place, picture)
         else:
-            name = "triangle-alert" if offline else "music" if item.info.kind is MediaKind.AUDIO else "film"
+            name = "triangle-alert" if offline else model.icon_of(item)
             pixmap = theme.icon_pixmap(
                 name, 22, "warning" if offline else "text_faint", painter.device().devicePixelRatioF()
             )

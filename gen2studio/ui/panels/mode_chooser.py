@@ -32,6 +32,10 @@ _TILES = {
 }
 
 
+MODE_ICONS = {mode: icon for mode, (icon, _, _) in _TILES.items()}
+"""Mode → the icon that stands for it, wherever a shot of it has no picture yet."""
+
+
 class _Tile(QToolButton):
     """A tile that the arrow keys leave; the window's own arrow keys keep off it (see KeyKeeper)."""
 

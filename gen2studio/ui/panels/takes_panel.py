@@ -32,16 +32,19 @@ from PySide6.QtWidgets import (
 )
 
 from gen2studio.app.generation import Generation
+from gen2studio.app.posters import mode_of
 from gen2studio.app.session import Session
-from gen2studio.document.model import Clip, Document, Take
+from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.ui import theme
+from gen2studio.ui.panels.media_pool import ThumbnailSource
+from gen2studio.ui.panels.mode_chooser import MODE_ICONS
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.pictures import image_from_file
 
 _THUMB = QSize(128, 72)
 Index = QModelIndex | QPersistentModelIndex
 
-OPERATORS = ("take.footage", "take.extend", "take.variations", "take.interpolate", "take.upscale")
+OPERATORS = ("take.footage", "take.extend", "take.variations", "take.interpolate", "take.upscale", "take.purge")
 """What else can become of a take."""
 SOURCE = ""
 """The id of the row that stands for the footage itself."""
@@ -68,6 +71,11 @@ class TakesModel(QAbstractListModel):
         self._takes: list[Take] = []
         self._pictures: dict[tuple[str, int], QPixmap] = {}
         self._stale_cache: dict[str, bool] = {}
+        self.thumbnails: ThumbnailSource | None = None
+        """Reads a picture of the footage."""
+        self.item: MediaItem | None = None
+        self.source_icon = "film"
+        self._sources: dict[str, QPixmap] = {}
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     def show(self, document: Document, clip: Clip | None) -> None:
@@ -75,6 +83,7 @@ class TakesModel(QAbstractListModel):
         item = document.media.get(clip.media_id) if clip else None
         empty = item is not None and item.shot is not None
         self.source_words = ("Empty shot", "nothing") if empty else ("Source", "Footage")
+        self.item, self.source_icon = item, MODE_ICONS[mode_of(document, clip)] if empty else "film"
         if clip is self.clip and takes == self._takes:
             return
         reset = [t.id for t in takes] != [t.id for t in self._takes] or (clip is None) != (self.clip is None)
@@ -115,6 +124,22 @@ class TakesModel(QAbstractListModel):
             path = self._folder(take.id) / f"frame_{frame:06d}.png"
             QThreadPool.globalInstance().start(lambda: self._read(key, path))
         return self._pictures[key]
+
+    def source_picture(self) -> QPixmap:
+        """The footage of the clip; null for an empty shot, and until it was read."""
+        item = self.item
+        if item is None or item.shot is not None or self.thumbnails is None:
+            return QPixmap()
+        if item.path not in self._sources:
+            path = item.path
+            self._sources[path] = QPixmap()
+            self.thumbnails(item, lambda pixmap: self._on_source(path, pixmap))
+        return self._sources[item.path]
+
+    def _on_source(self, path: str, pixmap: QPixmap) -> None:
+        self._sources[path] = pixmap
+        if self.rowCount():
+            self.dataChanged.emit(self.index(0), self.index(0))
 
     def _read(self, key: tuple[str, int], path: Path) -> None:
         image = image_from_file(path, _THUMB)
@@ -169,9 +194,9 @@ class _TakeDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(rect, 5, 5)
         frame = QRect(rect.x() + 4, rect.y() + 4, rect.width() - 8, _THUMB.height() - 4)
         painter.fillRect(frame, theme.colour("stage"))
-        picture = model.picture(take) if take else QPixmap()
+        picture = model.picture(take) if take else model.source_picture()
         if picture.isNull():
-            name = "film" if take is None else "loader"
+            name = model.source_icon if take is None else "loader"
             painter.drawPixmap(frame.center() - QPoint(11, 11), theme.icon_pixmap(name, 22, "text_faint"))
         else:
             size = picture.deviceIndependentSize().toSize().scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
 
+from gen2studio.app.posters import mode_of, near
 from gen2studio.core.records import dataclass
-from gen2studio.document.model import Clip, Document, MediaItem
+from gen2studio.document.model import Clip, Document, MediaItem, Take
+from gen2studio.engine.take_store import frame_name
 from gen2studio.ui import theme
+from gen2studio.ui.panels.mode_chooser import MODE_ICONS
 from gen2studio.ui.timeline.bands import BAND, BandBook, BandPainter
 from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, STRIP, Ints, Layout, Row
 from gen2studio.ui.timeline.thumbs import Thumbnails, grain
@@ -53,6 +58,8 @@ class ClipPainter:
         self.band_painter = BandPainter()
         self._thumbnails = thumbnails
         self._document = document
+        self.take_folder: Callable[[str], Path] | None = None
+        """Take id → the folder of its frames: shots show those."""
         colour = theme.colour
         self._waves = WavePainter(waveforms, rgb32(colour("waveform")), rgb32(colour("text_faint")))
         self._ground = colour("timeline")
@@ -272,13 +279,23 @@ class ClipPainter:
             if reel is None:
                 continue
             path, cell, step, last = reel.path, reel.cell, reel.step, reel.last
+            frames: TakeFrames | None = None
+            if reel.rate:
+                frames = self._frames_of(row.clips[i + k])
+                if frames is None:
+                    self._paint_mode(painter, row.clips[i + k], a, b, top, high, ratio)
+                    continue
             source, speed = sources[k], speeds[k]
             first = a if a >= left else a + (left - a) // cell * cell
             for x in range(first, b if b < right else right, cell):
                 moment = int(source + (x - a) * speed)
                 if moment > last:
                     moment = last
-                picture = get(path, moment - moment % step, made_in)
+                moment -= moment % step
+                if frames is not None:
+                    picture = get(frames.path(moment * reel.rate // 1000), 0, made_in)
+                else:
+                    picture = get(path, moment, made_in)
                 if picture is None:
                     continue
                 wide = cell if x + cell <= b else b - x
@@ -290,6 +307,21 @@ class ClipPainter:
                     draw(x, top, wide, high, picture.pixmap, picture.x, picture.y, part, picture.height)
             if not facts.enabled[i + k]:
                 painter.fillRect(a, top, b - a, high, self._dim)
+
+    def _frames_of(self, clip: Clip) -> TakeFrames | None:
+        """The frames that a shot shows; None while it is empty."""
+        take = self._document().takes.get(clip.active_take)
+        if take is None or not take.done or self.take_folder is None:
+            return None
+        return TakeFrames(self.take_folder(take.id), take)
+
+    def _paint_mode(self, painter: QPainter, clip: Clip, a: int, b: int, top: int, high: int, ratio: float) -> None:
+        """An empty shot: the icon of the mode that will fill it says more than its grey slate."""
+        side = min(18, high - 6)
+        if b - a < side + 8 or side < 10:
+            return
+        icon = theme.icon_pixmap(MODE_ICONS[mode_of(self._document(), clip)], side, "text_faint", ratio)
+        painter.drawPixmap(a + 6, top + (high - side) // 2, icon)
 
     def _reels_of(self, high: int, second: float) -> dict[str, _Reel | None]:
         """Reels by media id at this zoom, kept while zoom and media stay the same."""
@@ -478,6 +510,8 @@ class _Reel:
     """Milliseconds between pictures: a power of two, so that zooming finds known ones again."""
     last: int
     """Milliseconds of the last frame; 0 for stills."""
+    rate: Fraction = Fraction(0)
+    """Of a shot, whose pictures are those of its take; 0 for footage."""
 
 
 def _reel(item: MediaItem | None, high: int, second: float) -> _Reel | None:
@@ -488,7 +522,21 @@ def _reel(item: MediaItem | None, high: int, second: float) -> _Reel | None:
     aspect = min(max(info.width / max(info.height, 1), 0.3), 3.0)
     cell = max(16, round(high * aspect))
     moving = info.duration > 0 and info.rate > 0
-    return _Reel(item.path, cell, grain(cell / second), max(0, int(info.duration * 1000) - 1) if moving else 0)
+    last = max(0, int(info.duration * 1000) - 1) if moving else 0
+    return _Reel(item.path, cell, grain(cell / second), last, info.rate if item.shot is not None else Fraction(0))
+
+
+class TakeFrames:
+    """The files of a take, by media frame: the nearest that is finished."""
+
+    __slots__ = ("_folder", "_take")
+
+    def __init__(self, folder: Path, take: Take) -> None:
+        self._folder = folder
+        self._take = take
+
+    def path(self, frame: float | Fraction) -> str:
+        return f"{self._folder.as_posix()}/{frame_name(near(self._take, int(frame)))}"
 
 
 def _hatched(ink: QColor, ratio: float) -> QPixmap:

@@ -7,6 +7,8 @@ gestures lie over it and cost only the rectangles they touch.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -364,6 +366,9 @@ class TimelineView(QWidget):
     def _on_arrivals(self) -> None:
         document = self.session.document
         media = {key for key, item in document.media.items() if item.path in self._arrived}
+        # Frames of takes lie in a folder of the take's name.
+        shown = (document.takes.get(Path(path).parent.name) for path in self._arrived)
+        media |= {take.media_id for take in shown if take is not None}
         self._arrived.clear()
         for row in self._layout.rows:
             i, j = row.visible(self.viewport.frame(0), self.viewport.frame(self.width()))
