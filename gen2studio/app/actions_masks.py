@@ -27,6 +27,10 @@ ROWS: tuple[Action, ...] = (
     Action(id="brush.harder", text="Harder Brush", tip="Make the edge of the brush harder.", key="Shift+]", keys=("}",), menu="Mask/Tools", group="tip", scope="canvas"),
     # -- objects -----------------------------------------------------------------------------------------------------
     Action(id="mask.add_object", text="Add Object", tip="Start a new, empty mask object on the clip in the viewer.", key="Ctrl+Shift+M", icon="plus", menu="Mask", group="objects"),
+    Action(id="mask.duplicate_object", text="Duplicate Object", tip="Copy the chosen object with its mattes, shapes and refinement.", icon="copy", menu="Mask", group="objects"),
+    Action(id="mask.solo", text="Solo Object", tip="Show only the chosen object in the viewer.", key="Ctrl+Alt+S", icon="eye", menu="Mask", group="objects"),
+    Action(id="mask.copy_refinement", text="Copy Refinement", tip="Remember the refine stack of the chosen object.", icon="copy", menu="Mask", group="refine"),
+    Action(id="mask.paste_refinement", text="Paste Refinement", tip="Give the chosen object the refine stack that was copied.", icon="clipboard-paste", menu="Mask", group="refine"),
     Action(id="mask.remove_object", text="Delete Object", tip="Delete the chosen object with all its mattes.", icon="trash-2", menu="Mask", group="objects"),
     # -- matte ---------------------------------------------------------------------------------------------------------
     Action(id="mask.clear", text="Clear Matte", tip="Empty the matte of this frame.", key="Ctrl+Backspace", icon="ban", menu="Mask", group="matte", scope="canvas"),
@@ -48,11 +52,15 @@ ROWS: tuple[Action, ...] = (
     Action(id="mask.import", text="Import Mattes…", tip="Bring mattes in: PNG or EXR sequences, ProRes 4444, any video or image. Or drop them on the mask panel.", icon="import", menu="Mask", group="export"),
     Action(id="mask.export", text="Export Mattes…", tip="Write mattes as PNG, OpenEXR, ProRes 4444, WebM or on a green screen.", icon="images", menu="Mask", group="export"),
     # -- views ---------------------------------------------------------------------------------------------------------
+    Action(id="maskview.alpha", text="Alpha", tip="Show the levels of the matte; what is nearly out is blue, what is nearly in orange.", key="F3", icon="droplet", menu="View/Mask", group="maskview"),
+    Action(id="maskview.colour", text="On Colour", tip="Show the subject alone on a colour of your choice.", key="F4", icon="palette", menu="View/Mask", group="maskview"),
     Action(id="maskview.overlay", text="Overlay", tip="Tint the subject over the picture.", key="F5", icon="layers", menu="View/Mask", group="maskview"),
     Action(id="maskview.matte", text="Matte", tip="Show the matte alone, white inside.", key="F6", icon="contrast", menu="View/Mask", group="maskview"),
     Action(id="maskview.checker", text="On Checker", tip="Show the subject alone on checks.", key="F7", icon="grid-2x2", menu="View/Mask", group="maskview"),
     Action(id="maskview.outline", text="Outline", tip="Draw a line around the subject.", key="F8", icon="square-dashed", menu="View/Mask", group="maskview"),
     Action(id="maskview.none", text="No Mask", tip="Show the picture without mattes.", key="F9", icon="eye-off", menu="View/Mask", group="maskview"),
+    Action(id="maskview.onion", text="Onion Skin", tip="Show the matte of the frame before in red and of the frame after in green.", key="F10", icon="layers-2", menu="View/Mask", group="maskview"),
+    Action(id="maskview.side", text="Picture and Matte", tip="Show the picture on the left and the matte on the right.", key="F12", icon="columns-2", menu="View/Mask", group="maskview"),
     Action(id="canvas.fit", text="Fit Picture", tip="Show the whole frame.", key="Shift+1", keys=("!", "F"), icon="maximize", menu="View", group="canvas", scope="canvas"),
     Action(id="canvas.one_to_one", text="Actual Pixels", tip="Show one picture pixel as one screen pixel.", key="Shift+2", keys=("@",), icon="scan", menu="View", group="canvas", scope="canvas"),
     Action(id="canvas.zoom_in", text="Zoom Picture In", tip="Magnify the picture.", key="Ctrl+=", keys=("Ctrl++",), icon="zoom-in", menu="View", group="canvas"),

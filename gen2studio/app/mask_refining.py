@@ -42,9 +42,9 @@ STEPS: tuple[Step, ...] = (
          tip="Holes of fewer pixels than this are filled."),
     Step(name="border_fix", title="Border fix", low=0, high=64, unit="px",
          tip="Along the picture's border the matte is continued from this far inside."),
-    Step(name="chatter", title="Reduce chatter", low=0, high=8, unit="fr",
+    Step(name="chatter", title="Chatter", low=0, high=8, unit="fr",
          tip="The edge is steadied over so many frames on each side, along with the picture's motion."),
-    Step(name="edge", title="Edge width", low=0, high=64, unit="px", decimals=1,
+    Step(name="edge", title="Edge", low=0, high=64, unit="px", decimals=1,
          tip="Within this distance of the edge the picture decides: hair and motion blur. 0 = off."),
     Step(name="edge_detail", title="Edge detail", low=0, high=100, unit="%", factor=100,
          tip="0 keeps the edge smooth, 100 finds every hair."),
@@ -52,7 +52,7 @@ STEPS: tuple[Step, ...] = (
          tip="Grows the matte; below zero it shrinks."),
     Step(name="feather", title="Feather", low=0, high=64, unit="px", decimals=1, keyed=True,
          tip="Softens the edge to both sides: the sigma of a Gaussian."),
-    Step(name="decontaminate", title="Clean edge colour", low=0, high=100, unit="%", factor=100, keyed=True,
+    Step(name="decontaminate", title="Edge colour", low=0, high=100, unit="%", factor=100, keyed=True,
          tip="Pulls the colour of soft edge pixels to the subject's own, in exports with colour."),
 )  # fmt: skip
 """In the order in which they are applied."""

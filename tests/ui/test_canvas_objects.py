@@ -16,8 +16,8 @@ from gen2studio.app.session import MaskView
 from gen2studio.core.errors import EditRefused
 from gen2studio.engine.events import JobState, MaskReady, StateChanged
 from gen2studio.raster import morphology
-from gen2studio.ui.panels.masks_objects import eye_rect, lock_rect
 from gen2studio.ui.panels.masks_panel import MasksPanel
+from gen2studio.ui.panels.masks_rows import eye_rect, lock_rect
 from gen2studio.ui.tools.bindings import handlers
 from gen2studio.ui.tools.registry import TOOLS
 from gen2studio.ui.tools.tool_bar import CanvasToolBar
@@ -243,20 +243,22 @@ def test_the_panel_lists_objects_and_toggles_in_place(rig: Rig) -> None:
     object_id = drawn(rig)
     rig.masks.add_object("Leash")
     rows = panel.objects
-    assert [rows.owner_at(i).name for i in range(rows.count())] == ["Subject 1", "Leash"]
-    assert rows.currentRow() == 1
-    box = rows.visualItemRect(rows.item(0))
-    QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, NONE, box.center() - QPoint(30, 0))
+    first, second = rows.topLevelItem(0), rows.topLevelItem(1)
+    assert first is not None and second is not None
+    assert [rows.owner_at(i).name for i in range(rows.topLevelItemCount())] == ["Subject 1", "Leash"]
+    assert rows.currentItem() is second
+    box = rows.visualItemRect(first)
+    QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, NONE, box.topLeft() + QPoint(70, 12))
     assert rig.session.mask_object == object_id
     QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, NONE, eye_rect(box).center())
     assert not rig.session.document.masks[object_id].visible
     QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, NONE, lock_rect(box).center())
     assert rig.session.document.masks[object_id].locked
     QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, NONE, lock_rect(box).center())
-    rows.item(0).setText("Dog")
+    first.setText(0, "Dog")
     assert rig.session.document.masks[object_id].name == "Dog"
-    rows.item(0).setText("   ")
-    assert rows.item(0).text() == "Dog"
+    first.setText(0, "   ")
+    assert first.text(0) == "Dog"
     QTest.keyClick(rows, Qt.Key.Key_Delete)
     assert object_id not in rig.session.document.masks
 

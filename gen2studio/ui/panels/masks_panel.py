@@ -26,15 +26,16 @@ from PySide6.QtWidgets import (
 from gen2studio.app.actions_masks import ROWS
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.mask_editing_jobs import MaskJob
-from gen2studio.app.session import MaskView, Session
+from gen2studio.app.session import Session
 from gen2studio.ui import theme
 from gen2studio.ui.panels.masks_objects import ROW, ObjectList
+from gen2studio.ui.panels.masks_refine import RefineSection
+from gen2studio.ui.panels.masks_views import ViewSection
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.section import Section
 from gen2studio.ui.widgets.value_slider import ValueSlider
 
 _ROWS = {row.id: row for row in ROWS}
-_VIEWS = (MaskView.OVERLAY, MaskView.MATTE, MaskView.CHECKER, MaskView.OUTLINE, MaskView.NONE)
 _DIRECTIONS = ("backward", "both", "forward", "next")
 _SMART = ("select_box", "include", "exclude")
 # A style sheet leaves a number field without buttons one pixel of room for its text unless their width is given.
@@ -68,9 +69,13 @@ class MasksPanel(QWidget):
         layout.setSpacing(theme.SPACING)
         layout.addWidget(self._objects())
         layout.addWidget(Section("masks.brush", "Brush", self._brush(), parent=content))
-        layout.addWidget(Section("masks.view", "View", self._views(), parent=content))
+        self.view = ViewSection(session, content)
+        self.views = self.view.views
+        layout.addWidget(Section("masks.view", "View", self.view, parent=content))
         layout.addWidget(Section("masks.smart", "Smart select", self._smart(), parent=content))
-        layout.addWidget(Section("masks.refine", "Refine", self._refine(), parent=content))
+        self.refine = RefineSection(masks, content)
+        layout.addWidget(Section("masks.refine", "Refine", self.refine, parent=content))
+        layout.addWidget(Section("masks.matte", "Edit matte", self._matte(), parent=content, open_=False))
         layout.addWidget(Section("masks.propagate", "Propagate", self._propagate(), parent=content))
         layout.addStretch(1)
         scroll = QScrollArea(self)
@@ -92,11 +97,8 @@ class MasksPanel(QWidget):
         masks.lane_changed.connect(self._on_lane_changed)
         masks.brush_changed.connect(self._on_brush_changed)
         masks.job_changed.connect(self._on_job_changed)
-        session.mask_view_changed.connect(self._on_view_changed)
-        session.mask_opacity_changed.connect(lambda value: self.view_opacity.set_value(value * 100))
         session.tool_changed.connect(self._on_tool_changed)
         self._on_brush_changed(masks.brush)
-        self._on_view_changed(session.mask_view)
         self._on_tool_changed(session.tool)
         self._on_job_changed(masks.job)
         self._on_objects_changed()
@@ -114,10 +116,14 @@ class MasksPanel(QWidget):
         row.addWidget(self.object_title)
         row.addStretch(1)
         self.add_button = self._tool("mask.add_object", lambda: self._masks.add_object())
+        self.copy_button = self._tool(
+            "mask.duplicate_object", lambda: self._masks.listing.duplicate(self.objects.chosen_ids())
+        )
         self.remove_button = self._tool(
-            "mask.remove_object", lambda: self._masks.remove_object(self._session.mask_object)
+            "mask.remove_object", lambda: self._masks.listing.remove(self.objects.chosen_ids())
         )
         row.addWidget(self.add_button)
+        row.addWidget(self.copy_button)
         row.addWidget(self.remove_button)
         layout.addLayout(row)
         stack = QWidget(box)
@@ -139,15 +145,16 @@ class MasksPanel(QWidget):
         self.brush_size = ValueSlider(
             "masks.size", "Size", low=1, high=2000, default=48, step=1, decimals=0, unit="px",
             tip="Diameter in picture pixels. Keys [ and ], or drag with the right button on the picture.",
-            logarithmic=True, parent=box,
+            logarithmic=True, compact=True, parent=box,
         )  # fmt: skip
         self.hardness = ValueSlider(
             "masks.hardness", "Hardness", low=0, high=100, default=85, step=1, decimals=0, unit="%",
-            tip="How sharp the edge of the brush is. Keys Shift+[ and Shift+].", parent=box,
+            tip="How sharp the edge of the brush is. Keys Shift+[ and Shift+].", compact=True, parent=box,
         )  # fmt: skip
         self.opacity = ValueSlider(
             "masks.opacity", "Opacity", low=1, high=100, default=100, step=1, decimals=0, unit="%",
-            tip="The most that one stroke adds, however often it crosses itself.", parent=box,
+            tip="The most that one stroke adds, however often it crosses itself.",
+            compact=True, parent=box,
         )  # fmt: skip
         self.brush_size.value_changed.connect(lambda value: self._masks.set_brush(radius=value / 2))
         self.hardness.value_changed.connect(lambda value: self._masks.set_brush(hardness=value / 100))
@@ -163,29 +170,6 @@ class MasksPanel(QWidget):
         row.addWidget(self.pressure_opacity)
         row.addStretch(1)
         layout.addLayout(row)
-        return box
-
-    def _views(self) -> QWidget:
-        box = QWidget(self)
-        layout = QVBoxLayout(box)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        self.views: dict[MaskView, QToolButton] = {}
-        for view in _VIEWS:
-            button = self._tool(f"maskview.{view.value}", lambda v=view: self._session.set_mask_view(v), checkable=True)
-            self.views[view] = button
-            row.addWidget(button)
-        row.addStretch(1)
-        layout.addLayout(row)
-        self.view_opacity = ValueSlider(
-            "masks.view_opacity", "Overlay opacity", low=0, high=100, default=50, step=1, decimals=0, unit="%",
-            tip="How strongly the overlay tints the picture.", parent=box,
-        )  # fmt: skip
-        self.view_opacity.set_value(self._session.mask_opacity * 100)
-        self.view_opacity.value_changed.connect(lambda value: self._session.set_mask_opacity(value / 100))
-        layout.addWidget(self.view_opacity)
         return box
 
     def _smart(self) -> QWidget:
@@ -211,7 +195,7 @@ class MasksPanel(QWidget):
             self.smart[name] = button
         return box
 
-    def _refine(self) -> QWidget:
+    def _matte(self) -> QWidget:
         box = QWidget(self)
         grid = QGridLayout(box)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -364,9 +348,10 @@ class MasksPanel(QWidget):
             self._no_objects.say("No masks yet", "Paint over the subject to start one.")
         else:
             self._no_objects.say("No clip in the viewer", "Move the playhead onto a clip to mask it.")
-        self._object_box.setFixedHeight(min(6, max(3, len(owners))) * ROW + 20)
+        self._object_box.setFixedHeight(min(6 * ROW, max(3 * ROW, self.objects.shown_rows())) + 12)
         self.add_button.setEnabled(shown)
         self.remove_button.setEnabled(current is not None and not current.locked)
+        self.copy_button.setEnabled(current is not None)
         self._show_summary()
 
     def _on_lane_changed(self, _media_id: str) -> None:
@@ -411,11 +396,6 @@ class MasksPanel(QWidget):
         self.opacity.set_value(brush.opacity * 100)
         self.pressure_size.setChecked(brush.pressure_size)
         self.pressure_opacity.setChecked(brush.pressure_opacity)
-
-    def _on_view_changed(self, view: MaskView) -> None:
-        for which, button in self.views.items():
-            button.setChecked(which is view)
-        self.view_opacity.setEnabled(view is MaskView.OVERLAY)
 
     def _on_tool_changed(self, tool: str) -> None:
         for name, button in self.smart.items():

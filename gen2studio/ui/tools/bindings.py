@@ -15,6 +15,10 @@ from gen2studio.ui.tools.registry import TOOLS
 def handlers(session: Session, masks: MaskEditing, canvas: Canvas) -> dict[str, Callable[..., object]]:
     """Action id → what it does, for the rows of :mod:`gen2studio.app.actions_masks`; matte files bring their own."""
     tries = masks.attempt
+
+    def chosen() -> tuple[str, ...]:
+        return (session.mask_object,) if session.mask_object else ()
+
     bound: dict[str, Callable[..., object]] = {
         f"tool.{name}": partial(session.set_tool, name) for name in TOOLS if name not in shape_bindings.TOOL_NAMES
     }
@@ -26,6 +30,10 @@ def handlers(session: Session, masks: MaskEditing, canvas: Canvas) -> dict[str, 
         "brush.softer": partial(masks.step_hardness, -1),
         "brush.harder": partial(masks.step_hardness, 1),
         "mask.add_object": lambda: tries(masks.add_object),
+        "mask.duplicate_object": lambda: tries(lambda: masks.listing.duplicate(chosen())),
+        "mask.solo": lambda: masks.listing.toggle_solo(chosen()),
+        "mask.copy_refinement": lambda: tries(masks.refining.copy),
+        "mask.paste_refinement": lambda: tries(masks.refining.paste),
         "mask.remove_object": lambda: tries(lambda: masks.remove_object(session.mask_object)),
         "mask.clear": lambda: tries(masks.clear),
         "mask.invert": lambda: tries(masks.invert),
