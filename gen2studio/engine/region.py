@@ -6,16 +6,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.requests import GenerateRequest, MaskTrackRef
 
-Mask = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Mask: TypeAlias = "NDArray[np.uint8]"
 MatteReader = Callable[[MaskRaster], Mask]
 """(H, W) uint8 pixels of a stored matte; raises KeyError when a tile is missing."""
 PictureReader = Callable[[int], "NDArray[np.uint8] | None"]

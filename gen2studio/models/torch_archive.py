@@ -12,12 +12,12 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from gen2studio.core.errors import ModelError
+from gen2studio.core.records import dataclass
 
 _PICKLE_LIMIT = 32 << 20
 """Bytes of the pickle: the names of a few thousand tensors take less than one megabyte."""

@@ -7,11 +7,11 @@ read into the same table, so that the checks that follow need not know which it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 from gen2studio.core.errors import ModelError
+from gen2studio.core.records import dataclass
 
 HEADER_LIMIT = 100_000_000
 """Bytes a header may have: the limit of safetensors' own reader."""

@@ -86,14 +86,21 @@ def test_window_opens_without_heavy_imports() -> None:
 def test_window_is_shown_before_numpy_is_needed() -> None:
     """It takes as long to import as Qt does to come up."""
     program = (
-        "import sys\n"
+        "import sys, traceback\n"
+        "from gen2studio.core import late_import\n"
+        "load = late_import.LatePackage.__getattr__\n"
+        "def told(package, name):\n"
+        "    if package.__name__ == 'numpy' and name not in late_import._LOOKING:\n"
+        "        traceback.print_stack()\n"
+        "    return load(package, name)\n"
+        "late_import.LatePackage.__getattr__ = told\n"
         "from gen2studio.launch import open_window\n"
         "open_window()\n"
         "print('numpy' in sys.modules, 'numpy._core' in sys.modules, flush=True)\n"
         "import os; os._exit(0)\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert result.stdout.strip() == "True False"
+    assert result.stdout.strip() == "True False", result.stderr
 
 
 def test_qt_calls_do_not_eat_references() -> None:
