@@ -146,7 +146,7 @@ class MatteExportDialog(QDialog):
             "Scene-linear light (the sRGB curve undone), or the code values as they are displayed",
             [("Scene-linear light", True), ("Display values as they are", False)], self,
         )  # fmt: skip
-        self.depth = chooser(
+        self.bit_depth = chooser(
             "matte_export.depth", "Depth", "16-bit floats hold every 8-bit matte exactly",
             [("Half float, 16 bit", False), ("Float, 32 bit", True)], self,
         )  # fmt: skip
@@ -189,7 +189,7 @@ class MatteExportDialog(QDialog):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for words, field in (
             ("Objects", self.objects), ("Several", self.together), ("Format", self.format), ("", self.facts),
-            ("Content", self.content), ("Background", self.key), ("Colour as", self.light), ("Depth", self.depth),
+            ("Content", self.content), ("Background", self.key), ("Colour as", self.light), ("Depth", self.bit_depth),
             ("Frames", ends), ("File", place), ("", self.audio),
         ):  # fmt: skip
             form.addRow(words, field)
@@ -257,11 +257,13 @@ class MatteExportDialog(QDialog):
         self._rows.setRowVisible(self.content, bool(chosen.contents))
         self._rows.setRowVisible(self.key, chosen.id.startswith("greenscreen"))
         self._rows.setRowVisible(self.light, chosen.id == "exr" and colour)
-        self._rows.setRowVisible(self.depth, chosen.id == "exr")
+        self._rows.setRowVisible(self.bit_depth, chosen.id == "exr")
         self._rows.setRowVisible(self.audio, sound and not chosen.is_sequence)
         self.start.setEnabled(bool(self._chosen()))
         self._forget_replacing()
-        self.layout().activate()
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
         self.resize(self.width(), self.sizeHint().height())
 
     def _chosen(self) -> tuple[str, ...]:
@@ -307,7 +309,7 @@ class MatteExportDialog(QDialog):
             content=self.content.currentData() or STRAIGHT,
             key=self._key,
             linear=self.light.currentData(),
-            float32=self.depth.currentData(),
+            float32=self.bit_depth.currentData(),
             audio=self.audio.isChecked(),
         )
 
@@ -396,7 +398,7 @@ class MatteExportDialog(QDialog):
 
     def _enable(self, on: bool) -> None:
         for widget in (
-            self.objects, self.together, self.format, self.content, self.key, self.light, self.depth, self.range,
+            self.objects, self.together, self.format, self.content, self.key, self.light, self.bit_depth, self.range,
             self.first, self.last, self.path, self.audio, self.close_button,
         ):  # fmt: skip
             widget.setEnabled(on)
