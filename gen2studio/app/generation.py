@@ -207,6 +207,18 @@ class Generation(QObject):
             self._choice = key, choose(look, self.registry, self.catalog.words, base)
         return self._choice[1]
 
+    def hold(self, rung: str) -> None:
+        """Hold the model that runs the look in memory as ``rung`` says (auto = as the program finds best)."""
+        found = self.abilities()
+        if found is None:
+            return
+        try:
+            self.registry.hold(found.id, rung)
+        except (StudioError, OSError) as error:
+            self._session.tell(sentence_of(error), "error")
+        self._choice = None
+        self.look_changed.emit(self._look)
+
     def why_chosen(self) -> str:
         """One short sentence: why this generator. Empty when the artist chose it, or none serves the mode."""
         found = self.choice()

@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     bar = ProgressBar()
     tiles = TileStore()
     choice, work = planned(args, tiles, bar)
+    if choice.abilities.memory_plan:
+        print(f"{choice.abilities.title}: {choice.abilities.memory_plan}.", file=sys.stderr)
     store = TakeStore(paths.cache_dir("takes"))
     parts: list[delivery.Part] = []
     state = JobState.FINISHED

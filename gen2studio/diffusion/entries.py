@@ -90,8 +90,12 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
 
         return LoraTrainer(model, AdapterLibrary(), owner())
 
+    def hold(rung: str) -> Abilities:
+        HoldingChoices().choose(model.id, rung)
+        return abilities_of(model)
+
     abilities = abilities_of(model)
-    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None)
+    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None, hold)
 
 
 def _residency() -> Residency:
@@ -130,6 +134,8 @@ def abilities_of(model: InstalledModel) -> Abilities:
         training=training_defaults(transformer.parameters if transformer is not None else 0),
         structure_readers=structure_readers(),
         memory_plan=_memory_plan(model),
+        memory_rungs=_memory_rungs(model),
+        memory_rung=HoldingChoices().rung(model.id),
     )
 
 
@@ -143,6 +149,13 @@ def _ability(mode: str, served: frozenset[str]) -> ModeAbility:
         controls=controls,
         why_not=tuple((name, reason) for name, reason in _WHY_NOT.items() if name not in controls),
     )
+
+
+def _memory_rungs(model: InstalledModel) -> tuple[tuple[str, str], ...]:
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.ladder import plans_for
+
+    return tuple((plan.rung, plan.title) for plan in plans_for(model, quick_machine()))
 
 
 def _memory_plan(model: InstalledModel) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.records import dataclass
@@ -41,6 +42,9 @@ class GeneratorEntry:
     load: Callable[[], Generator]
     load_trainer: Callable[[], Trainer] | None = None
     """Makes what trains adapters on it; None = it can't be trained."""
+    hold: Callable[[str], Abilities] | None = None
+    """Remembers how the artist wants the model held (an id of its ``memory_rungs``, or auto) and tells what it can do
+    then; None = there is no choice."""
 
 
 class GeneratorRegistry:
@@ -98,6 +102,13 @@ class GeneratorRegistry:
             if generator_id not in self._loaded:
                 self._loaded[generator_id] = entry.load()
             return self._loaded[generator_id]
+
+    def hold(self, generator_id: str, rung: str) -> None:
+        """Hold a generator's model as the artist chose, from the next run on. Raises GenerationError."""
+        entry = self._entries.get(generator_id)
+        if entry is None or entry.hold is None:
+            raise GenerationError(f"There is no choice of how “{generator_id}” is held in memory.", "")
+        self._entries[generator_id] = replace(entry, abilities=entry.hold(rung))
 
     def trainer(self, generator_id: str) -> Trainer:
         """What trains adapters on a generator's model. Raises GenerationError."""

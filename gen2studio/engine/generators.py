@@ -70,6 +70,10 @@ class Abilities:
     what is taken when the artist does not choose."""
     memory_plan: str = ""
     """How the model will be held on this machine, for showing before a run: "bf16, blocks offloaded, tiled VAE"."""
+    memory_rungs: tuple[tuple[str, str], ...] = ()
+    """(id, in words with the estimate) of every way to hold it here, preferred first; empty = there is no choice."""
+    memory_rung: str = "auto"
+    """The way the artist chose; auto = the program chooses before each run."""
 
     def mode(self, mode: str) -> ModeAbility | None:
         return next((m for m in self.modes if m.mode == mode), None)

@@ -265,6 +265,46 @@ def test_memory_that_runs_out_once_is_no_failure(stage: Stage, monkeypatch: pyte
     assert any("memory was not enough; going on" in note for note in stage.notes())
 
 
+def test_latents_survive_memory_that_runs_out_while_decoding(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One rung down, and even after the bottom of the ladder, nothing is denoised twice."""
+    import diffusers
+    from diffusers.models.autoencoders import autoencoder_kl_wan as wan
+
+    passes, hopeless = 0, False
+    forward, decode = diffusers.WanVACETransformer3DModel.forward, wan.WanDecoder3d.forward
+
+    def counted(*given: Any, **named: Any) -> Any:
+        nonlocal passes
+        passes += 1
+        return forward(*given, **named)
+
+    def tight(*given: Any, **named: Any) -> Any:
+        if not hopeless and any("going on" in note for note in stage.notes()):
+            return decode(*given, **named)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(diffusers.WanVACETransformer3DModel, "forward", counted)
+    request = replace(case(stage, "text"), seed=91)
+    whole = stage.made(request)
+    usual, passes = passes, 0
+    monkeypatch.setattr(wan.WanDecoder3d, "forward", tight)
+
+    end = stage.run(request, take="take-00000000abcd")
+    assert end.state is JobState.FINISHED, end.reason
+    assert passes == usual
+    made = stage.frames()
+    assert all(int(np.abs(a.astype(int) - made[i]).max()) <= 1 for i, a in enumerate(whole))
+
+    passes, hopeless = 0, True
+    end = stage.run(replace(request, seed=92), take="take-00000000abce")
+    assert end.state is JobState.FAILED and "memory" in end.reason
+    assert passes == usual, "each rung found the latents of the first"
+    monkeypatch.setattr(wan.WanDecoder3d, "forward", decode)
+    passes = 0
+    assert stage.run(replace(request, seed=92), take="take-00000000abce").state is JobState.FINISHED
+    assert passes == 0
+
+
 def test_a_full_disk_is_one_sentence(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     from gen2studio.diffusion import production
 

@@ -143,6 +143,35 @@ def test_the_generator_is_chosen_by_the_program_or_by_hand(desk: Desk, qtbot: Qt
     assert "it paints at its own scale" in window.generate.not_honoured.words.text()
 
 
+def test_how_the_model_is_held_is_chosen_by_hand(qtbot: QtBot) -> None:
+    chosen: list[str] = []
+
+    def hold(rung: str) -> Abilities:
+        chosen.append(rung)
+        return replace(model, memory_rung=rung, memory_plan=f"held as {rung}")
+
+    model = replace(MODEL, memory_rungs=(("whole", "Whole, about 30 MB"), ("int8", "Kept as int8, about 12 MB")))
+    entries = [
+        GeneratorEntry(FakeGenerator().abilities, FakeGenerator),
+        GeneratorEntry(model, FakeGenerator, hold=hold),
+    ]
+    with open_desk(qtbot, None, GeneratorRegistry(entries)) as (window, _):
+        window.late.finish()
+        press(qtbot, window, "generate.mode.text")
+        box = window.generate.generator.holding
+        assert [box.itemText(row) for row in range(box.count())] == [
+            "Memory: Automatic", "Memory: Whole, about 30 MB", "Memory: Kept as int8, about 12 MB",
+        ]  # fmt: skip
+        assert box.currentIndex() == 0
+        box.setFocus()
+        QTest.keyClick(box, Qt.Key.Key_End)
+        assert chosen == ["int8"]
+        assert box.currentIndex() == 2
+        assert window.generate.generator.memory.text() == "held as int8"
+        press(qtbot, window, "generate.mode.stylize")
+        assert box.isVisible() == bool(window.studio.generation.abilities().memory_rungs)
+
+
 def test_arrow_keys_go_from_mode_to_mode(desk: Desk, qtbot: QtBot) -> None:
     window, _ = desk
     tiles = window.generate.mode.tiles

@@ -90,6 +90,12 @@ class MemoryPlan:
         """What the matrices of the transformer are stored as while they rest: int8, torch's float8 type, or None."""
         return "int8" if self.int8_layers else "float8_e4m3fn" if self.fp8_layers else None
 
+    @property
+    def title(self) -> str:
+        """A line to choose it by: ``Kept as int8, about 5.1 GB``."""
+        name = TITLES[self.rung]
+        return f"{name[0].upper()}{name[1:]}, about {size_text(self.device_bytes or self.memory_bytes)}"
+
     def describe(self) -> str:
         """In an artist's words: ``on the GPU in bf16, frames decoded in tiles, about 5.1 GB``."""
         where = {"cuda": "on the GPU", "mps": "on the Apple GPU", "cpu": "on the processor"}[self.device]

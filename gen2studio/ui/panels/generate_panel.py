@@ -100,6 +100,7 @@ class GeneratePanel(QWidget):
         self.generator.generator_chosen.connect(
             lambda generator: self._generation.change("Change generator", generator=generator)
         )
+        self.generator.holding_chosen.connect(self._generation.hold)
         self._generation.look_changed.connect(self._on_look_changed)
         self._generation.target_changed.connect(self._on_target_changed)
         self._generation.stills_changed.connect(self._on_stills_changed)

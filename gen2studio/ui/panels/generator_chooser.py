@@ -32,6 +32,8 @@ class GeneratorChooser(QWidget):
 
     generator_chosen = Signal(str)
     """Generator id; empty = automatic."""
+    holding_chosen = Signal(str)
+    """How the model is held in memory: one of its ``memory_rungs``, or auto."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,12 +42,18 @@ class GeneratorChooser(QWidget):
         )
         self.why = note(self, "muted", "generate.generator.why")
         self.memory = note(self, "faint", "generate.generator.memory")
+        self.holding = chooser(
+            "generate.generator.holding", "Memory",
+            "How the model is held in memory. Automatic takes the best that fits before each run; what is smaller is "
+            "slower or, kept in 8 bits, a little less exact.", [], self,
+        )  # fmt: skip
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.box, self.why, self.memory):
+        for widget in (self.box, self.why, self.holding, self.memory):
             layout.addWidget(widget)
         self.box.activated.connect(lambda row: self.generator_chosen.emit(self.box.itemData(row)))
+        self.holding.activated.connect(lambda row: self.holding_chosen.emit(self.holding.itemData(row)))
 
     def show_choice(
         self, look: Look, serving: tuple[Abilities, ...], found: Abilities, automatic: Abilities, why: str
@@ -63,6 +71,16 @@ class GeneratorChooser(QWidget):
         self.why.setVisible(bool(why))
         self.memory.setText(found.memory_plan)
         self.memory.setVisible(bool(found.memory_plan))
+        self._show_holding(found)
+
+    def _show_holding(self, found: Abilities) -> None:
+        entries = [("auto", "Memory: Automatic"), *((rung, f"Memory: {words}") for rung, words in found.memory_rungs)]
+        if [(self.holding.itemData(i), self.holding.itemText(i)) for i in range(self.holding.count())] != entries:
+            self.holding.clear()
+            for rung, words in entries:
+                self.holding.addItem(words, rung)
+        self.holding.setCurrentIndex(max(0, self.holding.findData(found.memory_rung)))
+        self.holding.setVisible(bool(found.memory_rungs))
 
 
 class NotHonoured(QWidget):
