@@ -330,6 +330,17 @@ class Canvas(PictureView):
         tool = tool or self._tool()
         self._hint = tool.hover(self._stage, pointer) if tool.hover is not None else None
 
+    def _on_modifier(self, event: QKeyEvent, down: bool) -> None:
+        """Ctrl, Shift or Alt went down or up: what the tool shows under a resting pointer may be another thing."""
+        flag = _MODIFIERS.get(event.key())
+        if flag is None or self._hover is None or self._gestures.active or self._pair is None:
+            return
+        modifiers = event.modifiers() | flag if down else event.modifiers() & ~flag
+        media = self.pane_transform.to_media(self._hover)
+        pointer = Pointer(phase=Phase.HOVER, x=media.x(), y=media.y(), view=self._hover, modifiers=modifiers)
+        self._hover_tool(pointer)
+        self._update_cursor()
+
     def _update_cursor(self) -> None:
         shape = cursor_shape(
             self._tool(),
@@ -539,6 +550,7 @@ class Canvas(PictureView):
         elif (command := self._key_command(event)) is not None:
             self._masks.attempt(command)
         else:
+            self._on_modifier(event, True)
             super().keyPressEvent(event)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
@@ -555,6 +567,7 @@ class Canvas(PictureView):
             peek, self._peek = self._peek, None
             self._session.set_compare(peek)
         else:
+            self._on_modifier(event, False)
             super().keyReleaseEvent(event)
 
     def _send_key(self, phase: Phase) -> None:
@@ -603,3 +616,8 @@ class Canvas(PictureView):
 
 
 _GESTURE_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Backspace)
+_MODIFIERS = {
+    Qt.Key.Key_Control: Qt.KeyboardModifier.ControlModifier,
+    Qt.Key.Key_Shift: Qt.KeyboardModifier.ShiftModifier,
+    Qt.Key.Key_Alt: Qt.KeyboardModifier.AltModifier,
+}

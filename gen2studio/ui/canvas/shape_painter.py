@@ -130,8 +130,7 @@ def _paint_chosen(painter: QPainter, shape: MaskShape, scene: ShapeScene, transf
         _paint_feather(painter, shape, points, scene, transform)
     if shape.kind == "bspline":
         cage = QPolygonF([transform.to_view(p.x, p.y) for p in (*points, points[0])])
-        painter.setPen(QPen(theme.colour("text", 90), 1.0, Qt.PenStyle.DotLine))
-        painter.drawPolyline(cage)
+        _paint_cage(painter, cage)
     _paint_outline(painter, shape, scene, transform, 1.75)
     for index in sorted(scene.points):
         _paint_handles(painter, shape, points, index, scene, transform)
@@ -142,6 +141,14 @@ def _paint_chosen(painter: QPainter, shape: MaskShape, scene: ShapeScene, transf
     if scene.box:
         _paint_box(painter, points, scene, transform)
     _paint_name(painter, shape, points, keyed, ink, transform)
+
+
+def _paint_cage(painter: QPainter, cage: QPolygonF) -> None:
+    """The straight lines between the control points of a B-spline."""
+    painter.setPen(QPen(theme.colour("stage", 130), 2.5))
+    painter.drawPolyline(cage)
+    painter.setPen(QPen(QColor(255, 255, 255, 190), 1.0, Qt.PenStyle.DotLine))
+    painter.drawPolyline(cage)
 
 
 def _paint_point(painter: QPainter, spot: QPointF, ink: QColor, selected: bool, hot: bool, keyed: bool = True) -> None:
@@ -238,7 +245,10 @@ def _paint_name(
     metrics = painter.fontMetrics()
     several = len(shape.keys) > 1 or keyed
     width = metrics.horizontalAdvance(text) + (30 if several else 14)
-    box = QRectF(top.x() - width / 2, top.y() - 36, width, 20)
+    # Kept inside the view where the shape reaches out of it.
+    room = QRectF(painter.viewport())
+    left = min(max(4.0, top.x() - width / 2), max(4.0, room.width() - width - 4))
+    box = QRectF(left, max(4.0, top.y() - 36), width, 20)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(theme.colour("background", 215))
     painter.drawRoundedRect(box, 5, 5)
@@ -270,8 +280,7 @@ def _paint_fresh(painter: QPainter, scene: ShapeScene, transform: ViewTransform)
         painter.strokePath(piece, QPen(theme.colour("stage", 150), 3.0))
         painter.strokePath(piece, QPen(ink, 1.0, Qt.PenStyle.DashLine))
     if scene.fresh_kind == "bspline" and len(points) > 1:
-        painter.setPen(QPen(theme.colour("text", 90), 1.0, Qt.PenStyle.DotLine))
-        painter.drawPolyline(QPolygonF([transform.to_view(p.x, p.y) for p in points]))
+        _paint_cage(painter, QPolygonF([transform.to_view(p.x, p.y) for p in points]))
     last = len(points) - 1
     if scene.fresh_kind == "bezier":
         still = ShapeScene(tint=scene.tint)

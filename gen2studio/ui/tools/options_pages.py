@@ -16,9 +16,9 @@ from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 _OPERATIONS = (
-    ("add", "Add", "The shape is added to the matte."),
-    ("subtract", "Subtract", "The shape is taken away from the matte."),
-    ("intersect", "Intersect", "The matte is kept inside the shape only."),
+    ("add", "+", "Add: the shape is added to the matte."),
+    ("subtract", "−", "Subtract: the shape is taken away from the matte."),
+    ("intersect", "∩", "Intersect: the matte is kept inside the shape only."),
 )
 
 
@@ -94,6 +94,9 @@ class _Page(QWidget):
         made: dict[str, QToolButton] = {}
         for value, title, tip in options:
             button = self.button(f"{name}.{value}", title, tip)
+            if len(title) == 1:
+                button.setFixedWidth(28)
+                button.setAccessibleName(value.capitalize())
             button.setCheckable(True)
             button.clicked.connect(partial(self._chosen, chosen, value))
             group.addButton(button)

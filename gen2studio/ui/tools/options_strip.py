@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QStackedLayout, QWidget
 
 from gen2studio.app.mask_editing import MaskEditing
@@ -13,6 +14,12 @@ from gen2studio.ui.tools.registry import TOOLS
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 
 HEIGHT = 34
+# A style sheet leaves a number field without buttons one pixel of room for its text unless their width is given.
+_NUMBER_FIELDS = (
+    "QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 0; border: none; }"
+)
+_HINT_ROOM = 200
+"""Pixels beside the options from which on the hint is shown."""
 HINTS = {
     "brush": "Paint. Alt erases, Shift-click draws a line, drag with the right button to size",
     "eraser": "Erase. Alt paints, Shift-click draws a line, drag with the right button to size",
@@ -46,6 +53,7 @@ class OptionsStrip(QFrame):
         self.setObjectName("canvas.options")
         self.setAccessibleName("Tool options")
         self.setProperty("role", "strip")
+        self.setStyleSheet(_NUMBER_FIELDS)
         self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._session = session
@@ -69,6 +77,13 @@ class OptionsStrip(QFrame):
         canvas.gesture_ended.connect(self._show_hint)
         self._on_tool_changed(session.tool)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # A few letters and dots help nobody.
+        page = self._stack.currentWidget()
+        taken = page.sizeHint().width() if page is not None and not self._pages_box.isHidden() else 0
+        self.hint.setVisible(event.size().width() - taken > _HINT_ROOM)
+
     def _on_tool_changed(self, name: str) -> None:
         tool = TOOLS.get(name)
         shown = tool is not None and tool.edits
@@ -81,6 +96,7 @@ class OptionsStrip(QFrame):
             self._stack.setCurrentWidget(page)
             # The stack is as wide as its widest page: only the one in front takes room.
             self._pages_box.setFixedWidth(page.sizeHint().width())
+        self.hint.setVisible(self.width() - (page.sizeHint().width() if page is not None else 0) > _HINT_ROOM)
         self._show_hint()
 
     def _show_hint(self) -> None:
