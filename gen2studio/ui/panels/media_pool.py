@@ -26,7 +26,6 @@ from PySide6.QtWidgets import (
     QListView,
     QMenu,
     QStackedLayout,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QToolButton,
@@ -212,6 +211,9 @@ class _MediaDelegate(QStyledItemDelegate):
         assert isinstance(model, MediaModel)
         item = model.item(index)
         rect: QRect = option.rect.adjusted(3, 3, -3, -3)  # pyright: ignore[reportAttributeAccessIssue]
+        # Its hundreds of names are learnt with the first item, not before the first frame.
+        from PySide6.QtWidgets import QStyle
+
         state: QStyle.StateFlag = option.state  # pyright: ignore[reportAttributeAccessIssue]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

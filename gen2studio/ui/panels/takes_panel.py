@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QListView,
     QMenu,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QToolButton,
@@ -185,6 +184,9 @@ class _TakeDelegate(QStyledItemDelegate):
         assert isinstance(model, TakesModel)
         take = model.take(index)
         rect: QRect = option.rect.adjusted(3, 3, -3, -3)  # pyright: ignore[reportAttributeAccessIssue]
+        # Its hundreds of names are learnt with the first item, not before the first frame.
+        from PySide6.QtWidgets import QStyle
+
         state: QStyle.StateFlag = option.state  # pyright: ignore[reportAttributeAccessIssue]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
