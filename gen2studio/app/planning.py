@@ -6,13 +6,14 @@ GenerationError (one sentence and what to do) when something is missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from gen2studio.app.planning_masks import mask_tracks
+from gen2studio.app.planning_masks import active_parts, mask_tracks
 from gen2studio.app.planning_parts import (
     Adapters,
     Blobs,
@@ -32,7 +33,7 @@ from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.core.time import seconds_to_frames
-from gen2studio.document.look import Controls, Look, Mode, Outpaint, Region
+from gen2studio.document.look import Controls, Look, LookPart, Mode, Outpaint, Region
 from gen2studio.document.looks import look_of
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.masks import mask_of
@@ -161,16 +162,24 @@ def plan_generate(
     span: tuple[int, int] | None = None,
     seed: int | None = None,
     max_side: int | None = None,
+    revision_of: Callable[[Look], str] | None = None,
 ) -> GenerateRequest:
     """The request for a clip: its whole media range, or the media ``span`` [start, stop) of it. A shot is always asked
     for whole, so that trimming its clip makes nothing stale.
 
     ``look`` None = the clip's own, else the project's default; ``frames`` asks for single media frames only;
     ``max_side`` limits the longer side of the output in pixels (None = the media's display size). ``adapters`` and
-    ``takes`` find what looks with adapters and shots that go on from a take need.
+    ``takes`` find what looks with adapters and shots that go on from a take need. Looks by object become the parts of
+    one request, all with its seed; ``revision_of`` tells the revision for each of them (None: ``revision``).
     """
     look = look if look is not None else look_of(document, clip)
     item = _item(document, clip.media_id)
+    if look.by_object and item.shot is None and not look.outpaint.adds:
+        alone: dict[str, Any] = dict(
+            blobs=blobs, adapters=adapters, takes=takes, frames=frames, span=span, max_side=max_side,
+            seed=look.seed if seed is None else seed,
+        )  # fmt: skip
+        return _plan_parts(document, clip, look, lambda part: revision_of(part) if revision_of else revision, alone)
     source = _source(item)
     shot = item.shot
     if shot is None and look.mode in FROM_NOTHING:
@@ -225,7 +234,7 @@ def plan_generate(
         # Reframing leaves all of the footage as it is: no matte decides anything.
         region=Region.ALL.value if reframed else look.region.value,
         masks=() if reframed else mask_tracks(document, clip.media_id, look, start, stop),
-        controls=ControlValues(**{f.name: getattr(look.controls, f.name) for f in fields(Controls)}),
+        controls=_control_values(look.controls),
         seed=look.seed if seed is None else seed,
         from_nothing=shot is not None,
         structure_source=look.structure_source.value,
@@ -238,6 +247,31 @@ def plan_generate(
         lead=lead_ref(document, shot.lead if shot else None, lambda key: _source(_item(document, key)), takes),
         outpaint=room,
     )
+
+
+def _control_values(controls: Controls) -> ControlValues:
+    values = ControlValues(**{f.name: getattr(controls, f.name) for f in fields(Controls)})
+    # Whoever knows the generator has settled it before (app.choosing.settled); nobody else has a better value.
+    return values if values.strength >= 0 else replace(values, strength=ControlValues().strength)
+
+
+def _plan_parts(
+    document: Document, clip: Clip, look: Look, revision_of: Callable[[Look], str], alone: dict[str, Any]
+) -> GenerateRequest:
+    """One request whose parts are the looks by object, each with its object's mattes."""
+    parts: list[GenerateRequest] = []
+    start, stop = media_range(document, clip, _rate(document, clip))
+    if alone["span"] is not None:
+        start, stop = max(start, alone["span"][0]), min(stop, alone["span"][1])
+    for part, tracks in active_parts(document, clip.media_id, look, start, max(stop, start + 1)):
+        bare = replace(part.look, region=Region.ALL, parts=(), outpaint=Outpaint())
+        request = plan_generate(document, clip, bare, revision=revision_of(part.look), **alone)
+        parts.append(replace(request, region=_region_of(part).value, masks=tracks))
+    return _of_parts(parts)
+
+
+def _region_of(part: LookPart) -> Region:
+    return Region.FOREGROUND if part.object_id else Region.BACKGROUND
 
 
 def still_frames(start: int, stop: int, count: int = 4) -> tuple[int, ...]:
@@ -258,12 +292,13 @@ def plan_stills(
     count: int = 4,
     seed: int | None = None,
     max_side: int | None = None,
+    revision_of: Callable[[Look], str] | None = None,
 ) -> GenerateRequest:
     """Previews at ``count`` times evenly spread over the clip."""
     frames = still_frames(*media_range(document, clip, _rate(document, clip)), count)
     return plan_generate(
         document, clip, look, blobs=blobs, adapters=adapters, takes=takes, revision=revision, frames=frames, seed=seed,
-        max_side=max_side,
+        max_side=max_side, revision_of=revision_of,
     )  # fmt: skip
 
 
@@ -279,12 +314,13 @@ def plan_preview(
     revision: str = "1",
     seed: int | None = None,
     max_side: int | None = 640,
+    revision_of: Callable[[Look], str] | None = None,
 ) -> GenerateRequest:
     """The one frame under the playhead, small enough to be quick."""
     frame = media_frame(document, clip, sequence_frame)
     return plan_generate(
         document, clip, look, blobs=blobs, adapters=adapters, takes=takes, revision=revision, frames=(frame,),
-        seed=seed, max_side=max_side,
+        seed=seed, max_side=max_side, revision_of=revision_of,
     )  # fmt: skip
 
 
@@ -414,21 +450,31 @@ def is_stale(
 
     The comparison is of requests, at the take's size. ``revision`` None = the take's own (only the document is
     compared). A clip trimmed shorter stays fresh: every frame it shows was made from the same request. A look that
-    leaves the choice of generator to the program accepts the one that made the take, and one that speaks of a shot to
-    be made asks nothing of footage. ``reframes``: the generator draws around footage; one that can't is not asked to.
+    leaves the choice of generator or of the strength to the program accepts what made the take, and one that speaks of
+    a shot to be made asks nothing of footage. ``reframes``: the generator draws around footage; one that can't is not
+    asked to.
     """
     look = look_of(document, clip)
     if not reframes:
         look = replace(look, outpaint=Outpaint())
     item = document.media.get(clip.media_id)
-    if item is not None and item.shot is None and look.mode in FROM_NOTHING:
+    footage = item is not None and item.shot is None
+    by_object = footage and look.by_object and not look.outpaint.adds
+    if footage and look.mode in FROM_NOTHING and not by_object:
         return False
     recipe = read_recipe(take.recipe)
     start, stop = media_range(document, clip, _rate(document, clip))
     if start < take.start or stop > take.stop:
         return True
-    if not look.generator:
-        look = replace(look, generator=str(recipe.get("generator", "")))
+    if by_object:
+        alone: dict[str, Any] = dict(blobs=blobs or (lambda digest: Path(digest)), adapters=adapters, takes=takes)
+        try:
+            return not asks_the_same(
+                _parts_as_made(document, clip, look, take, recipe, alone), take.request_digest, take.recipe
+            )
+        except GenerationError:
+            return True
+    look = _as_made(look, recipe)
     try:
         current = plan_generate(
             document,
@@ -446,3 +492,49 @@ def is_stale(
         current, start=take.start, stop=take.stop, width=take.width, height=take.height, frames=None, masks=masks
     )
     return not asks_the_same(same, take.request_digest, take.recipe)
+
+
+def _as_made(look: Look, recipe: dict[str, Any]) -> Look:
+    """The look with what it leaves to the program as a recipe says it was chosen."""
+    if not look.generator:
+        look = replace(look, generator=str(recipe.get("generator", "")))
+    if look.controls.strength < 0:
+        made = dict(recipe.get("controls") or {}).get("strength", ControlValues().strength)
+        look = replace(look, controls=replace(look.controls, strength=float(made)))
+    return look
+
+
+def _parts_as_made(
+    document: Document, clip: Clip, look: Look, take: Take, recipe: dict[str, Any], alone: dict[str, Any]
+) -> GenerateRequest:
+    """What the looks by object ask for now over the range and at the size of a take. Raises GenerationError."""
+    wanted = active_parts(document, clip.media_id, look, take.start, take.stop)
+    made: list[dict[str, Any]] = list(recipe.get("parts") or ())
+    if len(made) != len(wanted):
+        raise GenerationError("The take was made with other looks.", "Render it again.")
+    parts: list[GenerateRequest] = []
+    whole = dict(start=take.start, stop=take.stop, width=take.width, height=take.height, frames=None)
+    for (part, tracks), old in zip(wanted, made, strict=True):
+        bare = replace(_as_made(part.look, old), region=Region.ALL, parts=(), outpaint=Outpaint())
+        revision = str(old.get("revision", ""))
+        request = plan_generate(document, clip, bare, revision=revision, seed=look.seed, **alone)
+        parts.append(replace(request, region=_region_of(part).value, masks=tracks, **whole))
+    return _of_parts(parts)
+
+
+def _of_parts(parts: list[GenerateRequest]) -> GenerateRequest:
+    """One request that says of itself what its first part says, and nothing of its own."""
+    first = parts[0]
+    return GenerateRequest(
+        mode=first.mode,
+        generator=first.generator,
+        revision=first.revision,
+        source=first.source,
+        start=first.start,
+        stop=first.stop,
+        frames=first.frames,
+        width=first.width,
+        height=first.height,
+        seed=first.seed,
+        parts=tuple(parts),
+    )

@@ -14,7 +14,7 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.core.keyed import Keyed
 from gen2studio.core.mask_refinement import Refinement
 from gen2studio.core.mask_shape import MaskShape
-from gen2studio.document.look import Look, Region
+from gen2studio.document.look import Look, LookPart, Region
 from gen2studio.document.model import Document, MaskBlend, MaskObject
 from gen2studio.engine.requests import MaskTrackRef
 
@@ -46,6 +46,26 @@ def object_tracks(document: Document, media_id: str, object_id: str, start: int,
     tracks = tracks_of([first], start, stop)
     after = [mask for mask in own[at + 1 :] if mask.blend is not MaskBlend.ADD]
     return (*tracks, *tracks_of(after, start, stop)) if tracks else ()
+
+
+def active_parts(
+    document: Document, media_id: str, look: Look, start: int, stop: int
+) -> list[tuple[LookPart, tuple[MaskTrackRef, ...]]]:
+    """The looks by object that have pixels on these frames, in the order in which they are laid down: the background
+    first, then the objects from the bottom of the list to its top. Raises GenerationError when there are none."""
+    by_object = {part.object_id: part for part in look.parts if part.enabled}
+    own = list(document.masks_of(media_id))
+    found: list[tuple[LookPart, tuple[MaskTrackRef, ...]]] = []
+    if "" in by_object and (everything := tracks_of(own, start, stop)):
+        found.append((by_object[""], everything))
+    for mask in reversed(own):
+        if mask.id in by_object and (tracks := object_tracks(document, media_id, mask.id, start, stop)):
+            found.append((by_object[mask.id], tracks))
+    if not found:
+        raise GenerationError(
+            "No object with a look of its own has a matte on this clip.", "Paint the subjects, or turn these looks off."
+        )
+    return found
 
 
 def tracks_of(chosen: list[MaskObject], start: int, stop: int) -> tuple[MaskTrackRef, ...]:

@@ -15,6 +15,7 @@ from gen2studio.document.look import (
     DepthPass,
     Fill,
     Look,
+    LookPart,
     Mode,
     MotionRegion,
     Outpaint,
@@ -97,6 +98,7 @@ def encode_look(look: Look, base: Path | None = None) -> Json:
         "layout": look.layout,
         # Written where there is one: files from before there was outpainting need no other form.
         **({"outpaint": [getattr(look.outpaint, side) for side in _SIDES]} if look.outpaint.adds else {}),
+        **({"parts": [_encode_part(part, base) for part in look.parts]} if look.parts else {}),
     }
 
 
@@ -156,7 +158,27 @@ def decode_look(node: Node, base: Path | None = None) -> Look:
         ),
         layout=node.hexadecimal("layout", 64, optional=True),
         outpaint=_outpaint(node),
+        parts=_parts(node, base),
     )
+
+
+def _encode_part(part: LookPart, base: Path | None) -> Json:
+    return {"object": part.object_id, "enabled": part.enabled, "look": encode_look(part.look, base)}
+
+
+def _parts(node: Node, base: Path | None) -> tuple[LookPart, ...]:
+    if not node.listing("parts", []):
+        return ()
+    found: list[LookPart] = []
+    for part in node.nodes("parts", "look of an object"):
+        look = part.node("look")
+        if look.listing("parts", []):
+            complain(look.where, "has looks inside a look of an object")
+        object_id = part.ident("object", optional=True)
+        found.append(LookPart(object_id=object_id, enabled=part.flag("enabled"), look=decode_look(look, base)))
+    if len({part.object_id for part in found}) < len(found):
+        complain(node.where, "has two looks for one object")
+    return tuple(found)
 
 
 def encode_camera(camera: Camera) -> Json:

@@ -188,6 +188,17 @@ class AdapterUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookPart:
+    """What one mask object, or the background, gets in place of the look around it."""
+
+    object_id: str = ""
+    """A mask object of the clip's media; empty = what lies in no object."""
+    look: Look
+    """Without parts of its own; its region is the object's matte."""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Everything the generate panel holds for one clip."""
 
@@ -218,3 +229,11 @@ class Look:
     """Digest of a mock-up or sketch whose layout a generated shot follows (boxes as a skyline), or empty."""
     outpaint: Outpaint = field(default_factory=Outpaint)
     """While it adds room the footage is reframed, not restyled: only the room around it is drawn."""
+    parts: tuple[LookPart, ...] = ()
+    """Looks by mask object. While any is enabled one run makes them all, each inside its own matte, and the look's own
+    style counts nowhere; where objects overlap the upper one in the list has the pixels."""
+
+    @property
+    def by_object(self) -> bool:
+        """Whether objects have looks of their own."""
+        return any(part.enabled for part in self.parts)

@@ -19,7 +19,13 @@ def look_of(document: Document, clip: Clip) -> Look:
 
 
 def each_look(document: Document) -> Iterator[Look]:
-    """Every look of the project: the default, of clips, takes, storyboards and panels."""
+    """Every look of the project: the default, of clips, takes, storyboards and panels, and the parts of all these."""
+    for look in _whole_looks(document):
+        yield look
+        yield from (part.look for part in look.parts)
+
+
+def _whole_looks(document: Document) -> Iterator[Look]:
     yield document.default_look
     for sequence in document.sequences.values():
         yield from (clip.look for _, clip in each_clip(sequence) if clip.look is not None)
@@ -31,6 +37,15 @@ def each_look(document: Document) -> Iterator[Look]:
 
 def map_looks(document: Document, change: Callable[[Look], Look]) -> Document:
     """``change`` made on every look of :func:`each_look`. What it leaves as it is stays the very same object."""
+
+    alone = change
+
+    def change(look: Look) -> Look:
+        parts = tuple(
+            part if (new := alone(part.look)) is part.look else replace(part, look=new) for part in look.parts
+        )
+        same = all(new is old for new, old in zip(parts, look.parts, strict=True))
+        return alone(look if same else replace(look, parts=parts))
 
     def changed(look: Look | None) -> Look | None:
         return None if look is None else change(look)
@@ -61,9 +76,11 @@ def map_looks(document: Document, change: Callable[[Look], Look]) -> Document:
 
 
 def without_footage(look: Look) -> Look:
-    """The look without what belongs to one clip's footage or shot: keys, mask objects, motion, depth pass, layout, and
-    the room around it."""
-    return replace(look, keys=(), mask_objects=(), motion_regions=(), depth_pass=None, layout="", outpaint=Outpaint())
+    """The look without what belongs to one clip's footage or shot: keys, mask objects and their looks, motion, depth
+    pass, layout, and the room around it."""
+    return replace(
+        look, keys=(), mask_objects=(), motion_regions=(), depth_pass=None, layout="", outpaint=Outpaint(), parts=()
+    )
 
 
 def shared_look(look: Look, own: Look) -> Look:
@@ -76,6 +93,7 @@ def shared_look(look: Look, own: Look) -> Look:
         depth_pass=own.depth_pass,
         layout=own.layout,
         outpaint=own.outpaint,
+        parts=own.parts,
     )
 
 

@@ -103,7 +103,8 @@ def duplicate_object(document: Document, object_id: str, new_object_id: str) -> 
     old = mask_of(document, object_id)
     others = document.masks_of(old.media_id)
     taken, used = {m.name for m in others}, {m.colour for m in others}
-    name = next(n for i in range(1, len(others) + 2) if (n := f"{old.name} copy{f' {i}' if i > 1 else ''}") not in taken)
+    names = (f"{old.name} copy{f' {n}' if n > 1 else ''}" for n in range(1, len(others) + 2))
+    name = next(found for found in names if found not in taken)
     tint = next((c for c in PALETTE if c not in used), PALETTE[len(others) % len(PALETTE)])
     copied = replace(
         old,

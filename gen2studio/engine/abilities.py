@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.records import dataclass
-from gen2studio.engine.budget import with_frames
+from gen2studio.engine.budget import together, with_frames
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import Abilities, Generator, Operator, Trainer
 from gen2studio.engine.requests import GenerateRequest
@@ -84,6 +84,8 @@ class GeneratorRegistry:
 
         Cheap arithmetic; :func:`gen2studio.engine.budget.check` says whether it fits.
         """
+        if request.parts:
+            return together([self.estimate(part) for part in request.parts])
         made = self.generator(request.generator, request.mode).estimate(request)
         return with_frames(made, request, len(request.wanted))
 

@@ -138,3 +138,14 @@ def compute_threads() -> int:
     """CPU threads for engine work: one core is left to the window."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, count - 1)
+
+
+def together(estimates: list[Estimate]) -> Estimate:
+    """What passes that run one after the other need: the most memory of any, and the time and disk of all."""
+    seconds = [e.seconds for e in estimates]
+    return replace(
+        estimates[0],
+        memory_bytes=max(e.memory_bytes for e in estimates),
+        disk_bytes=sum(e.disk_bytes for e in estimates),
+        seconds=None if None in seconds else sum(s for s in seconds if s is not None),
+    )

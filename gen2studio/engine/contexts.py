@@ -196,9 +196,16 @@ class GenerateContext(JobContext):
             # There is no footage to keep, and the slate need not even be read.
             whole = np.array(picture, order="C")
         else:
-            whole = blend(self._frames.frame(self.request.source, frame, self._size), picture, region)
+            whole = blend(self._under(frame), picture, region)
         whole.setflags(write=False)
         self.emitted.add(frame)
+        self._deliver(frame, whole)
+
+    def _under(self, frame: int) -> Picture:
+        """What is kept outside the region, at the request's output size."""
+        return self._frames.frame(self.request.source, frame, self._size)
+
+    def _deliver(self, frame: int, whole: Picture) -> None:
         if self._writer is None:
             self._sink(FrameReady(job_id=self.job_id, frame=frame, picture=whole))
             return

@@ -204,6 +204,9 @@ class GenerateRequest:
     lead: LeadRef | None = None
     outpaint: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Pixels of the output (left, top, right, bottom) that lie outside the footage and are invented."""
+    parts: tuple[GenerateRequest, ...] = ()
+    """Requests for the same frames at the same size, without parts of their own, that make the take together: each
+    changes its own region, over what the ones before it have made. With parts the request's own look counts nowhere."""
 
     @property
     def wanted(self) -> tuple[int, ...]:

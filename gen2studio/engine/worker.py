@@ -30,10 +30,12 @@ from gen2studio.engine.contexts import (
 )
 from gen2studio.engine.events import Estimated, JobState
 from gen2studio.engine.frames import DecodingReader, FrameCache, FrameReader
+from gen2studio.engine.generators import Generator
 from gen2studio.engine.job_queue import JobQueue, Ticket
 from gen2studio.engine.mask_engines import MaskEngines, engines_of
 from gen2studio.engine.mask_tools import MaskSelector, MaskTracker
 from gen2studio.engine.pace import PaceBook
+from gen2studio.engine.passes import PassContext, PassFolder
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.requests import (
@@ -154,6 +156,8 @@ class EngineWorker:
         wanted = frozenset(request.wanted)
         if not wanted:
             raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
+        if request.parts:
+            return self._generate_parts(ticket, request)
         generator = self.generators.generator(request.generator, request.mode)
         if any(request.outpaint):
             footage_rect(request)
@@ -203,6 +207,70 @@ class EngineWorker:
             takes.finish(ticket.job.take_id)
         self._pace.learn(request, len(context.emitted), context.pace.seconds)
         return ""
+
+    def _generate_parts(self, ticket: Ticket, request: GenerateRequest) -> str:
+        """Several looks, each in its own region, one take."""
+        generators = [self.generators.generator(part.generator, part.mode) for part in request.parts]
+        takes = ticket.workspace.takes if ticket.resumable else None
+        wanted = frozenset(request.wanted)
+        done: frozenset[int] = frozenset()
+        if takes is not None:
+            done = takes.verified(ticket.job.take_id, request.width, request.height) & wanted
+        stored = len(wanted - done) if takes is not None else 0
+        estimate = budget.together(
+            [
+                budget.with_frames(maker.estimate(part), part, stored, self._pace.seconds(part, len(wanted - done)))
+                for maker, part in zip(generators, request.parts, strict=True)
+            ]
+        )
+        self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
+        budget.check(estimate, self._room(takes.root if takes is not None else None))
+
+        digest = request_digest(request)
+        if takes is not None:
+            takes.begin(ticket.job.take_id, digest, request_recipe(request))
+            scratch = takes.scratch(ticket.job.take_id)
+        else:
+            scratch = paths.cache_dir("engine") / digest[:32]
+        try:
+            below: PassFolder | None = None
+            for number, (generator, part) in enumerate(zip(generators, request.parts, strict=True)):
+                last = number == len(request.parts) - 1
+                keep = None if last else PassFolder(scratch / f"pass-{number}")
+                workshop = scratch / f"work-{number}"
+                workshop.mkdir(parents=True, exist_ok=True)
+                self._run_pass(
+                    ticket, generator, part, finished=done if keep is None else done | keep.frames(part),
+                    scratch=workshop, writer=self._writer if last and takes is not None else None,
+                    place=(number, len(request.parts)), below=below, keep=keep,
+                )  # fmt: skip
+                below = keep
+        finally:
+            if takes is None:
+                shutil.rmtree(scratch, ignore_errors=True)
+        if takes is not None:
+            takes.finish(ticket.job.take_id)
+        return ""
+
+    def _run_pass(self, ticket: Ticket, generator: Generator, part: GenerateRequest, **given: Any) -> None:
+        """``given`` are the keywords of :class:`~gen2studio.engine.passes.PassContext`."""
+        wanted = frozenset(part.wanted)
+        context = PassContext(
+            ticket, part, self._sink, self._frames, self._threads, lambda: self._give_way(context), **given
+        )
+        try:
+            if context.finished != wanted:
+                context.checkpoint()
+                generator.run(part, context)
+        finally:
+            context.flush()
+        missing = wanted - context.finished - context.emitted
+        if missing:
+            raise GenerationError(
+                f"{generator.abilities.title} ended without {len(missing)} of {len(wanted)} frames.",
+                "Run the take again; finished frames are kept.",
+            )
+        self._pace.learn(part, len(context.emitted), context.pace.seconds)
 
     def _kept(self, ticket: Ticket) -> str:
         takes, request = ticket.workspace.takes, ticket.job.request
