@@ -6,9 +6,10 @@ No Qt in here: the window and the command line choose alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gen2studio.core.records import dataclass
-from gen2studio.document.look import Look, Mode
+from gen2studio.document.look import Look, Mode, Outpaint
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorRegistry
 from gen2studio.engine.catalog import PromptWord
 from gen2studio.engine.generators import Abilities
@@ -36,6 +37,18 @@ def honours(abilities: Abilities, mode: str, control: str) -> bool:
     """Whether a generator honours ``control`` in ``mode``."""
     found = abilities.mode(mode)
     return found is not None and control in found.controls
+
+
+def settled(look: Look, abilities: Abilities) -> Look:
+    """``look`` as ``abilities``' generator runs it: named, with the strength it is best used at where the artist chose
+    none, and without room around the footage where it can't draw that."""
+    found = abilities.mode(look.mode.value)
+    if look.controls.strength < 0:
+        strength = found.strength if found is not None else 1.0
+        look = replace(look, controls=replace(look.controls, strength=strength))
+    if look.outpaint.adds and not honours(abilities, look.mode.value, "outpaint"):
+        look = replace(look, outpaint=Outpaint())
+    return replace(look, generator=abilities.id)
 
 
 def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: str = "") -> Choice | None:

@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app import planning
-from gen2studio.app.choosing import Choice, choose, honours
+from gen2studio.app.choosing import Choice, choose, honours, settled
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.planning import FROM_NOTHING, Adapters, TakeFolders
 from gen2studio.app.preferences import Preferences
@@ -21,7 +21,7 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
 from gen2studio.document import looks, takes
-from gen2studio.document.look import Controls, Look, Mode, Outpaint, PaintedKey, Region, StyleImage
+from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Region, StyleImage
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Clip, Document
 from gen2studio.document.shots import is_shot
@@ -347,14 +347,9 @@ class Generation(QObject):
             return None
 
     def effective(self, look: Look) -> Look:
-        """``look`` with the generator that will really run it, without the room around the footage where that
-        generator can't draw it."""
+        """``look`` as the generator that will really run it takes it: see :func:`gen2studio.app.choosing.settled`."""
         found = self.choice_for(look)
-        if found is None:
-            return look
-        if look.outpaint.adds and not honours(found.abilities, look.mode.value, "outpaint"):
-            look = replace(look, outpaint=Outpaint())
-        return replace(look, generator=found.abilities.id)
+        return settled(look, found.abilities) if found is not None else look
 
     def effective_look(self) -> Look:
         """The present look with the generator that will really run it."""

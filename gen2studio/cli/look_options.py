@@ -86,7 +86,8 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     defaults = ControlValues()
     sliders = parser.add_argument_group("sliders")
     for option, (field, low, high, text) in _SLIDERS.items():
-        help_text = f"{text} ({low:g} … {high:g}, default {getattr(defaults, field):g})"
+        usual = "the generator's" if field == "strength" else f"{getattr(defaults, field):g}"
+        help_text = f"{text} ({low:g} … {high:g}, default {usual})"
         sliders.add_argument(f"--{option}", dest=field, type=float, metavar="X", help=help_text)
     sliders.add_argument("--grow", type=int, default=0, metavar="PIXELS", help="grow (+) or shrink (−) the mask")
     what = parser.add_argument_group("footage")
@@ -272,7 +273,8 @@ def _pattern(args: argparse.Namespace) -> PatternRef | None:
 
 
 def _controls(args: argparse.Namespace, abilities: Abilities) -> ControlValues:
-    values = ControlValues(grow=args.grow)
+    ability = abilities.mode(args.mode)
+    values = ControlValues(grow=args.grow, strength=ability.strength if ability is not None else 1.0)
     sliders = {option: (field, low, high) for option, (field, low, high, _text) in _SLIDERS.items()}
     sliders |= {"motion": ("motion", 0.0, 10.0), "control-scale": ("control_scale", 0.0, 2.0)}
     sliders |= {"guidance": ("guidance", *abilities.guidance[1:]), "steps": ("steps", *abilities.steps[1:])}

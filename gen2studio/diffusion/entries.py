@@ -121,7 +121,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         id=model.id,
         title=manifest.title,
         revision=revision_of(model),
-        modes=tuple(_ability(mode, traits.controls) for mode in _BY_MODE if mode in traits.modes),
+        modes=tuple(_ability(mode, traits.controls, manifest.strength) for mode in _BY_MODE if mode in traits.modes),
         any_resolution=False,
         needs_weights=not model.built_in,
         native_sizes=manifest.sizes,
@@ -139,7 +139,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
     )
 
 
-def _ability(mode: str, served: frozenset[str]) -> ModeAbility:
+def _ability(mode: str, served: frozenset[str], strength: float) -> ModeAbility:
     if mode == "customize":
         # It trains; what it makes is used in the other modes.
         return ModeAbility(mode=mode, controls=frozenset())
@@ -148,6 +148,8 @@ def _ability(mode: str, served: frozenset[str]) -> ModeAbility:
         mode=mode,
         controls=controls,
         why_not=tuple((name, reason) for name, reason in _WHY_NOT.items() if name not in controls),
+        # What an edit puts inside a mask is new: nothing of the footage should shine through it.
+        strength=strength if mode in ("stylize", "render") else 1.0,
     )
 
 

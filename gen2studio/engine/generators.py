@@ -30,6 +30,8 @@ class ModeAbility:
     ``layout``, ``lead`` (extend), ``outpaint``."""
     why_not: tuple[tuple[str, str], ...] = ()
     """(control, reason) for controls an artist would look for but that this generator can't honour."""
+    strength: float = 1.0
+    """What ``strength`` is while the artist has not chosen it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,9 @@ class ModelManifest:
     """Native (width, height), preferred first."""
     guidance: GuidanceRange = GuidanceRange()
     steps: StepRange = StepRange()
+    strength: float = 1.0
+    """Denoising strength, 0…1, that whole frames of footage look best at while nobody chose one: less for a model that
+    knows little of what cameras see."""
     rate: Fraction = Fraction(16)
     """Frames per second the model was made for."""
     flow_shift: float = 3.0
@@ -177,6 +180,7 @@ def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
             lowest=int(_number(steps, "min", 4, 1, 1000)),
             highest=int(_number(steps, "max", 60, 1, 1000)),
         ),
+        strength=float(_number(table, "strength", 1.0, 0.02, 1)),
         rate=_rate(table.get("rate")),
         flow_shift=float(_number(table, "flow_shift", facts.flow_shift or 3.0, 0.01, 100)),
         temporal_scale=facts.temporal_scale,

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from gen2studio.app.choosing import choose
-from gen2studio.document.look import AdapterUse, DepthPass, Look, Mode, PaintedKey, Pattern, StyleImage
+from gen2studio.app.choosing import choose, settled
+from gen2studio.document.look import (
+    AdapterUse,
+    Controls,
+    DepthPass,
+    Look,
+    Mode,
+    Outpaint,
+    PaintedKey,
+    Pattern,
+    StyleImage,
+)
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import PromptWord
 from gen2studio.engine.generators import Abilities, ModeAbility
@@ -92,3 +102,20 @@ def test_nobody_serves() -> None:
     assert choose(Look(mode=Mode.TEXT_TO_VIDEO), registry(), words) is None
     alone = choose(Look(prompt="castle"), registry(), words)
     assert alone is not None and alone.abilities.id == "example"
+
+
+def test_what_is_left_open_is_settled_by_the_generator() -> None:
+    """Room around footage goes to a model that draws it; the strength nobody chose is the one it declares."""
+    draws = Abilities(
+        id="draws", title="Draws", revision="1", steps=(8, 1, 30),
+        modes=(ModeAbility(mode="stylize", controls=frozenset({"outpaint"}), strength=0.5),),
+    )  # fmt: skip
+    look = Look(preset="ink", outpaint=Outpaint(left=0.5))
+    found = choose(look, registry(model("big"), draws), words)
+    assert found is not None and found.abilities.id == "draws" and "around" in found.why
+    made = settled(look, draws)
+    assert (made.generator, made.outpaint, made.controls.strength) == ("draws", look.outpaint, 0.5)
+    plain = settled(look, model("big"))
+    assert (plain.outpaint, plain.controls.strength) == (Outpaint(), 1.0)
+    chosen = Look(controls=Controls(strength=0.8))
+    assert settled(chosen, draws).controls.strength == 0.8

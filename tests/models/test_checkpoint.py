@@ -47,6 +47,7 @@ def test_a_whole_folder_passes_and_describes_itself(tmp_path: Path) -> None:
     described = {
         "id": "tiny", "title": "Tiny", "revision": "3", "text_length": 32, "frames": {"native": 17, "max": 33},
         "sizes": [[128, 128], [160, 96]], "guidance": {"default": 3.0, "min": 1, "max": 8, "mask_edit": 2},
+        "strength": 0.5,
         "steps": {"default": 8, "min": 4, "max": 30}, "rate": "8", "flow_shift": 2.0, "licence": "Apache-2.0",
         "latent_rgb": {"weight": [[0.1, 0.2, 0.3]] * 16, "bias": [0.5, 0.5, 0.5]},
     }  # fmt: skip
@@ -56,6 +57,7 @@ def test_a_whole_folder_passes_and_describes_itself(tmp_path: Path) -> None:
     assert (made.frames.native, made.frames.most, made.frames.multiple) == (17, 33, 4)
     assert made.sizes == ((128, 128), (160, 96))
     assert (made.guidance.default, made.guidance.mask_edit, made.steps.highest) == (3.0, 2.0, 30)
+    assert made.strength == 0.5
     assert made.rate == Fraction(8)
     assert made.latent_rgb is not None
     assert len(made.latent_rgb.weight) == 16

@@ -179,6 +179,7 @@ def manifest(geometry: MiniGeometry, revision: str, colours: tuple[list[list[flo
         "rate": 8,
         "guidance": {"default": 3.0, "min": 1.0, "max": 5.0, "mask_edit": 1.75},
         "steps": {"default": 8, "min": 4, "max": 30},
+        "strength": 0.5,
         "flow_shift": geometry.shift,
         "temporal_scale": geometry.temporal,
         "spatial_scale": geometry.spatial,

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from gen2studio.app.generation import Generation
 from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.document.look import Controls, Fill, Region
+from gen2studio.engine.requests import ControlValues
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.panels.motion_section import MotionSection
 from gen2studio.ui.widgets.named import action_button, named
@@ -58,17 +59,13 @@ class SliderRows(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         self.sliders: dict[str, ValueSlider] = {}
-        defaults = Controls()
+        defaults = ControlValues()
         for field, title, low, high, step, decimals, unit, tip, left, right, log in _SLIDERS:
             slider = ValueSlider(
                 f"control.{field}", title, low=low, high=high, default=float(getattr(defaults, field)), step=step, decimals=decimals,
                 unit=unit, tip=tip, low_label=left, high_label=right, logarithmic=log, parent=self,
             )  # fmt: skip
-            slider.value_committed.connect(
-                lambda value, f=field, t=title: generation.change(
-                    t, merge_key=f"slider-{f}", **{f: round(value) if f in _WHOLE else value}
-                )
-            )
+            slider.value_committed.connect(lambda value, f=field, t=title: self._put(generation, f, t, value))
             self.sliders[field] = slider
             column.addWidget(slider)
 
@@ -85,7 +82,17 @@ class SliderRows(QWidget):
         shown = self.shown(state)
         for field, slider in self.sliders.items():
             slider.setVisible(field in shown)
-            slider.set_value(float(getattr(state.look.controls, field)))
+            value = float(getattr(state.look.controls, field))
+            if field == "strength":
+                slider.set_default(state.ability.strength)
+                value = value if value >= 0 else state.ability.strength
+            slider.set_value(value)
+
+    def _put(self, generation: Generation, field: str, title: str, value: float) -> None:
+        if field == "strength" and abs(value - self.sliders[field].default) < 1e-6:
+            # As the generator is best used, whichever runs the look.
+            value = Controls().strength
+        generation.change(title, merge_key=f"slider-{field}", **{field: round(value) if field in _WHOLE else value})
 
 
 C = TypeVar("C")

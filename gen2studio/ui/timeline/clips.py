@@ -320,7 +320,7 @@ class ClipPainter:
         side = min(18, high - 6)
         if b - a < side + 8 or side < 10:
             return
-        icon = theme.icon_pixmap(MODE_ICONS[mode_of(self._document(), clip)], side, "text_faint", ratio)
+        icon = theme.icon_pixmap(MODE_ICONS[mode_of(self._document(), clip)], side, "text_muted", ratio)
         painter.drawPixmap(a + 6, top + (high - side) // 2, icon)
 
     def _reels_of(self, high: int, second: float) -> dict[str, _Reel | None]:
