@@ -98,6 +98,10 @@ def test_settings_come_back_and_other_room_makes_a_take_stale() -> None:
     assert not stale(SQUARE)
     assert stale(replace(SQUARE, outpaint=Outpaint(left=0.1)))
     assert stale(replace(SQUARE, outpaint=Outpaint()))
+    # A strength left to the generator is the one that made the take.
+    half = replace(SQUARE, controls=replace(SQUARE.controls, strength=0.5))
+    made = take_of(plan(*reframed(half)[:2]), clip, SQUARE)
+    assert not planning.is_stale(document, clip, made, blobs=lambda _d: Path("/x"), revision="1")
     # A generator that draws nothing around footage is not asked to.
     plain = take_of(plan(*reframed(replace(SQUARE, outpaint=Outpaint()))[:2]), clip, Look())
     assert not planning.is_stale(document, clip, plain, blobs=lambda _d: Path("/x"), revision="1", reframes=False)
