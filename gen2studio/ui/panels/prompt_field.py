@@ -6,13 +6,17 @@ Words that are read as another one say so underneath ("automobile → car").
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QSyntaxHighlighter, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QSyntaxHighlighter, QTextCursor
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 from gen2studio.engine.catalog import PromptWord
 from gen2studio.ui import theme
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QTextCharFormat
 
 
 class _Marker(QSyntaxHighlighter):
@@ -39,6 +43,9 @@ def bare_word(word: str) -> str:
 
 
 def _underlined(ink: str, *, coloured: bool) -> QTextCharFormat:
+    # An empty prompt has no marks, and the first frame no need of a hundred and fifty more names.
+    from PySide6.QtGui import QTextCharFormat
+
     mark = QTextCharFormat()
     if coloured:
         mark.setForeground(theme.colour(ink))
