@@ -1,7 +1,7 @@
 """The mask workspace without widgets: objects, mattes of the frame on screen, strokes, operations, jobs.
 
-Everything that changes the document is one undo step with the object's name in its label. Whole-matte operations and
-exports run on one thread of their own; smart select and propagation run on the engine.
+Everything that changes the document is one undo step with the object's name in its label. Whole-matte operations
+run on one thread of their own; smart select and propagation run on the engine.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -18,6 +17,8 @@ from gen2studio.app.effective_mattes import EffectiveMattes
 from gen2studio.app.mask_editing_mattes import MatteCache, MatteEdit, difference, empty_matte
 from gen2studio.app.mask_listing import MaskListing
 from gen2studio.app.mask_refining import MaskRefining
+from gen2studio.app.mask_engine_choice import MaskEngineChoice
+from gen2studio.app.selection_hover import SelectionHover
 from gen2studio.app.session import Session
 from gen2studio.app.shape_editing import ShapeEditing
 from gen2studio.core.errors import EditRefused, StudioError
@@ -30,6 +31,7 @@ from gen2studio.document.model import Document, MaskBlend, MaskFrame, MaskObject
 from gen2studio.raster.tiles import Mask
 
 if TYPE_CHECKING:
+    from gen2studio.engine.mask_engines import MaskEngineInfo
     from gen2studio.app.mask_editing_jobs import MaskJob, MaskJobs
 
 QUICK = 1 << 20
@@ -92,6 +94,8 @@ class MaskEditing(QObject):
         self._edit: MatteEdit | None = None
         self._fresh: MaskObject | None = None
         self._last_object: dict[str, str] = {}
+        self.engine_choice = MaskEngineChoice(self)
+        self.hover = SelectionHover(self.engine_choice, self)
         self.jobs: MaskJobs = MaskJobs(self)
         self.shapes = ShapeEditing(self)
         self.effective = EffectiveMattes(self)
@@ -106,6 +110,7 @@ class MaskEditing(QObject):
 
     def set_host(self, host: Any) -> None:
         self.jobs.set_host(host)
+        self.hover.set_host(host)
 
     def shutdown(self) -> None:
         """Stop the worker thread; unfinished operations are dropped. Call before the window goes."""
@@ -440,6 +445,14 @@ class MaskEditing(QObject):
             chosen = (self._paintable(),)
         self.jobs.propagate(chosen, direction)
 
+    def engines(self, task: str = "select") -> tuple[MaskEngineInfo, ...]:
+        """The engines that can ``select`` or ``track``, best first, also those with a problem."""
+        return self.engine_choice.infos(task)
+
+    def choose_engine(self, engine_id: str, task: str = "select") -> None:
+        """Take an engine from now on; empty = the best there is. Raises EditRefused."""
+        self.engine_choice.choose(engine_id, task)
+
     def cancel_job(self) -> None:
         """Stop what runs; finished frames are kept."""
         self.jobs.cancel()
@@ -447,11 +460,6 @@ class MaskEditing(QObject):
     @property
     def job(self) -> MaskJob | None:
         return self.jobs.job
-
-    def export_mattes(self, folder: Path, object_id: str = "") -> None:
-        """Write the object's mattes as numbered grey PNGs into the new ``folder``, on a thread."""
-        owner = edits.mask_of(self.document, object_id or self.session.mask_object)
-        self.jobs.export(owner, folder)
 
     # -- confidence ------------------------------------------------------------------------------------------------
 
@@ -583,6 +591,7 @@ class MaskEditing(QObject):
         if self._edit is not None:
             self._edit.cancel()
         self.jobs.forget()
+        self.hover.forget()
         self._cache.clear()
         self.shapes.clear()
         self.effective.clear()

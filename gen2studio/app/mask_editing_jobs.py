@@ -1,5 +1,5 @@
-"""What the mask workspace has done elsewhere: smart select and propagation on the engine, operations and matte export
-on a thread of their own. Results come back to the UI thread and become undo steps.
+"""What the mask workspace has done elsewhere: smart select and propagation on the engine, operations on a thread of
+their own. Results come back to the UI thread and become undo steps.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -38,7 +37,7 @@ class MaskJob:
 
     id: str
     kind: str
-    """propagate, select, operate or export."""
+    """propagate, select or operate."""
     label: str
     done: int = 0
     total: int = 0
@@ -283,33 +282,6 @@ class MaskJobs(QObject):
         self._token = None
         self._set_job(None)
 
-    # -- export ----------------------------------------------------------------------------------------------------
-
-    def export(self, owner: MaskObject, folder: Path) -> None:
-        self._free()
-        masks = self._masks
-        item = masks.document.media[owner.media_id]
-        extent = item.info.extent
-        if not owner.frames:
-            raise EditRefused(f"{owner.name} has no mattes to export.", "Paint and propagate it first.")
-        first, last = min(owner.frames), max(owner.frames)
-        blank = MaskRaster(extent.width, extent.height)
-        rasters = [(i, owner.frames[i].raster if i in owner.frames else blank) for i in range(first, last + 1)]
-        tiles = masks.session.store.tiles
-        token = self._token = CancelToken()
-        label = f"Export mattes of {owner.name}"
-        self._set_job(MaskJob(id=new_id("job"), kind="export", label=label, total=len(rasters)))
-
-        def work() -> Callable[[], None]:
-            from gen2studio.media.matte_writer import write_mattes
-
-            pairs = ((index, tiles.unpack(raster)) for index, raster in rasters)
-            count = write_mattes(folder, extent, pairs, cancel=token, on_progress=self._tell_done)
-            sentence = f"{count} mattes of {owner.name} are in {folder}."
-            return lambda: masks.session.tell(sentence)
-
-        self._operation = self._start(work)
-
     # -- engine ----------------------------------------------------------------------------------------------------
 
     def select(
@@ -336,6 +308,7 @@ class MaskJobs(QObject):
         request = planning.plan_segment(
             masks.document, current.id, masks.frame, box=box, include=include, exclude=exclude, brush_radius=radius
         )
+        request = replace(request, engine=masks.engine_choice.chosen("select"))
         label = f"Smart select on {current.name}"
         self._submit(
             Job(id=job_id, lane=Lane.MASK, request=request, label=label, owner=current.id), "select", key, True
@@ -370,6 +343,7 @@ class MaskJobs(QObject):
             stop=stop,
             direction="forward" if direction == "next" else direction,
         )
+        request = replace(request, engine=masks.engine_choice.chosen("track"))
         job_id = new_id("job")
         names = ", ".join(o.name for o in drawn)
         label = f"Propagate {names}"

@@ -339,9 +339,16 @@ class _Export:
 
     def matte(self, group: tuple[MaskObject, ...], frame: int) -> Mask:
         """The effective matte of a group's objects together."""
-        if len(group) == 1:
-            return self.mattes.matte(group[0].id, frame)
-        return self.mattes.region([o.id for o in group], frame)
+        try:
+            if len(group) == 1:
+                return self.mattes.matte(group[0].id, frame)
+            return self.mattes.region([o.id for o in group], frame)
+        except KeyError as error:
+            names = ", ".join(o.name for o in group)
+            raise ExportError(
+                f"Part of a matte of {names} on frame {frame} is missing from the project.",
+                "Paint that frame again, or export other frames.",
+            ) from error
 
     def colour(self, group: tuple[MaskObject, ...], frame: int, matte: Mask, picture: Colour) -> Colour:
         """``picture`` with soft edges decontaminated as far as the objects ask; elsewhere untouched at full depth."""
@@ -430,7 +437,7 @@ class _ExrOutput(_Output):
         run = self.run
         combined = run.matte(self.group, frame)
         apart = not run.settings.combined or len(self.group) == 1
-        layers = [(o.name, run.mattes.matte(o.id, frame)) for o in self.group] if apart else []
+        layers = [(o.name, run.matte((o,), frame)) for o in self.group] if apart else []
         colour = picture
         if colour is not None:
             colour = run.colour(self.group, frame, combined, colour)

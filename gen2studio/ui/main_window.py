@@ -153,7 +153,11 @@ class MainWindow(QMainWindow):
 
         masks = self.studio.masks
         panel = MasksPanel(
-            self.studio.session, masks, self, export=lambda: matte_commands.export_mattes(self.studio, self)
+            self.studio.session,
+            masks,
+            self,
+            bring_in=lambda: matte_commands.import_mattes(self.studio, self),
+            export=lambda: matte_commands.export_mattes(self.studio, self),
         )
         matte_commands.MatteDrop(self.studio, panel)
         return panel

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -208,22 +205,6 @@ def test_suspect_frames_are_listed_and_visited(rig: Rig) -> None:
     rig.host.fake.shutdown()
 
 
-def test_mattes_are_exported_as_a_png_sequence(rig: Rig, tmp_path: Path) -> None:
-    drawn(rig)
-    rig.show(frame=14)
-    rig.drag((10, 10), (50, 50))
-    with idle(rig):
-        rig.masks.export_mattes(tmp_path / "dog")
-    files = sorted((tmp_path / "dog").glob("*.png"))
-    assert [f.stem[-6:] for f in files] == ["000012", "000013", "000014"]
-    shown = cv2.imread(str(files[2]), cv2.IMREAD_UNCHANGED)
-    assert np.array_equal(shown, rig.matte())
-    assert cv2.imread(str(files[1]), cv2.IMREAD_UNCHANGED).max() == 0
-    with idle(rig):
-        rig.masks.export_mattes(Path("/proc/nowhere/dog"))
-    assert rig.messages[-1][0] == "warning"
-
-
 # -- widgets -----------------------------------------------------------------------------------------------------------
 
 
@@ -311,10 +292,11 @@ def test_the_tool_bar_and_the_session_agree(rig: Rig) -> None:
 
 def test_every_row_has_a_handler_that_runs(rig: Rig) -> None:
     bound = handlers(rig.session, rig.masks, rig.canvas)
-    assert set(bound) == {row.id for row in actions_masks.ROWS}
+    # Matte files are for the window: tests/flows/test_mattes.py.
+    assert set(bound) == {row.id for row in actions_masks.ROWS} - {"mask.import", "mask.export"}
     drawn(rig)
     for row in actions_masks.ROWS:
-        if row.id != "mask.export":
+        if row.id in bound:
             bound[row.id]()
             rig.masks.cancel_job()
             rig.qtbot.waitUntil(lambda: rig.masks.job is None)

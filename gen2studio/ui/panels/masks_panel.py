@@ -42,6 +42,7 @@ _SMART = ("select_box", "include", "exclude")
 _NUMBER_FIELDS = (
     "QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 0; border: none; }"
 )
+_HOW_TO_START = "Paint over the subject, or drop a matte file here."
 
 
 class MasksPanel(QWidget):
@@ -53,15 +54,17 @@ class MasksPanel(QWidget):
         masks: MaskEditing,
         parent: QWidget | None = None,
         *,
+        bring_in: Callable[[], object] | None = None,
         export: Callable[[], object] | None = None,
     ) -> None:
-        """``export`` asks where to and starts the matte export (``bindings.export_mattes``)."""
+        """``bring_in`` and ``export`` open the dialogs for matte files (``dialogs.matte_commands``)."""
         super().__init__(parent)
         self.setObjectName("masks")
         self.setAccessibleName("Masks")
         self.setStyleSheet(_NUMBER_FIELDS)
         self._session = session
         self._masks = masks
+        self._bring_in = bring_in
         self._export = export
         content = QWidget(self)
         layout = QVBoxLayout(content)
@@ -77,6 +80,7 @@ class MasksPanel(QWidget):
         layout.addWidget(Section("masks.refine", "Refine", self.refine, parent=content))
         layout.addWidget(Section("masks.matte", "Edit matte", self._matte(), parent=content, open_=False))
         layout.addWidget(Section("masks.propagate", "Propagate", self._propagate(), parent=content))
+        layout.addLayout(self._files())
         layout.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setObjectName("masks.scroll")
@@ -129,7 +133,9 @@ class MasksPanel(QWidget):
         stack = QWidget(box)
         self._object_stack = QStackedLayout(stack)
         self.objects = ObjectList(self._masks, stack)
-        self._no_objects = EmptyState("brush", "No masks yet", "Paint over the subject to start one.", parent=stack)
+        self._no_objects = EmptyState(
+            "brush", "No masks yet", "Paint over the subject, or drop a matte file here.", parent=stack
+        )
         self._object_stack.addWidget(self._no_objects)
         self._object_stack.addWidget(self.objects)
         stack.setFixedHeight(3 * ROW + 20)
@@ -281,13 +287,26 @@ class MasksPanel(QWidget):
         self.suspect_button.setToolTip(_tip("mask.next_suspect"))
         self.suspect_button.clicked.connect(self._masks.go_to_next_suspect)
         layout.addWidget(self.suspect_button)
-        self.export_button = QPushButton(theme.icon("images"), "Export mattes…", box)
-        self.export_button.setObjectName("masks.export")
-        self.export_button.setAccessibleName("Export mattes")
-        self.export_button.setToolTip(_tip("mask.export"))
-        self.export_button.clicked.connect(lambda: self._export() if self._export is not None else None)
-        layout.addWidget(self.export_button)
         return box
+
+    def _files(self) -> QHBoxLayout:
+        """Mattes from and to files."""
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self.import_button = self._file_button("mask.import", "Import…", lambda: self._bring_in)
+        self.export_button = self._file_button("mask.export", "Export…", lambda: self._export)
+        row.addWidget(self.import_button, 1)
+        row.addWidget(self.export_button, 1)
+        return row
+
+    def _file_button(self, action: str, text: str, command: Callable[[], Callable[[], object] | None]) -> QPushButton:
+        row = _ROWS[action]
+        button = QPushButton(theme.icon(row.icon), text, self)
+        button.setObjectName(f"masks.{action.split('.')[1]}")
+        button.setAccessibleName(row.text.rstrip("…"))
+        button.setToolTip(_tip(action))
+        button.clicked.connect(lambda: opener() if (opener := command()) is not None else None)
+        return button
 
     # -- small parts -----------------------------------------------------------------------------------------------
 
@@ -345,7 +364,7 @@ class MasksPanel(QWidget):
         owners, current, shown = masks.objects(), masks.current(), bool(masks.media_id)
         self._object_stack.setCurrentWidget(self.objects if owners else self._no_objects)
         if shown:
-            self._no_objects.say("No masks yet", "Paint over the subject to start one.")
+            self._no_objects.say("No masks yet", _HOW_TO_START)
         else:
             self._no_objects.say("No clip in the viewer", "Move the playhead onto a clip to mask it.")
         self._object_box.setFixedHeight(min(6 * ROW, max(3 * ROW, self.objects.shown_rows())) + 12)
@@ -376,7 +395,8 @@ class MasksPanel(QWidget):
             text = f"{_frames(drawn)} drawn, {_frames(len(carried))} propagated at {mean:.0%} confidence, {doubt}."
         self.summary.setText(text)
         self.suspect_button.setEnabled(bool(suspects))
-        self.export_button.setEnabled(bool(lane) and masks.job is None)
+        self.import_button.setEnabled(bool(masks.media_id))
+        self.export_button.setEnabled(bool(masks.objects()))
         for button in self.directions.values():
             button.setEnabled(drawn > 0 and masks.job is None)
 
