@@ -20,7 +20,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.document import masks as edits
 from gen2studio.document.model import Clip, Document, MaskFrame, MaskObject
 from gen2studio.engine.events import JobState, MaskReady, Noted, Progress, StateChanged
-from gen2studio.engine.requests import Job, Lane
+from gen2studio.engine.requests import Job, Lane, PropagateRequest
 from gen2studio.raster.tiles import Mask, tiles_touching
 
 if TYPE_CHECKING:
@@ -64,6 +64,17 @@ class _Run:
     written: set[tuple[str, int]] = field(default_factory=set)
     undone: bool = False
     """The artist has undone its step: what still comes back is dropped."""
+    request: PropagateRequest | None = None
+
+    def basis(self, object_id: str, frame: int) -> str:
+        """What a matte of this run was carried from; empty for what was selected."""
+        from gen2studio.app.planning_propagation import carried_from
+
+        request = self.request
+        if request is None:
+            return ""
+        found = next((track for track in request.objects if track.object_id == object_id), None)
+        return carried_from(request, found, frame) if found is not None else ""
 
 
 class MaskJobs(QObject):
@@ -357,7 +368,8 @@ class MaskJobs(QObject):
     def _submit(self, job: Job, kind: str, key: str, anchor: bool) -> None:
         if self._host is None:
             raise EditRefused("The engine is not running.", "Start Gen2 Studio again.")
-        self._run = _Run(media_id=self._masks.media_id, label=job.label, key=key, anchor=anchor)
+        request = job.request if isinstance(job.request, PropagateRequest) else None
+        self._run = _Run(media_id=self._masks.media_id, label=job.label, key=key, anchor=anchor, request=request)
         self._set_job(MaskJob(id=job.id, kind=kind, label=job.label, note="Waiting for the engine"))
         self._host.submit(job)
 
@@ -435,7 +447,7 @@ class MaskJobs(QObject):
         if run is not self._run:
             return
         confidence = 1.0 if run.anchor else min(1.0, max(0.0, confidence))
-        run.packed[place] = MaskFrame(raster=raster, anchor=run.anchor, confidence=confidence)
+        run.packed[place] = MaskFrame(raster=raster, anchor=run.anchor, confidence=confidence, basis=run.basis(*place))
         self._masks.remember(raster, mask)
         if run.ended is not None and run.waiting == 0:
             self._finish(run)

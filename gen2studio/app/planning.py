@@ -27,6 +27,7 @@ from gen2studio.app.planning_parts import (
     motion_refs,
     take_source,
 )
+from gen2studio.app.planning_propagation import propagation
 from gen2studio.app.recipes import asks_the_same, look_of_recipe, read_recipe
 from gen2studio.app.reframing import place, rooms
 from gen2studio.core.errors import GenerationError, MediaError
@@ -39,7 +40,6 @@ from gen2studio.document.lookup import each_clip
 from gen2studio.document.masks import mask_of
 from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.engine.requests import (
-    AnchorTrack,
     ControlValues,
     GenerateRequest,
     KeyRef,
@@ -337,35 +337,21 @@ def plan_propagate(
     stop: int,
     direction: str = "both",
     moving_subject: bool = False,
+    engine: str = "",
 ) -> PropagateRequest:
-    """Carry the mattes of objects from their anchors over media frames [start, stop).
-
-    Anchors inside the range take part, and the nearest one on either side of it.
-    """
-    source = _source(_item(document, media_id))
-    start, stop = max(0, start), min(stop, source.frame_count)
-    if stop <= start:
-        raise GenerationError("There is no frame to carry the mask to.", "Choose a longer range.")
-    objects: list[AnchorTrack] = []
-    for object_id in object_ids:
-        mask = mask_of(document, object_id)
-        anchors = mask.anchors
-        before = [a for a in anchors if a < start][-1:]
-        after = [a for a in anchors if a >= stop][:1]
-        used = [*before, *(a for a in anchors if start <= a < stop), *after]
-        if used:
-            objects.append(AnchorTrack(object_id=object_id, anchors=tuple((a, mask.frames[a].raster) for a in used)))
-    if not objects:
-        raise GenerationError("There is no painted frame to start from.", "Paint the subject on one frame first.")
-    return PropagateRequest(
-        source=source,
-        objects=tuple(objects),
+    """Carry the mattes of objects from their anchors over media frames [start, stop)
+    (:func:`gen2studio.app.planning_propagation.propagation`)."""
+    request = PropagateRequest(
+        source=_source(_item(document, media_id)),
+        objects=(),
         start=start,
         stop=stop,
         from_frame=from_frame,
         direction=direction,
         moving_subject=moving_subject,
+        engine=engine,
     )
+    return propagation(document, media_id, object_ids, request)
 
 
 def plan_segment(

@@ -57,7 +57,8 @@ def encode_mask_head(mask: MaskObject) -> Json:
 
 
 def encode_mask_frame(index: int, frame: MaskFrame) -> list[Any]:
-    return [index, frame.anchor, frame.confidence, *encode_raster(frame.raster)]
+    basis = [frame.basis] if frame.basis else []
+    return [index, frame.anchor, frame.confidence, *encode_raster(frame.raster), *basis]
 
 
 def encode_mask(mask: MaskObject) -> Json:
@@ -65,12 +66,15 @@ def encode_mask(mask: MaskObject) -> Json:
 
 
 def decode_mask_frame(data: Any, where: str) -> tuple[int, MaskFrame]:
-    if not isinstance(data, list) or len(data) != 6 or not isinstance(data[1], bool):
+    if not isinstance(data, list) or len(data) not in (6, 7) or not isinstance(data[1], bool):
         complain(where, "has a broken matte")
     index = integer(data[0], 0, BIGGEST, where, "frame")
     confidence = Node({"confidence": data[2]}, where).number("confidence", 0, 1)
-    raster = decode_raster(data[3:], f"frame {index} of {where}")
-    return index, MaskFrame(raster=raster, anchor=data[1], confidence=confidence)
+    raster = decode_raster(data[3:6], f"frame {index} of {where}")
+    basis = data[6] if len(data) == 7 else ""
+    if not isinstance(basis, str):
+        complain(where, "has a broken matte")
+    return index, MaskFrame(raster=raster, anchor=data[1], confidence=confidence, basis=basis)
 
 
 def decode_mask_head(node: Node, frames: dict[int, MaskFrame]) -> MaskObject:

@@ -71,6 +71,9 @@ class MaskFrame:
     """True when a person painted or corrected it: propagation never changes anchors."""
     confidence: float = 1.0
     """0…1, from propagation; anchors have 1."""
+    basis: str = ""
+    """What propagation carried it from (digest of the anchors on both sides and the engine); empty = not known. A matte
+    whose basis is still true need not be carried again."""
 
 
 class MaskBlend(enum.Enum):

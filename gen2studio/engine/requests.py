@@ -219,6 +219,8 @@ class AnchorTrack:
 
     object_id: str
     anchors: tuple[tuple[int, MaskRaster], ...]
+    settled: tuple[tuple[int, MaskRaster], ...] = ()
+    """Frames that were carried from these same anchors before: they stay as they are and are not emitted again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +236,9 @@ class PropagateRequest:
     direction: str = "both"
     """forward, backward or both."""
     moving_subject: bool = False
-    """The subject moves against a solid background: use motion against the camera as evidence."""
+    """The subject moves against a solid background: trust motion against the camera as evidence everywhere."""
+    beside: tuple[MaskTrackRef, ...] = ()
+    """Mattes of objects that are not carried now: what is theirs is not claimed."""
     engine: str = ""
     """Id of the mask engine; empty = the best one for the task (:mod:`gen2studio.engine.mask_engines`)."""
 

@@ -329,7 +329,9 @@ class EngineWorker:
         estimate = tracker.estimate(request)
         self._sink(Estimated(job_id=ticket.job.id, estimate=estimate))
         budget.check(estimate, self._room(None))
-        anchors = frozenset((track.object_id, frame) for track in request.objects for frame, _ in track.anchors)
+        anchors = frozenset(
+            (track.object_id, frame) for track in request.objects for frame, _ in (*track.anchors, *track.settled)
+        )
         context = self._masking(ticket, request, anchors)
         context.checkpoint()
         tracker.propagate(request, context)

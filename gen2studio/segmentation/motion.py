@@ -31,8 +31,8 @@ class Link:
 
     @staticmethod
     def between(frame: WorkFrame, neighbour: WorkFrame) -> Link:
-        back = dis_flow(frame.luma, neighbour.luma)
-        ahead = dis_flow(neighbour.luma, frame.luma)
+        back = dis_flow(frame.luma, neighbour.luma, "fine")
+        ahead = dis_flow(neighbour.luma, frame.luma, "sharp")
         error = cv2.blur(round_trip_error(back, ahead), (5, 5))
         return Link(back, ahead, np.exp(-np.square(error / 2.0)).astype(np.float32))
 
@@ -57,8 +57,8 @@ class LongLink:
         """The link of the next frame: composed with ``link``, refined on the pixels, trusted where both ways agree."""
         onto = compose(link.back, self.to_anchor)
         back = compose(self.from_anchor, link.ahead)
-        refined = dis_flow(frame.luma, anchor.luma, start=onto)
-        returned = dis_flow(anchor.luma, frame.luma, start=back)
+        refined = dis_flow(frame.luma, anchor.luma, "sharp", onto)
+        returned = dis_flow(anchor.luma, frame.luma, "sharp", back)
         agreement = np.exp(-np.square(round_trip_error(refined, returned) / 1.5))
         gap = frame.lab - np.asarray(warp(anchor.lab, refined), np.float32)
         likeness = np.exp(-(gap * gap).sum(-1) / 25.0**2)
@@ -79,11 +79,29 @@ def texture(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(1 - np.exp(-np.maximum(least, 0) / 4e-4), np.float32)
 
 
-def against_camera(frame: WorkFrame, link: Link, subject: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """Evidence -1…1 from motion against the camera: positive where pixels leave the camera's motion with the subject.
+RING = 20
+"""How far around a subject its surroundings are asked whether they follow the camera, in working pixels."""
 
-    A homography is fitted (RANSAC) to the flow outside ``subject`` and an affine map to the flow inside. None when the
-    two motions cannot be told apart (the subject moves less than 1.5 × the background's own residual).
+
+@dataclass(frozen=True)
+class Parting:
+    """How a subject's motion differs from the camera's on one frame."""
+
+    evidence: NDArray[np.float32]
+    """(h, w) −1…1: positive where pixels leave the camera's motion with the subject, negative where they follow it."""
+    following: float
+    """Share 0…1 of everything else that follows the camera within a pixel."""
+    around: float
+    """The same in the ring around the subject: low beside water, shadows and other subjects."""
+
+
+def against_camera(
+    frame: WorkFrame, link: Link, subject: NDArray[np.float32], distance: NDArray[np.float32]
+) -> Parting | None:
+    """Evidence from motion against the camera; ``distance`` is the signed distance of the edge of ``subject``.
+
+    A homography is fitted (RANSAC) to the flow outside and an affine map to the flow inside. None when the two motions
+    cannot be told apart (the subject moves less than 1.5 × the background's own residual).
     """
     height, width = subject.shape
     points = grid(height, width)
@@ -97,7 +115,7 @@ def against_camera(frame: WorkFrame, link: Link, subject: NDArray[np.float32]) -
     here, there = points[outside], points[outside] + link.back[outside]
     camera, agreed = cv2.findHomography(here, there, cv2.RANSAC, 1.0, maxIters=300)
     # OpenCV answers None when no model fits; its type stubs do not say so.
-    if camera is None or agreed is None or agreed.mean() < 0.5:  # pyright: ignore[reportUnnecessaryComparison]
+    if camera is None or agreed is None:  # pyright: ignore[reportUnnecessaryComparison]
         return None
     body, _ = cv2.estimateAffine2D(
         points[inside], points[inside] + link.back[inside], ransacReprojThreshold=1.5, maxIters=300
@@ -110,7 +128,11 @@ def against_camera(frame: WorkFrame, link: Link, subject: NDArray[np.float32]) -
     from_camera = np.linalg.norm(link.back - by_camera, axis=-1)
     from_body = np.linalg.norm(link.back - by_body, axis=-1)
     noise = max(0.3, float(np.median(from_camera[outside])))
-    if float(np.median(from_camera[inside])) < 1.5 * noise + 0.5:
+    usual = float(np.median(from_camera[inside]))
+    if usual < 1.5 * noise + 0.5:
         return None
-    evidence = np.tanh((from_camera - from_body) / (2 * noise + 0.5))
-    return (evidence * texture(frame.luma) * link.trust).astype(np.float32)
+    # Limbs move unlike the body: leaving the camera counts for them too, if only half.
+    apart = np.tanh((from_camera - np.minimum(from_body, usual / 2)) / (2 * noise + 0.5))
+    ring = outside & (distance > -RING)
+    around = float((from_camera[ring] < 1.0).mean()) if ring.any() else 0.0
+    return Parting((apart * texture(frame.luma) * link.trust).astype(np.float32), float(agreed.mean()), around)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -43,25 +45,25 @@ def wanted_range(request: PropagateRequest) -> range:
     return range(start, max(start, stop))
 
 
-def spans_of(object_id: str, anchors: list[int], wanted: range) -> list[Span]:
+def spans_of(object_id: str, anchors: list[int], wanted: range, settled: Collection[int] = ()) -> list[Span]:
     """The spans one object needs: outward from its outer anchors, and both ways between neighbouring anchors.
 
-    Only spans that touch ``wanted`` are walked, and no further than its far end.
+    Only spans that hold frames of ``wanted`` which are not ``settled`` are walked, and no further than the last such.
     """
-    if not anchors or not len(wanted):
-        return []
     anchors = sorted(anchors)
-    first, last = wanted[0], wanted[-1]
+    left = [frame for frame in wanted if frame not in settled and frame not in anchors]
+    if not anchors or not left:
+        return []
     spans: list[Span] = []
-    if first < anchors[0]:
-        spans.append(Span(object_id, anchors[0], first, BACKWARD))
+    if left[0] < anchors[0]:
+        spans.append(Span(object_id, anchors[0], left[0], BACKWARD))
     for before, after in pairwise(anchors):
-        low, high = max(before + 1, first), min(after - 1, last)
-        if low <= high:
-            spans.append(Span(object_id, before, high, FORWARD))
-            spans.append(Span(object_id, after, low, BACKWARD))
-    if last > anchors[-1]:
-        spans.append(Span(object_id, anchors[-1], last, FORWARD))
+        within = left[bisect_right(left, before) : bisect_left(left, after)]
+        if within:
+            spans.append(Span(object_id, before, within[-1], FORWARD))
+            spans.append(Span(object_id, after, within[0], BACKWARD))
+    if left[-1] > anchors[-1]:
+        spans.append(Span(object_id, anchors[-1], left[-1], FORWARD))
     return spans
 
 
