@@ -17,7 +17,6 @@ from typing import Any, cast
 from gen2studio.core.errors import ModelError
 from gen2studio.models.gguf_header import read_gguf_header
 from gen2studio.models.safetensors_header import read_header
-from gen2studio.models.torch_archive import read_archive
 from gen2studio.models.wan_layout import in_diffusers_names, kind_of_file, text_encoder_name
 from gen2studio.models.weights_header import TensorInfo, WeightsHeader, unreadable
 
@@ -55,6 +54,9 @@ def read_weights(path: Path) -> WeightsHeader:
 
 def _read_archive(path: Path) -> WeightsHeader:
     """The tensors of a torch archive. Where they lie in it is torch's business: places are counted on."""
+    # Not at the top: archives bring zipfile and pickle, and the window's start lists the models.
+    from gen2studio.models.torch_archive import read_archive
+
     tensors: dict[str, TensorInfo] = {}
     reached = 0
     for name, tensor in read_archive(path).items():

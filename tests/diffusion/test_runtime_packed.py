@@ -21,6 +21,7 @@ from gen2studio.diffusion.runtime.loading import load_components
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.engine.requests import AdapterRef
+from gen2studio.models.gguf_header import QUANTIZED
 from gen2studio.models.holding import HoldingChoices
 from gen2studio.models.library import InstalledModel, ModelLibrary
 from tests.diffusion.files import WEIGHTS, load, write_gguf
@@ -90,7 +91,9 @@ def test_a_gguf_file_gives_the_pictures_of_its_original(
     assert names["patch_embedding.weight"].dtype == torch.float32
     assert names["patch_embedding.weight"].dim() == 5
     if "F16" not in kind:
-        held = residency.acquire(packed[kind], replace(FULL, dtype="bfloat16")).transformer
+        half = residency.acquire(packed[kind], replace(FULL, dtype="bfloat16"))
+        assert distance(run(half, prompts), wanted) < KINDS[kind] + 0.02
+        held = half.transformer
         assert held.blocks[0].scale_shift_table.dtype == torch.float32
         assert held.proj_out.bias.dtype == torch.bfloat16
 
@@ -129,6 +132,32 @@ def test_the_plan_of_a_packed_file_counts_what_it_has(packed: dict[str, Installe
     assert loaded.dtype == torch.bfloat16
     assert footprint(model).transformer_bytes("bfloat16") > held
     assert not abilities_of(packed["Q4_0"]).trainable
+
+
+@pytest.mark.parametrize("kind", sorted(QUANTIZED))
+def test_every_block_format_is_widened_as_its_makers_do_it(tmp_path: Path, kind: str) -> None:
+    """The formats of common downloads (Q4_K, Q6_K …) can't be written in Python: random blocks stand for them."""
+    import gguf
+    import numpy as np
+    import torch
+
+    from gen2studio.diffusion.runtime.packed import gguf_tensors, widened
+    from gen2studio.models.gguf_header import read_gguf_header
+
+    which = gguf.GGMLQuantizationType[kind]
+    block, size = gguf.GGML_QUANT_SIZES[which]
+    # Scales are float16 among the bytes: below 0x3b they are finite and less than one.
+    raw = np.random.default_rng(7).integers(0, 0x3B, (6, 2 * size), dtype=np.uint8)
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "wan")
+    writer.add_tensor("blocks.0.ffn.0.weight", raw, raw_dtype=which)
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    header = read_gguf_header(tmp_path / "x.gguf")
+    assert header.shape("blocks.0.ffn.0.weight") == (6, 2 * block)
+    ((_, packed),) = gguf_tensors(header)
+    ours = widened(packed, (6, 2 * block), torch.float32).numpy()
+    theirs = gguf.quants.dequantize(raw, which)
+    assert np.abs(ours - theirs).max() <= 4e-3 * np.abs(theirs).max()
 
 
 def test_int8_is_what_the_library_makes_of_the_weights() -> None:

@@ -18,6 +18,8 @@ _SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
+    # Would fetch compiled code from the hub for GGUF files.
+    "DIFFUSERS_GGUF_CUDA_KERNELS": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     # A tokenizer that forked threads would warn, or deadlock, in a program with child processes.
     "TOKENIZERS_PARALLELISM": "false",

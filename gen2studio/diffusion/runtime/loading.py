@@ -234,7 +234,7 @@ def _module(
                 if narrow == "int8":
                     held[key] = packed.to_int8(tensor)
                 else:
-                    weights[key] = tensor.to(dtype).to(getattr(torch, narrow)).contiguous()
+                    weights[key] = packed.to_float8(tensor, dtype, getattr(torch, narrow))
                 continue
             weights[key] = tensor.to(wide).contiguous()
     missing, unexpected = module.load_state_dict(weights, strict=False, assign=True)

@@ -13,6 +13,8 @@ from typing import Any
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.models.weights_header import TensorInfo, WeightsHeader
 
+_STRIPE = 1 << 18
+"""Weights that are wide at a time while they are packed: a matrix of a big model would take a gigabyte more."""
 BLOCK = 32
 """Weights that share a scale in ``Q8_0``: the rows of a matrix must be a multiple of it."""
 
@@ -71,15 +73,27 @@ def to_int8(tensor: Any) -> Any:
 
     torch: Any = load_torch()
     parameter: Any = GGUFParameter
-    blocks = tensor.detach().float().reshape(-1, BLOCK)
-    scale = blocks.abs().amax(1, keepdim=True) / 127
-    if not bool((scale < 65504).all()):
-        raise OverflowError("a weight is not finite, or too large for 8 bits")
-    # Halves away from zero, as GGUF rounds; torch rounds them to even.
-    scaled = blocks * torch.where(scale > 0, 1 / scale, torch.zeros_like(scale))
-    whole = torch.trunc(scaled.abs() + 0.5).copysign(scaled).to(torch.int8)
-    packed = torch.cat([scale.half().view(torch.uint8), whole.view(torch.uint8)], 1)
+    rows = tensor.detach().reshape(-1, BLOCK)
+    packed = torch.empty(rows.shape[0], 2 + BLOCK, dtype=torch.uint8)
+    for part, out in zip(rows.split(_STRIPE // BLOCK), packed.split(_STRIPE // BLOCK), strict=True):
+        blocks = part.float()
+        scale = blocks.abs().amax(1, keepdim=True) / 127
+        if not bool((scale < 65504).all()):
+            raise OverflowError("a weight is not finite, or too large for 8 bits")
+        # Halves away from zero, as GGUF rounds; torch rounds them to even.
+        scaled = blocks * torch.where(scale > 0, 1 / scale, torch.zeros_like(scale))
+        out[:, :2] = scale.half().view(torch.uint8)
+        out[:, 2:] = scaled.abs().add_(0.5).trunc_().copysign_(scaled).to(torch.int8).view(torch.uint8)
     return parameter(packed.reshape(tensor.shape[0], -1), quant_type=gguf.GGMLQuantizationType.Q8_0)
+
+
+def to_float8(tensor: Any, dtype: Any, narrow: Any) -> Any:
+    """``tensor`` in ``dtype``, stored as the float8 type ``narrow``."""
+    torch: Any = load_torch()
+    found = torch.empty(tensor.shape, dtype=narrow)
+    for part, out in zip(tensor.reshape(-1).split(_STRIPE), found.reshape(-1).split(_STRIPE), strict=True):
+        out.copy_(part.to(dtype).to(narrow))
+    return found
 
 
 def packable(module: Any, kept: tuple[str, ...]) -> frozenset[str]:
