@@ -47,7 +47,7 @@ def met(drawn: Picture, footage: Picture, inside: Rect) -> Picture:
         seen = np.clip(share / 1e-3, 0, 1)[..., None]
         near = near * seen + cv2.GaussianBlur(change * weight[..., None], (0, 0), spread * wider) * (1 - seen)
         share = share * seen[..., 0] + cv2.GaussianBlur(weight, (0, 0), spread * wider) * (1 - seen[..., 0])
-    field = near / np.maximum(share, 1e-6)[..., None]
-    field *= np.exp(-distance / (_REACH * max(size)))[..., None]
+    fading = np.exp(-distance / (_REACH * max(size))) / np.maximum(share, 1e-6)
+    field = np.asarray(near * fading[..., None], np.float32)
     full = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(np.rint(drawn + full), 0, 255).astype(np.uint8)

@@ -38,29 +38,27 @@ def _whole_looks(document: Document) -> Iterator[Look]:
 def map_looks(document: Document, change: Callable[[Look], Look]) -> Document:
     """``change`` made on every look of :func:`each_look`. What it leaves as it is stays the very same object."""
 
-    alone = change
-
-    def change(look: Look) -> Look:
+    def whole(look: Look) -> Look:
         parts = tuple(
-            part if (new := alone(part.look)) is part.look else replace(part, look=new) for part in look.parts
+            part if (new := change(part.look)) is part.look else replace(part, look=new) for part in look.parts
         )
         same = all(new is old for new, old in zip(parts, look.parts, strict=True))
-        return alone(look if same else replace(look, parts=parts))
+        return change(look if same else replace(look, parts=parts))
 
     def changed(look: Look | None) -> Look | None:
-        return None if look is None else change(look)
+        return None if look is None else whole(look)
 
     document = change_clips(
         document, lambda clip: clip if (new := changed(clip.look)) is clip.look else replace(clip, look=new)
     )
     takes = {
-        key: take if (new := change(take.look)) is take.look else replace(take, look=new)
+        key: take if (new := whole(take.look)) is take.look else replace(take, look=new)
         for key, take in document.takes.items()
     }
     boards = {
         key: replace(
             board,
-            look=change(board.look),
+            look=whole(board.look),
             panels=tuple(
                 panel if (new := changed(panel.look)) is panel.look else replace(panel, look=new)
                 for panel in board.panels
@@ -72,7 +70,7 @@ def map_looks(document: Document, change: Callable[[Look], Look]) -> Document:
         document = replace(document, takes=frozen_map(takes))
     if any(boards[key] != board for key, board in document.boards.items()):
         document = replace(document, boards=frozen_map(boards))
-    return set_default_look(document, change(document.default_look))
+    return set_default_look(document, whole(document.default_look))
 
 
 def without_footage(look: Look) -> Look:
