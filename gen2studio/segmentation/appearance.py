@@ -213,7 +213,7 @@ class PatchMemory:
         return Looks(*(np.asarray(cv2.resize(m, (width, height)), np.float32) for m in (both, drawn)))
 
     def likeness(self, frame: WorkFrame, matte: Soft) -> float:
-        """Share 0…1 of a matte's pixels that look more like the drawn subject than like its surroundings, wherever they lie."""
+        """Share 0…1 of a matte's pixels that look, in any place, more like the drawn subject than its surroundings."""
         rows, columns = spread(matte[::STRIDE, ::STRIDE] > 0.8, 200)
         if not len(rows) or not len(self._anchor.inside) or not len(self._anchor.outside):
             return 0.0
