@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from gen2studio.app.session import MaskView
+from gen2studio.document import codec
 from gen2studio.raster.brush import Brush, Stroke
-from tests.ui.canvas_rig import ALT, CTRL, NONE, RIGHT, SHIFT, Rig, rig
+from tests.ui.canvas_rig import ALT, CTRL, FRAME, NONE, RIGHT, SHIFT, Rig, rig
 
 __all__ = ["rig"]
 
@@ -223,20 +224,43 @@ def test_smart_select_box_and_scribbles_reach_the_engine(rig: Rig) -> None:
         rig.host.fake.run_all()
 
 
-def test_200_strokes_undone_give_back_the_same_bytes(rig: Rig) -> None:
+def test_200_strokes_and_20_propagations_undone_give_back_the_same_bytes(rig: Rig) -> None:
     rng = np.random.default_rng(1)
+    empty = codec.dumps(rig.session.document, None)
     rig.session.set_tool("rectangle")
     rig.drag((100, 100), (300, 300))
+    masks, stack = rig.masks, rig.session.store.undo_stack
+    owner = masks.current()
+    assert owner is not None
     before, document = rig.matte().copy(), rig.session.document
+    saved = codec.dumps(document, None)
     rig.session.set_tool("brush")
-    for _ in range(200):
+    # Faint and large: hardly a stroke that changes nothing.
+    masks.set_brush(radius=60, opacity=0.3, hardness=0.2)
+    frame = FRAME
+    for n in range(200):
         x, y = rng.uniform(30, 480, 2)
-        rig.drag((x, y), (x + 20, y - 10), modifiers=ALT if rng.random() < 0.5 else NONE)
-    stack = rig.session.store.undo_stack
+        rig.drag((x, y), (x + 20, y - 10), modifiers=ALT if rng.random() < 0.4 else NONE)
+        if n % 10 == 9:
+            with rig.qtbot.waitSignal(masks.job_changed, check_params_cb=lambda job: job is None):
+                masks.propagate("both" if n // 10 % 2 else "forward")
+                rig.host.fake.run_all()
+            frame = int(rng.integers(2, 28))
+            rig.show(frame)
+    assert len(rig.session.document.masks[owner.id].frames) > 20 and stack.index() >= 180
+    after, changed = codec.dumps(rig.session.document, None), rig.matte().copy()
     while stack.index() > 1:
         stack.undo()
-    assert rig.session.document == document
+    rig.show(FRAME)
+    assert rig.session.document == document and codec.dumps(rig.session.document, None) == saved
     assert np.array_equal(rig.matte(), before)
+    while stack.canRedo():
+        stack.redo()
+    rig.show(frame)
+    assert codec.dumps(rig.session.document, None) == after and np.array_equal(rig.matte(), changed)
+    while stack.canUndo():
+        stack.undo()
+    assert codec.dumps(rig.session.document, None) == empty
 
 
 @pytest.mark.parametrize("view", [MaskView.OVERLAY, MaskView.MATTE, MaskView.CHECKER, MaskView.OUTLINE, MaskView.NONE])
