@@ -244,7 +244,11 @@ class MatteExportDialog(QDialog):
         for content in chosen.contents:
             self.content.addItem(CONTENTS[content], content)
         self.content.setCurrentIndex(max(0, self.content.findData(before)))
-        self.together.setItemText(1, "One layer each" if chosen.id == "exr" else "One file each")
+        layered = chosen.id == "exr"
+        if layered != (self.together.itemText(1) == "One layer each"):
+            # Layers are what EXR is for; elsewhere one file is what most people want.
+            self.together.setItemText(1, "One layer each" if layered else "One file each")
+            self.together.setCurrentIndex(int(layered))
         self._filling = False
         self._show_fields()
 

@@ -236,6 +236,7 @@ class MatteImportDialog(QDialog):
         self._filling = False
         self._show_file()
         self._on_carrier_changed()
+        self.start.setFocus()
 
     def _show_file(self) -> None:
         """Fill what depends on the file."""
