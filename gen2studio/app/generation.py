@@ -219,6 +219,12 @@ class Generation(QObject):
         self._choice = None
         self.look_changed.emit(self._look)
 
+    def choices(self) -> tuple[Choice, ...]:
+        """The generators that a run would use: one, or one for each look by object."""
+        looks_run = [p.look for p in self._look.parts if p.enabled] if self._look.by_object else [self._look]
+        found = (self.choice_for(look) for look in looks_run)
+        return tuple(choice for choice in found if choice is not None)
+
     def why_chosen(self) -> str:
         """One short sentence: why this generator. Empty when the artist chose it, or none serves the mode."""
         found = self.choice()
@@ -245,13 +251,15 @@ class Generation(QObject):
         """Whether the look holds anything to paint with; an empty one is not worth a preview."""
         look = self._look
         return bool(look.preset or look.styles or look.keys or look.pattern or look.prompt.strip() or look.layout
-                    or look.outpaint.adds)  # fmt: skip
+                    or look.outpaint.adds or look.by_object)  # fmt: skip
 
     @property
     def needs_shot(self) -> bool:
         """The mode makes a shot of its own, and the target clip is none: a run makes a new one first."""
         clip = self.target
         item = self._session.document.media.get(clip.media_id) if clip else None
+        if item is not None and self._look.by_object:
+            return False
         return self._look.mode in FROM_NOTHING and (item is None or item.shot is None)
 
     def why_not(self) -> str:
@@ -348,6 +356,8 @@ class Generation(QObject):
 
     def effective(self, look: Look) -> Look:
         """``look`` as the generator that will really run it takes it: see :func:`gen2studio.app.choosing.settled`."""
+        if look.parts:
+            look = replace(look, parts=tuple(replace(p, look=self.effective(p.look)) for p in look.parts))
         found = self.choice_for(look)
         return settled(look, found.abilities) if found is not None else look
 
@@ -367,7 +377,7 @@ class Generation(QObject):
         """
         return planning.plan_generate(
             self._session.document, clip, self.effective(look), blobs=self.find_blob, adapters=self.adapters,
-            takes=self._take_folder, revision=self.revision_for(look), **options,
+            takes=self._take_folder, revision=self.revision_for(look), revision_of=self.revision_for, **options,
         )  # fmt: skip
 
     def plan_stills(self, clip: Clip, look: Look, count: int = 4) -> GenerateRequest:
@@ -375,7 +385,7 @@ class Generation(QObject):
         return planning.plan_stills(
             self._session.document, clip, self.effective(look), blobs=self.find_blob, adapters=self.adapters,
             takes=self._take_folder, revision=self.revision_for(look), count=count,
-            max_side=int(self._preferences.get("preview_max_side")),
+            max_side=int(self._preferences.get("preview_max_side")), revision_of=self.revision_for,
         )  # fmt: skip
 
     def plan_preview(self, document: Document, clip: Clip, frame: int) -> GenerateRequest:
@@ -383,7 +393,7 @@ class Generation(QObject):
         return planning.plan_preview(
             document, clip, frame, self.effective_look(), blobs=self.find_blob, adapters=self.adapters,
             takes=self._take_folder, revision=self.revision_for(self._look),
-            max_side=int(self._preferences.get("preview_max_side")),
+            max_side=int(self._preferences.get("preview_max_side")), revision_of=self.revision_for,
         )  # fmt: skip
 
     def make_stills(self) -> None:
@@ -441,7 +451,7 @@ class Generation(QObject):
         request = self._planned(clip, lambda clip: self.plan(clip, look))
         if request is None:
             return ""
-        if look.generator and look.generator != request.generator:
+        if look.generator and not request.parts and look.generator != request.generator:
             # The clip says what it was run with: not a generator that does not serve the mode.
             look = replace(look, generator=request.generator)
         if look != self._look:
@@ -506,6 +516,8 @@ class Generation(QObject):
             self._session.store.amend(pinned, carried=True)
 
     def _run_label(self, clip: Clip, look: Look) -> str:
+        if look.by_object:
+            return f"{clip.name}: looks by object"[:80]
         titles = {p.id: p.title for p in self.catalog.presets()}
         what = titles.get(look.preset) or (look.styles[0].name if look.styles else "") or look.prompt or look.mode.value
         return f"{clip.name}: {what}"[:80]

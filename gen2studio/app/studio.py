@@ -23,6 +23,7 @@ from gen2studio.app.importing import Importer
 from gen2studio.app.jobs import EngineSignals, JobBoard
 from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
+from gen2studio.app.look_parts import LookParts
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.planning import Adapters
 from gen2studio.app.planning_parts import moved
@@ -112,6 +113,7 @@ class Studio(QObject):
         )  # fmt: skip
         self.masks = MaskEditing(self.session, host, self)
         self.masks.effective.set_pictures(self.frames.get)
+        self.look_parts = LookParts(self.session, self.generation, self)
         self.editing = TimelineEditing(self.session, self)
         self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
         self.player = Player(self.session, self, sound=sound)
@@ -162,8 +164,8 @@ class Studio(QObject):
     def _follow_live(self) -> None:
         """Live preview runs while it is wanted, the look holds something to paint with, and a frame is quick to make:
         a diffusion model makes the whole shot for one."""
-        choice = self.generation.choice()
-        quick = choice is not None and not denoises(choice.abilities)
+        choices = self.generation.choices()
+        quick = bool(choices) and not any(denoises(choice.abilities) for choice in choices)
         self.live.set_enabled(bool(self.preferences.get("live_preview")) and self.generation.has_style and quick)
 
     def _on_look_changed(self, _look: object) -> None:

@@ -158,6 +158,7 @@ class MainWindow(QMainWindow):
             self,
             bring_in=lambda: matte_commands.import_mattes(self.studio, self),
             export=lambda: matte_commands.export_mattes(self.studio, self),
+            looks=(self.studio.look_parts, self.studio.generation),
         )
         matte_commands.MatteDrop(self.studio, panel)
         return panel

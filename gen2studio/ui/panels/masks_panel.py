@@ -24,10 +24,13 @@ from PySide6.QtWidgets import (
 )
 
 from gen2studio.app.actions_masks import ROWS
+from gen2studio.app.generation import Generation
+from gen2studio.app.look_parts import LookParts
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.mask_editing_jobs import MaskJob
 from gen2studio.app.session import Session
 from gen2studio.ui import theme
+from gen2studio.ui.panels.masks_looks import LooksSection
 from gen2studio.ui.panels.masks_objects import ROW, ObjectList
 from gen2studio.ui.panels.masks_refine import RefineSection
 from gen2studio.ui.panels.masks_views import ViewSection
@@ -56,8 +59,11 @@ class MasksPanel(QWidget):
         *,
         bring_in: Callable[[], object] | None = None,
         export: Callable[[], object] | None = None,
+        looks: tuple[LookParts, Generation] | None = None,
     ) -> None:
-        """``bring_in`` and ``export`` open the dialogs for matte files (``dialogs.matte_commands``)."""
+        """``looks`` adds the table of looks by object.
+
+        ``bring_in`` and ``export`` open the dialogs for matte files (``dialogs.matte_commands``)."""
         super().__init__(parent)
         self.setObjectName("masks")
         self.setAccessibleName("Masks")
@@ -80,6 +86,9 @@ class MasksPanel(QWidget):
         layout.addWidget(Section("masks.refine", "Refine", self.refine, parent=content))
         layout.addWidget(Section("masks.matte", "Edit matte", self._matte(), parent=content, open_=False))
         layout.addWidget(Section("masks.propagate", "Propagate", self._propagate(), parent=content))
+        if looks is not None:
+            self.looks = LooksSection(masks, *looks, content)
+            layout.addWidget(Section("masks.looks", "Looks by object", self.looks, parent=content))
         layout.addLayout(self._files())
         layout.addStretch(1)
         scroll = QScrollArea(self)
