@@ -17,6 +17,8 @@ from gen2studio.engine.requests import GenerateRequest
 _LARGE = 2.0
 """Output pixels per model pixel from which on footage gets the model's colours applied instead of its pixels."""
 _ON_FRAME = 0.02
+_CELL = 8
+"""Model pixels that a latent cell of the usual VAEs covers."""
 
 
 class Finisher:
@@ -116,4 +118,4 @@ class Finisher:
         # The engine lays the footage over it: what is drawn around has to meet the footage's own colours there.
         inside = footage_rect(self._request)
         footage = self._context.footage(self._request.source, frame)
-        return met(large, resized(footage, (inside.width, inside.height)), inside)
+        return met(large, resized(footage, (inside.width, inside.height)), inside, _CELL * self._framing.scale)

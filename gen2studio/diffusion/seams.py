@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gen2studio.core.geometry import Rect
 from gen2studio.engine.events import Picture
@@ -13,8 +16,11 @@ _REACH = 0.18
 """Distance from the footage, in parts of the frame's long side, over which the correction falls to a third."""
 
 
-def met(drawn: Picture, footage: Picture, inside: Rect) -> Picture:
+def met(drawn: Picture, footage: Picture, inside: Rect, cell: float = 0.0) -> Picture:
     """``drawn`` with its colours drawn towards the footage's near ``inside``, where the footage will lie.
+
+    ``cell`` is the size of a latent cell in pixels of the output: a model can't follow the border more finely, so the
+    mirrored footage fades out over the first cell beyond it.
 
     A model gives the footage back a little lighter, darker or softer than it is, and draws what lies around to fit
     that. The smooth part of that difference at the border is added outside and fades with the distance, as in seamless
@@ -34,7 +40,7 @@ def met(drawn: Picture, footage: Picture, inside: Rect) -> Picture:
     known[inside.y : inside.bottom, inside.x : inside.right] = 255
     weight = (cv2.resize(known, size, interpolation=cv2.INTER_AREA) >= 255).astype(np.float32)
     if not weight.any():
-        return drawn
+        return _faded(drawn, footage, inside, cell)
     distance = cv2.distanceTransform((weight < 1).astype(np.uint8), cv2.DIST_L2, 5)
     # Only what lies near the border says how to go on: the middle of the footage is nobody's neighbour.
     depth = cv2.distanceTransform(weight.astype(np.uint8), cv2.DIST_L2, 5)
@@ -50,4 +56,30 @@ def met(drawn: Picture, footage: Picture, inside: Rect) -> Picture:
     fading = np.exp(-distance / (_REACH * max(size))) / np.maximum(share, 1e-6)
     field = np.asarray(near * fading[..., None], np.float32)
     full = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(np.rint(drawn + full), 0, 255).astype(np.uint8)
+    return _faded(np.clip(np.rint(drawn + full), 0, 255).astype(np.uint8), footage, inside, cell)
+
+
+def _faded(drawn: Picture, footage: Picture, inside: Rect, cell: float) -> Picture:
+    """``drawn`` under the mirrored edge of ``footage``, which is gone ``cell`` pixels outside."""
+    import cv2
+
+    height, width = drawn.shape[:2]
+    most = min(math.ceil(cell), inside.width - 1, inside.height - 1)
+    if most < 1:
+        return drawn
+    left, top = min(inside.x, most), min(inside.y, most)
+    right, bottom = min(width - inside.right, most), min(height - inside.bottom, most)
+    wider = cv2.copyMakeBorder(footage, top, bottom, left, right, cv2.BORDER_REFLECT_101).astype(np.float32)
+    across = _outside(left, inside.width, right)
+    down = _outside(top, inside.height, bottom)
+    part = np.clip(1 - np.hypot(across[None, :], down[:, None]) / cell, 0, 1)
+    part = (part * part * (3 - 2 * part))[..., None]
+    rows, columns = np.s_[inside.y - top : inside.bottom + bottom], np.s_[inside.x - left : inside.right + right]
+    out = np.array(drawn)
+    out[rows, columns] = np.rint(wider * part + out[rows, columns] * (1 - part)).astype(np.uint8)
+    return out
+
+
+def _outside(before: int, inside: int, behind: int) -> NDArray[np.float32]:
+    """Distance of every pixel of a row from the stretch ``inside`` in it: 0 within."""
+    return np.concatenate([np.arange(before, 0, -1), np.zeros(inside), np.arange(1, behind + 1)]).astype(np.float32)
