@@ -200,6 +200,7 @@ def studio(*, sound: bool = True) -> Studio:
         Preferences(), EngineHost(build_worker), generator_registry(), look_catalog(), adapters=find_adapter,
         sound=sound,
     )  # fmt: skip
+    made.masks.engine_choice.set_engines(mask_engines(), add_mask_model)
     if problem := models_problem():
         # Once there is somebody who hears it.
         QTimer.singleShot(0, made, lambda: made.session.tell(problem, "error"))
