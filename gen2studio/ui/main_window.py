@@ -95,6 +95,7 @@ class MainWindow(QMainWindow):
         for dock in self._docks.values():
             self.menus["View"].addAction(dock.toggleViewAction())
         self.late.add(lambda: self.palette_dialog)
+        self.late.add(self._outline_selections)
 
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
@@ -127,6 +128,12 @@ class MainWindow(QMainWindow):
             dock.visibilityChanged.connect(lambda _visible: self._titles.start())
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
         self._arrange_docks()
+
+    def _outline_selections(self) -> None:
+        """Show under the pointer what a click would select."""
+        from gen2studio.ui.canvas.hover_outline import HoverOutline
+
+        self.selection_outline = HoverOutline(self.canvas, self.studio.session, self.studio.masks)
 
     def _fill_later(self, name: str, dock: QDockWidget) -> None:
         """A page behind another tab: the property ``name`` makes it, after the first paint or when it is shown."""

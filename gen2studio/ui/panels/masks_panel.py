@@ -30,6 +30,7 @@ from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.mask_editing_jobs import MaskJob
 from gen2studio.app.session import Session
 from gen2studio.ui import theme
+from gen2studio.ui.panels.masks_engines import with_engines
 from gen2studio.ui.panels.masks_looks import LooksSection
 from gen2studio.ui.panels.masks_objects import ROW, ObjectList
 from gen2studio.ui.panels.masks_refine import RefineSection
@@ -81,11 +82,14 @@ class MasksPanel(QWidget):
         self.view = ViewSection(session, content)
         self.views = self.view.views
         layout.addWidget(Section("masks.view", "View", self.view, parent=content))
-        layout.addWidget(Section("masks.smart", "Smart select", self._smart(), parent=content))
+        layout.addWidget(
+            Section("masks.smart", "Smart select", with_engines(masks, "select", self._smart()), parent=content)
+        )
         self.refine = RefineSection(masks, content)
         layout.addWidget(Section("masks.refine", "Refine", self.refine, parent=content))
         layout.addWidget(Section("masks.matte", "Edit matte", self._matte(), parent=content, open_=False))
-        layout.addWidget(Section("masks.propagate", "Propagate", self._propagate(), parent=content))
+        carrying = with_engines(masks, "track", self._propagate())
+        layout.addWidget(Section("masks.propagate", "Propagate", carrying, parent=content))
         if looks is not None:
             self.looks = LooksSection(masks, *looks, content)
             layout.addWidget(Section("masks.looks", "Looks by object", self.looks, parent=content))
