@@ -25,7 +25,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.document.masks import mask_of
 from gen2studio.document.model import Document, MaskObject, MediaItem
 from gen2studio.media import codecs
-from gen2studio.media.matte_formats import MATTE, PREMULTIPLIED, STRAIGHT, MatteFormat, format_of, preset_for
+from gen2studio.media.matte_formats import FORMATS, MATTE, PREMULTIPLIED, STRAIGHT, MatteFormat, format_of, preset_for
 from gen2studio.raster.tiles import Mask, TileStore
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def targets(document: Document, settings: MatteExport, project_folder: Path | No
         raise ExportError("The export has no file name.", "Give it one.")
     path = settings.path.expanduser().absolute()
     owners = _owners(document, settings)
-    known = (chosen.suffix,) if chosen.suffix else (".png", ".exr")
+    known = {".png", ".exr", *(f.suffix for f in FORMATS if f.suffix)}
     stem = path.with_suffix("") if path.suffix.lower() in known else path
     names = [""]
     if not settings.combined and len(owners) > 1 and settings.format != "exr":

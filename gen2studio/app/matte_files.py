@@ -94,7 +94,12 @@ def arrange(file: MatteFile, settings: MatteImport, info: MediaInfo, current: in
     Raises MediaError when shapes differ and ``settings.fit`` does not say what to do, or no image falls into the clip.
     """
     count = max(1, info.frame_count)
-    notes = [note] if (note := check_fit(file.extent, info.extent, settings.fit, file.path.name)) else []
+    stored = Extent(max(1, info.coded_width), max(1, info.coded_height))
+    if info.pixel_aspect != 1 and file.extent == stored and settings.fit is MatteFit.SAME:
+        note = f"The mattes have the clip's stored size {stored} and are stretched to {info.extent} like its picture."
+    else:
+        note = check_fit(file.extent, info.extent, settings.fit, file.path.name)
+    notes = [note] if note else []
     first = settings.first_frame
     if first is None:
         first = first_frame_of(file, count, current)
@@ -272,6 +277,15 @@ def with_mattes(
         )
         ids.append(object_id)
     return document, tuple(ids)
+
+
+def kept_anchors(document: Document, ids: tuple[str, ...], layers: tuple[ReadLayer, ...]) -> int:
+    """How many frames an import as propagated left as they were, because they had been drawn by hand."""
+    return sum(
+        document.masks[object_id].frames[frame].raster != raster
+        for object_id, layer in zip(ids, layers, strict=True)
+        for frame, raster in layer.frames
+    )
 
 
 def summary(layers: tuple[ReadLayer, ...]) -> str:

@@ -134,13 +134,15 @@ def finish_import(session: Session, media_id: str, settings: MatteImport, layers
 
     Raises EditRefused when the object or its clip is gone or locked by now.
     """
-    from gen2studio.app.matte_files import summary, with_mattes
+    from gen2studio.app.matte_files import kept_anchors, summary, with_mattes
 
     document, ids = with_mattes(session.document, media_id, settings, layers)
     sentence = summary(layers)
     session.store.apply(f"Import {sentence}", document)
     session.set_mask_object(ids[0])
-    return f"Imported {sentence}."
+    kept = kept_anchors(document, ids, layers)
+    drawn = f" {kept} drawn by hand {'was' if kept == 1 else 'were'} kept." if kept else ""
+    return f"Imported {sentence}.{drawn}"
 
 
 class MatteLook(QObject):

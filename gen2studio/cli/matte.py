@@ -68,13 +68,13 @@ def add_parser(subparsers: Any) -> None:
     into.add_argument("--name", default="", help="name of the new object")
     _reading_options(into)
     into.add_argument("--propagated", action="store_true", help="count the frames as propagated, not as drawn by hand")
-    into.add_argument("--hold", action="store_true", help="a still goes to every frame")
     into.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
     _reading_options(out)
 
 
 def _reading_options(parser: Any) -> None:
     parser.add_argument("--from", dest="carrier", default="", choices=_CARRIERS, help="what in the file is the matte")
+    parser.add_argument("--hold", action="store_true", help="a still goes to every frame")
     parser.add_argument("--invert", action="store_true", help="black is the subject")
     parser.add_argument("--at", type=int, metavar="FRAME", help="media frame of the first image (default: its number)")
     parser.add_argument("--fit", default="same", choices=_FITS, help="mattes of another shape (default: same = refuse)")
@@ -231,7 +231,7 @@ def _settings(args: argparse.Namespace, *, name: str = "", object_id: str = "") 
         first_frame=args.at,
         fit=MatteFit(args.fit),
         anchors=not getattr(args, "propagated", False),
-        hold=getattr(args, "hold", False),
+        hold=args.hold,
         object_id=object_id,
         name=name,
     )

@@ -19,7 +19,7 @@ MAX_SIDE = 32_768
 MAX_PARTS = 256
 MAX_CHANNELS = 1_024
 """Of all parts together."""
-MAX_BYTES = 2 << 30
+MAX_BYTES = 1 << 30
 """Decoded size of everything in one file."""
 MAX_TEXT = 1 << 20
 """Bytes of an attribute that is read; longer ones are passed over."""
