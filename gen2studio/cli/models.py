@@ -12,6 +12,7 @@ from gen2studio.core.time import rate_label
 
 if TYPE_CHECKING:
     from gen2studio.models.library import InstalledModel, ModelLibrary
+    from gen2studio.models.mask_models import MaskModel
 
 
 def add_parser(subparsers: Any) -> None:
@@ -23,7 +24,8 @@ def add_parser(subparsers: Any) -> None:
     adding = verbs.add_parser("add", help="check a model folder or file and add it; nothing is copied")
     adding.add_argument(
         "path", type=Path,
-        help="a folder in diffusers' or in Wan's own layout, or a transformer file (.safetensors or .gguf)",
+        help="a folder in diffusers' or in Wan's own layout, or a transformer file (.safetensors or .gguf); for masks "
+        "a Segment Anything .pth, or the folder of a SAM 2, EdgeTAM or SAM 3 model",
     )  # fmt: skip
     adding.add_argument(
         "--with", dest="rest", metavar="FOLDER|MODEL",
@@ -54,11 +56,18 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the action; raises StudioError with one sentence when it can't be done."""
     from gen2studio.models.library import ModelLibrary
+    from gen2studio.models.mask_models import MaskModelLibrary, is_mask_model
 
-    library = ModelLibrary()
+    library, masks = ModelLibrary(), MaskModelLibrary()
     if args.action == "list":
-        models = library.models()
-        print(json.dumps([_facts(model) for model in models], indent=1) if args.json else _listing(models))
+        models, selecting = library.models(), masks.models()
+        if args.json:
+            print(json.dumps([*map(_facts, models), *map(_mask_facts, selecting)], indent=1))
+        else:
+            print("\n\n".join([_listing(models), *map(_mask_card, selecting)]))
+        return 0
+    if args.action == "add" and is_mask_model(args.path):
+        print(_mask_card(masks.add(args.path)))
         return 0
     if args.action == "add":
         named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
@@ -72,6 +81,11 @@ def run(args: argparse.Namespace) -> int:
         return _hold(library.model(args.id), args.rung)
     if args.action == "check":
         return _check(library, args.id)
+    if args.action == "remove" and any(model.id == args.id for model in masks.models()):
+        title = masks.model(args.id).title
+        masks.remove(args.id)
+        print(f"{title} is off the list; its files are where they were.")
+        return 0
     if args.action == "remove":
         title = library.model(args.id).title
         library.remove(args.id)
@@ -113,6 +127,33 @@ def _card(model: InstalledModel) -> str:
     for note in model.notes:
         line("note", note)
     return "\n".join(lines)
+
+
+def _mask_card(model: MaskModel) -> str:
+    from gen2studio.engine.budget import size_text
+
+    lines = [f"{model.id}: {model.title} (masks)", f"  {'place':10} {model.path}"]
+    if model.problem:
+        return "\n".join([*lines, f"  {'problem':10} {model.problem}"])
+    able = model.able
+    does = [
+        *(["clicks and boxes"] if able.clicks else []), *(["words"] if able.text else []),
+        *(["carries masks"] if model.tracks else []),
+    ]  # fmt: skip
+    return "\n".join([*lines, f"  {'weights':10} {size_text(model.bytes)}", f"  {'for':10} {', '.join(does)}"])
+
+
+def _mask_facts(model: MaskModel) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "title": model.title,
+        "kind": "masks",
+        "place": str(model.path),
+        "problem": model.problem,
+        "family": model.family,
+        "tracks": model.tracks,
+        "weight_bytes": model.bytes,
+    }
 
 
 def _count(parameters: int) -> str:

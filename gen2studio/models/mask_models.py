@@ -26,6 +26,8 @@ from gen2studio.models.torch_archive import read_archive
 REGISTRY_NAME = "mask_models.json"
 ARCHIVES = (".pth", ".pt")
 _CONFIG_LIMIT = 4 << 20
+_RESERVED = ("graph-cut", "flow", "list", "add", "auto")
+"""Names that mean something else where a model is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class MaskModelLibrary:
             rows = self._read()
             row = next((row for row in rows if Path(row["path"]) == checked.path), None)
             if row is None:
-                taken = {str(row["id"]) for row in rows}
+                taken = {*_RESERVED, *(str(row["id"]) for row in rows)}
                 row = {"id": _free(checked.id, taken), "added": datetime.now(UTC).isoformat(timespec="seconds")}
                 rows.append(row)
             row |= {"path": str(checked.path), "family": checked.family, "title": checked.title}
