@@ -25,8 +25,10 @@ _FIT = 14.0
 """Levels of grey by which a warped picture may miss before its matte counts for little."""
 _LOOK = 5
 """Side in working pixels of the window over which that is judged."""
-_MIDDLE = 0.25
+_MIDDLE = 0.1
 """The share of weight on either side of the median that is averaged with it: smoother than a single layer's level."""
+_FALL = 1.2
+"""Where the weight of a frame falls off, in widths of the window: a frame at its end counts 0.7."""
 _BOOK = 40
 
 
@@ -79,7 +81,7 @@ def steadied(frame: int, mattes: Callable[[int], Mask | None], book: FlowBook, r
     fits: list[NDArray[np.float32]] = []
     extent = Extent(own.shape[1], own.shape[0])
     for distance in range(1, reach + 1):
-        near = float(np.exp(-0.5 * (distance / max(1.0, 0.75 * reach)) ** 2))
+        near = float(np.exp(-0.5 * (distance / max(1.0, _FALL * reach)) ** 2))
         for other in (frame - distance, frame + distance):
             matte = mattes(other)
             if matte is None or matte.shape != own.shape or not (matte.any() or own.any()):

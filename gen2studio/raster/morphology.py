@@ -77,7 +77,7 @@ def feather(mask: Mask, pixels: float) -> Mask:
 
 
 _FINE = 8.0
-"""Sigma in pixels above which a blur is made at a smaller size; the result differs by less than a level."""
+"""Sigma in pixels above which a blur is made at a smaller size; the result differs by about one percent."""
 
 
 def blur(mask: Mask, sigma: float) -> Mask:
@@ -94,7 +94,7 @@ def blur(mask: Mask, sigma: float) -> Mask:
         # Further mask lies beyond the window only where the window ends at the picture's border.
         out[window] = cv2.GaussianBlur(mask[window].copy(), (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
         return out
-    factor = int(sigma // (_FINE / 2))
+    factor = int(sigma // _FINE) + 1
     block = cv2.copyMakeBorder(
         mask[window], 0, -area.height % factor, 0, -area.width % factor, cv2.BORDER_REPLICATE
     ).astype(np.float32)
