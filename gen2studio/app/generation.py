@@ -208,16 +208,11 @@ class Generation(QObject):
         return self._choice[1]
 
     def hold(self, rung: str) -> None:
-        """Hold the model that runs the look in memory as ``rung`` says (auto = as the program finds best)."""
-        found = self.abilities()
-        if found is None:
-            return
-        try:
+        """Hold the model of the look in memory as ``rung`` says (auto = as the program finds best). Raises OSError."""
+        if (found := self.abilities()) is not None:
             self.registry.hold(found.id, rung)
-        except (StudioError, OSError) as error:
-            self._session.tell(sentence_of(error), "error")
-        self._choice = None
-        self.look_changed.emit(self._look)
+            self._choice = None
+            self.look_changed.emit(self._look)
 
     def choices(self) -> tuple[Choice, ...]:
         """The generators that a run would use: one, or one for each look by object."""

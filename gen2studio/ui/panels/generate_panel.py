@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
 
 from gen2studio.app.generation import RunState
+from gen2studio.core.errors import sentence_of
 from gen2studio.document.look import Camera, Look, Mode
 from gen2studio.document.model import Clip, MediaItem
 from gen2studio.engine.abilities import MODE_TITLES
@@ -100,7 +101,7 @@ class GeneratePanel(QWidget):
         self.generator.generator_chosen.connect(
             lambda generator: self._generation.change("Change generator", generator=generator)
         )
-        self.generator.holding_chosen.connect(self._generation.hold)
+        self.generator.holding_chosen.connect(self._on_holding_chosen)
         self._generation.look_changed.connect(self._on_look_changed)
         self._generation.target_changed.connect(self._on_target_changed)
         self._generation.stills_changed.connect(self._on_stills_changed)
@@ -252,6 +253,12 @@ class GeneratePanel(QWidget):
         clip = self._generation.target
         item = self._session.document.media.get(clip.media_id) if clip else None
         return PanelState(look=self._generation.look, abilities=found, ability=ability, clip=clip, item=item)
+
+    def _on_holding_chosen(self, rung: str) -> None:
+        try:
+            self._generation.hold(rung)
+        except OSError as error:
+            self._session.tell(sentence_of(error), "error")
 
     def _on_look_changed(self, look: Look) -> None:
         self.mode.show_mode(look.mode)
