@@ -98,6 +98,8 @@ class Samples:
 
     inside: NDArray[np.float32]
     outside: NDArray[np.float32]
+    elsewhere: NDArray[np.float32] | None = None
+    """(N, F) features of the rest of the picture, which may come beside the subject later."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,9 @@ class PatchMemory:
     """Samples learned from one frame; of the older ones every second is kept, so a memory halves with each frame."""
     PLACE = 1.5
     SOFTNESS = 0.35
+    APART = 0.5
+    """Added (as a leg of a right angle) to the distance of what lay elsewhere: a look-alike further away must not
+    outweigh the subject itself."""
     SWAY = 2.0
     """How far the last frames may raise a pixel above what the drawn frame says of it."""
     VETO = -1.5
@@ -135,7 +140,10 @@ class PatchMemory:
         deviation = seen.std(0)
         # One unit of distance = one standard deviation of all features together; weak features are not blown up.
         self._scale = 1 / (np.maximum(deviation, 0.25 * float(np.median(deviation)) + 1e-3) * np.sqrt(len(deviation)))
-        self._anchor = self._sampled(frame, matte, distance, origin, None, self.SAMPLES)
+        anchor = self._sampled(frame, matte, distance, origin, None, self.SAMPLES)
+        rows, columns = spread(distance[::STRIDE, ::STRIDE] <= -32, self.SAMPLES // 2)
+        elsewhere = (frame.features[rows, columns] * self._scale).astype(np.float32)
+        self._anchor = Samples(anchor.inside, anchor.outside, elsewhere)
         self._recent = Samples(self._anchor.inside[:0], self._anchor.outside[:0])
 
     def _described(
@@ -225,7 +233,12 @@ class PatchMemory:
     @staticmethod
     def _gap(asked: NDArray[np.float32], known: Samples, size: int) -> NDArray[np.float32]:
         """How much further each asked row is from the background than from the subject."""
-        return _nearest(asked, known.outside[:, :size]) - _nearest(asked, known.inside[:, :size])
+        outside = _nearest(asked, known.outside[:, :size])
+        if known.elsewhere is not None and len(known.elsewhere):
+            count = known.elsewhere.shape[1]
+            elsewhere = _nearest(np.ascontiguousarray(asked[:, :count]), known.elsewhere)
+            outside = np.minimum(outside, np.hypot(elsewhere, PatchMemory.APART))
+        return outside - _nearest(asked, known.inside[:, :size])
 
 
 def spread(chosen: NDArray[np.bool_], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

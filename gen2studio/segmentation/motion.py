@@ -131,8 +131,10 @@ def against_camera(
     usual = float(np.median(from_camera[inside]))
     if usual < 1.5 * noise + 0.5:
         return None
-    # Limbs move unlike the body: leaving the camera counts for them too, if only half.
-    apart = np.tanh((from_camera - np.minimum(from_body, usual / 2)) / (2 * noise + 0.5))
+    # Limbs move unlike the body, but not against it: what is further from the body's motion than from the camera's is
+    # somebody else.
+    limb = np.where(from_body < from_camera, np.minimum(from_body, usual / 2), from_body)
+    apart = np.tanh((from_camera - limb) / (2 * noise + 0.5))
     ring = outside & (distance > -RING)
     around = float((from_camera[ring] < 1.0).mean()) if ring.any() else 0.0
     return Parting((apart * texture(frame.luma) * link.trust).astype(np.float32), float(agreed.mean()), around)
