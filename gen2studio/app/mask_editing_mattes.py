@@ -15,8 +15,8 @@ from gen2studio.raster.tiles import Mask, TileStore, tiles_touching
 if TYPE_CHECKING:
     from gen2studio.document.model import MaskObject
 
-BUDGET = 256 << 20
-"""Bytes of decoded mattes kept: 30 of 3840 × 2160, 120 of 1920 × 1080."""
+BUDGET = 96 << 20
+"""Bytes of decoded mattes kept: 12 of 3840 × 2160, 48 of 1920 × 1080. Another one is there in a few milliseconds."""
 
 
 class MatteCache:

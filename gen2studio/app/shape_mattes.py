@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from gen2studio.raster.splines import Part
     from gen2studio.raster.tiles import Mask
 
-MATTES = 64 << 20
-"""Bytes of finished mattes kept: 8 of 3840 × 2160, 31 of 1920 × 1080."""
-COVERAGES = 48 << 20
+MATTES = 48 << 20
+"""Bytes of finished mattes kept: 6 of 3840 × 2160, 24 of 1920 × 1080."""
+COVERAGES = 24 << 20
 """Bytes of rasterised shapes kept."""
 
 _Outline = tuple[str, tuple[ShapePoint, ...], Extent]

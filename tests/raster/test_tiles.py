@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
+import pytest
 
 from gen2studio.core.mask_raster import TILE
+from gen2studio.raster import tiles
 from gen2studio.raster.tiles import TileStore
 
 
@@ -55,3 +59,22 @@ def test_plain_tiles_are_stored_once() -> None:
     assert len({d for _, _, d in raster.tiles}) == 1
     assert store.compress() == 1
     assert store.unpack(raster).min() == 255
+
+
+def test_tiles_are_small_and_those_of_older_projects_are_read() -> None:
+    rows, columns = np.mgrid[0:TILE, 0:TILE]
+    away = np.hypot(rows - 128, columns - 128) - 100
+    noise = np.random.default_rng(3).integers(-3, 4, (TILE, TILE))
+    soft = (255 * (0.5 - away / 8) + noise * (np.abs(away) < 4)).clip(0, 255).astype(np.uint8)
+    raw = soft.tobytes()
+    packed, older = tiles.deflated(raw), zlib.compress(raw, 1)
+    assert tiles.inflated(packed) == tiles.inflated(older) == raw
+    assert len(packed) < 0.85 * len(older)
+    digest = TileStore().put(soft)
+    for form in (packed, older):
+        store = TileStore()
+        store.put_packed(digest, form)
+        assert np.array_equal(store.get(digest), soft)
+    for broken in (b"", b"\x01", packed[:-9], b"\x02" + packed[1:], tiles.deflated(bytes(TILE * TILE))):
+        with pytest.raises((ValueError, zlib.error)):
+            TileStore().put_packed(digest, broken)
