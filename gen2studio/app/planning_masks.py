@@ -115,8 +115,13 @@ def _refinement(stack: Refinement, start: int, stop: int) -> Refinement:
 
 
 def _keyed(value: Keyed, start: int, stop: int) -> Keyed:
-    keys = _around(value.keys, start, stop)
-    return Keyed(0.0 if keys else value.value, keys)
+    """The same values on these frames, in a form that no key beyond them changes."""
+    if not value.keys:
+        return value
+    inside = {frame: level for frame, level in value.keys if start <= frame < stop}
+    keys = {start: value.at(start), **inside, stop - 1: value.at(stop - 1)}
+    levels = set(keys.values())
+    return Keyed(levels.pop()) if len(levels) == 1 else Keyed(0.0, tuple(sorted(keys.items())))
 
 
 def _shape(shape: MaskShape, start: int, stop: int) -> MaskShape | None:
