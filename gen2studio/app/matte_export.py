@@ -215,6 +215,8 @@ class _Export:
         self.began = time.perf_counter()
         self._reported = 0.0
         self._done = 0
+        self._frame = -1
+        self._mattes: dict[str, Mask] = {}
 
     def run(self) -> MatteExportResult:
         from gen2studio.media.decoder import open_decoder
@@ -339,16 +341,31 @@ class _Export:
 
     def matte(self, group: tuple[MaskObject, ...], frame: int) -> Mask:
         """The effective matte of a group's objects together."""
-        try:
-            if len(group) == 1:
-                return self.mattes.matte(group[0].id, frame)
-            return self.mattes.region([o.id for o in group], frame)
-        except KeyError as error:
-            names = ", ".join(o.name for o in group)
-            raise ExportError(
-                f"Part of a matte of {names} on frame {frame} is missing from the project.",
-                "Paint that frame again, or export other frames.",
-            ) from error
+        mattes = [self._effective(owner, frame) for owner in group]
+        if len(group) == 1:
+            return mattes[0]
+        from gen2studio.raster.matte_refine import blended
+
+        united = np.zeros_like(mattes[0])
+        for owner, matte in zip(group, mattes, strict=True):
+            united = blended(united, matte, owner.blend.value)
+        return united
+
+    def _effective(self, owner: MaskObject, frame: int) -> Mask:
+        """One object's effective matte; those of the frame in hand are kept, as layer and combined matte share them."""
+        if self._frame != frame:
+            self._frame = frame
+            self._mattes.clear()
+        found = self._mattes.get(owner.id)
+        if found is None:
+            try:
+                found = self._mattes[owner.id] = self.mattes.matte(owner.id, frame)
+            except KeyError as error:
+                raise ExportError(
+                    f"Part of a matte of {owner.name} on frame {frame} is missing from the project.",
+                    "Paint that frame again, or export other frames.",
+                ) from error
+        return found
 
     def colour(self, group: tuple[MaskObject, ...], frame: int, matte: Mask, picture: Colour) -> Colour:
         """``picture`` with soft edges decontaminated as far as the objects ask; elsewhere untouched at full depth."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -47,22 +48,26 @@ def deep_rgb(picture: Picture) -> Colour:
 def over_colour(colour: Colour, matte: Mask, key: tuple[int, int, int]) -> Colour:
     """``colour`` over the plain 8-bit sRGB colour ``key`` by ``matte``, in display code values."""
     plain = np.asarray(key, np.float32) / np.float32(255)
-    return np.asarray(plain + (colour - plain) * _weight(matte), np.float32)
+    out = np.asarray(cv2.multiply(colour, cv2.merge([_share(matte)] * 3)), np.float32)
+    rest = np.float32(1) - _share(matte)
+    for index, value in enumerate(plain):
+        out[..., index] += rest * value
+    return out
 
 
 def premultiplied(colour: Colour, matte: Mask) -> Colour:
     """``colour`` times coverage."""
-    return np.asarray(colour * _weight(matte), np.float32)
+    return np.asarray(cv2.multiply(colour, cv2.merge([_share(matte)] * 3)), np.float32)
 
 
 def grey(matte: Mask) -> Colour:
     """The matte itself as a picture."""
-    return np.repeat(_weight(matte), 3, axis=2)
+    return np.asarray(cv2.merge([_share(matte)] * 3), np.float32)
 
 
-def _weight(matte: Mask) -> Colour:
-    """(H, W, 1) coverage 0…1."""
-    return np.asarray(matte[..., None].astype(np.float32) * np.float32(1 / 255), np.float32)
+def _share(matte: Mask) -> NDArray[np.float32]:
+    """(H, W) coverage 0…1."""
+    return np.asarray(matte.astype(np.float32) * np.float32(1 / 255), np.float32)
 
 
 class FrameMaker:
