@@ -347,6 +347,13 @@ def test_wrong_ranges_and_empty_objects_are_one_sentence(shot: Shot, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_matte_that_lost_its_pixels_is_one_sentence(odd: Shot, tmp_path: Path) -> None:
+    settings = MatteExport(path=tmp_path / "x", format="prores4444", objects=(DOG,))
+    with pytest.raises(ExportError, match="Part of a matte of Dog 1 on frame 2 is missing"):
+        export_mattes(odd.document, settings, TileStore())
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- import ----------------------------------------------------------------------------------------------------------
 
 
