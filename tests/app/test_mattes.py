@@ -88,7 +88,7 @@ def test_engine_and_exports_make_the_same_matte(scene: Scene) -> None:
     try:
         regions = Regions(request, scene.tiles.unpack, lambda frame: decoder.rgb(frame))
         source = MatteSource(document, scene.tiles)
-        for frame in (3, 6):
+        for frame in (6,):
             region = regions.at(frame)
             assert region is not None
             assert np.array_equal(region, source.region((DOG, LEASH), frame))
