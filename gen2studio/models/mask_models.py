@@ -92,7 +92,7 @@ def is_mask_model(path: Path) -> bool:
 
 
 def check_mask_model(path: Path) -> MaskModel:
-    """What ``path`` holds. Raises ModelError with one sentence when it is none of the known mask models or not whole."""
+    """What ``path`` holds. Raises ModelError with one sentence when it is no known mask model, or not whole."""
     path = path.expanduser().absolute()
     if path.is_dir():
         return _checked_folder(path)

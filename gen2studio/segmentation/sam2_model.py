@@ -60,10 +60,11 @@ class PromptableModel:
     def pixels(self, picture: Picture) -> Any:
         """[1, 3, side, side]: resized with antialiasing and normalised, as the family's image processor does it."""
         torch = self.torch
-        planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
+        # In bytes, because the processors resize bytes: torch rounds those in a way of its own.
+        planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
         resized = torch.nn.functional.interpolate(planes, (self.side,) * 2, mode="bilinear", antialias=True)
         mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.deviation))
-        return ((resized.round().clamp(0, 255) / 255 - mean) / deviation).to(self.device)
+        return ((resized.float() / 255 - mean) / deviation).to(self.device)
 
     def full_size(self, logits: Any, height: int, width: int) -> NDArray[np.float32]:
         """Low-resolution mask logits [h, w] at the frame's size."""
