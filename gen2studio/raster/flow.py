@@ -35,11 +35,12 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def dis_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], preset: str = "medium", start: Flow | None = None) -> Flow:
-    """Flow a→b of two (H, W) uint8 pictures; ``start`` is refined when given. One solver per thread and preset."""
-    solvers: dict[str, cv2.DISOpticalFlow] = _local.__dict__.setdefault("solvers", {})
-    solver = solvers.get(preset)
+    """Flow a→b of two (H, W) uint8 pictures; ``start`` is refined when given."""
+    # One solver per thread and preset, and another for refinement: OpenCV's goes on using a flow that it was once given.
+    solvers: dict[tuple[str, bool], cv2.DISOpticalFlow] = _local.__dict__.setdefault("solvers", {})
+    solver = solvers.get((preset, start is None))
     if solver is None:
-        solver = solvers[preset] = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))
+        solver = solvers[(preset, start is None)] = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))
         if preset in SHARP:
             solver.setVariationalRefinementIterations(0)
             solver.setFinestScale(SHARP[preset])

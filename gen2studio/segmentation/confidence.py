@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from gen2studio.segmentation.refine import Soft
 
-SUSPECT = 0.4
-"""Below this a frame is worth a look."""
-
 LOST = 0.1
 """At or below this the subject was not found."""
 

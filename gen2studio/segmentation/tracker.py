@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gen2studio.core.errors import StudioError
 from gen2studio.core.geometry import Extent
+from gen2studio.core.mask_confidence import SUSPECT
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.mask_tools import MaskContext
 from gen2studio.engine.requests import AnchorTrack, PropagateRequest
 from gen2studio.segmentation.carrier import Carrier, Evidence, weighed
-from gen2studio.segmentation.confidence import SUSPECT
 from gen2studio.segmentation.frames import work_extent
 from gen2studio.segmentation.plan import BACKWARD, FORWARD, Direction, Span, blend_share, spans_of, wanted_range
 from gen2studio.segmentation.refine import Soft, full_size

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gen2studio.app import planning
+from gen2studio.app.planning_propagation import carried_from
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.document import edits, looks, masks
@@ -16,7 +17,7 @@ from gen2studio.document.look import Controls, Look, Mode, PaintedKey, Pattern, 
 from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Clip, Document, MaskFrame, Take
 from gen2studio.document.sequences import add_sequence
-from gen2studio.engine.requests import request_digest, request_recipe
+from gen2studio.engine.requests import PropagateRequest, request_digest, request_recipe
 from gen2studio.media.probe import probe
 from tests.document.builders import still, video
 
@@ -172,6 +173,44 @@ def test_propagation_knows_the_anchors_around_its_range() -> None:
     assert segment.current == MATTE
     with pytest.raises(GenerationError):
         planning.plan_segment(document, MASK, 9999)
+
+
+def test_a_correction_unsettles_only_what_lies_beside_it() -> None:
+    document, clip = shot()
+    document = masks.set_frame(document, MASK, 90, OTHER)
+
+    def plan(of: Document, **options: object) -> PropagateRequest:
+        return planning.plan_propagate(of, clip.media_id, [MASK], from_frame=60, start=50, stop=120, **options)
+
+    request = plan(document)
+    assert request.objects[0].settled == ()
+    made = {
+        frame: MaskFrame(
+            raster=MATTE, anchor=False, confidence=0.9, basis=carried_from(request, request.objects[0], frame)
+        )
+        for frame in range(50, 120)
+    }
+    document = masks.set_frames(document, MASK, made)
+    with pytest.raises(GenerationError, match="already carried"):
+        plan(document)
+    assert plan(document, engine="another").objects[0].settled == ()
+    corrected = masks.set_frame(document, MASK, 75, OTHER)
+    settled = [frame for frame, _ in plan(corrected).objects[0].settled]
+    assert settled == [*range(50, 60), *range(91, 120)]
+    # A drawn frame that is drawn again unsettles both its sides.
+    redrawn = masks.set_frame(document, MASK, 90, MATTE)
+    assert [frame for frame, _ in plan(redrawn).objects[0].settled] == list(range(50, 60))
+
+
+def test_other_objects_keep_their_pixels_while_one_is_carried() -> None:
+    document, clip = shot()
+    other, hidden = "mask-00000000000b", "mask-00000000000c"
+    for name in (other, hidden):
+        document = masks.add_object(document, clip.media_id, object_id=name)
+        document = masks.set_frame(document, name, 62, OTHER)
+    document = masks.set_visible(document, hidden, False)
+    request = planning.plan_propagate(document, clip.media_id, [MASK], from_frame=60, start=50, stop=80)
+    assert [(track.object_id, track.frames) for track in request.beside] == [(other, ((62, OTHER),))]
 
 
 def test_stills_on_the_timeline_are_one_frame() -> None:

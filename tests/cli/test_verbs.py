@@ -146,6 +146,24 @@ def test_propagate_writes_mattes_and_keeps_the_painted_one(clip: Path, mask: Pat
     assert len(list((tmp_path / "striped").glob("frame_*.png"))) == 4
 
 
+def test_propagate_carries_several_named_subjects(clip: Path, mask: Path, tmp_path: Path, capsys) -> None:
+    out, other = tmp_path / "mattes", tmp_path / "other.png"
+    painted = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+    assert cv2.imwrite(str(other), np.where(painted > 127, 0, 255).astype(np.uint8))
+    masks = ["--mask", f"dog={mask}@4", "--mask", f"ground={other}@4"]
+    code = main(["propagate", str(clip), *masks, "--direction", "backward", "--from", "1", "--out", str(out)])
+    told = capsys.readouterr().err
+    assert code == 0 and "dog: 4 mattes" in told and "ground: 4 mattes" in told
+    for number in range(1, 5):
+        dog, ground = (cv2.imread(str(out / n / f"{n}_{number:06d}.png"), 0).astype(int) for n in ("dog", "ground"))
+        assert (dog + ground).max() <= 255, "both claim a pixel"
+    assert np.array_equal(cv2.imread(str(out / "dog" / "dog_000004.png"), 0), painted)
+    again = ["propagate", str(clip), *masks, "--out", str(tmp_path / "more")]
+    assert main([*again, "--engine", "none-such"]) == 1 and "not installed" in capsys.readouterr().err
+    assert main([*again, *masks[:2]]) == 2 and "two masks of “dog”" in capsys.readouterr().err
+    assert not (tmp_path / "more").exists()
+
+
 def test_words_not_understood_are_named(clip: Path, tmp_path: Path, capsys) -> None:
     arguments = ["stills", "--source", str(clip), "--count", "1", "--size", "64", "--out", str(tmp_path)]
     assert main([*arguments, "--prompt", "watercolour zeppelin"]) == 0
@@ -171,6 +189,8 @@ def test_words_not_understood_are_named(clip: Path, tmp_path: Path, capsys) -> N
         (["generate", "--source", "BROKEN", "--preset", "oil", "--out", "x.mp4"], 1, ""),
         (["propagate", "CLIP", "--mask", "m.png", "--out", "o"], 2, "FILE@FRAME"),
         (["propagate", "CLIP", "--mask", "m.png@99", "--out", "o"], 2, "outside the clip"),
+        (["propagate", "CLIP", "--mask", "../a=m.png@1", "--out", "o"], 1, "can't be read"),
+        (["propagate", "CLIP", "--mask", "..=m.png@1", "--out", "o"], 2, "can't be a subject's name"),
         (["stills", "--source", "CLIP", "--count", "0", "--out", "o"], 2, "between 1 and 64"),
         (["frobnicate"], 2, "neither a file nor one of the verbs"),
         (["--nonsense"], 2, "unrecognized"),

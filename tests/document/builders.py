@@ -368,7 +368,13 @@ def documents(draw: st.DrawFn) -> Document:
                     refinement=refinements,
                     frames=st.dictionaries(
                         st.integers(0, 999),
-                        st.builds(MaskFrame, raster=rasters, anchor=st.booleans(), confidence=_floats(0, 1)),
+                        st.builds(
+                            MaskFrame,
+                            raster=rasters,
+                            anchor=st.booleans(),
+                            confidence=_floats(0, 1),
+                            basis=st.sampled_from(["", "0123456789abcdef"]),
+                        ),
                         max_size=3,
                     ).map(frozen_map),
                 ),

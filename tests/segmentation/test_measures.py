@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.bench.bench_propagation import contour, region
+from tests.bench.davis import contour, region
 
 
 def square(left: int, top: int = 100, side: int = 100) -> NDArray[np.uint8]:
