@@ -36,7 +36,7 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def dis_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], preset: str = "medium", start: Flow | None = None) -> Flow:
     """Flow a→b of two (H, W) uint8 pictures; ``start`` is refined when given."""
-    # One solver per thread and preset, and another for refinement: OpenCV's goes on using a flow that it was once given.
+    # One solver per thread and preset, and another for refinement: OpenCV's keeps using a flow that it was given once.
     solvers: dict[tuple[str, bool], cv2.DISOpticalFlow] = _local.__dict__.setdefault("solvers", {})
     solver = solvers.get((preset, start is None))
     if solver is None:
