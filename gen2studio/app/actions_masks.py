@@ -49,6 +49,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="mask.propagate_next", text="Propagate to Next Correction", tip="Carry the matte from this frame to the next frame drawn by hand.", key="Ctrl+Alt+Down", icon="arrow-right-to-line", menu="Mask", group="propagate"),
     Action(id="mask.cancel", text="Stop Propagation", tip="Stop what runs on the mattes; finished frames are kept.", icon="circle-stop", menu="Mask", group="propagate"),
     Action(id="mask.next_suspect", text="Go to Next Suspect Frame", tip="Move to the next propagated frame that may need a correction.", key="Ctrl+Down", icon="triangle-alert", menu="Mask", group="propagate"),
+    Action(id="mask.previous_suspect", text="Go to Previous Suspect Frame", tip="Move to the propagated frame before this one that may need a correction.", key="Ctrl+Up", icon="triangle-alert", menu="Mask", group="propagate"),
     Action(id="mask.import", text="Import Mattes…", tip="Bring mattes in: PNG or EXR sequences, ProRes 4444, any video or image. Or drop them on the mask panel.", icon="import", menu="Mask", group="export"),
     Action(id="mask.export", text="Export Mattes…", tip="Write mattes as PNG, OpenEXR, ProRes 4444, WebM or on a green screen.", icon="images", menu="Mask", group="export"),
     # -- views ---------------------------------------------------------------------------------------------------------

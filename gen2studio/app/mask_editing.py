@@ -15,15 +15,16 @@ from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.effective_mattes import EffectiveMattes
 from gen2studio.app.mask_editing_mattes import MatteCache, MatteEdit, difference, empty_matte
+from gen2studio.app.mask_engine_choice import MaskEngineChoice
 from gen2studio.app.mask_listing import MaskListing
 from gen2studio.app.mask_refining import MaskRefining
-from gen2studio.app.mask_engine_choice import MaskEngineChoice
 from gen2studio.app.selection_hover import SelectionHover
 from gen2studio.app.session import Session
 from gen2studio.app.shape_editing import ShapeEditing
 from gen2studio.core.errors import EditRefused, StudioError
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.core.ids import new_id
+from gen2studio.core.mask_confidence import SUSPECT
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.records import dataclass
 from gen2studio.document import masks as edits
@@ -31,15 +32,13 @@ from gen2studio.document.model import Document, MaskBlend, MaskFrame, MaskObject
 from gen2studio.raster.tiles import Mask
 
 if TYPE_CHECKING:
-    from gen2studio.engine.mask_engines import MaskEngineInfo
     from gen2studio.app.mask_editing_jobs import MaskJob, MaskJobs
+    from gen2studio.engine.mask_engines import MaskEngineInfo
 
 QUICK = 1 << 20
 """Pixels up to which a region is made between two events of the window (1280 × 720 is under it)."""
 Region = Callable[[Mask], tuple[Rect, Mask]]
 """The matte as it is → a region to add: where it lies, and its (h, w) uint8 coverage."""
-SUSPECT = 0.4
-"""Propagated frames below this confidence are worth a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,8 +488,18 @@ class MaskEditing(QObject):
         suspects = self.suspects()
         return next((i for i in suspects if i > self.frame), suspects[0] if suspects else None)
 
+    def previous_suspect(self) -> int | None:
+        """The suspect frame before the one on screen, going round; None when there is none."""
+        suspects = self.suspects()
+        return next((i for i in reversed(suspects) if i < self.frame), suspects[-1] if suspects else None)
+
     def go_to_next_suspect(self) -> None:
-        found = self.next_suspect()
+        self._go_to_suspect(self.next_suspect())
+
+    def go_to_previous_suspect(self) -> None:
+        self._go_to_suspect(self.previous_suspect())
+
+    def _go_to_suspect(self, found: int | None) -> None:
         if found is None:
             self.session.tell("No suspect frames: every propagated matte is confident.")
             return

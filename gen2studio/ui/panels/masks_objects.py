@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.mask_editing import SUSPECT, MaskEditing
+from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.app.mask_listing import BLEND_WORDS
+from gen2studio.core.mask_confidence import SUSPECT
 from gen2studio.core.mask_shape import OPERATIONS, MaskShape
 from gen2studio.document import mask_shapes
 from gen2studio.document.model import Document, MaskBlend, MaskObject

@@ -6,7 +6,8 @@ from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, Q
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from gen2studio.app.mask_editing import SUSPECT, MaskEditing
+from gen2studio.app.mask_editing import MaskEditing
+from gen2studio.core.mask_confidence import SUSPECT
 from gen2studio.core.mask_shape import MaskShape
 from gen2studio.document.model import MaskBlend, MaskObject
 from gen2studio.ui import theme
