@@ -101,7 +101,7 @@ def test_a_request_carries_the_whole_look() -> None:
         pattern=Pattern(kind="swatch", swatch=DIGEST),
         prompt="a white dog",
         region=Region.FOREGROUND,
-        controls=Controls(structure=1.5, grow=4),
+        controls=Controls(structure=1.5, grow=4, strength=0.75),
         seed=9,
     )
     request = planning.plan_generate(document, clip, look, blobs=blobs, revision="3")

@@ -106,7 +106,11 @@ def test_a_recipe_gives_the_look_back() -> None:
     known = {"7c" * 32: ADAPTER}
     back = planning.look_of_recipe(request_recipe(plan(document, clip)), lambda digest: known.get(digest, ""))
     kept = (LOOK.motion_regions[0],)
-    assert back == replace(LOOK, keys=LOOK.keys[::-1], motion_regions=kept, adapters=LOOK.adapters[:1])
+    # What was left to the generator comes back as it was chosen.
+    controls = replace(LOOK.controls, strength=1.0)
+    assert back == replace(
+        LOOK, keys=LOOK.keys[::-1], motion_regions=kept, adapters=LOOK.adapters[:1], controls=controls
+    )
     assert planning.look_of_recipe(request_recipe(plan(document, clip))).adapters == ()
 
 
