@@ -157,8 +157,10 @@ def check_torch() -> list[Finding]:
     if vision is not None:
         wrong = mismatch(torch, vision, _requires("torchvision"))
         if wrong:
-            fix = "Install both from one index, or: pip uninstall torchvision (only RAFT flow needs it)."
-            found.append(Finding("note", "torchvision", f"{wrong} It is kept out of the way.", fix))
+            fix = "Install both from one index. Segment Anything and RAFT flow need torchvision."
+            build = "different builds" in wrong
+            then = "It is used without its compiled half." if build else "It is kept out of the way."
+            found.append(Finding("note", "torchvision", f"{wrong} {then}", fix))
         else:
             found.append(Finding("ok", "torchvision", vision))
     return found
