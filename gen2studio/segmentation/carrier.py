@@ -171,7 +171,7 @@ class Carrier:
         matte = sharpened(without_strays(frame.guide.filter(odds), evidence.expected))
         distance = signed_distance(matte > 0.5)
         area = float((matte > 0.5).sum())
-        signs = signs_of(matte, distance, link.trust, evidence.looks, self._areas[0])
+        signs = signs_of(matte, distance, evidence.expected, evidence.looks, evidence.drawn, self._areas[0])
         self.confidence = signs.confidence * (0.5 if self.found_again else 1.0)
         origin = ObjectFrame.of(matte)
         if origin is None or area < max(12.0, GONE * self._areas[0]):
