@@ -36,7 +36,7 @@ _CONTROL_RANGES: dict[str, tuple[float, float]] = {
     "style_weight": (0, 2),
     "consistency": (0, 2),
     "stroke_size": (0.25, 4),
-    "strength": (0, 1),
+    "strength": (-1, 1),
     "protect_skin": (0, 1),
     "preserve_luminance": (0, 1),
     "feather": (0, 1000),

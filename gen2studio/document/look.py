@@ -74,8 +74,8 @@ class Controls:
     """0…2: how much frames are held together; 1 = neutral."""
     stroke_size: float = 1.0
     """0.25…4: size of brush marks relative to the style image."""
-    strength: float = 1.0
-    """0…1: denoising strength, or for weight-free looks the mix with the source."""
+    strength: float = -1.0
+    """0…1: denoising strength, or for weight-free looks the mix with the source; −1 = as the generator is best used."""
     protect_skin: float = 0.0
     """0…1: keep the source's own colours on skin."""
     preserve_luminance: float = 1.0
