@@ -18,8 +18,9 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from torch import Tensor, nn
+
+from gen2studio.diffusion.training.mini_classes import AutoencoderKLWan
 
 PATCH = 8
 CHANNELS = 16

@@ -22,12 +22,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
 from gen2studio.diffusion.conditioning.structure import control_clip
 from gen2studio.diffusion.training.mini_card import write_card
+from gen2studio.diffusion.training.mini_classes import WanVACEPipeline
 from gen2studio.diffusion.training.mini_codec import PatchCodec, from_autoencoder
 from gen2studio.diffusion.training.mini_measures import edge_correlation, frame_change, psnr, warp_error
 from gen2studio.diffusion.training.mini_probe import Probe, accuracy, train_probe

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
-from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
-from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from gen2studio.diffusion.training.mini_classes import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    PreTrainedTokenizerFast,
+    UMT5Config,
+    UMT5EncoderModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
+)
 from gen2studio.diffusion.vocabulary import KNOWN, TRIGGERS
 
 TITLE = "Built-in mini (demo world)"

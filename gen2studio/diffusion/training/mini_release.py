@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from torch import Tensor
 
+from gen2studio.diffusion.training.mini_classes import AutoencoderKLWan
 from gen2studio.diffusion.training.mini_codec import (
     PatchCodec,
     fit_codec,

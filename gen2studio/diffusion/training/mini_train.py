@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gen2studio.diffusion.training.mini_classes import AutoencoderKLWan
 from gen2studio.diffusion.training.mini_codec import PatchCodec, from_autoencoder
 from gen2studio.diffusion.training.mini_data import Shard, open_shards
 from gen2studio.diffusion.training.mini_model import (

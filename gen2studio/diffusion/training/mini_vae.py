@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, WanResidualBlock, unpatchify
 from torch import Tensor, nn
 
+from gen2studio.diffusion.training.mini_classes import AutoencoderKLWan, WanResidualBlock, unpatchify
 from gen2studio.diffusion.training.mini_data import Shard, open_shards
 from gen2studio.diffusion.training.mini_model import GEOMETRIES, MiniGeometry
 
