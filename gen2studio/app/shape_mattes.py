@@ -11,7 +11,7 @@ from gen2studio.core.mask_shape import MaskShape, ShapePoint
 from gen2studio.core.records import dataclass
 
 if TYPE_CHECKING:
-    from gen2studio.raster.splines import Part
+    from gen2studio.raster.splines import Floats, Part
     from gen2studio.raster.tiles import Mask
 
 MATTES = 48 << 20
@@ -22,11 +22,28 @@ COVERAGES = 24 << 20
 _Outline = tuple[str, tuple[ShapePoint, ...], Extent]
 
 
+@dataclass(slots=True, eq=False)
+class _Cover:
+    """A rasterised outline."""
+
+    where: Rect
+    mask: Mask
+    curves: Floats
+
+
+@dataclass(slots=True, eq=False)
+class _Layer:
+    """A shape as it counts on one frame."""
+
+    operation: str
+    cover: _Cover
+
+
 @dataclass(slots=True)
 class _Laid:
     painted: Mask
     shapes: tuple[MaskShape, ...]
-    parts: list[Part]
+    layers: list[_Layer]
     matte: Mask
     frozen: bool
     """Handed out as finished: it must not change any more."""
@@ -37,7 +54,7 @@ class ShapeMattes:
 
     def __init__(self) -> None:
         self._laid: OrderedDict[tuple[str, int], _Laid] = OrderedDict()
-        self._covers: OrderedDict[_Outline, tuple[Rect, Mask]] = OrderedDict()
+        self._covers: OrderedDict[_Outline, _Cover] = OrderedDict()
         self._held = 0
 
     def get(self, object_id: str, frame: int, painted: Mask, shapes: tuple[MaskShape, ...], live: bool = False) -> Mask:
@@ -51,19 +68,20 @@ class ShapeMattes:
         if kept is not None and kept.painted is painted and kept.shapes is shapes:
             self._laid.move_to_end(place)
             return _handed(kept, live)
-        parts = self._parts(shapes, frame, Extent(painted.shape[1], painted.shape[0]))
-        if not parts:
+        extent = Extent(painted.shape[1], painted.shape[0])
+        layers = self._layers(shapes, frame, extent, kept.layers if kept is not None else ())
+        if not layers:
             self._laid.pop(place, None)
             return painted
         from gen2studio.raster import splines
 
         if kept is not None and kept.painted is painted:
             _thaw(kept)
-            area = _changed(kept.parts, parts, Rect(0, 0, painted.shape[1], painted.shape[0]))
-            splines.lay_parts(kept.matte, painted, parts, area)
-            kept.shapes, kept.parts = shapes, parts
+            area = _changed(kept.layers, layers, Rect.of(extent)).intersected(Rect.of(extent))
+            splines.lay_parts(kept.matte, painted, _parts(layers), area)
+            kept.shapes, kept.layers = shapes, layers
         else:
-            kept = self._laid[place] = _Laid(painted, shapes, parts, splines.laid(painted, parts), False)
+            kept = self._laid[place] = _Laid(painted, shapes, layers, splines.laid(painted, _parts(layers)), False)
         self._laid.move_to_end(place)
         while len(self._laid) > 1 and sum(entry.matte.nbytes for entry in self._laid.values()) > MATTES:
             self._laid.popitem(last=False)
@@ -76,39 +94,63 @@ class ShapeMattes:
             from gen2studio.raster import splines
 
             _thaw(kept)
-            splines.lay_parts(kept.matte, kept.painted, kept.parts, area)
+            splines.lay_parts(kept.matte, kept.painted, _parts(kept.layers), area)
 
-    def differing(self, old: Sequence[MaskShape], new: Sequence[MaskShape], frame: int, extent: Extent) -> Rect:
-        """Pixels that may differ between two lists of shapes over one painted matte."""
-        whole = Rect.of(extent)
-        return _changed(self._parts(old, frame, extent), self._parts(new, frame, extent), whole)
+    @staticmethod
+    def differing(old: Sequence[MaskShape], new: Sequence[MaskShape], frame: int, extent: Extent) -> Rect:
+        """Pixels that may differ between two lists of shapes over one painted matte. Nothing is rasterised for it."""
+        from gen2studio.raster import splines
+
+        was, now = (
+            [(s.operation, splines.segments(s.kind, s.points_at(frame))) for s in shapes if s.lives_at(frame)]
+            for shapes in (old, new)
+        )
+        return _differing(was, now, Rect.of(extent)).intersected(Rect.of(extent))
 
     def clear(self) -> None:
         self._laid.clear()
         self._covers.clear()
         self._held = 0
 
-    def _parts(self, shapes: Sequence[MaskShape], frame: int, extent: Extent) -> list[Part]:
+    def _layers(
+        self, shapes: Sequence[MaskShape], frame: int, extent: Extent, before: Sequence[_Layer]
+    ) -> list[_Layer]:
+        """``before``: what the same frame was made of last; what stayed of an outline is taken from there."""
+        alive = [shape for shape in shapes if shape.lives_at(frame)]
+        like = before if len(before) == len(alive) else [None] * len(alive)
         return [
-            (shape.operation, *self._cover(shape.kind, shape.points_at(frame), extent))
-            for shape in shapes
-            if shape.lives_at(frame)
+            _Layer(s.operation, self._cover(s.kind, s.points_at(frame), extent, old.cover if old is not None else None))
+            for s, old in zip(alive, like, strict=True)
         ]
 
-    def _cover(self, kind: str, points: tuple[ShapePoint, ...], extent: Extent) -> tuple[Rect, Mask]:
+    def _cover(self, kind: str, points: tuple[ShapePoint, ...], extent: Extent, like: _Cover | None) -> _Cover:
         key = (kind, points, extent)
         found = self._covers.get(key)
-        if found is None:
-            from gen2studio.raster import splines
-
-            found = self._covers[key] = splines.coverage(splines.segments(kind, points), extent)
-            self._held += found[1].nbytes
-            while self._held > COVERAGES and len(self._covers) > 1:
-                _, gone = self._covers.popitem(last=False)
-                self._held -= gone[1].nbytes
-        else:
+        if found is not None:
             self._covers.move_to_end(key)
+            return found
+        from gen2studio.raster import splines
+
+        curves = splines.segments(kind, points)
+        where = splines.changed(like.curves, curves) if like is not None else None
+        if like is not None and where is not None and 2 * _pixels(where) < _pixels(splines.reach(curves)):
+            area, mask = splines.patched(curves, extent, (like.where, like.mask), where)
+        else:
+            area, mask = splines.coverage(curves, extent)
+        found = self._covers[key] = _Cover(area, mask, curves)
+        self._held += mask.nbytes
+        while self._held > COVERAGES and len(self._covers) > 1:
+            _, gone = self._covers.popitem(last=False)
+            self._held -= gone.mask.nbytes
         return found
+
+
+def _pixels(area: Rect) -> int:
+    return area.width * area.height
+
+
+def _parts(layers: Sequence[_Layer]) -> list[Part]:
+    return [(layer.operation, layer.cover.where, layer.cover.mask) for layer in layers]
 
 
 def _handed(kept: _Laid, live: bool) -> Mask:
@@ -125,25 +167,30 @@ def _thaw(kept: _Laid) -> None:
         kept.matte, kept.frozen = kept.matte.copy(), False
 
 
-def _changed(old: Sequence[Part], new: Sequence[Part], whole: Rect) -> Rect:
-    """Where two lists of parts may give another matte."""
-    if len(old) != len(new):
-        # What is common at the start and at the end changes nothing.
-        same = 0
-        while same < min(len(old), len(new)) and old[same] == new[same]:
-            same += 1
-        old, new = old[same:], new[same:]
-        if any(part[0] == "intersect" for part in (*old, *new)):
-            return whole
-        area = Rect(0, 0, 0, 0)
-        for _, spot, _ in (*old, *new):
-            area = area.united(spot)
-        return area
+def _changed(old: Sequence[_Layer], new: Sequence[_Layer], whole: Rect) -> Rect:
+    """Where two lists of layers may give another matte."""
+    was, now = ([(layer.operation, layer.cover.curves) for layer in layers] for layers in (old, new))
+    return _differing(was, now, whole)
+
+
+def _differing(old: Sequence[tuple[str, Floats]], new: Sequence[tuple[str, Floats]], whole: Rect) -> Rect:
+    """Where two lists of (operation, segments) may give another matte; ``whole`` where an intersection changed."""
+    from gen2studio.raster import splines
+
     area = Rect(0, 0, 0, 0)
-    for (before, was, cover), (after, now, other) in zip(old, new, strict=True):
-        if before == after and cover is other:
-            continue
-        if "intersect" in (before, after):
-            return whole
-        area = area.united(was).united(now)
+    if len(old) == len(new):
+        for (before, was), (after, now) in zip(old, new, strict=True):
+            moved = splines.changed(was, now)
+            if before != after:
+                moved = splines.reach(was).united(splines.reach(now))
+            if moved.empty:
+                continue
+            if "intersect" in (before, after):
+                return whole
+            area = area.united(moved)
+        return area
+    if any(operation == "intersect" for operation, _ in (*old, *new)):
+        return whole
+    for _, curves in (*old, *new):
+        area = area.united(splines.reach(curves))
     return area

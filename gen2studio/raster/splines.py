@@ -144,29 +144,70 @@ def flattened(curves: Floats, flatness: float | Floats = FLATNESS) -> Floats:
     return s * s * s * a + 3.0 * s * s * t * b + 3.0 * s * t * t * c + t * t * t * d
 
 
+def reach(curves: Floats) -> Rect:
+    """Pixels that (N, 4, 3) segments may cover, feather and antialiasing included; EMPTY without segments."""
+    if not len(curves):
+        return EMPTY
+    soft = max(0.0, float(curves[:, :, 2].max())) + 1.5
+    low = np.floor(curves[:, :, :2].min((0, 1)) - soft)
+    high = np.ceil(curves[:, :, :2].max((0, 1)) + soft)
+    return Rect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+
+
+def changed(old: Floats, new: Floats) -> Rect:
+    """Pixels whose coverage may differ between two outlines. Where only some segments moved it is the box of those: the
+    coverage changes between the old and the new course of a segment and in reach of its feather, nowhere else."""
+    if old.shape != new.shape:
+        return reach(old).united(reach(new))
+    moved = (old != new).any((1, 2))
+    if not moved.any():
+        return EMPTY
+    inwards = -min(0.0, float(old[moved][:, :, 2].min()), float(new[moved][:, :, 2].min()))
+    return reach(old[moved]).united(reach(new[moved])).grown(math.ceil(inwards))
+
+
 def coverage(curves: Floats, extent: Extent) -> tuple[Rect, Mask]:
     """Coverage of a closed outline of (N, 4, 3) cubic segments, and where it lies inside the picture."""
     line = flattened(curves)
     if len(line) < 3:
         return EMPTY, np.zeros((0, 0), np.uint8)
-    widest = float(line[:, 2].max())
-    reach = math.ceil(widest + 0.5) if widest > 0 else 0
-    low, high = np.floor(line[:, :2].min(0)), np.ceil(line[:, :2].max(0))
-    whole = Rect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
-    area = whole.grown(reach).intersected(Rect.of(extent))
+    area = reach(curves).intersected(Rect.of(extent))
     if area.empty:
         return EMPTY, np.zeros((0, 0), np.uint8)
-    inner, out = regions.polygon(extent, line[:, :2])
-    if inner != area:
-        solid, out = out, np.zeros((area.height, area.width), np.uint8)
-        if not inner.empty:
-            y, x = inner.y - area.y, inner.x - area.x
-            out[y : y + inner.height, x : x + inner.width] = solid
+    return area, _covered(curves, line, area)
+
+
+def patched(curves: Floats, extent: Extent, old: tuple[Rect, Mask], where: Rect) -> tuple[Rect, Mask]:
+    """:func:`coverage` of an outline that differs from that of ``old`` inside ``where`` only."""
+    line = flattened(curves)
+    area = reach(curves).intersected(Rect.of(extent))
+    if len(line) < 3 or area.empty:
+        return EMPTY, np.zeros((0, 0), np.uint8)
+    out = np.zeros((area.height, area.width), np.uint8)
+    kept = old[0].intersected(area)
+    _window(out, area, kept)[:] = _window(old[1], old[0], kept)
+    fresh = where.intersected(area)
+    if not fresh.empty:
+        _window(out, area, fresh)[:] = _covered(curves, line, fresh)
+    return area, out
+
+
+def _window(mask: Mask, area: Rect, part: Rect) -> Mask:
+    """``part`` of the mask of ``area``."""
+    return mask[part.y - area.y : part.bottom - area.y, part.x - area.x : part.right - area.x]
+
+
+def _covered(curves: Floats, line: Floats, area: Rect) -> Mask:
+    """(h, w) coverage of ``area`` by a closed outline, which is ``line`` cut fine enough for its edge."""
+    out = np.zeros((area.height, area.width), np.uint8)
+    inner, solid = regions.polygon(Extent(area.width, area.height), line[:, :2] - (area.x, area.y))
+    if not inner.empty:
+        out[inner.y : inner.bottom, inner.x : inner.right] = solid
     if line[:, 2].any():
         # A wide ramp hides what a coarser curve does to it.
         width = np.abs(curves[:, :, 2]).min(1)
         _feather(out, area, flattened(curves, np.maximum(FLATNESS, width / 128.0)))
-    return area, out
+    return out
 
 
 def _feather(solid: Mask, area: Rect, line: Floats) -> None:
@@ -223,11 +264,14 @@ def _positions(area: Rect, starts: Floats, widths: Floats, ends: Floats) -> NDAr
         if scale == 1:
             _lower(whole, area, starts[chosen], ends[chosen], 1)
             continue
-        rows, columns = -(-area.height // scale), -(-area.width // scale)
+        # The coarse grid is that of the picture, with a cell to spare: parts of an outline fit together.
+        x, y = (area.x // scale - 1) * scale, (area.y // scale - 1) * scale
+        columns, rows = -(-(area.right - x) // scale) + 1, -(-(area.bottom - y) // scale) + 1
         coarse = np.full((rows, columns), _FAR, np.float32)
-        _lower(coarse, area, starts[chosen], ends[chosen], scale)
+        _lower(coarse, Rect(x, y, columns * scale, rows * scale), starts[chosen], ends[chosen], scale)
         fine = cv2.resize(coarse, (columns * scale, rows * scale), interpolation=cv2.INTER_LINEAR)
-        np.minimum(whole, fine[: area.height, : area.width], out=whole)
+        left, top = area.x - x, area.y - y
+        np.minimum(whole, fine[top : top + area.height, left : left + area.width], out=whole)
     return whole
 
 
@@ -243,11 +287,11 @@ def _lower(field: NDArray[np.float32], area: Rect, starts: Floats, ends: Floats,
     xs = ((np.arange(columns) + 0.5) * scale + area.x).astype(np.float32)
     ys = ((np.arange(rows) + 0.5) * scale + area.y).astype(np.float32)
     one = np.float32(1.0)
+    seen = (first < stop).all(1)
+    starts, ends, first, stop = starts[seen], ends[seen], first[seen], stop[seen]
     half = np.float32(0.5)
     rows_of = zip(starts.tolist(), ends.tolist(), first.tolist(), stop.tolist(), strict=True)
     for (x0, y0, f0), (x1, y1, f1), (left, top), (right, bottom) in rows_of:
-        if left >= right or top >= bottom:
-            continue
         dx, dy = xs[None, left:right] - np.float32(x0), ys[top:bottom, None] - np.float32(y0)
         vx, vy = x1 - x0, y1 - y0
         length = max(1e-12, vx * vx + vy * vy)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPolygon
+from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygon
 
+from gen2studio.core.mask_confidence import SUSPECT
 from gen2studio.core.records import dataclass
 from gen2studio.document.model import Clip, Document, Sequence
 from gen2studio.ui import theme
@@ -14,8 +15,6 @@ from gen2studio.ui.timeline.layout import MASK_LANE, MaskLane, pack_runs, runs_o
 
 BAND = 4
 """Pixels of the band along a clip's top edge."""
-SUSPECT = 0.6
-"""Propagated frames below this confidence are shown as doubtful."""
 
 JobSpan = tuple[str, int, int]
 """(``queued`` | ``rendering`` | ``rendered`` | ``failed``, start, stop) in sequence frames."""
@@ -42,10 +41,21 @@ def lane_frames(document: Document, media_id: str) -> LaneFrames:
     return [(index, *frames[index]) for index in sorted(frames)]
 
 
+def shape_keys(document: Document, media_id: str) -> list[int]:
+    """Media frames that shapes of a media's masks have keys on."""
+    shapes = (shape for mask in document.masks_of(media_id) for shape in mask.shapes)
+    return sorted({frame for shape in shapes for frame, _ in shape.keys})
+
+
 def lane_of(
-    clip: Clip, frames: LaneFrames, sequence_rate: float, media_rate: float, colour: tuple[int, int, int]
+    clip: Clip,
+    frames: LaneFrames,
+    sequence_rate: float,
+    media_rate: float,
+    colour: tuple[int, int, int],
+    keys: Iterable[int] = (),
 ) -> MaskLane:
-    """The lane of one clip in sequence frames."""
+    """The lane of one clip in sequence frames. ``keys`` are those of shapes."""
     solid = pack_runs(index for index, _, _ in frames)
     doubtful = pack_runs(index for index, anchor, sure in frames if not anchor and sure < SUSPECT)
     anchors = [runs_on_clip([(i, i + 1)], clip, sequence_rate, media_rate) for i, anchor, _ in frames if anchor]
@@ -54,6 +64,7 @@ def lane_of(
         runs_on_clip(solid, clip, sequence_rate, media_rate),
         runs_on_clip(doubtful, clip, sequence_rate, media_rate),
         colour,
+        tuple(run[0][0] for i in keys if (run := runs_on_clip([(i, i + 1)], clip, sequence_rate, media_rate))),
     )
 
 
@@ -96,7 +107,7 @@ class BandBook:
         return self._frames[media_id]
 
     def media_with_masks(self) -> frozenset[str]:
-        return frozenset(m.media_id for m in self._document().masks.values() if m.frames)
+        return frozenset(m.media_id for m in self._document().masks.values() if m.frames or m.shapes)
 
     def lane(self, clip: Clip, sequence: Sequence) -> MaskLane | None:
         known = self._lanes.get(clip.id)
@@ -109,7 +120,9 @@ class BandBook:
         if masks and item is not None and item.info.has_video:
             frames = self.frames(clip.media_id)
             rate = float(item.info.rate) or float(sequence.rate)
-            lane = lane_of(clip, frames, float(sequence.rate), rate, masks[0].colour) if frames else None
+            keys = shape_keys(document, clip.media_id)
+            if frames or keys:
+                lane = lane_of(clip, frames, float(sequence.rate), rate, masks[0].colour, keys)
         self._lanes[clip.id] = (clip, lane)
         return lane
 
@@ -193,21 +206,20 @@ class BandPainter:
             painter.fillRect(QRect(x(start), middle - 3, max(2, x(stop) - x(start)), 7), self._suspect)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._anchor, 1.25))
+        painter.setBrush(self._lane_ground)
+        _diamonds(painter, [x(key) + int(width / 2) for key in lane.shape_keys], middle)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._anchor)
-        last = -99
-        for anchor in lane.anchors:
-            centre = x(anchor) + int(width / 2)
-            if centre - last >= 5:
-                painter.drawPolygon(
-                    QPolygon(
-                        [
-                            QPoint(centre - 4, middle),
-                            QPoint(centre, middle - 4),
-                            QPoint(centre + 4, middle),
-                            QPoint(centre, middle + 4),
-                        ]
-                    )
-                )
-                last = centre
+        _diamonds(painter, [x(anchor) + int(width / 2) for anchor in lane.anchors], middle)
         painter.restore()
+
+
+def _diamonds(painter: QPainter, places: list[int], middle: int) -> None:
+    """Four pixels to every side; those that would lie over each other are left out."""
+    last = -99
+    for centre in places:
+        if centre - last >= 5:
+            corners = ((centre - 4, middle), (centre, middle - 4), (centre + 4, middle), (centre, middle + 4))
+            painter.drawPolygon(QPolygon([QPoint(*corner) for corner in corners]))
+            last = centre

@@ -64,6 +64,8 @@ class MaskLane:
     suspect: tuple[tuple[int, int], ...] = ()
     """Half-open runs where propagation is not sure."""
     colour: tuple[int, int, int] = (255, 92, 92)
+    shape_keys: tuple[int, ...] = ()
+    """Frames that a drawn shape has a key on."""
 
 
 @dataclass(frozen=True, slots=True)
