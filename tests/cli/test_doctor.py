@@ -33,6 +33,7 @@ def test_what_is_missing_is_said_with_its_fix(
 ) -> None:
     versions = {"torch": "2.9.0", "PySide6_Essentials": "6.12.0", "opencv-python": "4.12"}
     monkeypatch.setattr(doctor, "_version", versions.get)
+    monkeypatch.setattr(doctor, "_requires", lambda _package: ["numpy", "torch==2.9.0"])
     found = doctor.check_packages()
     assert levels(found)["numba"] == "missing"
     assert "constraints" in next(f.fix for f in found if f.title == "numba")
@@ -44,6 +45,8 @@ def test_what_is_missing_is_said_with_its_fix(
     wrong = doctor.check_torch()[-1]
     assert wrong.level == "note"
     assert "different builds" in wrong.fact
+    versions["torch"] = "2.10.0"
+    assert "made for torch 2.9.0" in doctor.check_torch()[-1].fact
     versions.clear()
     assert levels(doctor.check_torch()) == {"torch": "note"}
 
