@@ -202,6 +202,11 @@ def test_suspect_frames_are_listed_and_visited(rig: Rig) -> None:
     assert rig.session.playhead == 17
     rig.show(frame=25)
     assert rig.masks.next_suspect() == 17  # round again
+    assert rig.masks.previous_suspect() == 17
+    rig.masks.go_to_previous_suspect()
+    assert rig.session.playhead == 17
+    rig.show(frame=17)
+    assert rig.masks.previous_suspect() == 25  # round again
     rig.host.fake.shutdown()
 
 
