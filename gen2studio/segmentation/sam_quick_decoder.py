@@ -23,8 +23,10 @@ def quick_decode(
     """(logits [4h, 4w], predicted IoU) of the best mask, as ``MaskDecoder.forward`` would give it.
 
     ``used`` is the (h, w) part of the grid that is picture, not padding: the mask is drawn out for that part only.
-    ``features``, ``places`` and ``dense`` are [1, C, h, w], ``sparse`` [1, N, C]; ``several`` chooses among the three
-    masks for an ambiguous prompt, else the single one is taken. Call it in inference mode.
+    ``features``, ``places`` and ``dense`` are [1, C, h, w], ``sparse`` [1, N, C]; ``places`` may be flattened before,
+    [h w, C]. ``several`` chooses among the three masks for an ambiguous prompt, else the single one is taken. ``used`` is
+    the (h, w) part of the grid that is picture, not padding: the mask is drawn out for that part only. Call it in
+    inference mode.
     """
     import torch
 
@@ -32,8 +34,11 @@ def quick_decode(
     tall, wide = features.shape[-2:]
     own = torch.cat((decoder.iou_token.weight, decoder.mask_tokens.weight))
     tokens = torch.cat((own, sparse[0]))
-    image = (features + dense)[0].flatten(1).T.contiguous()
-    where = places[0].flatten(1).T.contiguous()
+    # New arrays of this size cost as much as the arithmetic in them: they are made once and written over.
+    image = torch.empty((tall * wide, features.shape[1]), dtype=features.dtype, device=features.device)
+    torch.add(features[0].flatten(1).T, dense[0].flatten(1).T, out=image)
+    where = places[0].flatten(1).T.contiguous() if places.dim() == 4 else places
+    placed = torch.empty_like(image)
     transformer, asked = decoder.transformer, tokens
     for block in transformer.layers:
         if block.skip_first_layer_pe:
@@ -42,11 +47,12 @@ def quick_decode(
             named = (tokens + asked)[None]
             tokens = tokens + block.self_attn(named, named, tokens[None])[0]
         tokens = block.norm1(tokens)
-        placed = image + where
+        torch.add(image, where, out=placed)
         tokens = block.norm2(tokens + _look(block.cross_attn_token_to_image, tokens + asked, placed, image))
         tokens = block.norm3(tokens + block.mlp(tokens))
-        image = block.norm4(_told(block.cross_attn_image_to_token, image, placed, tokens + asked, tokens))
-    tokens = tokens + _look(transformer.final_attn_token_to_image, tokens + asked, image + where, image)
+        image = block.norm4(_tell(block.cross_attn_image_to_token, image, placed, tokens + asked, tokens))
+    torch.add(image, where, out=placed)
+    tokens = tokens + _look(transformer.final_attn_token_to_image, tokens + asked, placed, image)
     tokens = transformer.norm_final_attn(tokens)
 
     scores = decoder.iou_prediction_head(tokens[None, 0])[0]
@@ -76,8 +82,8 @@ def _look(attention: Any, tokens: Any, placed: Any, image: Any) -> Any:
     return attention.out_proj(values.transpose(0, 1).flatten(1) + attention.v_proj.bias)
 
 
-def _told(attention: Any, image: Any, placed: Any, named: Any, tokens: Any) -> Any:
-    """The image [N, C] and what it sees in the tokens [n, C], whose keys are ``named``."""
+def _tell(attention: Any, image: Any, placed: Any, named: Any, tokens: Any) -> Any:
+    """Add to the image [N, C], in place, what it sees in the tokens [n, C], whose keys are ``named``."""
     import torch
 
     heads, size = attention.num_heads, attention.internal_dim // attention.num_heads
@@ -88,7 +94,7 @@ def _told(attention: Any, image: Any, placed: Any, named: Any, tokens: Any) -> A
     values = attention.v_proj(tokens).view(-1, heads, size).transpose(0, 1)
     # Each head's shares sum to one: the bias may be told by the heads in equal parts.
     told = values @ attention.out_proj.weight.T.view(heads, size, -1) + attention.out_proj.bias / heads
-    return torch.addmm(image, shares.flatten(0, 1).T, told.flatten(0, 1))
+    return image.addmm_(shares.flatten(0, 1).T, told.flatten(0, 1))
 
 
 def _spread(convolution: Any, pixels: Any) -> Any:

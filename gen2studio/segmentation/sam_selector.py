@@ -21,7 +21,7 @@ from gen2studio.models.mask_models import MaskModel
 from gen2studio.models.sam_layout import sam_shape
 from gen2studio.models.torch_archive import read_archive
 from gen2studio.segmentation.embedding_cache import Embedding, EmbeddingCache, embedding_key
-from gen2studio.segmentation.prompts import Answered, Mask, Prompt, Wish, matte_of, merged, wish_of
+from gen2studio.segmentation.prompts import Answered, Mask, Wish, matte_of, merged, wish_of
 from gen2studio.segmentation.sam_building import Loader, build_sam, import_package
 from gen2studio.segmentation.sam_quick_decoder import quick_decode
 
@@ -144,9 +144,10 @@ class SamSelector:
         context.preview(request.object_id, request.frame, np.round(shown * 255).astype(np.uint8), self.title)
 
     def _places(self) -> Any:
-        """Positions of the image tokens: the same for every frame."""
+        """Positions of the image tokens, [h w, C]: the same for every frame."""
         if self._dense_places is None:
-            self._dense_places = self._sam.prompt_encoder.get_dense_pe()
+            places = self._sam.prompt_encoder.get_dense_pe()
+            self._dense_places = places[0].flatten(1).T.contiguous()
         return self._dense_places
 
     def _valid(self, shape: tuple[int, ...], embedding: Embedding) -> tuple[int, int]:
@@ -254,8 +255,3 @@ def load_sam(model: MaskModel, load_torch: Loader) -> Any:
         raise ModelError(
             f"{model.title} can't be loaded ({type(error).__name__}).", "Download it again, or use a smaller one."
         ) from error
-
-
-def prompt_of(*clicks: tuple[float, float, int], box: tuple[float, float, float, float] | None = None) -> Wish:
-    """A wish made of clicks (x, y, 1 = subject / 0 = not) and a box alone."""
-    return Wish(Prompt(tuple(clicks), box), None, None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import ModelError, StudioError
+from gen2studio.core.geometry import Rect
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.engine.requests import SegmentRequest, SourceRef
 from gen2studio.models.mask_models import MaskModel, check_mask_model
@@ -19,7 +20,7 @@ from gen2studio.segmentation.sam2_model import load_promptable
 from gen2studio.segmentation.sam2_selector import Sam2Selector
 from gen2studio.segmentation.sam2_tracker import Sam2Tracker
 from tests.segmentation.clip import ClipContext, Disk, world
-from tests.segmentation.tiny_models import SIDE, save_sam2_image, save_sam2_video
+from tests.segmentation.tiny_models import SIDE, save_edgetam_video, save_sam2_image, save_sam2_video
 
 COUNT = 9
 
@@ -114,6 +115,19 @@ def test_mattes_are_carried_as_by_a_session_that_forgets_nothing(model: MaskMode
             assert np.array_equal(context.emitted[(name, frame)][0] > 127, logits > 0), (name, frame)
     assert sorted(set(context.fetched)) == list(range(COUNT))
     assert context.steps[-1][0] == context.steps[-1][1] and context.engines == {"SAM 2 (tiny-sam2)"}
+
+
+def test_edgetam_selects_and_carries_like_sam_2(tmp_path: Path, clip: Any) -> None:
+    frames, truth = clip
+    model = check_mask_model(save_edgetam_video(tmp_path / "tiny-edgetam"))
+    assert (model.family, model.tracks) == ("edgetam", True)
+    context = ClipContext(frames[:4])
+    wanted = context.request({"one": {1: truth[0][1]}}, from_frame=1)
+    asked = SegmentRequest(source=wanted.source, frame=3, object_id="it", box=Rect(40, 30, 60, 60))
+    Sam2Selector(model, load_torch).segment(asked, context)
+    Sam2Tracker(model, load_torch).propagate(wanted, context)
+    assert set(context.emitted) == {("it", 3), ("one", 0), ("one", 2), ("one", 3)}
+    assert context.engines == {"EdgeTAM (tiny-edgetam)"}
 
 
 def test_memory_is_bounded_and_only_the_asked_span_is_walked(

@@ -63,8 +63,28 @@ def save_sam2_image(folder: Path) -> Path:
     return _saved(Sam2Model(Sam2Config(vision_config=_vision(), **_heads())), folder)
 
 
+def save_edgetam_video(folder: Path) -> Path:
+    """An EdgeTAM video model: timm's RepViT, and memories resampled by a perceiver."""
+    import torch
+    from transformers import EdgeTamVideoConfig, EdgeTamVideoModel
+
+    torch.manual_seed(5)
+    encoder = {
+        "model_type": "timm_wrapper", "architecture": "repvit_m1", "num_labels": 2, "num_classes": 2,
+        "model_args": {
+            "in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3], "embed_dim": [8, 16, 32, 64],
+            "depth": [1, 1, 1, 1],
+        },
+    }  # fmt: skip
+    vision = {**_vision(), "model_type": "edgetam_vision_model", "backbone_config": encoder}
+    memory = _memory() | {"memory_attention_mlp_hidden_size": 64, "memory_attention_rope_k_sizes": [2, 2]}
+    memory.pop("memory_attention_feed_forward_hidden_size")
+    latents = {name: 4 for name in ("perceiver_resampler_num_latents", "perceiver_resampler_num_latents_2d")}
+    config = EdgeTamVideoConfig(vision_config=vision, **_heads(), **memory, **latents, perceiver_resampler_num_layers=1)
+    return _saved(EdgeTamVideoModel(config), folder)
+
+
 def _saved(model: Any, folder: Path) -> Path:
-    # Random embeddings of half a unit: the objects' scores must not all be nought.
     model.eval().save_pretrained(folder)
     stats = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
     (folder / "preprocessor_config.json").write_text(json.dumps(stats))
