@@ -88,7 +88,10 @@ class EffectiveMattes(QObject):
             self._held.move_to_end((owner.id, frame))
             if _same(found[0], key):
                 return found[1]
-        self._wish(owner, frame, key)
+        stack = owner.refinement
+        if not masks.session.shuttle or not (stack.edge > 0 or round(stack.chatter) > 0):
+            # While the film plays, steps that look at the footage would take from the pictures their time.
+            self._wish(owner, frame, key)
         return found[1] if found is not None and found[1].shape == raw.shape else raw
 
     @property

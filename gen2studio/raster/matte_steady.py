@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gen2studio.core.geometry import Extent
 from gen2studio.raster import flow as flows
 from gen2studio.raster.tiles import Mask
 
@@ -30,6 +30,7 @@ _MIDDLE = 0.1
 _FALL = 1.2
 """Where the weight of a frame falls off, in widths of the window: a frame at its end counts 0.7."""
 _BOOK = 40
+_LINE = 256
 
 
 class FlowBook:
@@ -64,7 +65,7 @@ class FlowBook:
         a, b = self.grey(here), self.grey(there)
         if a is None or b is None or a.shape != b.shape:
             return None
-        found = flows.dis_flow(a, b)
+        found = flows.dis_flow(a, b, "sharp")
         miss = np.abs(np.asarray(flows.warp(b, found), np.float32) - a)
         miss = np.asarray(cv2.blur(miss, (_LOOK, _LOOK)), np.float32)
         return found, np.exp(-((miss / _FIT) ** 2)).astype(np.float32)
@@ -77,44 +78,74 @@ def steadied(frame: int, mattes: Callable[[int], Mask | None], book: FlowBook, r
     """
     own = mattes(frame)
     assert own is not None
-    layers: list[Mask] = [own]
-    fits: list[NDArray[np.float32]] = []
-    extent = Extent(own.shape[1], own.shape[0])
+    near: Near = []
     for distance in range(1, reach + 1):
-        near = float(np.exp(-0.5 * (distance / max(1.0, _FALL * reach)) ** 2))
+        share = float(np.exp(-0.5 * (distance / max(1.0, _FALL * reach)) ** 2))
         for other in (frame - distance, frame + distance):
             matte = mattes(other)
-            if matte is None or matte.shape != own.shape or not (matte.any() or own.any()):
+            if matte is None or matte.shape != own.shape:
                 continue
             motion = book.between(frame, other)
             if motion is not None:
-                layers.append(_brought(matte, motion[0], extent))
-                fits.append(motion[1] * near)
-    return _median(layers, fits, extent) if fits else own
-
-
-def _brought(matte: Mask, motion: flows.Flow, extent: Extent) -> Mask:
-    """A neighbour's matte where the subject is now: warped at full size, so that its edge stays as sharp."""
-    height, width = motion.shape[:2]
-    scale = np.array([extent.width / width, extent.height / height], np.float32)
-    large = cv2.resize(motion, (extent.width, extent.height), interpolation=cv2.INTER_LINEAR) * scale
-    return np.asarray(flows.warp(matte, np.asarray(large, np.float32)), np.uint8)
-
-
-def _median(layers: list[Mask], fits: list[NDArray[np.float32]], extent: Extent) -> Mask:
-    """The weighted median of the layers where they differ; the first layer weighs 1."""
-    low, high = layers[0].copy(), layers[0].copy()
-    for layer in layers[1:]:
-        np.minimum(low, layer, out=low)
-        np.maximum(high, layer, out=high)
-    rows, columns = np.nonzero(high - low > 2)
-    result = layers[0].copy()
+                near.append((matte, motion[0], motion[1] * np.float32(share)))
+    result = own.copy()
+    rows, columns = _differing(own, near)
     if not len(rows):
         return result
-    height, width = fits[0].shape
-    at = (rows * height // extent.height, columns * width // extent.width)
-    levels = np.stack([layer[rows, columns] for layer in layers]).astype(np.float32)
-    weights = np.stack([np.ones(len(rows), np.float32), *(fit[at] for fit in fits)])
+    levels, fits = [own[rows, columns].astype(np.float32)], [np.ones(len(rows), np.float32)]
+    for matte, motion, fit in near:
+        brought, fitting = _brought(matte, motion, fit, rows, columns)
+        levels.append(brought)
+        fits.append(fitting)
+    result[rows, columns] = np.rint(_median(np.stack(levels), np.stack(fits))).astype(np.uint8)
+    return result
+
+
+Near = list[tuple[Mask, flows.Flow, NDArray[np.float32]]]
+"""A neighbour's matte, flow from here to there, and how much it counts."""
+
+
+def _differing(own: Mask, near: Near) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pixels where the mattes, brought here, may differ: judged at the working size."""
+    if not near:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    height, width = near[0][1].shape[:2]
+
+    def small(matte: Mask) -> Mask:
+        return np.asarray(cv2.resize(matte, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+    low = high = small(own)
+    for matte, motion, _ in near:
+        there = np.asarray(flows.warp(small(matte), motion), np.uint8)
+        low, high = np.minimum(low, there), np.maximum(high, there)
+    apart = cv2.dilate((high - low > 1).view(np.uint8), np.ones((3, 3), np.uint8))
+    large = cv2.resize(apart, (own.shape[1], own.shape[0]), interpolation=cv2.INTER_NEAREST)
+    rows, columns = np.nonzero(large)
+    return rows, columns
+
+
+def _brought(
+    matte: Mask, motion: flows.Flow, fit: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Levels of a neighbour's matte where the subject is now, and how much they count, at the given pixels. The matte
+    is read at full size, so that its edge stays as sharp."""
+    scale_x, scale_y = matte.shape[1] / motion.shape[1], matte.shape[0] / motion.shape[0]
+    count = len(rows)
+    # OpenCV wants a picture of places: they are laid out in lines of a fixed length.
+    x, y = (np.resize(np.asarray(places, np.float32), (-(-count // _LINE), _LINE)) for places in (columns, rows))
+    at = (x + np.float32(0.5)) / np.float32(scale_x) - np.float32(0.5)
+    on = (y + np.float32(0.5)) / np.float32(scale_y) - np.float32(0.5)
+    # OpenCV's type hints leave out that maps may be two arrays.
+    remap = cast("Callable[..., NDArray[np.float32]]", cv2.remap)
+    moved = remap(motion, at, on, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    counts = remap(fit, at, on, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = x + moved[..., 0] * np.float32(scale_x), y + moved[..., 1] * np.float32(scale_y)
+    levels = remap(matte, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return levels.ravel()[:count].astype(np.float32), counts.ravel()[:count]
+
+
+def _median(levels: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) weighted medians of (layers, n) levels: the mean of the middle share of the weight."""
     order = np.argsort(levels, axis=0, kind="stable")
     levels = np.take_along_axis(levels, order, 0)
     weights = np.take_along_axis(weights, order, 0)
@@ -122,10 +153,8 @@ def _median(layers: list[Mask], fits: list[NDArray[np.float32]], extent: Extent)
     upto = np.cumsum(weights, 0)
     # The part of every layer's weight that lies within the middle share of the whole.
     first, last = (0.5 - _MIDDLE) * total, (0.5 + _MIDDLE) * total
-    inside = np.minimum(upto, last) - np.maximum(upto - weights, first)
-    inside = np.maximum(inside, 0.0)
-    result[rows, columns] = np.rint((levels * inside).sum(0) / np.maximum(inside.sum(0), 1e-6)).astype(np.uint8)
-    return result
+    inside = np.maximum(np.minimum(upto, last) - np.maximum(upto - weights, first), 0.0)
+    return np.asarray((levels * inside).sum(0) / np.maximum(inside.sum(0), 1e-6), np.float32)
 
 
 def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

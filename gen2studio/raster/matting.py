@@ -87,13 +87,13 @@ class AffineModel:
         self._planes: list[Plane] = [np.ascontiguousarray(picture[..., i]) for i in range(3)]
         self._means: list[Plane] = [_box(plane, radius) for plane in self._planes]
         (r, g, b), (mr, mg, mb) = self._planes, self._means
-        epsilon = np.float32(epsilon)
-        rr = _box(r * r, radius) - mr * mr + epsilon
+        noise = np.float32(epsilon)
+        rr = _box(r * r, radius) - mr * mr + noise
         rg = _box(r * g, radius) - mr * mg
         rb = _box(r * b, radius) - mr * mb
-        gg = _box(g * g, radius) - mg * mg + epsilon
+        gg = _box(g * g, radius) - mg * mg + noise
         gb = _box(g * b, radius) - mg * mb
-        bb = _box(b * b, radius) - mb * mb + epsilon
+        bb = _box(b * b, radius) - mb * mb + noise
         # Inverse of the symmetric 3 × 3 covariance by cofactors.
         irr, irg, irb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
         igg, igb, ibb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
@@ -120,7 +120,7 @@ class AffineModel:
         return np.asarray(x * r + y * g + z * b + offset, np.float32)
 
 
-def _box(values: Plane, radius: int) -> Plane:
+def _box(values: NDArray[np.floating[Any]], radius: int) -> Plane:
     side = 2 * radius + 1
     return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 
@@ -172,7 +172,7 @@ def _solved(model: AffineModel, known: Plane, inside: Plane, start: Plane) -> Pl
     found = start
     left = held * inside - (found - model.filtered(found) + held * found)
     step = share * left
-    way = step.copy()
+    way = np.array(step, np.float32)
     energy = float((left * step).sum(dtype=np.float64))
     for _ in range(_STEPS):
         pushed = way - model.filtered(way) + held * way
@@ -181,13 +181,13 @@ def _solved(model: AffineModel, known: Plane, inside: Plane, start: Plane) -> Pl
         if curvature <= 0 or energy < 1e-6:
             break
         length = np.float32(energy / curvature)
-        found = found + length * way
+        found = np.asarray(found + length * way, np.float32)
         left = left - length * pushed
         step = share * left
         now = float((left * step).sum(dtype=np.float64))
         if now > 4 * energy:
             break
-        way = step + np.float32(now / energy) * way
+        way = np.asarray(step + np.float32(now / energy) * way, np.float32)
         energy = now
     return found
 
@@ -267,16 +267,20 @@ def _relaxed(
     padded = np.pad(alpha, 1, mode="edge")
     sides = (np.s_[:-2, 1:-1], np.s_[2:, 1:-1], np.s_[1:-1, :-2], np.s_[1:-1, 2:])
     weights = [np.float32(_SMOOTH) + np.float32(_GRADIENT) * np.abs(padded[side] - alpha) for side in sides]
-    total = np.asarray(weights[0] + weights[1] + weights[2] + weights[3], np.float32)
-    rest = 1 - alpha
-    a, b, c = alpha * alpha + total, alpha * rest, rest * rest + total
+    smooth = np.asarray(weights[0] + weights[1] + weights[2] + weights[3], np.float32)
+    rest = np.asarray(1 - alpha, np.float32)
+    a, b, c = alpha * alpha + smooth, alpha * rest, rest * rest + smooth
     share = np.float32(1) / (a * c - b * b)
     for _ in range(rounds):
         sums: list[NDArray[np.float32]] = []
         for own, values in ((alpha, subject), (rest, ground)):
             around = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
-            sums.append(own[..., None] * colours + sum(w[..., None] * around[s] for w, s in zip(weights, sides)))  # noqa: B905
+            total = own[..., None] * colours
+            for weight, side in zip(weights, sides, strict=True):
+                total = total + weight[..., None] * around[side]
+            sums.append(np.asarray(total, np.float32))
         first, second = sums
-        subject = np.clip(((c * share)[..., None] * first - (b * share)[..., None] * second), 0, 255)
-        ground = np.clip(((a * share)[..., None] * second - (b * share)[..., None] * first), 0, 255)
+        crossed = (b * share)[..., None]
+        subject = np.asarray(np.clip((c * share)[..., None] * first - crossed * second, 0, 255), np.float32)
+        ground = np.asarray(np.clip((a * share)[..., None] * second - crossed * first, 0, 255), np.float32)
     return subject, ground

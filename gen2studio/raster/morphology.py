@@ -128,10 +128,15 @@ def invert(mask: Mask) -> Mask:
 
 def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
     """Paint the unpainted regions that do not touch the picture's border, of at most ``largest`` pixels each."""
-    empty = (mask < 128).view(np.uint8)
-    count, labels, areas = _components(empty, 4)
+    out = mask.copy()
+    area = bounds(mask).grown(1).intersected(Rect(0, 0, mask.shape[1], mask.shape[0]))
+    if area.empty:
+        return out
+    # What touches the border of this window touches the picture's, or is the outside around the matte.
+    block = out[area.y : area.bottom, area.x : area.right]
+    count, labels, areas = _components((block < 128).view(np.uint8), 4)
     if count <= 1:
-        return mask.copy()
+        return out
     outside = np.zeros(count, bool)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         outside[edge] = True
@@ -139,7 +144,9 @@ def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
     hole[0] = False
     if largest is not None:
         hole &= areas <= largest
-    return np.where(hole[labels], np.uint8(255), mask).astype(np.uint8)
+    if hole.any():
+        block[hole[labels]] = 255
+    return out
 
 
 def _components(region: Mask, connectivity: int) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
@@ -150,10 +157,14 @@ def _components(region: Mask, connectivity: int) -> tuple[int, NDArray[np.int32]
 
 def despeckle(mask: Mask, smallest: int = 64) -> Mask:
     """Painted islands of fewer than ``smallest`` pixels are removed, with their soft edges."""
-    painted = (mask > 0).view(np.uint8)
-    count, labels, areas = _components(painted, 8)
-    if count <= 1:
-        return mask.copy()
+    out = mask.copy()
+    area = bounds(mask)
+    if area.empty:
+        return out
+    block = out[area.y : area.bottom, area.x : area.right]
+    _, labels, areas = _components((block > 0).view(np.uint8), 8)
     speck = areas < smallest
     speck[0] = False
-    return np.where(speck[labels], np.uint8(0), mask).astype(np.uint8)
+    if speck.any():
+        block[speck[labels]] = 0
+    return out
