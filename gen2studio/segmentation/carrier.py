@@ -24,6 +24,11 @@ KEPT_PARTING = 0.7
 REACH = 16.0
 """Working pixels from the edge within which evidence counts in full."""
 
+STRANGE = 0.6
+PATIENCE = 3
+"""A matte of which the drawn frame disowns more than that share, for so many frames, is somebody else's: it is given up,
+and the subject is looked for by what it looked like."""
+
 GONE = 0.12
 """A subject left with less than this share of its area five frames ago is lost."""
 
@@ -50,6 +55,7 @@ class Carrier:
         self.confidence = 1.0
         self._parting = np.zeros_like(matte)
         self._solid: float | None = None
+        self._strange = 0
         self.lost = False
         """The subject was not found on the current frame; its matte is empty."""
         self.found_again = False
@@ -174,7 +180,9 @@ class Carrier:
         signs = signs_of(matte, distance, evidence.expected, evidence.looks, evidence.drawn, self._areas[0])
         self.confidence = signs.confidence * (0.5 if self.found_again else 1.0)
         origin = ObjectFrame.of(matte)
-        if origin is None or area < max(12.0, GONE * self._areas[0]):
+        self._strange = self._strange + 1 if signs.disowned > STRANGE else 0
+        if origin is None or area < max(12.0, GONE * self._areas[0]) or self._strange >= PATIENCE:
+            self._strange = 0
             self.lost, self.found_again = True, False
             self.matte, self.confidence = np.zeros_like(odds), 0.0
             return
