@@ -26,8 +26,8 @@ REACH = 16.0
 
 STRANGE = 0.6
 PATIENCE = 3
-"""A matte of which the drawn frame disowns more than that share, for so many frames, is somebody else's: it is given up,
-and the subject is looked for by what it looked like."""
+"""A matte of which the drawn frame disowns more than that share, for so many frames, is somebody else's: it is given
+up, and the subject is looked for by what it looked like."""
 
 GONE = 0.12
 """A subject left with less than this share of its area five frames ago is lost."""
