@@ -24,8 +24,8 @@ def quick_decode(
 
     ``used`` is the (h, w) part of the grid that is picture, not padding: the mask is drawn out for that part only.
     ``features``, ``places`` and ``dense`` are [1, C, h, w], ``sparse`` [1, N, C]; ``places`` may be flattened before,
-    [h w, C]. ``several`` chooses among the three masks for an ambiguous prompt, else the single one is taken. ``used`` is
-    the (h, w) part of the grid that is picture, not padding: the mask is drawn out for that part only. Call it in
+    [h w, C]. ``several`` chooses among the three masks for an ambiguous prompt, else the single one is taken. ``used``
+    is the (h, w) part of the grid that is picture, not padding: the mask is drawn out for that part only. Call it in
     inference mode.
     """
     import torch
