@@ -483,3 +483,5 @@ def test_every_shape_row_has_a_handler_that_runs(rig: Rig) -> None:
         drawn(rig)
         bound[row.id]()
         rig.qtbot.waitUntil(lambda: rig.masks.job is None)
+        while rig.session.store.undo_stack.canUndo():
+            rig.session.store.undo_stack.undo()

@@ -264,6 +264,12 @@ def _paint_fresh(painter: QPainter, scene: ShapeScene, transform: ViewTransform)
     """The outline being drawn: what there is, the piece to the pointer, and the handles of the last point."""
     ink = _ink(scene)
     points = scene.fresh
+    whole = [*points, scene.open_end] if scene.open_end is not None and not scene.closes else points
+    if scene.fresh_kind == "bspline" and len(whole) > 2:
+        # Every new point moves the end of the curve: what a click here would give.
+        closing = path_of("bspline", whole, transform)
+        painter.strokePath(closing, QPen(theme.colour("stage", 120), 3.0))
+        painter.strokePath(closing, QPen(ink, 1.0, Qt.PenStyle.DashLine))
     path = path_of(scene.fresh_kind, points, transform, closed=scene.closes and len(points) > 2)
     painter.strokePath(path, QPen(theme.colour("stage", 170), 3.5))
     painter.strokePath(path, QPen(ink, 1.5))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.geometry import Rect
-from gen2studio.raster.tiles import Mask
 from gen2studio.ui.canvas.gestures import Gesture, Pointer
 from gen2studio.ui.canvas.stage import Stage
+
+if TYPE_CHECKING:
+    from gen2studio.raster.tiles import Mask
 
 
 def wand(stage: Stage, press: Pointer) -> Gesture:

@@ -115,6 +115,8 @@ class _Page(QWidget):
         button = self.button(action_id, row.text, f"{row.text} ({key})\n{row.tip}" if key else f"{row.text}\n{row.tip}")
         if row.icon:
             button.setText("")
+            # Its padding leaves the icon room in so small a button.
+            button.setProperty("role", "over_picture")
             button.setIcon(theme.icon(row.icon))
             button.setIconSize(QSize(15, 15))
             button.setFixedSize(26, 24)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from gen2studio.core.geometry import Rect
 from gen2studio.core.mask_shape import ShapePoint
 from gen2studio.document import outlines
-from gen2studio.raster.tiles import Mask
 from gen2studio.ui.canvas.gestures import Gesture, Phase, Pointer
 from gen2studio.ui.canvas.stage import Stage
+
+if TYPE_CHECKING:
+    from gen2studio.raster.tiles import Mask
 
 _CLOSE = 9.0
 """A click this near the first corner closes a polygon, in widget pixels."""

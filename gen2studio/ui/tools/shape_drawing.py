@@ -68,7 +68,7 @@ def _draw(stage: Stage, press: Pointer, kind: str) -> Gesture:
 
 
 def _on_first(stage: Stage, first: ShapePoint, pointer: Pointer) -> bool:
-    gap = pointer.view - stage.transform.to_view(first.x, first.y)
+    gap = pointer.view - stage.pane_transform.to_view(first.x, first.y)
     return math.hypot(gap.x(), gap.y()) <= _CLOSE
 
 

@@ -43,7 +43,7 @@ def reshape(stage: Stage, press: Pointer) -> Gesture:
     stage.expect_masks()
     shapes = stage.shapes
     if press.ctrl and shapes.current() is not None:
-        grip = shape_hits.box_hit(_box(stage), stage.transform, press.view)
+        grip = shape_hits.box_hit(_box(stage), stage.pane_transform, press.view)
         if grip is not None:
             yield from _transform(stage, press, grip)
             return
@@ -71,7 +71,7 @@ def hover(stage: Stage, pointer: Pointer | None) -> Qt.CursorShape | None:
     if was != (scene.hot, scene.box):
         stage.redraw_shapes()
     if pointer is not None and scene.box:
-        grip = shape_hits.box_hit(_box(stage), stage.transform, pointer.view)
+        grip = shape_hits.box_hit(_box(stage), stage.pane_transform, pointer.view)
         if grip is not None:
             return _GRIPS[grip]
     return _CURSORS[scene.hot.part] if scene.hot is not None else None
