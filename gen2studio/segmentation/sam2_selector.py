@@ -129,4 +129,4 @@ def _as_logits(drawn: NDArray[np.uint8] | None) -> NDArray[np.float32] | None:
     if drawn is None:
         return None
     small = np.asarray(cv2.resize(drawn, (256, 256), interpolation=cv2.INTER_AREA), np.float32)
-    return (small / 255 * 16 - 8)[None]
+    return (small * np.float32(16 / 255) - np.float32(8))[None].astype(np.float32)

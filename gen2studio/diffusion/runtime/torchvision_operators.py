@@ -39,7 +39,9 @@ def admit_torchvision() -> bool:
     For a torchvision that :mod:`guarding` has hidden; one made for another version of torch stays hidden. Call it once
     torch is imported and before anything imports torchvision, transformers or diffusers.
     """
-    if "torchvision" not in sys.modules or sys.modules["torchvision"] is not None or other_version():
+    # The table's values are modules as far as types go, and None for what may not be imported.
+    hidden: dict[str, Any] = dict(sys.modules)
+    if hidden.get("torchvision", True) is not None or other_version():
         return False
     del sys.modules["torchvision"]
     if _library_loads() or not _declared():
