@@ -43,6 +43,8 @@ _WAYS = {
     "import torch": "import torch",
     "load_torch()": "from gen2studio.diffusion.runtime.torch_loading import load_torch; load_torch()",
     "… and diffusers": (
+        # Without the guard a torchvision of another build ends the plain import.
+        "from gen2studio.diffusion.runtime.guarding import guard_imports; guard_imports(); "
         "import torch; from diffusers import WanVACEPipeline; from transformers import UMT5EncoderModel, AutoTokenizer"
     ),
     "load_diffusers()": "from gen2studio.diffusion.runtime.torch_loading import load_diffusers; load_diffusers()",
