@@ -10,6 +10,7 @@ from pathlib import Path
 from gen2studio.app.choosing import Choice, choose
 from gen2studio.cli.board_options import add_board_options, board_requests, panels_of
 from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, matte_track, open_footage
+from gen2studio.cli.part_options import add_part_options, with_parts
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.cli.reach_options import add_reach_options, check_extend, extension, outpaint_of, reframed
 from gen2studio.cli.running import run_job
@@ -110,6 +111,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--size", nargs="+", default=[], metavar="WxH | max N", help="output size (default: the clip's own)"
     )
+    add_part_options(what)
     add_reach_options(parser)
     add_shot_options(parser)
     add_board_options(parser)
@@ -151,7 +153,8 @@ def check_inputs(args: argparse.Namespace, abilities: Abilities) -> None:
     assert ability is not None
     check_extend(args, args.mode in FROM_NOTHING)
     if args.mode in FROM_NOTHING:
-        for option, given in (("source", args.source), ("mask", args.mask), ("region", args.region)):
+        given_for_footage = (("source", args.source), ("mask", args.mask), ("region", args.region), ("part", args.part))
+        for option, given in given_for_footage:
             if given and not (args.extend and option == "source"):
                 raise UsageError(f"--mode {args.mode} makes a shot of its own: leave out --{option}.")
         if args.span != ":" and not args.extend:
@@ -214,6 +217,10 @@ def request_of(
         camera=camera_of(args.camera),
         adapters=adapters_of(args)[0],
     )
+    if args.part:
+        return with_parts(
+            args, request, lambda own: request_of(own, footage, tiles, bar, chosen_generator(own).abilities)
+        )
     return reframed(request, outpaint_of(args, size))
 
 
