@@ -15,8 +15,8 @@ from gen2studio.raster.tiles import Mask, TileStore, tiles_touching
 if TYPE_CHECKING:
     from gen2studio.document.model import MaskObject
 
-BUDGET = 96 << 20
-"""Bytes of decoded mattes kept: 12 of 3840 × 2160, 48 of 1920 × 1080. Another one is there in a few milliseconds."""
+BUDGET = 128 << 20
+"""Bytes of decoded mattes kept: 16 of 3840 × 2160, 64 of 1920 × 1080. Another one is there in a few milliseconds."""
 
 
 class MatteCache:

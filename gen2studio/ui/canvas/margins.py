@@ -58,7 +58,7 @@ class Margins(QObject):
         if planned is None or picture is None or reach.contains(_rect(planned)):
             return
         outer = transform.rect_to_view(planned.x, planned.y, planned.width, planned.height)
-        inner = transform.rect_to_view(*reach.getRect())
+        inner = transform.area_to_view(reach)
         ring = QPainterPath()
         ring.addRect(outer)
         hole = QPainterPath()

@@ -59,7 +59,7 @@ def _area(rect: QRect) -> int:
 def paint_pane(painter: QPainter, dirty: QRect, pane: Pane) -> None:
     """Paint ``dirty`` (widget pixels) of a pane."""
     transform, mode = pane.transform, pane.mode
-    frame = transform.rect_to_view(*pane.reach.getRect())
+    frame = transform.area_to_view(pane.reach)
     if not frame.contains(QRectF(dirty)):
         box = pane.letterbox
         stage = transform.rect_to_view(box.x(), box.y(), box.width(), box.height())

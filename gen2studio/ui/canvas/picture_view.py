@@ -132,8 +132,7 @@ class PictureView(QWidget):
 
     def _frame(self) -> QRectF:
         """The picture on the widget (right pane)."""
-        there = self._reach
-        return self._transform.rect_to_view(there.x(), there.y(), there.width(), there.height())
+        return self._transform.area_to_view(self._reach)
 
     # -- panes -----------------------------------------------------------------------------------------------------
 

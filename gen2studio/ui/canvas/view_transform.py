@@ -32,6 +32,10 @@ class ViewTransform:
     def rect_to_view(self, x: float, y: float, width: float, height: float) -> QRectF:
         return QRectF(self.to_view(x, y), QSizeF(width * self.zoom, height * self.zoom))
 
+    def area_to_view(self, area: QRectF) -> QRectF:
+        """:meth:`rect_to_view` of a rectangle of media pixels."""
+        return self.rect_to_view(area.x(), area.y(), area.width(), area.height())
+
     def rect_to_media(self, rect: QRectF) -> QRectF:
         return QRectF(self.to_media(rect.topLeft()), QSizeF(rect.width() / self.zoom, rect.height() / self.zoom))
 
