@@ -47,6 +47,10 @@ def test_despeckle_and_holes_go_by_their_exact_size() -> None:
     filled = refined(holed, fill_holes=25)
     assert (filled[30:34, 30:36] == 255).all() and not filled[50:55, 50:55].any()
     assert np.array_equal(refined(holed, fill_holes=26), subject)
+    soft = subject.copy()
+    soft[38:46, 38:46] = 190
+    soft[40:44, 40:44] = 0
+    assert np.array_equal(refined(soft, fill_holes=26), subject), "the soft rim of a hole goes with it"
 
 
 def test_the_border_is_continued_from_inside() -> None:
