@@ -10,7 +10,7 @@ import pytest
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import StudioError
-from gen2studio.segmentation.confidence import SUSPECT
+from gen2studio.core.mask_confidence import SUSPECT
 from gen2studio.segmentation.tracker import FlowTracker
 from tests.segmentation.clip import ClipContext, Disk, iou, world
 
