@@ -81,8 +81,9 @@ def test_a_click_returns_the_object_of_unseen_pictures(
     for i, (_, truth) in enumerate(pictures):
         box = Rect(*cv2.boundingRect(truth))
         boxed.append(iou(answer(selector, context, request(frames, i, box=box)), truth))
-    assert float(np.mean(clicked)) >= 0.7, clicked
-    assert float(np.mean(boxed)) >= 0.7, boxed
+    # Half of the pictures come out better than this; thin subjects a few pixels wide keep the mean lower.
+    assert float(np.median(clicked)) >= 0.75 and float(np.mean(clicked)) >= 0.7, clicked
+    assert float(np.median(boxed)) >= 0.75 and float(np.mean(boxed)) >= 0.7, boxed
     assert context.engines == {"Segment Anything (4 blocks of 96)"}
 
 
