@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _log = topic("masks")
 
-BUDGET = 192 << 20
-"""Bytes of refined mattes kept: 90 of 1920 × 1080."""
+BUDGET = 96 << 20
+"""Bytes of refined mattes kept: 48 of 1920 × 1080, beside those that were painted."""
 Place = tuple[str, int]
 """(object id, media frame)."""
 

@@ -335,21 +335,13 @@ def carry(
     stop: int,
     tiles: TileStore,
     bar: ProgressBar,
-    confidences: dict[int, float] | None = None,
-    kept: dict[int, MaskRaster] | None = None,
 ) -> dict[int, MaskRaster] | None:
-    """Mattes of [start, stop) propagated from ``anchors``, which stay as drawn; None when it was interrupted.
-
-    ``confidences`` and ``kept`` are filled with what arrives, also of an interrupted run.
-    """
-    found = kept if kept is not None else {}
-    found.update({frame: raster for frame, raster in anchors.items() if start <= frame < stop})
+    """Mattes of [start, stop) propagated from ``anchors``, which stay as drawn; None when it was interrupted."""
+    found = {frame: raster for frame, raster in anchors.items() if start <= frame < stop}
 
     def hear(event: Event) -> None:
         if isinstance(event, MaskReady):
             found[event.frame] = tiles.pack(event.mask)
-            if confidences is not None:
-                confidences[event.frame] = event.confidence
 
     request = PropagateRequest(
         source=footage.source,

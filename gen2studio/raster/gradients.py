@@ -30,8 +30,8 @@ def radial(extent: Extent, x: float, y: float, radius: float) -> Mask:
     reach = np.float32(max(1e-3, radius))
     far = (columns * columns)[None, :] + (rows * rows)[:, None]
     np.sqrt(far, out=far)
-    far /= reach
-    return _levels(far)
+    np.divide(far, reach, out=far)
+    return _levels(np.asarray(far, np.float32))
 
 
 def _levels(position: NDArray[np.float32]) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QShowEvent
@@ -363,7 +363,8 @@ class MainWindow(QMainWindow):
     def _ask_to_stop_export(self) -> bool:
         """A running export ends with the window; False = stay."""
         kinds = ("exportDialog", "matteExportDialog", "matteImportDialog")
-        running = [d for name in kinds for d in self.findChildren(QDialog, name) if getattr(d, "running", False)]
+        found = [d for name in kinds for d in self.findChildren(QDialog, name)]
+        running: list[Any] = [dialog for dialog in found if getattr(dialog, "running", False)]
         if not running:
             return True
         what = "import" if all(dialog.objectName() == "matteImportDialog" for dialog in running) else "export"

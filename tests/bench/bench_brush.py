@@ -157,7 +157,7 @@ def main() -> int:
         for radius in (10, 50, 300, 400):
             masks.set_brush(radius=radius, hardness=0.8)
             dabs(canvas, 10, False)
-            ours = row(f"dab → repaint, r {radius}, {zoom}", dabs(canvas, 200, False), 16.0)
+            ours = row(f"dab → repaint, r {radius}, {zoom}", dabs(canvas, 200, False), 6.0 if radius <= 300 else 16.0)
             other = row("   the same with a whole redraw", dabs(canvas, 40, True))
             print(f"{'   whole redraw / dirty rectangles':<44} {other / ours:7.1f} ×")
     stack = session.store.undo_stack

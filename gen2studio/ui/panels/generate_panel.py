@@ -315,8 +315,8 @@ class GeneratePanel(QWidget):
                 content.show_camera(look.camera)
             elif isinstance(content, ShotSection) and state.shot is None:
                 content.show_wish(self._services.next_shot())
-            elif content is not None and hasattr(content, "show_state"):
-                content.show_state(state)
+            elif (show_state := getattr(content, "show_state", None)) is not None:
+                show_state(state)
         self.sections["camera"].set_mark("set" if look.camera != Camera() else "")
         self.sections["outpaint"].set_mark("set" if state.reframed else "")
         self.sections["adapters"].set_mark(str(len(look.adapters)) if look.adapters else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QDropEvent, QHelpEvent, QKeyEvent, QMouseEvent
@@ -100,13 +101,15 @@ class ObjectList(QTreeWidget):
             assert item is not None
             _hold(item, owner, owner.name, f"{owner.name}, {BLEND_WORDS[owner.blend]}, {count_words(owner)}")
             while item.childCount() > len(owner.shapes):
-                item.removeChild(item.child(item.childCount() - 1))
+                item.takeChild(item.childCount() - 1)
             while item.childCount() < len(owner.shapes):
                 child = _editable()
                 child.setFlags(child.flags() & ~Qt.ItemFlag.ItemIsDragEnabled & ~Qt.ItemFlag.ItemIsDropEnabled)
                 item.addChild(child)
             for line, shape in enumerate(owner.shapes):
-                _hold(item.child(line), shape, shape.name, f"Shape {shape.name}, {shape.operation}")
+                child = item.child(line)
+                assert child is not None
+                _hold(child, shape, shape.name, f"Shape {shape.name}, {shape.operation}")
             item.setExpanded(owner.id not in self._folded)
             if current is not None and owner.id == current.id:
                 here = self.currentItem()
@@ -141,8 +144,9 @@ class ObjectList(QTreeWidget):
     def _items(self) -> list[QTreeWidgetItem]:
         found: list[QTreeWidgetItem] = []
         walker = QTreeWidgetItemIterator(self)
-        while walker.value() is not None:
-            found.append(walker.value())
+        # At the end the iterator has no item, which its signature does not say.
+        while (item := cast("QTreeWidgetItem | None", walker.value())) is not None:
+            found.append(item)
             walker += 1
         return found
 
@@ -163,7 +167,7 @@ class ObjectList(QTreeWidget):
             return
         held = current.data(0, rows.ROLE)
         if isinstance(held, MaskShape):
-            owner: MaskObject = current.parent().data(0, rows.ROLE)
+            owner = _owner(current)
             self._masks.session.set_mask_object(owner.id)
             self._masks.shapes.select(held.id)
         elif held is not None:
@@ -178,7 +182,7 @@ class ObjectList(QTreeWidget):
 
         def rename() -> None:
             if isinstance(held, MaskShape):
-                owner: MaskObject = item.parent().data(0, rows.ROLE)
+                owner = _owner(item)
                 renamed = mask_shapes.rename_shape(masks.document, owner.id, held.id, name)
                 masks.session.store.apply(f"Rename {held.name} to {name.strip()}", renamed)
             else:
@@ -213,7 +217,7 @@ class ObjectList(QTreeWidget):
         row, masks, listing = self.visualItemRect(item), self._masks, self._masks.listing
         held = item.data(0, rows.ROLE)
         if isinstance(held, MaskShape):
-            owner: MaskObject = item.parent().data(0, rows.ROLE)
+            owner = _owner(item)
             if rows.eye_rect(row).contains(point):
                 return lambda: self._change_shape(
                     f"{'Hide' if held.visible else 'Show'} {held.name}",
@@ -286,6 +290,11 @@ class ObjectList(QTreeWidget):
             menu = self.menu_of(held)
             menu.popup(event.globalPos())
 
+    def _rename(self) -> None:
+        item = self.currentItem()
+        if item is not None:
+            self.editItem(item)
+
     def menu_of(self, owner: MaskObject) -> QMenu:
         """What can be done with an object."""
         masks, chosen = self._masks, self.chosen_ids()
@@ -298,7 +307,7 @@ class ObjectList(QTreeWidget):
             action.triggered.connect(lambda: masks.attempt(command))
             return action
 
-        add("Rename", lambda: self.editItem(self.currentItem()))
+        add("Rename", self._rename)
         add("Colour…", lambda: self.choose_colour(owner))
         blends = menu.addMenu("Blend")
         for blend, words in BLEND_WORDS.items():
@@ -365,6 +374,13 @@ def _editable() -> QTreeWidgetItem:
     item = QTreeWidgetItem()
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
     return item
+
+
+def _owner(item: QTreeWidgetItem) -> MaskObject:
+    """The object whose shape a row shows."""
+    parent = item.parent()
+    assert parent is not None
+    return parent.data(0, rows.ROLE)
 
 
 def _hold(item: QTreeWidgetItem, held: MaskObject | MaskShape, name: str, spoken: str) -> None:
