@@ -1,12 +1,13 @@
 """A small Segment Anything model of the original class, trained on the procedural world, and pictures of that world.
 
 ``small_sam.pth`` beside this file is written by ``python -m tests.bench.train_small_sam``: 128-pixel pictures, four
-blocks, half a million parameters. It knows the subjects of the world and nothing else - enough for tests in which a
-click returns the object.
+blocks, half a million parameters. It knows the subjects of the world in its realistic style (IoU .83 on unseen frames;
+.69 over all styles) and nothing else - enough for tests in which a click returns the object.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ SMALL = SamShape(
 )  # fmt: skip
 
 
-def world_pictures(count: int, seed: int, side: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
+def world_pictures(count: int, seed: int, side: int = 128, style: str = "") -> tuple[torch.Tensor, torch.Tensor]:
     """``count`` frames of the world with a subject in view: pictures [N, 3, side, side] 0…255 and truths [N, side,
-    side] in 0…1, both uint8 and bool."""
+    side] in 0…1, both uint8 and bool. ``style`` is one of the world's; empty = all of them."""
     rng = random.Random(seed)
     pictures: list[torch.Tensor] = []
     truths: list[torch.Tensor] = []
@@ -34,6 +35,8 @@ def world_pictures(count: int, seed: int, side: int = 128) -> tuple[torch.Tensor
         spec = draw_spec(rng)
         if spec.subject == "none":
             continue
+        if style:
+            spec = dataclasses.replace(spec, style=style)
         start = rng.randrange(16)
         clip = render_specs([spec], 1, side, side, start=start)
         truth = clip.mask[0, 0] > 0.5

@@ -35,7 +35,7 @@ def sam() -> Any:
 @pytest.fixture(scope="module")
 def pictures() -> list[tuple[NDArray[np.uint8], Mask]]:
     load_torch()
-    seen, truths = world_pictures(24, UNSEEN)
+    seen, truths = world_pictures(24, UNSEEN, style="realistic")
     frames = seen.permute(0, 2, 3, 1).contiguous().numpy()
     return [(frame, truth.numpy().astype(np.uint8) * 255) for frame, truth in zip(frames, truths, strict=True)]
 
@@ -81,9 +81,8 @@ def test_a_click_returns_the_object_of_unseen_pictures(
     for i, (_, truth) in enumerate(pictures):
         box = Rect(*cv2.boundingRect(truth))
         boxed.append(iou(answer(selector, context, request(frames, i, box=box)), truth))
-    # Half of the pictures come out better than this; thin subjects a few pixels wide keep the mean lower.
-    assert float(np.median(clicked)) >= 0.75 and float(np.mean(clicked)) >= 0.7, clicked
-    assert float(np.median(boxed)) >= 0.75 and float(np.mean(boxed)) >= 0.7, boxed
+    assert float(np.mean(clicked)) >= 0.8, clicked
+    assert float(np.mean(boxed)) >= 0.8, boxed
     assert context.engines == {"Segment Anything (4 blocks of 96)"}
 
 
