@@ -83,7 +83,7 @@ def published_decoder(runs: int) -> None:
 
 
 def small_model(runs: int, checkpoint: Path) -> None:
-    seen, truths = world_pictures(12, 4242)
+    seen, truths = world_pictures(12, 4242, style="realistic")
     frames = list(seen.permute(0, 2, 3, 1).contiguous().numpy())
     source = SourceRef(fingerprint="bench", path="", frame_count=12, width=128, height=128)
     with tempfile.TemporaryDirectory() as folder:
