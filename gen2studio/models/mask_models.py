@@ -222,7 +222,7 @@ def _checked_folder(folder: Path) -> MaskModel:
     return MaskModel(
         id=plain_id(folder.name), path=folder, family=family, title=f"{FAMILIES[family].title} ({folder.name})",
         digest="-".join(file_fingerprint(header.path) for header in headers)[:128], bytes=size,
-        tracks=kind.endswith("_video") and family != "sam3",
+        tracks=kind.endswith("_video"),
     )  # fmt: skip
 
 

@@ -84,6 +84,92 @@ def save_edgetam_video(folder: Path) -> Path:
     return _saved(EdgeTamVideoModel(config), folder)
 
 
+WORDS = "abcdefghijklmnopqrstuvwxyz"
+"""What the tiny tokenizer knows: letters."""
+
+
+def _sam3_vision() -> dict[str, Any]:
+    return {
+        "model_type": "sam3_vision_model", "fpn_hidden_size": 128,
+        "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+        "backbone_config": {
+            "model_type": "sam3_vit_model", "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "image_size": SIDE, "patch_size": 8, "window_size": 4,
+            "global_attn_indexes": [1], "pretrain_image_size": 32,
+        },
+    }  # fmt: skip
+
+
+def _sam3_heads() -> dict[str, Any]:
+    heads = _heads()
+    return heads | {"prompt_encoder_config": heads["prompt_encoder_config"] | {"patch_size": 8}}
+
+
+def _sam3_detector() -> dict[str, Any]:
+    layers = {"hidden_size": 128, "num_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}
+    text = {
+        "model_type": "clip_text_model", "vocab_size": 2 + 2 * len(WORDS), "hidden_size": 32, "intermediate_size": 32,
+        "projection_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32,
+        "hidden_act": "gelu", "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
+    }  # fmt: skip
+    return {
+        "model_type": "sam3", "vision_config": _sam3_vision(), "text_config": text, "geometry_encoder_config": layers,
+        "detr_encoder_config": layers, "detr_decoder_config": layers | {"num_queries": 6},
+        "mask_decoder_config": {"hidden_size": 128, "num_attention_heads": 4},
+    }  # fmt: skip
+
+
+def save_sam3_image(folder: Path) -> Path:
+    """A SAM 3 detector with its processor: it finds what words name, on single frames."""
+    from transformers import Sam3Config, Sam3Model
+
+    return _saved_sam3(Sam3Model(Sam3Config(**_sam3_detector())), folder)
+
+
+def save_sam3_video(folder: Path) -> Path:
+    """A SAM 3 detector and tracker in one, as the published folder is."""
+    from transformers import Sam3Config, Sam3TrackerVideoConfig, Sam3VideoConfig, Sam3VideoModel
+
+    tracker = Sam3TrackerVideoConfig(vision_config=_sam3_vision(), **_sam3_heads(), **_sam3_memory())
+    config = Sam3VideoConfig(detector_config=Sam3Config(**_sam3_detector()), tracker_config=tracker)
+    return _saved_sam3(Sam3VideoModel(config), folder)
+
+
+def save_sam3_tracker(folder: Path, *, video: bool = True) -> Path:
+    """A SAM 3 tracker alone: with its memory, or the image edition."""
+    from transformers import Sam3TrackerConfig, Sam3TrackerModel, Sam3TrackerVideoConfig, Sam3TrackerVideoModel
+
+    if video:
+        config = Sam3TrackerVideoConfig(vision_config=_sam3_vision(), **_sam3_heads(), **_sam3_memory())
+        return _saved_sam3(Sam3TrackerVideoModel(config), folder)
+    return _saved_sam3(Sam3TrackerModel(Sam3TrackerConfig(vision_config=_sam3_vision(), **_sam3_heads())), folder)
+
+
+def _sam3_memory() -> dict[str, Any]:
+    return _memory() | {"memory_attention_rope_feat_sizes": [8, 8]}
+
+
+def _saved_sam3(model: Any, folder: Path) -> Path:
+    import torch
+    from transformers import CLIPTokenizer, Sam3ImageProcessor, Sam3Processor
+
+    # Drawn anew, the detector's first: it is the same one in every folder. A seed that finds some things, not all.
+    torch.manual_seed(10)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            # As initialised every score is one half of one half: nothing would ever be found.
+            if weights.dim() > 1:
+                weights.normal_(0, 0.15)
+            if "presence_head" in name and name.endswith("layer3.bias"):
+                weights.fill_(9)
+    model.eval().save_pretrained(folder)
+    pieces = ["<|startoftext|>", "<|endoftext|>", *(f"{letter}</w>" for letter in WORDS), *WORDS]
+    tokenizer = CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[])
+    pictures = Sam3ImageProcessor(size={"height": SIDE, "width": SIDE}, mask_size={"height": 32, "width": 32})
+    Sam3Processor(pictures, tokenizer).save_pretrained(folder)
+    return folder
+
+
 def _saved(model: Any, folder: Path) -> Path:
     model.eval().save_pretrained(folder)
     stats = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
