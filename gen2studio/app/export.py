@@ -11,14 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject
 
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.compositor import Layer, OfflinePixels, SequenceRenderer, sequence_of
-from gen2studio.core.cancel import Cancelled, CancelToken
+from gen2studio.app.file_job import FileJob
+from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import ExportError, sentence_of
 from gen2studio.core.geometry import Extent
-from gen2studio.core.log import topic
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.model import Clip, Document, Sequence, Take
 from gen2studio.media.encoder_presets import ExportPreset, preset_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gen2studio.media.encoder import AudioCopy, PictureWriter
     from gen2studio.media.metadata import ExportRecord
 
-_log = topic("export")
 WEIGHT_FREE = frozenset({"example", "built-in"})
 """Generators and operators without trained weights: what decides the IPTC digital source type of an export."""
 _PROJECT_FOLDERS = ("takes", "blobs", "tiles")
@@ -402,37 +401,8 @@ def _with_options(preset: ExportPreset, options: tuple[tuple[str, str], ...]) ->
     return replace(preset, options=frozen_map({**preset.options, **dict(options)})) if options else preset
 
 
-class _ExportThread(QThread):
-    progressed = Signal(object)
-    succeeded = Signal(object)
-    failed = Signal(str)
-    cancelled = Signal()
-
-    def __init__(self, work: Callable[[Progress], ExportResult]) -> None:
-        super().__init__()
-        self.setObjectName("export")
-        self._work = work
-
-    def run(self) -> None:
-        try:
-            self.succeeded.emit(self._work(self.progressed.emit))
-        except Cancelled:
-            self.cancelled.emit()
-        except Exception as error:
-            _log.exception("export failed")
-            self.failed.emit(sentence_of(error))
-
-
-class ExportJob(QObject):
-    """One export on its own thread. Signals arrive on the thread that made the job."""
-
-    progressed = Signal(object)
-    """ExportProgress, at most ten times a second."""
-    finished = Signal(object)
-    """ExportResult"""
-    failed = Signal(str)
-    """One sentence."""
-    cancelled = Signal()
+class ExportJob(FileJob):
+    """One export of a sequence; ``finished`` brings its ExportResult."""
 
     def __init__(
         self,
@@ -443,39 +413,17 @@ class ExportJob(QObject):
         project_folder: Path | None = None,
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._cancel = CancelToken()
-
-        def work(progress: Progress) -> ExportResult:
+        def work(cancel: CancelToken, progress: Progress) -> ExportResult:
             return export_sequence(
                 document,
                 settings,
                 take_folder=take_folder,
                 project_folder=project_folder,
-                cancel=self._cancel,
+                cancel=cancel,
                 on_progress=progress,
             )
 
-        self._thread = _ExportThread(work)
-        self._thread.progressed.connect(self.progressed)
-        self._thread.succeeded.connect(self.finished)
-        self._thread.failed.connect(self.failed)
-        self._thread.cancelled.connect(self.cancelled)
-
-    @property
-    def running(self) -> bool:
-        return self._thread.isRunning()
-
-    def start(self) -> None:
-        self._thread.start(QThread.Priority.LowPriority)
-
-    def cancel(self) -> None:
-        """Stop at the next frame; ``cancelled`` follows. Nothing is left on disk."""
-        self._cancel.cancel()
-
-    def wait(self, milliseconds: int = 30_000) -> bool:
-        """Block until the thread has ended (after :meth:`cancel`, when the window closes)."""
-        return self._thread.wait(milliseconds)
+        super().__init__("export", work, parent)
 
 
 def _maker(take: Take) -> str:

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.export import ExportProgress
+from gen2studio.app.file_job import FileJob, Tell
 from gen2studio.app.session import Session
-from gen2studio.core.cancel import Cancelled, CancelToken
+from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import sentence_of
 from gen2studio.core.log import topic
 
@@ -24,69 +25,11 @@ if TYPE_CHECKING:
     from gen2studio.raster.tiles import TileStore
 
 _log = topic("mattes")
-Tell = Callable[[ExportProgress], None]
-
-
-class _Thread(QThread):
-    progressed = Signal(object)
-    succeeded = Signal(object)
-    failed = Signal(str)
-    cancelled = Signal()
-
-    def __init__(self, work: Callable[[Tell], object]) -> None:
-        super().__init__()
-        self.setObjectName("mattes")
-        self._work = work
-
-    def run(self) -> None:
-        try:
-            self.succeeded.emit(self._work(self.progressed.emit))
-        except Cancelled:
-            self.cancelled.emit()
-        except Exception as error:
-            _log.exception("mattes failed")
-            self.failed.emit(sentence_of(error))
-
-
-class MatteJob(QObject):
-    """One import or export on its own thread. Signals arrive on the thread that made the job."""
-
-    progressed = Signal(object)
-    """ExportProgress, at most ten times a second."""
-    finished = Signal(object)
-    """MatteExportResult of an export, tuple of ReadLayer of an import."""
-    failed = Signal(str)
-    """One sentence."""
-    cancelled = Signal()
-
-    def __init__(self, work: Callable[[CancelToken, Tell], object], parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        token = self._cancel = CancelToken()
-        self._thread = _Thread(lambda tell: work(token, tell))
-        self._thread.progressed.connect(self.progressed)
-        self._thread.succeeded.connect(self.finished)
-        self._thread.failed.connect(self.failed)
-        self._thread.cancelled.connect(self.cancelled)
-
-    @property
-    def running(self) -> bool:
-        return self._thread.isRunning()
-
-    def start(self) -> None:
-        self._thread.start(QThread.Priority.LowPriority)
-
-    def cancel(self) -> None:
-        """Stop at the next frame; ``cancelled`` follows. Nothing is left behind."""
-        self._cancel.cancel()
-
-    def wait(self, milliseconds: int = 30_000) -> bool:
-        """Block until the thread has ended."""
-        return self._thread.wait(milliseconds)
 
 
 def export_job(
     document: Document, settings: MatteExport, tiles: TileStore, project_folder: Path | None, parent: QObject
-) -> MatteJob:
+) -> FileJob:
     """An export of the document as it is now."""
 
     def work(token: CancelToken, tell: Tell) -> object:
@@ -94,7 +37,7 @@ def export_job(
 
         return export_mattes(document, settings, tiles, project_folder=project_folder, cancel=token, on_progress=tell)
 
-    return MatteJob(work, parent)
+    return FileJob("mattes", work, parent)
 
 
 def import_job(
@@ -104,7 +47,7 @@ def import_job(
     item: MediaItem,
     tiles: TileStore,
     parent: QObject,
-) -> MatteJob:
+) -> FileJob:
     """Reading a matte file; :func:`finish_import` lays what comes of it into the document."""
     extent = item.info.extent
 
@@ -126,7 +69,7 @@ def import_job(
 
         return read_mattes(file, settings, arrangement, extent, tiles, cancel=token, on_progress=on_progress)
 
-    return MatteJob(work, parent)
+    return FileJob("mattes", work, parent)
 
 
 def finish_import(session: Session, media_id: str, settings: MatteImport, layers: tuple[ReadLayer, ...]) -> str:

@@ -56,7 +56,7 @@ def unpack(source: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as stream, open(target, "wb") as out:
                     shutil.copyfileobj(stream, out, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError) as error:
         raise ProjectError("This project file is damaged.", "Open an earlier copy of it.") from error
 
 

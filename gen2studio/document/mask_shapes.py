@@ -12,14 +12,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from gen2studio.core.errors import EditRefused
-from gen2studio.core.frozen import frozen_map, with_item
+from gen2studio.core.frozen import frozen_map
 from gen2studio.core.ids import new_id
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.mask_shape import KINDS, OPERATIONS, MaskShape, ShapePoint
 from gen2studio.document import outlines
 from gen2studio.document.edits_tracks import named
-from gen2studio.document.masks import mask_of
-from gen2studio.document.model import Document, MaskFrame, MaskObject
+from gen2studio.document.masks import mask_of, unlocked, with_mask
+from gen2studio.document.model import Document, MaskFrame
 from gen2studio.document.outlines import Points
 
 FEWEST = 3
@@ -57,7 +57,7 @@ def drawn(kind: str, points: Points, frame: int, operation: str = "add", name: s
 
 def add_shape(document: Document, object_id: str, shape: MaskShape, index: int | None = None) -> Document:
     """Add a shape above the others, or at ``index``. Without a name it gets one."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     if any(s.id == shape.id for s in mask.shapes):
         raise EditRefused("That shape is already there.", "Give the new one its own id.")
     if not shape.keys or any(len(points) != len(shape.keys[0][1]) for _, points in shape.keys):
@@ -69,7 +69,7 @@ def add_shape(document: Document, object_id: str, shape: MaskShape, index: int |
         shape = replace(shape, name=fallback)
     shapes = list(mask.shapes)
     shapes.insert(len(shapes) if index is None else max(0, min(index, len(shapes))), shape)
-    return _with(document, replace(mask, shapes=tuple(shapes)))
+    return with_mask(document, replace(mask, shapes=tuple(shapes)))
 
 
 def duplicate_shape(document: Document, object_id: str, shape_id: str, copy_id: str = "") -> Document:
@@ -81,18 +81,18 @@ def duplicate_shape(document: Document, object_id: str, shape_id: str, copy_id: 
 
 
 def remove_shape(document: Document, object_id: str, shape_id: str) -> Document:
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     shape_of(document, object_id, shape_id)
-    return _with(document, replace(mask, shapes=tuple(s for s in mask.shapes if s.id != shape_id)))
+    return with_mask(document, replace(mask, shapes=tuple(s for s in mask.shapes if s.id != shape_id)))
 
 
 def move_shape(document: Document, object_id: str, shape_id: str, index: int) -> Document:
     """Put a shape at ``index`` of the list; shapes count in that order."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     shape = shape_of(document, object_id, shape_id)
     others = [s for s in mask.shapes if s is not shape]
     others.insert(max(0, min(index, len(others))), shape)
-    return _with(document, replace(mask, shapes=tuple(others)))
+    return with_mask(document, replace(mask, shapes=tuple(others)))
 
 
 def rename_shape(document: Document, object_id: str, shape_id: str, name: str) -> Document:
@@ -118,11 +118,11 @@ def set_life(document: Document, object_id: str, shape_id: str, start: int | Non
 def baked(document: Document, object_id: str, mattes: Mapping[int, MaskRaster]) -> Document:
     """Paint instead of shapes: ``mattes`` (what painted tiles and shapes gave on those frames) become corrections and
     the shapes go."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     if not mask.shapes:
         raise EditRefused(f"{mask.name} has no shapes.", "Draw one first.")
     made = {frame: MaskFrame(raster=raster, anchor=True) for frame, raster in mattes.items()}
-    return _with(document, replace(mask, frames=frozen_map({**mask.frames, **made}), shapes=()))
+    return with_mask(document, replace(mask, frames=frozen_map({**mask.frames, **made}), shapes=()))
 
 
 # -- where points lie ------------------------------------------------------------------------------------------------
@@ -405,22 +405,9 @@ def _reshape(
 
 
 def _change(document: Document, object_id: str, shape_id: str, change: Callable[[MaskShape], MaskShape]) -> Document:
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     shape = shape_of(document, object_id, shape_id)
     new = change(shape)
     if new == shape:
         return document
-    return _with(document, replace(mask, shapes=tuple(new if s is shape else s for s in mask.shapes)))
-
-
-def _unlocked(document: Document, object_id: str) -> MaskObject:
-    mask = mask_of(document, object_id)
-    if mask.locked:
-        raise EditRefused(f"The mask “{mask.name}” is locked.", "Unlock it in the mask list first.")
-    return mask
-
-
-def _with(document: Document, mask: MaskObject) -> Document:
-    if document.masks.get(mask.id) == mask:
-        return document
-    return replace(document, masks=with_item(document.masks, mask.id, mask))
+    return with_mask(document, replace(mask, shapes=tuple(new if s is shape else s for s in mask.shapes)))

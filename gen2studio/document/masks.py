@@ -54,36 +54,36 @@ def add_object(
     mask = MaskObject(id=object_id or new_id("mask"), media_id=media_id, name=name.strip() or fallback, colour=tint)
     if mask.id in document.masks:
         raise EditRefused("That mask is already there.", "Give the new one its own id.")
-    return _with(document, mask)
+    return with_mask(document, mask)
 
 
 def rename_object(document: Document, object_id: str, name: str) -> Document:
-    return _with(document, replace(mask_of(document, object_id), name=named(name, "A mask")))
+    return with_mask(document, replace(mask_of(document, object_id), name=named(name, "A mask")))
 
 
 def recolour(document: Document, object_id: str, colour: tuple[int, int, int]) -> Document:
     if any(not 0 <= channel <= 255 for channel in colour):
         raise EditRefused("A colour has three channels of 0 to 255.", "Choose another colour.")
-    return _with(document, replace(mask_of(document, object_id), colour=colour))
+    return with_mask(document, replace(mask_of(document, object_id), colour=colour))
 
 
 def set_visible(document: Document, object_id: str, visible: bool) -> Document:
-    return _with(document, replace(mask_of(document, object_id), visible=visible))
+    return with_mask(document, replace(mask_of(document, object_id), visible=visible))
 
 
 def set_locked(document: Document, object_id: str, locked: bool) -> Document:
     """A locked object's mattes can't be changed."""
-    return _with(document, replace(mask_of(document, object_id), locked=locked))
+    return with_mask(document, replace(mask_of(document, object_id), locked=locked))
 
 
 def set_blend(document: Document, object_id: str, blend: MaskBlend) -> Document:
     """How the object changes the region of the objects above it in the list."""
-    return _with(document, replace(mask_of(document, object_id), blend=blend))
+    return with_mask(document, replace(mask_of(document, object_id), blend=blend))
 
 
 def set_refinement(document: Document, object_id: str, refinement: Refinement) -> Document:
     """Another refine stack; what was painted stays. Raises EditRefused for a locked object."""
-    return _with(document, replace(_unlocked(document, object_id), refinement=refinement))
+    return with_mask(document, replace(unlocked(document, object_id), refinement=refinement))
 
 
 def move_object(document: Document, object_id: str, place: int) -> Document:
@@ -115,12 +115,12 @@ def duplicate_object(document: Document, object_id: str, new_object_id: str) -> 
         shapes=tuple(replace(shape, id=new_id("shape")) for shape in old.shapes),
     )
     place = next(i for i, mask in enumerate(others) if mask.id == object_id)
-    return move_object(_with(document, copied), new_object_id, place + 1)
+    return move_object(with_mask(document, copied), new_object_id, place + 1)
 
 
 def remove_object(document: Document, object_id: str) -> Document:
     """Remove an object with all its mattes, and its name from the looks that chose it."""
-    _unlocked(document, object_id)
+    unlocked(document, object_id)
     return replace(document, masks=without(document.masks, object_id))
 
 
@@ -152,7 +152,7 @@ def set_frame(
 
 def set_frames(document: Document, object_id: str, frames: Mapping[int, MaskFrame]) -> Document:
     """Set many mattes at once. Propagated ones on an anchor's frame are left out."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     changed: dict[int, MaskFrame] = {}
     for index, frame in frames.items():
         if index < 0:
@@ -164,29 +164,29 @@ def set_frames(document: Document, object_id: str, frames: Mapping[int, MaskFram
             changed[index] = frame
     if not changed:
         return document
-    return _with(document, replace(mask, frames=frozen_map({**mask.frames, **changed})))
+    return with_mask(document, replace(mask, frames=frozen_map({**mask.frames, **changed})))
 
 
 def clear_frame(document: Document, object_id: str, frame: int) -> Document:
     """Forget one frame's matte, anchor or not."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     if frame not in mask.frames:
         return document
-    return _with(document, replace(mask, frames=without(mask.frames, frame)))
+    return with_mask(document, replace(mask, frames=without(mask.frames, frame)))
 
 
 def release_anchor(document: Document, object_id: str, frame: int) -> Document:
     """Let propagation change a frame again: its matte stays until then."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     found = mask.frames.get(frame)
     if found is None or not found.anchor:
         raise EditRefused("This frame has no correction.", "Go to a frame that was drawn by hand.")
-    return _with(document, replace(mask, frames=with_item(mask.frames, frame, replace(found, anchor=False))))
+    return with_mask(document, replace(mask, frames=with_item(mask.frames, frame, replace(found, anchor=False))))
 
 
 def drop_propagated(document: Document, object_id: str, start: int | None = None, stop: int | None = None) -> Document:
     """Forget the propagated mattes in [start, stop) (None = open); anchors stay."""
-    mask = _unlocked(document, object_id)
+    mask = unlocked(document, object_id)
     kept = {
         index: frame
         for index, frame in mask.frames.items()
@@ -194,17 +194,19 @@ def drop_propagated(document: Document, object_id: str, start: int | None = None
     }
     if len(kept) == len(mask.frames):
         return document
-    return _with(document, replace(mask, frames=frozen_map(kept)))
+    return with_mask(document, replace(mask, frames=frozen_map(kept)))
 
 
-def _unlocked(document: Document, object_id: str) -> MaskObject:
+def unlocked(document: Document, object_id: str) -> MaskObject:
+    """The object, if it may be changed. Raises EditRefused."""
     mask = mask_of(document, object_id)
     if mask.locked:
         raise EditRefused(f"The mask “{mask.name}” is locked.", "Unlock it in the mask list first.")
     return mask
 
 
-def _with(document: Document, mask: MaskObject) -> Document:
+def with_mask(document: Document, mask: MaskObject) -> Document:
+    """The document with this state of the object; the same document where nothing differs."""
     if document.masks.get(mask.id) == mask:
         return document
     return replace(document, masks=with_item(document.masks, mask.id, mask))

@@ -64,7 +64,7 @@ def read_archive(path: Path) -> dict[str, ArchivedTensor]:
         raise ModelError(f"There is no file “{path}”.", "Check the path.") from None
     except zipfile.BadZipFile:
         raise _refused(path, "is no checkpoint of torch, or was not downloaded whole") from None
-    except (OSError, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, RuntimeError, EOFError) as error:
         raise ModelError(f"“{path.name}” can't be read ({type(error).__name__}).", "Check the drive.") from None
     found = _Descriptions(io.BytesIO(described), path).load_state()
     folder = name.removesuffix("data.pkl") + "data/"

@@ -26,8 +26,9 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app import planning
 from gen2studio.app.export import ExportProgress
+from gen2studio.app.file_job import FileJob
 from gen2studio.app.matte_export import GREEN, MatteExport, MatteExportResult, matte_range, targets
-from gen2studio.app.matte_jobs import MatteJob, export_job
+from gen2studio.app.matte_jobs import export_job
 from gen2studio.app.mattes import MatteSource
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.session import Session
@@ -58,7 +59,7 @@ class MatteExportDialog(QDialog):
         self._media_id = media_id
         self._preferences = preferences
         self._project_folder = project_folder
-        self._job: MatteJob | None = None
+        self._job: FileJob | None = None
         self._result: MatteExportResult | None = None
         self._replacing: tuple[Path, ...] = ()
         self._key = GREEN

@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
 )
 
 from gen2studio.app.export import ExportProgress
-from gen2studio.app.matte_jobs import MatteJob, MatteLook, finish_import, import_job
+from gen2studio.app.file_job import FileJob
+from gen2studio.app.matte_jobs import MatteLook, finish_import, import_job
 from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError
 from gen2studio.core.media_info import MediaKind
@@ -58,7 +59,7 @@ class MatteImportDialog(QDialog):
         self._frame = frame
         self._path = path
         self._file: MatteFile | None = None
-        self._job: MatteJob | None = None
+        self._job: FileJob | None = None
         self._filling = False
         self._look = MatteLook(self)
         self._look.found.connect(self._on_found)
