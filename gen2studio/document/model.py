@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import field
 from fractions import Fraction
 
+from gen2studio.core.curve import Curve
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.mask_refinement import Refinement
 from gen2studio.core.mask_shape import MaskShape
 from gen2studio.core.media_info import MediaInfo
 from gen2studio.core.records import dataclass
+from gen2studio.document.composition import BlendMode, Subtitle, SubtitleStyle, Transform, Transition
 from gen2studio.document.look import Camera, Look
 
 
@@ -60,6 +62,10 @@ class MediaItem:
     info: MediaInfo
     shot: Shot | None = None
     """Set for a shot that a generator fills: it has no footage, only takes."""
+    nested: str = ""
+    """Id of the sequence this item stands for: it plays like a file without a path; ``info`` follows the sequence."""
+    proxy: str = "auto"
+    """``auto`` (made when it would play badly), ``always`` or ``never``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,8 @@ class Take:
     """Warp error relative to the source's own, see raster.measures; None until measured."""
     drift: float | None = None
     """Mean colour drift (ΔE) from its first to its last frames relative to the source's; None until measured."""
+    pinned: bool = False
+    """Kept: never collected with what is not used, listed first."""
 
     def has(self, frame: int) -> bool:
         return any(a <= frame < b for a, b in self.done)
@@ -156,10 +164,29 @@ class Clip:
     """Seconds into the media of the clip's first frame."""
     speed: Fraction = Fraction(1)
     """Media seconds per sequence second; > 0."""
+    reverse: bool = False
+    """Plays the same stretch of media from its end to its beginning."""
+    freeze: bool = False
+    """Shows the moment ``source_in`` for its whole length; no sound, no media limit."""
+    keep_pitch: bool = True
+    """Sound at another speed keeps its pitch."""
     link: str = ""
     """Clips that share a non-empty link are moved, trimmed and cut together (picture with its sound)."""
+    group: str = ""
+    """Clips that share a non-empty group are selected and moved together; each is trimmed for itself."""
     enabled: bool = True
     gain_db: float = 0.0
+    volume: Curve = field(default_factory=Curve)
+    """Automation in dB on top of ``gain_db``; −96 and below is silence. Curves count frames from the clip's head."""
+    pan: Curve = field(default_factory=Curve)
+    """−1 left … 1 right."""
+    opacity: Curve = field(default_factory=lambda: Curve(1.0))
+    """0…1."""
+    blend: BlendMode = BlendMode.NORMAL
+    transform: Transform = field(default_factory=Transform)
+    fade_in: int = 0
+    """Frames from nothing at the head: opacity of a picture, power of a sound."""
+    fade_out: int = 0
     look: Look | None = None
     takes: tuple[str, ...] = ()
     active_take: str = ""
@@ -171,8 +198,11 @@ class Clip:
         return self.start + self.duration
 
     def source_time(self, frame: int, rate: Fraction) -> Fraction:
-        """Media seconds shown at sequence ``frame``."""
-        return self.source_in + Fraction(frame - self.start) / rate * self.speed
+        """Media seconds shown at sequence ``frame``; frames beside the clip go on in its direction."""
+        if self.freeze:
+            return self.source_in
+        offset = self.duration - 1 - (frame - self.start) if self.reverse else frame - self.start
+        return self.source_in + Fraction(offset) / rate * self.speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,9 +212,16 @@ class Track:
     name: str
     clips: tuple[Clip, ...] = ()
     """Sorted by start; never overlapping."""
+    transitions: tuple[Transition, ...] = ()
+    """Sorted by cut; never overlapping."""
     locked: bool = False
     muted: bool = False
     """Audio: silent. Video: hidden."""
+    solo: bool = False
+    """While any track of a kind is solo, the others of that kind are as if muted."""
+    gain_db: float = 0.0
+    pan: float = 0.0
+    """−1 left … 1 right."""
     height: int = 64
     """Pixels on screen at 100 % scale."""
 
@@ -193,9 +230,12 @@ class Track:
 class Marker:
     id: str
     frame: int
+    duration: int = 0
+    """Frames of a range, 0 = a point."""
     name: str = ""
     note: str = ""
     colour: str = "amber"
+    """A name of ``ui.theme``'s label colours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +253,9 @@ class Sequence:
     in_point: int | None = None
     out_point: int | None = None
     """In/out are half-open: frames [in_point, out_point)."""
+    subtitles: tuple[Subtitle, ...] = ()
+    """Sorted by start; never overlapping."""
+    subtitle_style: SubtitleStyle = field(default_factory=SubtitleStyle)
 
     @property
     def duration(self) -> int:
