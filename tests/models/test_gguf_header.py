@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +137,10 @@ def test_a_header_that_lies_is_refused(
     tmp_path: Path, tensors: list[bytes], data: int, more: dict[str, Any], said: str
 ) -> None:
     path = write(tmp_path / "x.gguf", tensors, data, **more)
-    before = time.process_time()
+    tracemalloc.start()
     assert said in refusal_of(path)
-    assert time.process_time() - before < 0.5, "nothing is allocated for what a header claims"
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20, "nothing is allocated for what a header claims"
+    tracemalloc.stop()
 
 
 def test_what_is_no_gguf_file_is_refused(tmp_path: Path) -> None:
@@ -153,9 +154,10 @@ def test_what_is_no_gguf_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_header_of_a_huge_file_is_read_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gguf", [described("a", (60_000, 64_000), Q8_0, 0)], 60_000 * 64_000 // 32 * 34)
-    before = time.process_time()
+    tracemalloc.start()
     assert read_gguf_header(path).parameters == 60_000 * 64_000
-    assert time.process_time() - before < 0.2
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
