@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from gen2studio.core.frozen import frozen_map
 from gen2studio.document import codec_masks as mattes
 from gen2studio.document import codec_parts as parts
+from gen2studio.document.codec_boards import decode_board, encode_board
 from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_reader import Node, complain, parse_json
 from gen2studio.document.migrations import VERSION, migrate
@@ -37,7 +38,7 @@ def encode(document: Document, base: Path | None) -> dict[str, Any]:
         "sequences": [parts.encode_sequence(sequence, base) for sequence in document.sequences.values()],
         "masks": [mattes.encode_mask(mask) for mask in document.masks.values()],
         "takes": [parts.encode_take(take, base) for take in document.takes.values()],
-        "boards": [parts.encode_board(board, base) for board in document.boards.values()],
+        "boards": [encode_board(board, base) for board in document.boards.values()],
         "training_sets": [parts.encode_training_set(found) for found in document.training_sets.values()],
     }
 
@@ -58,7 +59,7 @@ def decode(data: dict[str, Any], base: Path | None) -> Document:
     for mask in masks.values():
         if mask.media_id not in media:
             complain(f"mask {mask.name}", "belongs to media that the project does not have")
-    boards = _by_id((parts.decode_board(n, base) for n in root.nodes("boards", "storyboard")), "storyboards")
+    boards = _by_id((decode_board(n, base) for n in root.nodes("boards", "storyboard")), "storyboards")
     training = _by_id(
         (parts.decode_training_set(n) for n in root.nodes("training_sets", "training set")), "training sets"
     )

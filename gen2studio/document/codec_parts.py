@@ -1,4 +1,4 @@
-"""JSON forms of the parts of a document: media, timelines, takes, boards, training sets. Each pair is lossless."""
+"""JSON forms of the parts of a document: media, timelines, takes, training sets. Each pair is lossless."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
-from gen2studio.document.codec_looks import decode_camera, decode_look, encode_camera, encode_look
+from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_paths import load_path, store_path
 from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_text, integer, pair
 from gen2studio.document.model import (
-    Board,
     Clip,
     Lead,
     Marker,
     MediaItem,
-    Panel,
     Sequence,
     Shot,
     Take,
@@ -351,74 +349,6 @@ def decode_take(node: Node, base: Path | None = None) -> Take:
         rating=node.integer("rating", -1, 5),
         flicker=node.optional_number("flicker", -1e12, 1e12),
         drift=node.optional_number("drift", -1e12, 1e12),
-    )
-
-
-# -- storyboards -----------------------------------------------------------------------------------------------------
-
-
-def encode_board(board: Board, base: Path | None = None) -> Json:
-    return {
-        "id": board.id,
-        "name": board.name,
-        "look": encode_look(board.look, base),
-        "panels": [encode_panel(panel, base) for panel in board.panels],
-        "size": [board.width, board.height],
-        "rate": fraction_text(board.rate),
-    }
-
-
-def decode_board(node: Node, base: Path | None = None) -> Board:
-    width, height = pair(node, "size")
-    rate = node.fraction("rate")
-    if not width or not height or not Fraction(1, 1000) <= rate <= 1000:
-        complain(node.where, "has a rate or size out of range")
-    panels = tuple(decode_panel(n, base) for n in node.nodes("panels", "panel"))
-    if len({panel.id for panel in panels}) != len(panels):
-        complain(node.where, "uses one id twice")
-    return Board(
-        id=node.ident("id"),
-        name=node.text("name"),
-        look=decode_look(node.node("look"), base),
-        panels=panels,
-        width=width,
-        height=height,
-        rate=rate,
-    )
-
-
-def encode_panel(panel: Panel, base: Path | None = None) -> Json:
-    return {
-        "id": panel.id,
-        "name": panel.name,
-        "picture": panel.picture,
-        "prompt": panel.prompt,
-        "seconds": fraction_text(panel.seconds),
-        "keep_picture": panel.keep_picture,
-        "look": None if panel.look is None else encode_look(panel.look, base),
-        "camera": encode_camera(panel.camera),
-        "notes": panel.notes,
-        "dialogue": panel.dialogue,
-        "clip": panel.clip_id,
-    }
-
-
-def decode_panel(node: Node, base: Path | None = None) -> Panel:
-    seconds = node.fraction("seconds")
-    if seconds <= 0:
-        complain(node.where, "has seconds out of range")
-    return Panel(
-        id=node.ident("id"),
-        name=node.text("name"),
-        picture=node.hexadecimal("picture", 64, optional=True),
-        prompt=node.text("prompt"),
-        seconds=seconds,
-        keep_picture=node.flag("keep_picture"),
-        look=None if node.raw("look") is None else decode_look(node.node("look"), base),
-        camera=decode_camera(node.node("camera")),
-        notes=node.text("notes"),
-        dialogue=node.text("dialogue"),
-        clip_id=node.ident("clip", optional=True),
     )
 
 

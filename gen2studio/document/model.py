@@ -17,6 +17,16 @@ from gen2studio.core.mask_refinement import Refinement
 from gen2studio.core.mask_shape import MaskShape
 from gen2studio.core.media_info import MediaInfo
 from gen2studio.core.records import dataclass
+from gen2studio.document.board_values import (
+    Arrow,
+    CameraFrame,
+    MockUp,
+    PanelLayer,
+    PanelStill,
+    SeedPolicy,
+    ShotSize,
+    SoundCue,
+)
 from gen2studio.document.composition import BlendMode, Subtitle, SubtitleStyle, Transform, Transition
 from gen2studio.document.look import Camera, Look
 
@@ -277,8 +287,9 @@ class Panel:
     id: str
     name: str = ""
     picture: str = ""
-    """Digest of a project image, or empty."""
+    """Digest of a project image, or empty. With ``layers`` it is what they make together on paper."""
     prompt: str = ""
+    """Words for the generator; empty = the action."""
     seconds: Fraction = Fraction(2)
     keep_picture: bool = False
     """True: the picture is the first frame as it is. False: its layout guides the shot (boxes as a skyline)."""
@@ -289,11 +300,32 @@ class Panel:
     dialogue: str = ""
     clip_id: str = ""
     """The timeline clip made from this panel, or empty."""
+    action: str = ""
+    """What happens."""
+    shot_size: ShotSize = ShotSize.NONE
+    layers: tuple[PanelLayer, ...] = ()
+    """What was drawn, bottom first."""
+    reference: str = ""
+    """Digest of a project image that lies under the drawing while one draws, or empty. It is in no result."""
+    reference_opacity: float = 0.5
+    frames: tuple[CameraFrame, ...] = ()
+    """Where the camera starts and ends: two frames, or none. ``camera`` follows them (``board_camera``)."""
+    arrows: tuple[Arrow, ...] = ()
+    mock_up: MockUp | None = None
+    sound: SoundCue | None = None
+    """Dialogue; it starts with the panel."""
+    tapped: Fraction | None = None
+    """Second of the board at which the panel was ended by tapping along, or None: its length was given otherwise."""
+    seed: int = 1
+    """Counts with :attr:`SeedPolicy.OWN`."""
+    stills: tuple[PanelStill, ...] = ()
+    guide: str = ""
+    """Picture of the chosen still: the shot begins with it and has its seed. Empty = none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """A storyboard: panels in order, one look for all of them."""
+    """A storyboard: panels in order, one look for all of them (style images, words, adapters)."""
 
     id: str
     name: str = "Storyboard"
@@ -302,6 +334,11 @@ class Board:
     width: int = 640
     height: int = 384
     rate: Fraction = Fraction(8)
+    seeds: SeedPolicy = SeedPolicy.ONE
+    sequence_id: str = ""
+    """The timeline its clips were laid on last, or empty."""
+    sound: SoundCue | None = None
+    """What is heard under the animatic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,18 @@ from gen2studio.core.mask_refinement import Refinement
 from gen2studio.core.mask_shape import KINDS, OPERATIONS, MaskShape, ShapePoint
 from gen2studio.core.media_info import AudioInfo, ColourTags, MediaInfo, MediaKind
 from gen2studio.document import edits
+from gen2studio.document.board_values import (
+    Arrow,
+    ArrowKind,
+    CameraFrame,
+    LayerBlend,
+    MockUp,
+    PanelLayer,
+    PanelStill,
+    SeedPolicy,
+    ShotSize,
+    SoundCue,
+)
 from gen2studio.document.look import (
     AdapterUse,
     Camera,
@@ -181,6 +193,10 @@ infos = st.builds(
 _crop = st.tuples(_floats(0, 1), _floats(0, 1), _floats(0.01, 1), _floats(0.01, 1))
 _seconds = st.fractions(min_value=Fraction(1, 100), max_value=100, max_denominator=1001)
 
+_points = st.tuples(_floats(-1, 2), _floats(-1, 2))
+_frames = st.builds(CameraFrame, x=_floats(-1, 2), y=_floats(-1, 2), width=_floats(0.05, 2), angle=_floats(-180, 180))
+_cues = st.builds(SoundCue, media_id=_ids("media"), start=_seconds, gain_db=_floats(-60, 24))
+
 boards = st.builds(
     Board,
     id=_ids("board"),
@@ -200,6 +216,34 @@ boards = st.builds(
             notes=_text,
             dialogue=_text,
             clip_id=st.just("") | _ids("clip"),
+            action=_text,
+            shot_size=st.sampled_from(ShotSize),
+            layers=st.lists(
+                st.builds(
+                    PanelLayer,
+                    id=_ids("layer"),
+                    name=_text,
+                    picture=st.just("") | _digest64,
+                    visible=st.booleans(),
+                    opacity=_floats(0, 1),
+                    blend=st.sampled_from(LayerBlend),
+                ),
+                max_size=2,
+                unique_by=lambda layer: layer.id,
+            ).map(tuple),
+            reference=st.just("") | _digest64,
+            reference_opacity=_floats(0, 1),
+            frames=st.just(()) | st.tuples(_frames, _frames),
+            arrows=st.lists(
+                st.builds(Arrow, kind=st.sampled_from(ArrowKind), start=_points, end=_points), max_size=2
+            ).map(tuple),
+            mock_up=st.none()
+            | st.builds(MockUp, media_id=_ids("media"), start=_seconds, stop=_seconds.map(lambda s: s + 100)),
+            sound=st.none() | _cues,
+            tapped=st.none() | _seconds,
+            seed=st.integers(0, 2**63),
+            stills=st.lists(st.builds(PanelStill, picture=_digest64, seed=st.integers(0, 9)), max_size=2).map(tuple),
+            guide=st.just("") | _digest64,
         ),
         max_size=2,
         unique_by=lambda panel: panel.id,
@@ -207,6 +251,9 @@ boards = st.builds(
     width=st.integers(2, 4096),
     height=st.integers(2, 4096),
     rate=_seconds,
+    seeds=st.sampled_from(SeedPolicy),
+    sequence_id=st.just("") | _ids("seq"),
+    sound=st.none() | _cues,
 )
 
 training_sets = st.builds(
