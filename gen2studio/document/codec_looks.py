@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gen2studio.core.curve import Curve
+from gen2studio.document.codec_curves import decode_curve, encode_curve
 from gen2studio.document.codec_masks import decode_raster, encode_raster
 from gen2studio.document.codec_paths import load_path, store_path
 from gen2studio.document.codec_reader import SIDE, Node, complain
 from gen2studio.document.look import (
+    KEYED,
     AdapterUse,
     Camera,
     Controls,
@@ -98,6 +101,7 @@ def encode_look(look: Look, base: Path | None = None) -> Json:
         "layout": look.layout,
         # Written where there is one: files from before there was outpainting need no other form.
         **({"outpaint": [getattr(look.outpaint, side) for side in _SIDES]} if look.outpaint.adds else {}),
+        **({"curves": {name: encode_curve(curve) for name, curve in look.curves}} if look.curves else {}),
         **({"parts": [_encode_part(part, base) for part in look.parts]} if look.parts else {}),
     }
 
@@ -158,7 +162,21 @@ def decode_look(node: Node, base: Path | None = None) -> Look:
         ),
         layout=node.hexadecimal("layout", 64, optional=True),
         outpaint=_outpaint(node),
+        curves=_curves(node),
         parts=_parts(node, base),
+    )
+
+
+def _curves(node: Node) -> tuple[tuple[str, Curve], ...]:
+    if node.raw("curves", None) is None:
+        return ()
+    written = node.node("curves")
+    if set(written.data) - set(KEYED):
+        complain(written.where, "names a slider that has no keys")
+    return tuple(
+        (name, decode_curve(written.data[name], *limits, f"the {name} of {written.where}"))
+        for name, limits in KEYED.items()
+        if name in written.data
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import field
+from dataclasses import field, replace
+from typing import Any
 
+from gen2studio.core.curve import Curve
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.records import dataclass
 
@@ -92,6 +94,17 @@ class Controls:
     """0…10: general motion of generated shots; 5 = as the model likes it, 0 nearly still."""
     control_scale: float = 1.0
     """0…2: how strictly a structure control (depth, edges, flow) is followed."""
+
+
+KEYED: dict[str, tuple[float, float]] = {
+    "strength": (0.0, 1.0),
+    "structure": (0.0, 7.0),
+    "style_weight": (0.0, 2.0),
+    "control_scale": (0.0, 2.0),
+    "feather": (0.0, 100.0),
+    "grow": (-100.0, 100.0),
+}
+"""The sliders that may have keys, in the order in which they are listed, with the lowest and highest value of a key."""
 
 
 class StructureSource(enum.Enum):
@@ -229,6 +242,9 @@ class Look:
     """Digest of a mock-up or sketch whose layout a generated shot follows (boxes as a skyline), or empty."""
     outpaint: Outpaint = field(default_factory=Outpaint)
     """While it adds room the footage is reframed, not restyled: only the room around it is drawn."""
+    curves: tuple[tuple[str, Curve], ...] = ()
+    """The sliders of :data:`KEYED` that have keys, as (name, curve on media frames) in the order of that table. Such a
+    slider's number in ``controls`` counts nowhere; change them with :meth:`with_curve`."""
     parts: tuple[LookPart, ...] = ()
     """Looks by mask object. While any is enabled one run makes them all, each inside its own matte, and the look's own
     style counts nowhere; where objects overlap the upper one in the list has the pixels."""
@@ -237,3 +253,34 @@ class Look:
     def by_object(self) -> bool:
         """Whether objects have looks of their own."""
         return any(part.enabled for part in self.parts)
+
+    def curve(self, name: str) -> Curve:
+        """A slider of :data:`KEYED` over media frames: its keys, or the one number it has everywhere (−1 for a strength
+        that is left to the generator)."""
+        found = next((curve for known, curve in self.curves if known == name), None)
+        return found if found is not None else Curve(float(getattr(self.controls, name)))
+
+    def with_curve(self, name: str, curve: Curve) -> Look:
+        """With this slider as ``curve`` says: keyed, or one number again. Values are kept in the range of
+        :data:`KEYED`. Raises KeyError for a slider that can't have keys."""
+        low, high = KEYED[name]
+        others = {known: old for known, old in self.curves if known != name}
+        if not curve.keys:
+            value = curve.value if name == "strength" and curve.value < 0 else min(max(curve.value, low), high)
+            fixed: Any = round(value) if name == "grow" else value
+            return replace(self, curves=_in_order(others), controls=replace(self.controls, **{name: fixed}))
+        keys = tuple(replace(key, value=min(max(key.value, low), high)) for key in curve.keys)
+        return replace(self, curves=_in_order({**others, name: Curve(curve.value, keys)}))
+
+    def controls_at(self, frame: int) -> Controls:
+        """The sliders as they stand on a media frame."""
+        if not self.curves:
+            return self.controls
+        here: dict[str, Any] = {name: curve.at(frame) for name, curve in self.curves}
+        if "grow" in here:
+            here["grow"] = round(here["grow"])
+        return replace(self.controls, **here)
+
+
+def _in_order(curves: dict[str, Curve]) -> tuple[tuple[str, Curve], ...]:
+    return tuple((name, curves[name]) for name in KEYED if name in curves)

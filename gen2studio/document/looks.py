@@ -75,9 +75,17 @@ def map_looks(document: Document, change: Callable[[Look], Look]) -> Document:
 
 def without_footage(look: Look) -> Look:
     """The look without what belongs to one clip's footage or shot: keys, mask objects and their looks, motion, depth
-    pass, layout, and the room around it."""
+    pass, layout, the room around it, and the sliders' keys on its frames."""
     return replace(
-        look, keys=(), mask_objects=(), motion_regions=(), depth_pass=None, layout="", outpaint=Outpaint(), parts=()
+        look,
+        keys=(),
+        mask_objects=(),
+        motion_regions=(),
+        depth_pass=None,
+        layout="",
+        outpaint=Outpaint(),
+        curves=(),
+        parts=(),
     )
 
 
@@ -91,6 +99,7 @@ def shared_look(look: Look, own: Look) -> Look:
         depth_pass=own.depth_pass,
         layout=own.layout,
         outpaint=own.outpaint,
+        curves=own.curves,
         parts=own.parts,
     )
 
