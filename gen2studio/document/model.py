@@ -266,6 +266,8 @@ class Sequence:
     subtitles: tuple[Subtitle, ...] = ()
     """Sorted by start; never overlapping."""
     subtitle_style: SubtitleStyle = field(default_factory=SubtitleStyle)
+    limiter: bool = False
+    """Whether the sum of its sound is held below −1 dBTP."""
 
     @property
     def duration(self) -> int:
