@@ -41,6 +41,8 @@ class TimelineEditing(QObject):
         self._clipboard: ClipboardClips | None = None
         self.still_seconds = edits.STILL_SECONDS
         """How long a still becomes on the timeline."""
+        self.marked: Callable[[MediaItem], tuple[Fraction, Fraction] | None] = lambda _item: None
+        """Media seconds [in, out) that the artist marked of a file in the source viewer: what a drag of it means."""
 
     # -- applying ----------------------------------------------------------------------------------------------------
 
@@ -148,7 +150,9 @@ class TimelineEditing(QObject):
             audio = track.id if track is not None and track.kind is TrackKind.AUDIO else ""
             at, new = frame, []
             for item in items:
-                source = (Fraction(0), self.still_seconds) if item.info.kind is MediaKind.STILL else None
+                source = self.marked(item)
+                if source is None and item.info.kind is MediaKind.STILL:
+                    source = (Fraction(0), self.still_seconds)
                 if collision is None:
                     placed = edits.append_media(sequence, item, video_track=video, audio_track=audio, source=source)
                 else:
@@ -178,7 +182,7 @@ class TimelineEditing(QObject):
 
         def change(document: Document) -> Document:
             if document.sequence is None:
-                document = sequences.add_sequence(document, self._sequence_for(items[0]))
+                document = sequences.add_sequence(document, self.sequence_for(items[0]))
             assert document.sequence is not None
             edit = self.media_edit([i.id for i in items], target, at, collision)
             sequence, ids = edit(document.sequence)
@@ -198,7 +202,7 @@ class TimelineEditing(QObject):
         return done
 
     @staticmethod
-    def _sequence_for(item: MediaItem) -> Sequence:
+    def sequence_for(item: MediaItem) -> Sequence:
         """A sequence with the size and rate of the first media put on it; 1920×1080 at 25 without a picture."""
         info = item.info
         return edits.new_sequence("Sequence 1", info.rate or Fraction(25), info.width or 1920, info.height or 1080)
