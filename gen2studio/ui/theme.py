@@ -15,6 +15,9 @@ from gen2studio.core.paths import resources_dir
 SPACING = 6
 """Base distance in device-independent pixels; margins and gaps are multiples of it."""
 
+LABELS = ("amber", "orange", "red", "pink", "violet", "blue", "cyan", "green", "grey")
+"""What markers and labels may be coloured: names for :func:`label`."""
+
 _ICON_SIZE = 40
 
 
@@ -30,6 +33,11 @@ def colour(name: str, alpha: int = 255) -> QColor:
     value = QColor(tokens()[name])
     value.setAlpha(alpha)
     return value
+
+
+def label(name: str, alpha: int = 255) -> QColor:
+    """The colour of a label; a name that the theme does not have (another program's project) is amber."""
+    return colour(f"label_{name if name in LABELS else 'amber'}", alpha)
 
 
 @functools.cache

@@ -1,0 +1,150 @@
+"""What a clip says of its own picture and sound: opacity, volume, pan, transform, blending, fades, reverse and freeze.
+
+Pure edits ``Sequence → Sequence`` that raise :class:`~gen2studio.core.errors.EditRefused` on locked tracks, like those
+of :mod:`gen2studio.document.edits`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import NamedTuple
+
+from gen2studio.core.curve import Curve, CurveKey
+from gen2studio.core.errors import EditRefused
+from gen2studio.document.composition import BlendMode, Transform
+from gen2studio.document.draft import Draft, tracks_of
+from gen2studio.document.model import Clip, Sequence
+
+
+class CurveLimits(NamedTuple):
+    """The lowest and the highest value of a clip's curve, and what it is when nobody touched it."""
+
+    low: float
+    high: float
+    default: float = 0.0
+
+
+SOUND_CURVES: dict[str, CurveLimits] = {"volume": CurveLimits(-96, 24), "pan": CurveLimits(-1, 1)}
+PICTURE_CURVES: dict[str, CurveLimits] = {
+    "opacity": CurveLimits(0, 1, 1),
+    "transform.x": CurveLimits(-16, 16),
+    "transform.y": CurveLimits(-16, 16),
+    "transform.scale": CurveLimits(0, 64, 1),
+    "transform.stretch": CurveLimits(0.02, 50, 1),
+    "transform.rotation": CurveLimits(-36000, 36000),
+    "transform.anchor_x": CurveLimits(-8, 8),
+    "transform.anchor_y": CurveLimits(-8, 8),
+    "transform.crop_left": CurveLimits(0, 1),
+    "transform.crop_right": CurveLimits(0, 1),
+    "transform.crop_top": CurveLimits(0, 1),
+    "transform.crop_bottom": CurveLimits(0, 1),
+}
+CURVES: dict[str, CurveLimits] = SOUND_CURVES | PICTURE_CURVES
+"""Every curve of a clip by name, in the order in which they are listed."""
+
+
+def curve_of(clip: Clip, name: str) -> Curve:
+    """A curve of :data:`CURVES`. Raises KeyError for another name."""
+    if name not in CURVES:
+        raise KeyError(name)
+    owner, _, field = name.rpartition(".")
+    return getattr(clip.transform if owner else clip, field)
+
+
+def with_curve(clip: Clip, name: str, curve: Curve) -> Clip:
+    """The clip with another curve, whose values are kept inside :data:`CURVES`. Raises KeyError for another name, and
+    EditRefused for a value that is no number."""
+    curve = _within(curve, CURVES[name])
+    owner, _, field = name.rpartition(".")
+    if owner:
+        return replace(clip, transform=replace(clip.transform, **{field: curve}))
+    return replace(clip, **{field: curve})
+
+
+def _within(curve: Curve, limits: CurveLimits) -> Curve:
+    values = (curve.value, *(key.value for key in curve.keys))
+    if not all(map(math.isfinite, values)):
+        raise EditRefused("That is not a number.", "Enter a number.")
+    if limits.low <= min(values) and max(values) <= limits.high:
+        return curve
+
+    def kept(value: float) -> float:
+        return min(max(value, limits.low), limits.high)
+
+    keys = tuple(CurveKey(k.frame, kept(k.value), k.ease, k.in_handle, k.out_handle) for k in curve.keys)
+    return Curve(kept(curve.value), keys)
+
+
+def change(sequence: Sequence, clip_ids: Collection[str], edit: Callable[[Clip], Clip]) -> Sequence:
+    """``edit`` made on each of the clips. It must leave their positions alone. Raises EditRefused."""
+    draft = Draft(sequence)
+    for track_id, clips in tracks_of(sequence, clip_ids).items():
+        for clip in clips:
+            changed = edit(clip)
+            if changed != clip:
+                draft.swap(track_id, changed)
+    return draft.result()
+
+
+def set_curve(sequence: Sequence, clip_ids: Collection[str], name: str, curve: Curve) -> Sequence:
+    """Give clips one curve of :data:`CURVES`, its frames counted from each clip's head."""
+    return change(sequence, clip_ids, lambda clip: with_curve(clip, name, curve))
+
+
+def set_value(sequence: Sequence, clip_ids: Collection[str], name: str, frame: int, value: float) -> Sequence:
+    """A curve's value at sequence ``frame``: everywhere on a clip without keys, else by a key there."""
+    return change(
+        sequence,
+        clip_ids,
+        lambda clip: with_curve(clip, name, curve_of(clip, name).with_value(frame - clip.start, value)),
+    )
+
+
+def set_transform(sequence: Sequence, clip_ids: Collection[str], transform: Transform) -> Sequence:
+    """Give clips a whole transform."""
+    return change(sequence, clip_ids, lambda clip: replace(clip, transform=transform))
+
+
+def set_flip(
+    sequence: Sequence, clip_ids: Collection[str], *, horizontal: bool | None = None, vertical: bool | None = None
+) -> Sequence:
+    """Mirror pictures; None leaves that direction as it is."""
+
+    def flipped(clip: Clip) -> Clip:
+        was = clip.transform
+        new = replace(
+            was,
+            flip_horizontal=was.flip_horizontal if horizontal is None else horizontal,
+            flip_vertical=was.flip_vertical if vertical is None else vertical,
+        )
+        return replace(clip, transform=new)
+
+    return change(sequence, clip_ids, flipped)
+
+
+def set_blend(sequence: Sequence, clip_ids: Collection[str], blend: BlendMode) -> Sequence:
+    """How pictures are laid over what lies below."""
+    return change(sequence, clip_ids, lambda clip: replace(clip, blend=blend))
+
+
+def set_fades(
+    sequence: Sequence, clip_ids: Collection[str], *, fade_in: int | None = None, fade_out: int | None = None
+) -> Sequence:
+    """Lengths of fades in frames, at most what the clip leaves beside its other fade; None leaves one as it is."""
+
+    def faded(clip: Clip) -> Clip:
+        head, tail = clip.fade_in, clip.fade_out
+        if fade_in is not None:
+            head = min(max(fade_in, 0), clip.duration - tail)
+        if fade_out is not None:
+            tail = min(max(fade_out, 0), clip.duration - head)
+        return replace(clip, fade_in=max(head, 0), fade_out=max(tail, 0))
+
+    return change(sequence, clip_ids, faded)
+
+
+def set_keep_pitch(sequence: Sequence, clip_ids: Collection[str], keep: bool) -> Sequence:
+    """Whether sound at another speed keeps its pitch."""
+    return change(sequence, clip_ids, lambda clip: replace(clip, keep_pitch=keep))
