@@ -54,6 +54,8 @@ class Player(QObject):
         self._audio: AudioOutput | None = None
         self._token = 0
         self._loop = False
+        self._part: tuple[int, int, int, bool] | None = None
+        """(first, stop, rest, loop) of :meth:`play_range`."""
         self._volume = 1.0
         self._dropped = 0
         self._held = False
@@ -145,6 +147,18 @@ class Player(QObject):
         """K released."""
         self._held = False
 
+    def play_range(self, first: int, stop: int, *, rest: int | None = None, loop: bool = False) -> None:
+        """Play frames [first, stop) once, or over and over with ``loop``; stopped, the playhead goes to ``rest`` where
+        one is given."""
+        self.stop()
+        sequence = self._session.sequence
+        end = sequence.duration if sequence else 0
+        first, stop = max(0, first), min(end, stop)
+        if first < stop:
+            self._part = (first, stop, stop - 1 if rest is None else rest, loop)
+            self._move(first)
+            self._session.set_shuttle(1.0)
+
     def stop(self) -> None:
         self._session.set_shuttle(0.0)
 
@@ -171,6 +185,8 @@ class Player(QObject):
         if sequence is None:
             return 0, 0
         first, stop = 0, sequence.duration
+        if self._part is not None:
+            return min(self._part[0], stop), min(self._part[1], stop)
         if self._loop:
             first = min(sequence.in_point or 0, max(0, stop - 1))
             stop = min(stop, sequence.out_point if sequence.out_point is not None else stop)
@@ -183,6 +199,9 @@ class Player(QObject):
             if self._audio is not None:
                 self._audio.halt()
             self._speed = 0.0
+            if self._part is not None:
+                rest, self._part = self._part[2], None
+                self._move(rest)
         elif not self._start(speed):
             self._session.set_shuttle(0.0)
             return
@@ -262,7 +281,7 @@ class Player(QObject):
 
     def _on_end(self, first: int, stop: int) -> None:
         forwards = self._speed > 0
-        if self._loop:
+        if self._part[3] if self._part is not None else self._loop:
             frame = first if forwards else stop - 1
             self._move(frame)
             self._aim(frame)
