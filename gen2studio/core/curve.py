@@ -92,9 +92,47 @@ class Curve:
             tuple(CurveKey(k.frame + frames, k.value, k.ease, k.in_handle, k.out_handle) for k in self.keys),
         )
 
+    def scaled(self, factor: float) -> Curve:
+        """Every key at ``factor`` (> 0) times its frame, as when the owner plays slower; of keys that fall together the
+        later one stays."""
+        if factor == 1 or not self.keys:
+            return self
+        moved = {round(k.frame * factor): k for k in self.keys}
+        return Curve(
+            self.value,
+            tuple(
+                CurveKey(frame, k.value, k.ease, _stretched(k.in_handle, factor), _stretched(k.out_handle, factor))
+                for frame, k in sorted(moved.items())
+            ),
+        )
+
+    def mirrored(self, last: int) -> Curve:
+        """Backwards: what was at frame ``f`` is at ``last − f``."""
+        if not self.keys:
+            return self
+        eases = [Ease.LINEAR, *(key.ease for key in self.keys)]
+        keys = [
+            CurveKey(last - k.frame, k.value, ease, _turned(k.out_handle), _turned(k.in_handle))
+            for k, ease in zip(self.keys, eases, strict=False)
+        ]
+        return Curve(self.value, tuple(reversed(keys)))
+
     def _ease_at(self, frame: int) -> Ease:
         before = [key for key in self.keys if key.frame <= frame]
         return before[-1].ease if before else Ease.LINEAR
+
+
+def _stretched(handle: tuple[float, float], factor: float) -> tuple[float, float]:
+    return (handle[0] * factor, handle[1])
+
+
+def _turned(handle: tuple[float, float]) -> tuple[float, float]:
+    return (-handle[0] if handle[0] else 0.0, handle[1])
+
+
+AT_ZERO = Curve()
+"""The curve of a value that rests at 0; shared, so that it can be told by identity."""
+AT_ONE = Curve(1.0)
 
 
 def _bezier(left: CurveKey, right: CurveKey, part: float) -> float:

@@ -10,11 +10,13 @@ from typing import Any, Protocol, TypeVar
 from gen2studio.core.frozen import frozen_map
 from gen2studio.document import codec_masks as mattes
 from gen2studio.document import codec_parts as parts
+from gen2studio.document import codec_timeline as timelines
 from gen2studio.document.codec_boards import decode_board, encode_board
 from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_reader import Node, complain, parse_json
 from gen2studio.document.migrations import VERSION, migrate
-from gen2studio.document.model import Document
+from gen2studio.document.model import Document, MediaItem, Sequence
+from gen2studio.document.nesting import holds_itself
 
 
 class _WithId(Protocol):
@@ -35,7 +37,7 @@ def encode(document: Document, base: Path | None) -> dict[str, Any]:
         "active_sequence": document.active_sequence,
         "default_look": encode_look(document.default_look, base),
         "media": [parts.encode_media(item, base) for item in document.media.values()],
-        "sequences": [parts.encode_sequence(sequence, base) for sequence in document.sequences.values()],
+        "sequences": [timelines.encode_sequence(sequence, base) for sequence in document.sequences.values()],
         "masks": [mattes.encode_mask(mask) for mask in document.masks.values()],
         "takes": [parts.encode_take(take, base) for take in document.takes.values()],
         "boards": [encode_board(board, base) for board in document.boards.values()],
@@ -53,8 +55,9 @@ def decode(data: dict[str, Any], base: Path | None) -> Document:
         if take.media_id in media
     }
     sequences = _by_id(
-        (parts.decode_sequence(n, media, takes, base) for n in root.nodes("sequences", "sequence")), "sequences"
+        (timelines.decode_sequence(n, media, takes, base) for n in root.nodes("sequences", "sequence")), "sequences"
     )
+    _check_nesting(media, sequences)
     masks = _by_id((mattes.decode_mask(n) for n in root.nodes("masks", "mask")), "masks")
     for mask in masks.values():
         if mask.media_id not in media:
@@ -97,3 +100,12 @@ def _by_id(items: Iterable[T], what: str) -> dict[str, T]:
             complain(f"one of its {what}", "uses an id twice")
         found[item.id] = item
     return found
+
+
+def _check_nesting(media: dict[str, MediaItem], sequences: dict[str, Sequence]) -> None:
+    """Every nested timeline is in the project, and none holds itself."""
+    for item in media.values():
+        if item.nested and item.nested not in sequences:
+            complain(f"media {item.name}", "is a timeline that the project does not have")
+    if holds_itself(media, sequences.values()):
+        complain("one of its timelines", "holds itself")

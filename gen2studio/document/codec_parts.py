@@ -1,8 +1,7 @@
-"""JSON forms of the parts of a document: media, timelines, takes, training sets. Each pair is lossless."""
+"""JSON forms of the parts of a document: media, takes, training sets. Each pair is lossless."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,17 @@ from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_paths import load_path, store_path
 from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_text, integer, pair
 from gen2studio.document.model import (
-    Clip,
     Lead,
-    Marker,
     MediaItem,
-    Sequence,
     Shot,
     Take,
-    Track,
-    TrackKind,
     TrainingImage,
     TrainingSet,
 )
 
 Json = dict[str, Any]
+
+PROXIES = ("auto", "always", "never")
 
 
 # -- media -----------------------------------------------------------------------------------------------------------
@@ -36,21 +32,33 @@ def encode_media(item: MediaItem, base: Path | None) -> Json:
     return {
         "id": item.id,
         "name": item.name,
-        "path": store_path(item.path, base),
+        "path": store_path(item.path, base) if item.path else "",
         "fingerprint": item.fingerprint,
         "info": encode_info(item.info),
         "shot": shot and _encode_shot(shot),
+        # Written where they are: files from before there were nested timelines and proxies need no other form.
+        **({"nested": item.nested} if item.nested else {}),
+        **({"proxy": item.proxy} if item.proxy != "auto" else {}),
     }
 
 
 def decode_media(node: Node, base: Path | None) -> MediaItem:
+    nested = node.ident("nested", optional=True)
+    path = node.text("path")
+    proxy = node.text("proxy", "auto", limit=16)
+    if proxy not in PROXIES:
+        complain(node.where, "has an unknown proxy")
+    if nested and path:
+        complain(node.where, "is a timeline and a file")
     return MediaItem(
         id=node.ident("id"),
         name=node.text("name"),
-        path=load_path(node.text("path"), base, node.where),
+        path="" if nested else load_path(path, base, node.where),
         fingerprint=node.word("fingerprint"),
         info=decode_info(node.node("info")),
         shot=None if node.raw("shot") is None else _shot(node.node("shot")),
+        nested=nested,
+        proxy=proxy,
     )
 
 
@@ -156,151 +164,6 @@ def decode_info(node: Node) -> MediaInfo:
     )
 
 
-# -- timelines -------------------------------------------------------------------------------------------------------
-
-
-def encode_clip(clip: Clip, base: Path | None = None) -> Json:
-    return {
-        "id": clip.id,
-        "media": clip.media_id,
-        "name": clip.name,
-        "start": clip.start,
-        "duration": clip.duration,
-        "in": fraction_text(clip.source_in),
-        "speed": fraction_text(clip.speed),
-        "link": clip.link,
-        "enabled": clip.enabled,
-        "gain_db": clip.gain_db,
-        "look": None if clip.look is None else encode_look(clip.look, base),
-        "takes": list(clip.takes),
-        "active_take": clip.active_take,
-    }
-
-
-def decode_clip(
-    node: Node, media: Collection[str] | None, takes: Collection[str] | None, base: Path | None = None
-) -> Clip:
-    media_id = node.ident("media")
-    if media is not None and media_id not in media:
-        complain(node.where, "shows media that the project does not have")
-    speed = node.fraction("speed")
-    if speed <= 0:
-        complain(node.where, "has a speed out of range")
-    listed = node.idents("takes")
-    active = node.ident("active_take", optional=True)
-    if takes is not None:
-        # Takes are results: one that was lost is left out, the clip stays.
-        listed = tuple(i for i in listed if i in takes)
-        active = active if active in takes else ""
-    return Clip(
-        id=node.ident("id"),
-        media_id=media_id,
-        name=node.text("name"),
-        start=node.integer("start"),
-        duration=node.integer("duration", 1),
-        source_in=node.fraction("in"),
-        speed=speed,
-        link=node.ident("link", optional=True),
-        enabled=node.flag("enabled"),
-        gain_db=node.number("gain_db", -1000, 1000),
-        look=None if node.raw("look") is None else decode_look(node.node("look"), base),
-        takes=listed,
-        active_take=active,
-    )
-
-
-def encode_track(track: Track, base: Path | None = None) -> Json:
-    return {
-        "id": track.id,
-        "kind": track.kind.value,
-        "name": track.name,
-        "locked": track.locked,
-        "muted": track.muted,
-        "height": track.height,
-        "clips": [encode_clip(clip, base) for clip in track.clips],
-    }
-
-
-def decode_track(
-    node: Node, media: Collection[str] | None, takes: Collection[str] | None, base: Path | None = None
-) -> Track:
-    name = node.text("name")
-    clips = tuple(decode_clip(n, media, takes, base) for n in node.nodes("clips", "clip"))
-    cursor = 0
-    for clip in clips:
-        if clip.start < cursor:
-            complain(node.where, f"has clips that overlap at frame {clip.start}")
-        cursor = clip.end
-    return Track(
-        id=node.ident("id"),
-        kind=node.choice("kind", TrackKind),
-        name=name,
-        clips=clips,
-        locked=node.flag("locked"),
-        muted=node.flag("muted"),
-        height=node.integer("height", 1, 4096),
-    )
-
-
-def encode_sequence_head(sequence: Sequence) -> Json:
-    """Everything of a sequence but its tracks; ``tracks`` lists their ids."""
-    return {
-        "id": sequence.id,
-        "name": sequence.name,
-        "rate": fraction_text(sequence.rate),
-        "size": [sequence.width, sequence.height],
-        "sample_rate": sequence.sample_rate,
-        "markers": [
-            {"id": m.id, "frame": m.frame, "name": m.name, "note": m.note, "colour": m.colour} for m in sequence.markers
-        ],
-        "in": sequence.in_point,
-        "out": sequence.out_point,
-        "tracks": [track.id for track in sequence.tracks],
-    }
-
-
-def encode_sequence(sequence: Sequence, base: Path | None = None) -> Json:
-    return {**encode_sequence_head(sequence), "tracks": [encode_track(track, base) for track in sequence.tracks]}
-
-
-def decode_sequence_head(node: Node, tracks: Iterable[Track]) -> Sequence:
-    width, height = pair(node, "size")
-    rate = node.fraction("rate")
-    if not Fraction(1, 1000) <= rate <= 1000 or not width or not height:
-        complain(node.where, "has a rate or size out of range")
-    found = Sequence(
-        id=node.ident("id"),
-        name=node.text("name"),
-        rate=rate,
-        width=width,
-        height=height,
-        sample_rate=node.integer("sample_rate", 1000, 1 << 20),
-        tracks=tuple(tracks),
-        markers=tuple(
-            Marker(
-                id=n.ident("id"),
-                frame=n.integer("frame"),
-                name=n.text("name"),
-                note=n.text("note"),
-                colour=n.text("colour", limit=64),
-            )
-            for n in node.nodes("markers", "marker")
-        ),
-        in_point=node.optional_integer("in"),
-        out_point=node.optional_integer("out"),
-    )
-    ids = [t.id for t in found.tracks] + [c.id for t in found.tracks for c in t.clips]
-    if len(set(ids)) != len(ids):
-        complain(node.where, "uses one id twice")
-    return found
-
-
-def decode_sequence(
-    node: Node, media: Collection[str] | None, takes: Collection[str] | None, base: Path | None = None
-) -> Sequence:
-    return decode_sequence_head(node, [decode_track(n, media, takes, base) for n in node.nodes("tracks", "track")])
-
-
 # -- takes -----------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +183,7 @@ def encode_take(take: Take, base: Path | None = None) -> Json:
         "rating": take.rating,
         "flicker": take.flicker,
         "drift": take.drift,
+        **({"pinned": True} if take.pinned else {}),
     }
 
 
@@ -349,6 +213,7 @@ def decode_take(node: Node, base: Path | None = None) -> Take:
         rating=node.integer("rating", -1, 5),
         flicker=node.optional_number("flicker", -1e12, 1e12),
         drift=node.optional_number("drift", -1e12, 1e12),
+        pinned=node.flag("pinned", default=False),
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import field
 
-from gen2studio.core.curve import Curve
+from gen2studio.core.curve import AT_ONE, AT_ZERO, Curve
 from gen2studio.core.records import dataclass
 
 
@@ -26,10 +25,6 @@ class BlendMode(enum.Enum):
     LUMINOSITY = "luminosity"
 
 
-def _one() -> Curve:
-    return Curve(1.0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
     """Where a clip's picture lies in the frame. It starts fitted and centred; curves count frames from the clip's head.
@@ -37,26 +32,30 @@ class Transform:
     Applied in this order: crop (of the picture), scale and rotation about the anchor, position.
     """
 
-    x: Curve = field(default_factory=Curve)
+    x: Curve = AT_ZERO
     """Widths of the sequence's frame to the right, 0 = centred."""
-    y: Curve = field(default_factory=Curve)
+    y: Curve = AT_ZERO
     """Heights of the frame downwards."""
-    scale: Curve = field(default_factory=_one)
+    scale: Curve = AT_ONE
     """1 = as large as fits."""
-    stretch: Curve = field(default_factory=_one)
+    stretch: Curve = AT_ONE
     """Width against height, 1 = as the picture is."""
-    rotation: Curve = field(default_factory=Curve)
+    rotation: Curve = AT_ZERO
     """Degrees, clockwise."""
-    anchor_x: Curve = field(default_factory=Curve)
+    anchor_x: Curve = AT_ZERO
     """Widths of the picture from its centre."""
-    anchor_y: Curve = field(default_factory=Curve)
-    crop_left: Curve = field(default_factory=Curve)
+    anchor_y: Curve = AT_ZERO
+    crop_left: Curve = AT_ZERO
     """Parts of the picture's width, 0…1."""
-    crop_right: Curve = field(default_factory=Curve)
-    crop_top: Curve = field(default_factory=Curve)
-    crop_bottom: Curve = field(default_factory=Curve)
+    crop_right: Curve = AT_ZERO
+    crop_top: Curve = AT_ZERO
+    crop_bottom: Curve = AT_ZERO
     flip_horizontal: bool = False
     flip_vertical: bool = False
+
+
+PLAIN = Transform()
+"""Fitted and centred; shared, so that it can be told by identity."""
 
 
 class TransitionKind(enum.Enum):
@@ -128,3 +127,6 @@ class SubtitleStyle:
     place: float = 0.92
     """Where the last line's foot lies, of the frame's height."""
     shown: bool = True
+
+
+PLAIN_STYLE = SubtitleStyle()

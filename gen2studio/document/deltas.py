@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from gen2studio.document import codec
 from gen2studio.document import codec_masks as mattes
 from gen2studio.document import codec_parts as parts
+from gen2studio.document import codec_timeline as timelines
 from gen2studio.document.codec_boards import encode_board
 from gen2studio.document.codec_looks import encode_look
 from gen2studio.document.codec_reader import complain
@@ -37,13 +38,13 @@ def difference(old: Document, new: Document) -> Json:
         record["head"] = head
     _mapping(record, "media", old.media, new.media, _encode_media)
     _mapping(record, "takes", old.takes, new.takes, parts.encode_take)
-    _mapping(record, "sequences", old.sequences, new.sequences, parts.encode_sequence_head)
+    _mapping(record, "sequences", old.sequences, new.sequences, timelines.encode_sequence_head)
     _mapping(record, "boards", old.boards, new.boards, encode_board)
     _mapping(record, "training_sets", old.training_sets, new.training_sets, parts.encode_training_set)
     _mapping(record, "masks", old.masks, new.masks, mattes.encode_mask_head)
     known = {track.id: track for sequence in old.sequences.values() for track in sequence.tracks}
     tracks = [
-        parts.encode_track(track)
+        timelines.encode_track(track)
         for key, sequence in new.sequences.items()
         if old.sequences.get(key) is not sequence
         for track in sequence.tracks

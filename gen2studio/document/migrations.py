@@ -12,7 +12,7 @@ from typing import Any
 from gen2studio.core.errors import ProjectError
 from gen2studio.document.codec_reader import Node, complain
 
-VERSION = 3
+VERSION = 4
 
 Json = dict[str, Any]
 
@@ -104,7 +104,13 @@ def _from_2(data: Json) -> Json:
     return data
 
 
-MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0, 1: _from_1, 2: _from_2}
+def _from_3(data: Json) -> Json:
+    """Version 3 wrote every value of a clip; clips could be neither blended, moved in the frame, turned round nor joined
+    by transitions. All it wrote is read as before, and what it did not write is as on a new clip."""
+    return data
+
+
+MIGRATIONS: dict[int, Callable[[Json], Json]] = {0: _from_0, 1: _from_1, 2: _from_2, 3: _from_3}
 """Version → the step to the next one."""
 
 

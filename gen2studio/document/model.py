@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from fractions import Fraction
 
-from gen2studio.core.curve import Curve
+from gen2studio.core.curve import AT_ONE, AT_ZERO, Curve
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.mask_refinement import Refinement
@@ -27,7 +27,15 @@ from gen2studio.document.board_values import (
     ShotSize,
     SoundCue,
 )
-from gen2studio.document.composition import BlendMode, Subtitle, SubtitleStyle, Transform, Transition
+from gen2studio.document.composition import (
+    PLAIN,
+    PLAIN_STYLE,
+    BlendMode,
+    Subtitle,
+    SubtitleStyle,
+    Transform,
+    Transition,
+)
 from gen2studio.document.look import Camera, Look
 
 
@@ -186,14 +194,14 @@ class Clip:
     """Clips that share a non-empty group are selected and moved together; each is trimmed for itself."""
     enabled: bool = True
     gain_db: float = 0.0
-    volume: Curve = field(default_factory=Curve)
+    volume: Curve = AT_ZERO
     """Automation in dB on top of ``gain_db``; −96 and below is silence. Curves count frames from the clip's head."""
-    pan: Curve = field(default_factory=Curve)
+    pan: Curve = AT_ZERO
     """−1 left … 1 right."""
-    opacity: Curve = field(default_factory=lambda: Curve(1.0))
+    opacity: Curve = AT_ONE
     """0…1."""
     blend: BlendMode = BlendMode.NORMAL
-    transform: Transform = field(default_factory=Transform)
+    transform: Transform = PLAIN
     fade_in: int = 0
     """Frames from nothing at the head: opacity of a picture, power of a sound."""
     fade_out: int = 0
@@ -265,7 +273,7 @@ class Sequence:
     """In/out are half-open: frames [in_point, out_point)."""
     subtitles: tuple[Subtitle, ...] = ()
     """Sorted by start; never overlapping."""
-    subtitle_style: SubtitleStyle = field(default_factory=SubtitleStyle)
+    subtitle_style: SubtitleStyle = PLAIN_STYLE
     limiter: bool = False
     """Whether the sum of its sound is held below −1 dBTP."""
 

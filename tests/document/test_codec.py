@@ -12,14 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gen2studio.core.curve import Curve
 from gen2studio.core.errors import ProjectError
 from gen2studio.core.mask_refinement import Refinement
-from gen2studio.document import codec
-from gen2studio.document.codec_reader import parse_json
+from gen2studio.document import codec, codec_timeline, lookup
+from gen2studio.document.codec_reader import Node, parse_json
+from gen2studio.document.composition import Transform
 from gen2studio.document.deltas import Replay, difference
 from gen2studio.document.look import Camera
 from gen2studio.document.lookup import each_clip
-from gen2studio.document.model import Document, MaskBlend
+from gen2studio.document.model import Clip, Document, MaskBlend
 from tests.document.builders import documents
 
 BASE = Path("/films/dog.g2s")
@@ -48,7 +50,7 @@ def test_a_difference_turns_one_document_into_the_other(old: Document, new: Docu
 
 def sample() -> dict[str, Any]:
     """A document with one of everything, as text of this version."""
-    return saved(3)
+    return saved(4)
 
 
 def saved(version: int) -> dict[str, Any]:
@@ -68,8 +70,8 @@ def test_version_1_is_brought_up() -> None:
     """What the older program could hold is as it was; what it could not is as it begins."""
     old, new = codec.decode(saved(1), BASE), codec.decode(sample(), BASE)
     assert old.default_look == new.default_look and old.default_look.generator == "example"
-    assert old.takes == new.takes and _painted(old) == _painted(new)
-    assert set(new.media) - set(old.media) == {"media-0000000000e1"}
+    assert list(old.takes) == list(new.takes) and _painted(old) == _painted(new)
+    assert set(new.media) - set(old.media) == {"media-0000000000d1", "media-0000000000e1"}
     assert not old.boards and not old.training_sets
     look = next(clip.look for _, clip in each_clip(old.sequences[old.active_sequence]) if clip.look is not None)
     assert look.generator == "example" and look.controls.structure == 1.25
@@ -88,6 +90,29 @@ def test_version_2_is_brought_up() -> None:
     for mask in old.masks.values():
         assert (mask.blend, mask.shapes, mask.refinement) == (MaskBlend.ADD, (), Refinement())
     assert any(mask.shapes and mask.refinement.changes_matte for mask in new.masks.values())
+
+
+def test_version_3_is_brought_up() -> None:
+    """Clips that were only laid down are as new clips in what they could not be; all else is as it was."""
+    old, new = codec.decode(saved(3), BASE), codec.decode(sample(), BASE)
+    assert old.boards == new.boards and old.masks == new.masks
+    before, after = old.sequences["seq-000000000001"], new.sequences["seq-000000000001"]
+    for was, now in zip((c for _, c in each_clip(before)), (c for _, c in each_clip(after)), strict=False):
+        assert (was.reverse, was.freeze, was.keep_pitch, was.group) == (False, False, True, "")
+        assert (was.opacity, was.volume, was.transform, was.fade_in) == (Curve(1.0), Curve(), Transform(), 0)
+        if was.id == now.id:
+            assert (was.start, was.source_in, was.speed) == (now.start, now.source_in, now.speed)
+            assert (was.look, was.takes) == (now.look, now.takes)
+    assert before.tracks[0].transitions == () and len(after.tracks[0].transitions) == 2
+    assert not before.subtitles and after.subtitles and not lookup.problems(after)
+
+
+def test_a_plain_clip_is_a_few_words() -> None:
+    """Ten thousand of them are opened at once, so what is as on a new clip is not written."""
+    clip = Clip(id="clip-0123456789ab", media_id="media-0123456789ab", name="dog", start=5, duration=7)
+    written = codec_timeline.encode_clip(clip)
+    assert set(written) == {"id", "media", "name", "start", "duration"}
+    assert codec_timeline.decode_clip(Node(written, "it"), None, None) == clip
 
 
 @pytest.mark.parametrize(
@@ -131,10 +156,10 @@ def test_an_older_journal_goes_on() -> None:
 
 def test_media_paths_are_relative_only_nearby() -> None:
     paths = [entry["path"] for entry in sample()["media"]]
-    assert paths == ["../dog.mp4", "/other/place/voice.wav", "media/shot-1.mp4"]
+    assert paths == ["../dog.mp4", "/other/place/voice.wav", "media/shot-1.mp4", ""]
     document = codec.decode(sample(), BASE)
     found = [item.path for item in document.media.values()]
-    assert found == ["/films/dog.mp4", paths[1], "/films/dog.g2s/media/shot-1.mp4"]
+    assert found == ["/films/dog.mp4", paths[1], "/films/dog.g2s/media/shot-1.mp4", ""]
     depth = document.boards["board-000000000001"].look.depth_pass
     assert depth is not None and depth.path == "/films/depth/depth_0001.png"
 
@@ -193,6 +218,31 @@ CLIP = "sequences/0/tracks/0/clips/0"
         (f"{CLIP}/look/motion_regions", [{}] * 6),
         (f"{CLIP}/look/adapters/0/adapter", "../x"),
         (f"{CLIP}/look/adapters/0/strength", 3),
+        (f"{CLIP}/fade_in", 51),
+        (f"{CLIP}/fade_out", 46),
+        (f"{CLIP}/blend", "burn"),
+        (f"{CLIP}/group", "../x"),
+        (f"{CLIP}/opacity", 1.5),
+        (f"{CLIP}/opacity/keys/1/0", 0),
+        (f"{CLIP}/opacity/keys/0/2", "wobble"),
+        (f"{CLIP}/transform/x", 1e9),
+        (f"{CLIP}/transform/scale/keys/0/1", -1),
+        ("sequences/0/tracks/0/transitions/0/left", "clip-0000000000f1"),
+        ("sequences/0/tracks/0/transitions/0/before", 26),
+        ("sequences/0/tracks/0/transitions/1/before", 15),
+        ("sequences/0/tracks/0/transitions/1/after", 21),
+        ("sequences/0/tracks/0/transitions/0/kind", "melt"),
+        ("sequences/0/tracks/0/transitions/0/softness", 2),
+        ("sequences/0/tracks/1/pan", -1.5),
+        ("sequences/0/subtitles/1/1", 22),
+        ("sequences/0/subtitles/0/2", 0),
+        ("sequences/0/subtitles/0/0", "title"),
+        ("sequences/0/subtitle_style/size", 0),
+        ("sequences/0/markers/0/duration", -1),
+        ("sequences/1/tracks/0/clips/0/media", "media-0000000000d1"),
+        ("media/3/nested", "seq-ffffffffffff"),
+        ("media/3/path", "../dog.mp4"),
+        ("media/0/proxy", "sometimes"),
         ("media/2/shot/frames", 0),
         ("media/2/shot/size", [0, 128]),
         ("boards/0/rate", "0/1"),
