@@ -43,8 +43,11 @@ def panel_shot(board: Board, panel: Panel) -> Shot:
 
 
 def shot_look(board: Board, panel: Panel) -> Look:
-    """What a panel's shot is made with: its picture is the first frame as it is, or the layout to follow."""
+    """What a panel's shot is made with: the still that was chosen, or its picture, is the first frame as it is,
+    or its picture is the layout to follow."""
     look = replace(boards.look_of_panel(board, panel), region=Region.ALL, mask_objects=(), keys=(), layout="")
+    if panel.guide:
+        return replace(look, keys=(PaintedKey(frame=0, digest=panel.guide, name=panel.name),))
     if not panel.picture:
         return look
     if panel.keep_picture:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from PySide6.QtCore import QObject, Signal
 from gen2studio.app.board_layout import LaidPanel, lay_panels, panel_shot, shot_look
 from gen2studio.app.generation import Generation, Still
 from gen2studio.app.importing import media_item
+from gen2studio.app.panel_drawing import PanelDrawing
+from gen2studio.app.panel_pictures import PanelPictures
 from gen2studio.app.session import Session
 from gen2studio.app.shot_wish import default_wish, shot_item
 from gen2studio.app.shots import Shots
@@ -69,7 +72,19 @@ class Storyboards(QObject):
         session.store.replaced.connect(self._on_replaced)
         generation.stills_of_changed.connect(self._on_stills_changed)
 
+    @cached_property
+    def pictures(self) -> PanelPictures:
+        """Decoded pictures of panels."""
+        return PanelPictures(self._generation.find_blob)
+
+    @cached_property
+    def drawing(self) -> PanelDrawing:
+        """Drawing on a panel."""
+        return PanelDrawing(self, self.pictures, self._add_blob, self)
+
     def shutdown(self) -> None:
+        if "drawing" in self.__dict__:
+            self.drawing.shutdown()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     # -- the board being worked on ------------------------------------------------------------------------------------
@@ -126,6 +141,19 @@ class Storyboards(QObject):
         return self._on_board(
             "Change storyboard size", lambda d, b: boards.set_board_size(d, b.id, size.width, size.height, rate)
         )
+
+    def set_board_size(self, width: int, height: int, rate: Fraction | None = None) -> bool:
+        """Size in pixels (and rate) of the board's shots."""
+        return self._on_board(
+            "Change storyboard size", lambda d, b: boards.set_board_size(d, b.id, width, height, rate or b.rate)
+        )
+
+    def set_reference(self, panel_id: str, picture: Source | None) -> bool:
+        """Lay a picture under the drawing of a panel while one draws (None = take it away)."""
+        digest = self._blob(picture)
+        if digest is None:
+            return False
+        return self.change_panel(panel_id, "Reference picture", reference=digest)
 
     # -- panels -------------------------------------------------------------------------------------------------------
 
@@ -332,6 +360,28 @@ class Storyboards(QObject):
         except (StudioError, OSError) as error:
             self._session.tell(sentence_of(error), "error")
             return None
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    def edit(
+        self, label: str, change: Callable[[Document, Board], Document], merge_key: str = "", board_id: str = ""
+    ) -> bool:
+        """One undo step on a board (the current one); False after saying why it was refused."""
+        board = self._session.document.boards.get(board_id) or self.current
+        return board is not None and self._apply(label, lambda d: change(d, d.boards[board.id]), merge_key)
+
+    def complete(
+        self, label: str, change: Callable[[Document, Board], Document], merge_key: str, board_id: str
+    ) -> None:
+        """Make a change part of the step made with ``merge_key``: what was worked out for it on a thread."""
+
+        def changed(document: Document) -> Document:
+            board = document.boards.get(board_id)
+            return change(document, board) if board is not None else document
+
+        self._session.store.extend(label, changed, merge_key)
 
     def _on_board(self, label: str, change: Callable[[Document, Board], Document], merge_key: str = "") -> bool:
         board = self.current

@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
+from zlib import crc32
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.frozen import with_item, without
 from gen2studio.core.ids import new_id
+from gen2studio.document.board_values import SeedPolicy
 from gen2studio.document.edits_tracks import named
 from gen2studio.document.look import Camera, Look, Mode
 from gen2studio.document.lookup import each_clip
@@ -64,14 +66,28 @@ def clip_of_panel(document: Document, panel: Panel) -> Clip | None:
 
 
 def look_of_panel(board: Board, panel: Panel) -> Look:
-    """What a panel is made with: its own look or the board's, with its words and camera, in storyboard mode.
+    """What a panel is made with: its own look or the board's, with its words, camera and seed, in storyboard mode.
 
-    The panel's prompt comes first and the board's after it, so that one board style holds all panels together.
+    The panel's prompt (or its action) comes first and the board's after it, so that one style holds all together.
     """
     look = panel.look if panel.look is not None else board.look
-    words = ", ".join(text for text in (panel.prompt.strip(), look.prompt.strip()) if text)
+    own = panel.prompt.strip() or " ".join(panel.action.split())
+    words = ", ".join(text for text in (own, look.prompt.strip()) if text)
     camera = panel.camera if panel.camera != Camera() else look.camera
-    return replace(look, mode=Mode.STORYBOARD, prompt=words, camera=camera)
+    return replace(look, mode=Mode.STORYBOARD, prompt=words, camera=camera, seed=seed_of_panel(board, panel))
+
+
+def seed_of_panel(board: Board, panel: Panel) -> int:
+    """The seed of a panel's shot: of the still that guides it, else by the board's policy."""
+    guide = next((still for still in panel.stills if still.picture == panel.guide), None)
+    if panel.guide and guide is not None:
+        return guide.seed
+    look = panel.look if panel.look is not None else board.look
+    if board.seeds is SeedPolicy.OWN:
+        return panel.seed
+    if board.seeds is SeedPolicy.DERIVED:
+        return crc32(f"{look.seed} {panel.id}".encode()) >> 1
+    return look.seed
 
 
 # -- boards ------------------------------------------------------------------------------------------------------------
@@ -116,6 +132,11 @@ def set_board_size(document: Document, board_id: str, width: int, height: int, r
     return _with_board(document, replace(board_of(document, board_id), width=width, height=height, rate=rate))
 
 
+def change_board(document: Document, board_id: str, **changes: Any) -> Document:
+    """Change fields of a board that nothing else depends on: its seed policy, sound or timeline."""
+    return _with_board(document, replace(board_of(document, board_id), **changes))
+
+
 # -- panels ------------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +157,12 @@ def duplicate_panel(document: Document, board_id: str, panel_id: str) -> Documen
     """A copy right behind the panel, not linked to a clip yet."""
     board = board_of(document, board_id)
     panel = panel_of(board, panel_id)
-    return add_panel(document, board_id, replace(panel, id=new_id("panel"), clip_id=""), board.panels.index(panel) + 1)
+    return add_panel(document, board_id, copy_of(panel), board.panels.index(panel) + 1)
+
+
+def copy_of(panel: Panel) -> Panel:
+    """The same panel again: no clip stands for it, no still was made of it, and nobody tapped its end."""
+    return replace(panel, id=new_id("panel"), clip_id="", stills=(), guide="", tapped=None)
 
 
 def move_panels(document: Document, board_id: str, panel_ids: Collection[str], before: str = "") -> Document:
@@ -170,19 +196,25 @@ def rename_panel(document: Document, board_id: str, panel_id: str, name: str) ->
 def set_picture(
     document: Document, board_id: str, panel_id: str, digest: str, keep_picture: bool | None = None
 ) -> Document:
-    """Give a panel a picture (a project image; empty = none). ``keep_picture``: it is the first frame as it is."""
+    """Give a panel a picture (a project image; empty = none) in place of what was drawn on it.
+
+    ``keep_picture``: it is the first frame as it is.
+    """
     return change_panel(
         document,
         board_id,
         panel_id,
         lambda panel: replace(
-            panel, picture=digest, keep_picture=panel.keep_picture if keep_picture is None else keep_picture
+            panel,
+            picture=digest,
+            layers=panel.layers if digest and digest == panel.picture else (),
+            keep_picture=panel.keep_picture if keep_picture is None else keep_picture,
         ),
     )
 
 
 def set_panel(document: Document, board_id: str, panel_id: str, **changes: Any) -> Document:
-    """Change prompt, seconds, keep_picture, camera, look, notes or dialogue of a panel. Raises EditRefused."""
+    """Change fields of a panel that nothing else depends on: words, seconds, size, seed, look… Raises EditRefused."""
     if "seconds" in changes:
         changes["seconds"] = Fraction(changes["seconds"])
         _check_seconds(changes["seconds"])
