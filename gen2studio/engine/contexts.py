@@ -34,6 +34,7 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.reframing import footage_rect
 from gen2studio.engine.region import Regions
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef
+from gen2studio.engine.reuse import Lender
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,11 +117,14 @@ class GenerateContext(JobContext):
         finished: frozenset[int],
         scratch: Path,
         writer: ThreadPoolExecutor | None,
+        lender: Lender | None = None,
     ) -> None:
+        """``lender`` is what an older take lends to the one being made."""
         super().__init__(ticket, sink, frames, threads, yield_to)
         self.request = request
         self.emitted: set[int] = set()
         self._finished = finished
+        self._lender = lender or Lender(None, None)
         self._scratch = scratch
         self._writer = writer
         self._writing: list[Future[None]] = []
@@ -132,6 +136,10 @@ class GenerateContext(JobContext):
     @property
     def finished(self) -> frozenset[int]:
         return self._finished
+
+    @property
+    def kept(self) -> frozenset[int]:
+        return self._lender.kept(self._finished)
 
     @property
     def scratch(self) -> Path:
@@ -206,6 +214,7 @@ class GenerateContext(JobContext):
         return self._frames.frame(self.request.source, frame, self._size)
 
     def _deliver(self, frame: int, whole: Picture) -> None:
+        whole = self._lender.joined(frame, whole)
         if self._writer is None:
             self._sink(FrameReady(job_id=self.job_id, frame=frame, picture=whole))
             return

@@ -32,6 +32,15 @@ class ModeAbility:
     """(control, reason) for controls an artist would look for but that this generator can't honour."""
     strength: float = 1.0
     """What ``strength`` is while the artist has not chosen it."""
+    keyed: frozenset[str] = frozenset()
+    """The sliders among ``controls`` that may change from frame to frame. Of the others a run takes one value, and
+    says so. ``feather`` and ``grow`` are the engine's own and may change wherever there is a region."""
+    spans: str = "whole"
+    """What is made anew when only some frames have changed: ``frames`` (only those: a frame depends on the clip's
+    statistics and on frames near it, so any span can be joined to what is there), or ``whole`` (all of them: frames are
+    made together)."""
+    join: int = 0
+    """For ``frames``: how many frames on each side of a new span are mixed with the old ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +99,12 @@ class RunContext(Protocol):
     @property
     def finished(self) -> frozenset[int]:
         """Media frames already stored by an earlier, interrupted run of the same request."""
+        ...
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """Those of ``finished`` that come from another take, made with other settings: a generator starts afresh
+        between them."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from gen2studio.engine.frames import FrameCache
 from gen2studio.engine.job_queue import Ticket
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.requests import GenerateRequest
+from gen2studio.engine.reuse import Lender
 from gen2studio.engine.take_store import encode_png, frame_name, png_size, read_png
 
 
@@ -59,11 +60,13 @@ class PassContext(GenerateContext):
         place: tuple[int, int],
         below: PassFolder | None,
         keep: PassFolder | None,
+        lender: Lender | None = None,
     ) -> None:
         """``place`` = (number of the pass from 0, how many there are); ``below`` = what the pass before made."""
         super().__init__(
-            ticket, request, sink, frames, threads, yield_to, finished=finished, scratch=scratch, writer=writer
-        )
+            ticket, request, sink, frames, threads, yield_to,
+            finished=finished, scratch=scratch, writer=writer, lender=lender,
+        )  # fmt: skip
         self._place = place
         self._below = below
         self._keep = keep

@@ -56,8 +56,9 @@ class Regions:
         if request.region == "background":
             united = np.asarray(255 - united, np.uint8)
         scale = request.width / max(1, request.source.width or request.width)
-        grown = grow(united, request.controls.grow * scale)
-        return feather_inwards(grown, request.controls.feather * scale)
+        controls = request.controls_at(frame)
+        grown = grow(united, controls.grow * scale)
+        return feather_inwards(grown, controls.feather * scale)
 
     def _united(self, frame: int, tracks: Sequence[tuple[str, Callable[[int], Mask | None]]]) -> Mask:
         from gen2studio.raster.matte_refine import at_extent, blended

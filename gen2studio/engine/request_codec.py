@@ -24,7 +24,8 @@ _TYPES: dict[str, type] = {
         requests.ControlValues, requests.GenerateRequest, requests.AnchorTrack, requests.PropagateRequest,
         requests.SegmentRequest, requests.Job, requests.CameraMove, requests.MotionRegionRef, requests.DepthPassRef,
         requests.AdapterRef, requests.LeadRef, requests.TrainingImageRef, requests.TrainRequest,
-        requests.OperateRequest, Rect, MaskRaster, MaskShape, ShapePoint, Refinement, Keyed,
+        requests.OperateRequest, requests.Levels, requests.Reuse, Rect, MaskRaster, MaskShape, ShapePoint, Refinement,
+        Keyed,
     )
 }  # fmt: skip
 
@@ -64,3 +65,32 @@ def decode(data: Any) -> Any:
         except TypeError as error:
             raise ValueError(str(error)) from error
     return data
+
+
+def decode_recipe(data: Any) -> Any:
+    """The value whose canonical form (:func:`gen2studio.core.hashing.canonical_json`) ``data`` is.
+
+    Hints such as paths are not in it and come back empty; fields that were not there when it was written come back as
+    they begin, unknown ones are dropped. Raises ValueError for anything that is no part of a request.
+    """
+    if isinstance(data, list):
+        return tuple(decode_recipe(item) for item in data)
+    if not isinstance(data, dict):
+        return data
+    if set(data) == {"f"}:
+        return float.fromhex(str(data["f"]))
+    if set(data) == {"q"}:
+        return Fraction(str(data["q"]))
+    cls = _TYPES.get(str(data.get("t")))
+    if cls is None:
+        raise ValueError(f"unknown part of a request: {data.get('t')}")
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(cls):
+        if f.name in data:
+            values[f.name] = decode_recipe(data[f.name])
+        elif not f.compare and f.default is dataclasses.MISSING:
+            values[f.name] = ""
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ValueError(str(error)) from error

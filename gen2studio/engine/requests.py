@@ -7,7 +7,8 @@ The canonical digest of a request is its cache key, its staleness key and the re
 from __future__ import annotations
 
 import enum
-from dataclasses import field
+from bisect import bisect_right
+from dataclasses import field, replace
 from fractions import Fraction
 
 from gen2studio.core.geometry import Rect
@@ -102,6 +103,21 @@ class ControlValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """A slider that changes over the frames of a request. Its number in the request's ``controls`` counts nowhere."""
+
+    name: str
+    """A field of :class:`ControlValues`."""
+    values: tuple[tuple[int, float], ...]
+    """[(media frame, value), …] by frame: each holds until the next, the first also before it. Never empty, never the
+    same value twice in a row."""
+
+    def at(self, frame: int) -> float:
+        """The value on a media frame."""
+        return self.values[max(0, bisect_right(self.values, frame, key=lambda entry: entry[0]) - 1)][1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraMove:
     """As :class:`gen2studio.document.look.Camera`."""
 
@@ -188,6 +204,11 @@ class GenerateRequest:
     masks: tuple[MaskTrackRef, ...] = ()
     """United (maximum) by the engine; empty with region ``all``."""
     controls: ControlValues = ControlValues()
+    levels: tuple[Levels, ...] = ()
+    """Sliders that change over these frames: read them with :meth:`controls_at`."""
+    sampled: tuple[int, int] | None = None
+    """Media frames [first, last) that statistics of the whole clip (its colours) are taken from; None = the request's
+    own range. A take that keeps frames of another one keeps that one's."""
     seed: int = 1
     from_nothing: bool = False
     """The source is the slate of a generated shot: its pixels mean nothing, only size, rate and length count."""
@@ -211,6 +232,24 @@ class GenerateRequest:
     @property
     def wanted(self) -> tuple[int, ...]:
         return self.frames if self.frames is not None else tuple(range(self.start, self.stop))
+
+    def varies(self, name: str) -> bool:
+        """Whether a slider changes over the request's frames."""
+        return any(levels.name == name for levels in self.levels)
+
+    def control(self, name: str, frame: int) -> float:
+        """The value of a slider on a media frame."""
+        found = next((levels for levels in self.levels if levels.name == name), None)
+        return found.at(frame) if found is not None else float(getattr(self.controls, name))
+
+    def controls_at(self, frame: int) -> ControlValues:
+        """All sliders on a media frame. A grown matte grows by whole pixels, as it does without keys."""
+        if not self.levels:
+            return self.controls
+        here: dict[str, float] = {levels.name: levels.at(frame) for levels in self.levels}
+        if "grow" in here:
+            here["grow"] = round(here["grow"])
+        return replace(self.controls, **here)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +369,21 @@ def request_recipe(request: Request) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reuse:
+    """Frames of a finished take that a new take keeps, so that only the others are made."""
+
+    take_id: str
+    runs: tuple[tuple[int, int], ...]
+    """Media frames [start, stop) that are kept as they are."""
+    joins: tuple[tuple[int, float], ...] = ()
+    """(media frame, share of the new picture 0…1) for frames that are made anew and mixed with the old ones, so that
+    what is new comes in without a jump."""
+
+    def kept(self) -> frozenset[int]:
+        return frozenset(frame for start, stop in self.runs for frame in range(start, stop))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A request on its way through the queue."""
 
@@ -343,3 +397,13 @@ class Job:
     """For renders: where frames are stored, and what a restart resumes."""
     priority: int = 0
     """Higher goes first within a lane."""
+    reuse: Reuse | None = None
+    """For renders: what an older take lends to this one."""
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """The media frames that the job makes itself: all that a generation wants, but those it reuses."""
+        if not isinstance(self.request, GenerateRequest):
+            return ()
+        kept = self.reuse.kept() if self.reuse is not None else frozenset[int]()
+        return tuple(frame for frame in self.request.wanted if frame not in kept)

@@ -90,6 +90,23 @@ class TakeStore:
         part.write_bytes(encode_png(picture))
         os.replace(part, target)
 
+    def borrow(self, take_id: str, lender: str, frames: Iterable[int], size: tuple[int, int]) -> None:
+        """Give a take the frames of another one that it lacks, as links where the disk can (frames are never written in
+        place), else as copies. Frames that are gone, damaged or of another (width, height) are left out."""
+        self.path(take_id).mkdir(parents=True, exist_ok=True)
+        there = self.frames(take_id)
+        for frame in frames:
+            source, target = self.frame_path(lender, frame), self.frame_path(take_id, frame)
+            if frame in there or png_size(source) != size:
+                continue
+            part = target.with_name(f".{target.name}.part")
+            part.unlink(missing_ok=True)
+            try:
+                os.link(source, part)
+            except OSError:
+                shutil.copyfile(source, part)
+            os.replace(part, target)
+
     def finish(self, take_id: str) -> None:
         """Forget the intermediate results of a finished take."""
         shutil.rmtree(self.path(take_id) / SCRATCH, ignore_errors=True)

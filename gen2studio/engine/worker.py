@@ -48,6 +48,7 @@ from gen2studio.engine.requests import (
     request_digest,
     request_recipe,
 )
+from gen2studio.engine.reuse import Lender
 
 _log = topic("engine")
 
@@ -169,7 +170,9 @@ class EngineWorker:
                 )
         takes = ticket.workspace.takes if ticket.resumable else None
         finished: frozenset[int] = frozenset()
+        lender = Lender(takes, ticket.job.reuse)
         if takes is not None:
+            lender.lend(ticket.job.take_id, (request.width, request.height))
             finished = takes.verified(ticket.job.take_id, request.width, request.height) & wanted
         left = len(wanted) - len(finished)
         estimate = budget.with_frames(
@@ -187,7 +190,7 @@ class EngineWorker:
             scratch.mkdir(parents=True, exist_ok=True)
         context = GenerateContext(
             ticket, request, self._sink, self._frames, self._threads, lambda: self._give_way(context),
-            finished=finished, scratch=scratch, writer=self._writer if takes is not None else None,
+            finished=finished, scratch=scratch, writer=self._writer if takes is not None else None, lender=lender,
         )  # fmt: skip
         try:
             if finished != wanted:
@@ -214,7 +217,9 @@ class EngineWorker:
         takes = ticket.workspace.takes if ticket.resumable else None
         wanted = frozenset(request.wanted)
         done: frozenset[int] = frozenset()
+        lender = Lender(takes, ticket.job.reuse)
         if takes is not None:
+            lender.lend(ticket.job.take_id, (request.width, request.height))
             done = takes.verified(ticket.job.take_id, request.width, request.height) & wanted
         stored = len(wanted - done) if takes is not None else 0
         estimate = budget.together(
@@ -242,7 +247,7 @@ class EngineWorker:
                 self._run_pass(
                     ticket, generator, part, finished=done if keep is None else done | keep.frames(part),
                     scratch=workshop, writer=self._writer if last and takes is not None else None,
-                    place=(number, len(request.parts)), below=below, keep=keep,
+                    place=(number, len(request.parts)), below=below, keep=keep, lender=lender,
                 )  # fmt: skip
                 below = keep
         finally:

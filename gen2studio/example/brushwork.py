@@ -24,8 +24,9 @@ class Brushwork:
     parameters: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: GenerateRequest, height: int, look: LookPreset | None) -> Brushwork:
-        values = request.controls
+    def of(cls, request: GenerateRequest, look: LookPreset | None, frame: int | None = None) -> Brushwork:
+        """The controls of a media frame, or those that hold for the whole clip."""
+        values = request.controls if frame is None else request.controls_at(frame)
         return cls(
             unit=request.height / 288,
             structure=values.structure,

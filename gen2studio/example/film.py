@@ -61,6 +61,10 @@ class Painter(Protocol):
         """Whether it has layers to carry; others are painted frame by frame."""
         ...
 
+    def turn_to(self, frame: int) -> None:
+        """What is painted next is media frame ``frame``: its controls count."""
+        ...
+
     def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer:
         """Paint the layer of a key frame (h, w, 3) float sRGB at working size."""
         ...
@@ -137,6 +141,7 @@ def _run_stills(painter: Painter, footage: Footage, team: Team) -> None:
             context.checkpoint()
             source = footage.source(frame)
             layer = None
+            painter.turn_to(frame)
             if painter.keyed:
                 small = as_float(carry.shrunk(source, footage.work))
                 made = _rounded(painter.key(small, None, team, context.cancel))
@@ -165,23 +170,30 @@ class _Run:
         )
         self.folder = self.context.scratch / canonical_digest(self.request)[:16]
         self.done = 0
+        self.stop = self.request.stop
         self.emitted: set[int] = set()
 
     def go(self) -> None:
         self.done = sum(1 for f in self.request.wanted if f in self.context.finished)
-        start, fresh = self.request.start, True
+        for start, stop in _stretches(self.request, self.context.kept):
+            self.stop = stop
+            self._stretch(start)
+
+    def _stretch(self, start: int) -> None:
+        """Frames from ``start`` to ``self.stop``, which begin with a key of their own."""
+        fresh = True
         before: KeyLayer | None = None
-        while start < self.request.stop:
+        while start < self.stop:
             self.context.checkpoint()
             known = self._known(start)
             if known is not None and all(f in self.context.finished for f in range(start, known.stop + 1)):
                 before = None
                 start, fresh = known.next_start, known.next_start != known.stop
-                if known.next_start == known.stop == self.request.stop - 1:
+                if known.next_start == known.stop == self.stop - 1:
                     return
                 continue
             segment, before = self._segment(start, fresh, before)
-            if segment.next_start == segment.stop == self.request.stop - 1 or segment.next_start >= self.request.stop:
+            if segment.next_start == segment.stop == self.stop - 1 or segment.next_start >= self.stop:
                 return
             start, fresh = segment.next_start, segment.next_start != segment.stop
 
@@ -217,7 +229,7 @@ class _Run:
         steps: list[carry.Step] = []
         small = carry.shrunk(frames[0], self.footage.work)
         signature = cuts.signature(small)
-        for index in range(start + 1, min(self.request.stop, start + self.spacing + 1)):
+        for index in range(start + 1, min(self.stop, start + self.spacing + 1)):
             self.context.checkpoint()
             picture = self.footage.source(index)
             small_next = carry.shrunk(picture, self.footage.work)
@@ -247,6 +259,7 @@ class _Run:
                 field = kept["field"].astype(np.int32) if "field" in kept else None
                 return KeyLayer(kept["layer"].astype(np.float32), field)
         small = as_float(carry.shrunk(picture, self.footage.work))
+        self.painter.turn_to(frame)
         made = _rounded(self.painter.key(small, carried, self.team, self.context.cancel))
         memory = io.BytesIO()
         arrays: dict[str, NDArray[Any]] = {"layer": made.layer.astype(np.float16)}
@@ -268,6 +281,7 @@ class _Run:
             return
         self.emitted.add(frame)
         full = carry.grown(layer, self.footage.width, self.footage.height)
+        self.painter.turn_to(frame)
         self.footage.emit(frame, self.painter.finish(as_float(picture), full, self.team))
         self.done += 1
         self.context.progress(self.done, len(self.request.wanted), "Painting")
@@ -278,7 +292,21 @@ def _rounded(made: KeyLayer) -> KeyLayer:
     return KeyLayer(made.layer.astype(np.float16).astype(np.float32), made.field)
 
 
+def _stretches(request: GenerateRequest, kept: frozenset[int]) -> list[tuple[int, int]]:
+    """The range of the request without what another take lends: runs [start, stop)."""
+    found: list[tuple[int, int]] = []
+    for frame in range(request.start, request.stop):
+        if frame in kept:
+            continue
+        if found and found[-1][1] == frame:
+            found[-1] = found[-1][0], frame + 1
+        else:
+            found.append((frame, frame + 1))
+    return found
+
+
 def sample_frames(request: GenerateRequest) -> Iterator[int]:
     """First, middle and last frame of the clip, for statistics that must be the same on every frame of it."""
-    last = max(request.start, request.stop - 1)
-    yield from dict.fromkeys((request.start, (request.start + last) // 2, last))
+    start, stop = request.sampled or (request.start, request.stop)
+    last = max(start, stop - 1)
+    yield from dict.fromkeys((start, (start + last) // 2, last))

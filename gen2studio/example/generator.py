@@ -3,6 +3,8 @@ engine."""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import Abilities, ModeAbility, RunContext
@@ -30,6 +32,13 @@ _COMMON = frozenset(
         "feather",
     ]
 )
+_KEYED = frozenset(["structure", "style_weight", "strength", "grow", "feather"])
+"""What may change from frame to frame. Strength and style weight count on each frame for itself. Structure does for
+presets and for the colours and the base of a painting; strokes are synthesised on key frames with the structure there
+and carried between them, and painted key frames are followed as strictly as the structure on the key says. The tiles
+of a mosaic keep their size over the clip."""
+JOIN = 4
+"""Frames on each side of a newly made span that are mixed with what was there: strokes are carried from other keys."""
 _NO_NEGATIVE = (
     "negative_prompt",
     "this generator paints from examples; only a diffusion model can steer away from words",
@@ -51,13 +60,9 @@ class ExampleGenerator:
             title="Example-based",
             revision=REVISION,
             modes=(
-                ModeAbility(mode="stylize", controls=_COMMON, why_not=(_NO_NEGATIVE, _NO_OUTPAINT)),
-                ModeAbility(
-                    mode="mask",
-                    controls=_COMMON | {"pattern", "preserve_luminance"},
-                    why_not=(_NO_NEGATIVE, _NO_OUTPAINT),
-                ),
-                ModeAbility(mode="render", controls=_COMMON, why_not=(_NO_NEGATIVE,)),
+                _ability("stylize", why_not=(_NO_NEGATIVE, _NO_OUTPAINT)),
+                _ability("mask", {"pattern", "preserve_luminance"}, (_NO_NEGATIVE, _NO_OUTPAINT)),
+                _ability("render", why_not=(_NO_NEGATIVE,)),
             ),
         )
 
@@ -108,6 +113,10 @@ class ExampleGenerator:
             if not (name or request.styles or not intent.empty):
                 raise GenerationError(*_nothing_to_paint(request))
             run_look(request, preset(name) if name else None, intent, context)
+
+
+def _ability(mode: str, more: AbstractSet[str] = frozenset(), why_not: tuple[tuple[str, str], ...] = ()) -> ModeAbility:
+    return ModeAbility(mode=mode, controls=_COMMON | more, why_not=why_not, keyed=_KEYED, spans="frames", join=JOIN)
 
 
 def _nothing_to_paint(request: GenerateRequest) -> tuple[str, str]:

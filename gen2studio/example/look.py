@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from gen2studio.engine.requests import GenerateRequest
 from gen2studio.example import colour_map, grades, patchmatch
 from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
-from gen2studio.example.film import Carried, Footage, KeyLayer, Painter, as_float, run_film, sample_frames
+from gen2studio.example.film import Carried, Footage, KeyLayer, as_float, run_film, sample_frames
 from gen2studio.example.filters import gaussian, luma
 from gen2studio.example.kernels import F32
 from gen2studio.example.kuwahara import kuwahara, tangent_field
@@ -34,22 +35,57 @@ def run_look(request: GenerateRequest, look: LookPreset | None, intent: Intent, 
     with Team(context.threads) as team:
         context.progress(0, len(request.wanted), "Reading the clip's colours")
         styles = [(context.blob(ref), max(0.0, ref.weight)) for ref in request.styles]
-        table = clip_table(footage, look, [s for s in styles if s[1] > 0] or styles, intent)
-        brushwork = Brushwork.of(request, footage.height, look)
+        colours = ClipColours(footage, look, [s for s in styles if s[1] > 0] or styles, intent)
+        brushwork, table = Brushwork.of(request, look), colours.table(request.controls.style_weight)
+        painter: Inner
         if look is not None:
             painter = medium(look.medium)(brushwork, table, [footage.source(f) for f in sample_frames(request)])
-            run_film(Finished(painter, brushwork), footage, team)
         elif styles:
-            run_film(Finished(PaintingLook(brushwork, table, styles, footage.work[1]), brushwork), footage, team)
+            painter = PaintingLook(brushwork, table, styles, footage.work[1])
         else:
-            run_film(Finished(medium("grade")(brushwork, table, []), brushwork), footage, team)
+            painter = medium("grade")(brushwork, table, [])
+        run_film(Finished(painter, request, look, colours), footage, team)
 
 
-def clip_table(
-    footage: Footage, look: LookPreset | None, styles: Sequence[tuple[Picture, float]], intent: Intent
-) -> F32:
-    """The one colour table of the clip: fitted to the style images, or the preset's grade; then the words' light and
-    colours."""
+class Inner(Protocol):
+    """A painter that can be told the controls of the next frame."""
+
+    @property
+    def keyed(self) -> bool: ...
+
+    def turn_to(self, brushwork: Brushwork, table: F32) -> None: ...
+
+    def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer: ...
+
+    def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32: ...
+
+
+class ClipColours:
+    """The colour table of the clip: fitted to the style images, or the preset's grade; then the words' light and
+    colours. One table for all frames, but for how strongly the style counts on each."""
+
+    def __init__(
+        self, footage: Footage, look: LookPreset | None, styles: Sequence[tuple[Picture, float]], intent: Intent
+    ) -> None:
+        self._fitted = _fitted_table(footage, look, styles)
+        self._most = 1.2 if look is None else 1.0
+        self._intent = intent
+        self._last: tuple[float, F32] | None = None
+
+    def table(self, style_weight: float) -> F32:
+        """The table at a style weight of 0…2."""
+        amount = min(style_weight, self._most)
+        if self._last is None or self._last[0] != amount:
+            table = colour_map.blended(self._fitted, amount)
+            for name in self._intent.grades:
+                table = colour_map.after(table, grades.table_of(grades.NAMED[name]))
+            if self._intent.colours:
+                table = colour_map.after(table, grades.toward(self._intent.colours))
+            self._last = amount, table
+        return self._last[1]
+
+
+def _fitted_table(footage: Footage, look: LookPreset | None, styles: Sequence[tuple[Picture, float]]) -> F32:
     request = footage.request
     table = colour_map.lattice()
     if styles:
@@ -59,25 +95,24 @@ def clip_table(
         table = colour_map.fit(source, goal, seed=request.seed)
     elif look is not None and look.grade:
         table = grades.table_of(grades.Grade.of(look.grade))
-    table = colour_map.blended(
-        table, min(request.controls.style_weight, 1.2) if look is None else min(request.controls.style_weight, 1.0)
-    )
-    for name in intent.grades:
-        table = colour_map.after(table, grades.table_of(grades.NAMED[name]))
-    if intent.colours:
-        table = colour_map.after(table, grades.toward(intent.colours))
     return table
 
 
 class Finished:
-    """A painter with the last touches: skin protection and strength."""
+    """A painter with the last touches, skin protection and strength, and with the controls of every frame."""
 
-    def __init__(self, inner: Painter, brushwork: Brushwork) -> None:
-        self.inner, self.brushwork = inner, brushwork
+    def __init__(self, inner: Inner, request: GenerateRequest, look: LookPreset | None, colours: ClipColours) -> None:
+        self.inner, self.brushwork = inner, Brushwork.of(request, look)
+        self._request, self._look, self._colours = request, look, colours
 
     @property
     def keyed(self) -> bool:
         return self.inner.keyed
+
+    def turn_to(self, frame: int) -> None:
+        if self._request.levels:
+            self.brushwork = Brushwork.of(self._request, self._look, frame)
+            self.inner.turn_to(self.brushwork, self._colours.table(self.brushwork.style_weight))
 
     def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer:
         return self.inner.key(picture, carried, team, cancel)
@@ -99,11 +134,26 @@ class PaintingLook:
         self, brushwork: Brushwork, table: F32, styles: Sequence[tuple[Picture, float]], work_height: int
     ) -> None:
         self.brush, self.table = brushwork, table
-        self.work_unit = work_height / 288
-        self.gain = 1.0 * brushwork.style_weight
-        self.guide = float(np.interp(brushwork.structure, [0, 2, 7], [1.7, 1.0, 0.45]))
+        self.work_unit, self.work_height = work_height / 288, work_height
         self.settings = patchmatch.Settings(seed=brushwork.seed)
-        self.example = self._exemplar(styles, work_height)
+        self.styles = styles
+        self._example: tuple[float, patchmatch.Exemplar] | None = None
+
+    def turn_to(self, brushwork: Brushwork, table: F32) -> None:
+        """Use these controls and this colour table from now on."""
+        self.brush, self.table = brushwork, table
+
+    @property
+    def guide(self) -> float:
+        """How much the footage's own colours and directions decide which strokes are taken."""
+        return float(np.interp(self.brush.structure, [0, 2, 7], [1.7, 1.0, 0.45]))
+
+    @property
+    def example(self) -> patchmatch.Exemplar:
+        """The paintings, with their guides weighed as those of the present key frame."""
+        if self._example is None or self._example[0] != self.guide:
+            self._example = self.guide, self._exemplar(self.styles, self.work_height)
+        return self._example[1]
 
     def base(self, picture: F32, team: Team, unit: float) -> F32:
         """The mapped and abstracted frame."""
@@ -179,7 +229,7 @@ class PaintingLook:
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         assert layer is not None
         lab = colour_map.to_lab(self.base(picture, team, self.brush.unit))
-        lab = lab + layer * np.float32(self.gain)
+        lab = lab + layer * np.float32(self.brush.style_weight)
         crisp = float(np.interp(self.brush.structure, [0, 1, 2, 4], [1.1, 0.75, 0.38, 0.0]))
         if crisp:
             light = luma(picture)

@@ -230,13 +230,14 @@ class Mosaic(Medium):
     def cells(self, shape: tuple[int, ...], size: float, jitter: float, team: Team) -> Cells:
         key = (shape[0], shape[1])
         if key not in self._cells:
+            # One grid for the clip: tiles that changed their size over it would jump.
             self._cells[key] = Cells(shape[0], shape[1], size, jitter, self.brush.seed, team)
         return self._cells[key]
 
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         unit = self.unit
         form = saturated(self.simplified(picture, team, 2.0), 1.0 + 0.65 * min(1.5, self.weight))
-        size = self.get("tile", 5.4) * unit * self.brush.stroke * self.looseness(0.8, 1.0, 1.8)
+        size = self.get("tile", 5.4) * unit * self.brush.stroke * self.clip_looseness(0.8, 1.0, 1.8)
         cells = self.cells(picture.shape, size, self.get("jitter", 0.42), team)
         colour = cells.means(np.clip(form + 0.55 * (form - gaussian(form, 6 * unit)), 0, 1).astype(np.float32))
         lab = colour_map.to_lab(colour)

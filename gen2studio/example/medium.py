@@ -31,7 +31,7 @@ class Medium:
         self.brush = brushwork
         self.table = table
         self.samples = samples
-        self.weight = brushwork.style_weight
+        self._clip = brushwork, table
         self._surfaces: dict[tuple[str, int, int], F32] = {}
 
     def key(self, picture: F32, carried: Carried | None, team: Team, cancel: CancelToken) -> KeyLayer:
@@ -41,6 +41,10 @@ class Medium:
     def finish(self, picture: F32, layer: F32 | None, team: Team) -> F32:
         """The finished frame."""
         return colour_map.apply(self.table, picture, team)
+
+    def turn_to(self, brushwork: Brushwork, table: F32) -> None:
+        """Use these controls and this colour table from now on: those of the next frame."""
+        self.brush, self.table = brushwork, table
 
     # -- tools ---------------------------------------------------------------------------------------------------------
 
@@ -56,16 +60,29 @@ class Medium:
         """A value that follows the structure control: ``tight`` at 0, ``normal`` at 2, ``loose`` at 7."""
         return float(np.interp(self.brush.structure, [0, 2, 7], [tight, normal, loose]))
 
+    def clip_looseness(self, tight: float, normal: float, loose: float) -> float:
+        """As :meth:`looseness`, the same on every frame: for what can't change in the middle of a clip."""
+        return float(np.interp(self._clip[0].structure, [0, 2, 7], [tight, normal, loose]))
+
+    @property
+    def weight(self) -> float:
+        """The style weight, 0…2."""
+        return self.brush.style_weight
+
     def amount(self, value: float, limit: float = 1.0) -> float:
         """An effect's amount scaled by the style weight."""
         return min(limit, value * self.weight)
 
     def surface(self, name: str, shape: tuple[int, ...], make: Callable[[int, int], F32]) -> F32:
-        """A texture of the frame's size, made once."""
+        """A texture of the frame's size, or with shape (0, 0) a measure of the clip, made once."""
         key = (name, shape[0], shape[1])
         found = self._surfaces.get(key)
         if found is None:
+            # With the clip's own controls: it must not matter which frame is painted first.
+            here = self.brush, self.table
+            self.turn_to(*self._clip)
             found = self._surfaces[key] = make(shape[0], shape[1])
+            self.turn_to(*here)
         return found
 
     def simplified(

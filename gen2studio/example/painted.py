@@ -71,11 +71,9 @@ def run_painted(request: GenerateRequest, context: RunContext) -> None:
 class _Painted:
     def __init__(self, request: GenerateRequest, context: RunContext, footage: Footage, team: Team) -> None:
         self.request, self.context, self.footage, self.team = request, context, footage, team
-        controls = request.controls
         self.width, self.height = footage.work
         self.unit = self.height / 288
-        self.guide = float(np.interp(controls.structure, [0, 2, 7], [1.7, 1.0, 0.4]))
-        self.hold = controls.consistency
+        self.hold = request.controls.consistency
         self.settings = patchmatch.Settings(
             seed=request.seed,
             passes=(2, 2, 1),
@@ -114,22 +112,25 @@ class _Painted:
         part = fitted[box.y : box.bottom, box.x : box.right]
         source = carry.shrunk(self.footage.source(frame), self.footage.work)
         lab = colour_map.to_lab(as_float(carry.shrunk(part, self.footage.work)))
-        guides = self._guides(source, flow.grid(self.height, self.width))
+        guides = self._guides(frame, frame, source, flow.grid(self.height, self.width))
         light = colour_map.to_lab(as_float(source))[..., :1]
         spread = light[..., 0] - light.mean()
         tone = float((spread * lab[..., 0]).mean() / max(float((spread * spread).mean()), 1e-5))
         return _Key(frame, lab, source, patchmatch.exemplar(lab, guides, 3), light.copy(), min(1.2, max(-1.0, tone)))
 
-    def _guides(self, source: Picture, place: F32) -> F32:
-        """(h, w, 6): footage Lab, edge strength, and the position in the key; scaled by the roots of their weights."""
+    def _guides(self, key: int, frame: int, source: Picture, place: F32) -> F32:
+        """(h, w, 6): footage Lab, edge strength, and the position in the key; scaled by the roots of their weights.
+
+        The structure control blurs as it stands on ``frame``; the weights are those of the ``key`` that is carried
+        there, because patches are compared with the key's own guides.
+        """
         lab = colour_map.to_lab(as_float(source))
-        lab = gaussian(
-            lab, float(np.interp(self.request.controls.structure, [0, 2, 7], [0.01, 0.6, 3.0])) * self.unit + 0.01
-        )
+        loose = self.request.control("structure", frame)
+        lab = gaussian(lab, float(np.interp(loose, [0, 2, 7], [0.01, 0.6, 3.0])) * self.unit + 0.01)
         gx, gy = cv2.Scharr(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Scharr(lab[..., 0], cv2.CV_32F, 0, 1)
         edges = np.minimum(np.hypot(gx, gy) / 8, 1.0)[..., None]
         where = place / np.array([self.width, self.height], np.float32)
-        g = self.guide
+        g = float(np.interp(self.request.control("structure", key), [0, 2, 7], [1.7, 1.0, 0.4]))
         weights = np.sqrt(np.array([2 * g, 1.5 * g, 1.5 * g, 0.6 * g, 3.0, 3.0], np.float32))
         return np.asarray(np.concatenate([lab, edges, where], axis=2) * weights, np.float32)
 
@@ -207,24 +208,24 @@ class _Painted:
         soft = gaussian(seen_now, 1.0)
         start: I32 = np.rint(place).astype(np.int32)
         made = patchmatch.synthesise(
-            key.example, self._guides(source, place), self.settings, self.team, self.context.cancel,
+            key.example, self._guides(key.frame, frame, source, place), self.settings, self.team, self.context.cancel,
             start=start, start_level=2, anchor=before, anchor_weight=np.asarray(2 * self.hold * soft, np.float32),
         )  # fmt: skip
         mix = (min(0.8, 0.5 * self.hold) * soft)[..., None]
         result = np.asarray(made.result + (before - made.result) * mix, np.float32)
         result = patchmatch.with_contrast_of(result, patchmatch.local_deviation(made.result), 1.25)
         result = result.astype(np.float16).astype(np.float32)
-        return _Walk(frame, source, track, result, self._unexplained(key, source, made.field, made.cost))
+        return _Walk(frame, source, track, result, self._unexplained(key, frame, source, made.field, made.cost))
 
     def _nothing(self) -> F32:
         return np.zeros((self.height, self.width), np.float32)
 
-    def _unexplained(self, key: _Key, source: Picture, field: I32, cost: F32) -> F32:
+    def _unexplained(self, key: _Key, frame: int, source: Picture, field: I32, cost: F32) -> F32:
         """Lightness of the footage minus that of the key's footage under the chosen patches, in the painting's tone.
 
         Shading, outlines and features that the key doesn't hold would otherwise be painted over.
         """
-        amount = float(np.interp(self.request.controls.structure, [0, 2, 7], [1.0, 0.65, 0.0])) * key.tone
+        amount = float(np.interp(self.request.control("structure", frame), [0, 2, 7], [1.0, 0.65, 0.0])) * key.tone
         if amount == 0:
             return self._nothing()
         found = patchmatch.voted(key.light, field, cost, self.settings, self.team)[..., 0]
@@ -274,7 +275,7 @@ class _Painted:
         self._emit(frame, np.asarray(layer, np.float32))
 
     def _emit(self, frame: int, layer: F32) -> None:
-        controls = self.request.controls
+        controls = self.request.controls_at(frame)
         source = as_float(self.footage.source(frame))
         lab = carry.grown(layer, self.footage.width, self.footage.height)
         if self.footage.work != (self.footage.width, self.footage.height):

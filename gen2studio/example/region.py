@@ -112,7 +112,7 @@ class _Region:
             if frame in wish_set:
                 done += 1
                 if not finished:
-                    self.footage.emit(frame, self._painted(source, mask))
+                    self.footage.emit(frame, self._painted(frame, source, mask))
                 context.progress(done, len(wanted), "Recolouring")
 
     def _move(self, before: Picture | None, now: Picture, mask: Mask) -> None:
@@ -129,10 +129,10 @@ class _Region:
         if self.coordinates is not None:
             self.coordinates.advance(forward, flow.dis_flow(b, a), mask)
 
-    def _painted(self, source: Picture, mask: Mask) -> F32:
+    def _painted(self, frame: int, source: Picture, mask: Mask) -> F32:
         """The whole box painted where the mask (a few pixels grown) is; the engine cuts it out with the soft matte."""
         rgb = as_float(source)
-        controls = self.request.controls
+        controls = self.request.controls_at(frame)
         unit = self.request.height / 288
         own = colour_map.to_lab(rgb)
         keep = controls.preserve_luminance

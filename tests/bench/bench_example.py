@@ -24,7 +24,7 @@ from gen2studio.example import colour_map, kernels
 from gen2studio.example.brushwork import Brushwork
 from gen2studio.example.compiled import Team
 from gen2studio.example.film import Footage, as_float
-from gen2studio.example.look import PaintingLook, clip_table
+from gen2studio.example.look import ClipColours, PaintingLook
 from gen2studio.example.words import Intent
 from gen2studio.raster import flow, measures
 from tests.bench.fast_style_net import FastStyleNet
@@ -63,7 +63,7 @@ def table_only(frames: Sequence[Picture], style: Picture) -> list[Picture]:
     with tempfile.TemporaryDirectory() as scratch, Team(1) as team:
         wanted = request(frames, styles=STYLE)
         context = ClipContext(frames, Path(scratch), blobs={"style": style})
-        table = clip_table(Footage(wanted, context), None, [(style, 1.0)], Intent())
+        table = ClipColours(Footage(wanted, context), None, [(style, 1.0)], Intent()).table(1.0)
         return [np.rint(colour_map.apply(table, as_float(f), team) * 255).astype(np.uint8) for f in frames]
 
 
@@ -72,8 +72,8 @@ def key_seconds(frames: Sequence[Picture], style: Picture) -> float:
     with tempfile.TemporaryDirectory() as scratch, Team(1) as team:
         wanted = request(frames, styles=STYLE)
         footage = Footage(wanted, ClipContext(frames, Path(scratch), blobs={"style": style}))
-        table = clip_table(footage, None, [(style, 1.0)], Intent())
-        look = PaintingLook(Brushwork.of(wanted, footage.height, None), table, [(style, 1.0)], footage.work[1])
+        table = ClipColours(footage, None, [(style, 1.0)], Intent()).table(1.0)
+        look = PaintingLook(Brushwork.of(wanted, None), table, [(style, 1.0)], footage.work[1])
         start = time.process_time()
         look.key(as_float(frames[0]), None, team, CancelToken())
         return time.process_time() - start

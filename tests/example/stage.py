@@ -33,10 +33,12 @@ class ClipContext:
         blobs: Mapping[str, Picture] | None = None,
         threads: int = 1,
         finished: frozenset[int] = frozenset(),
+        kept: frozenset[int] = frozenset(),
         stop_after: int | None = None,
     ) -> None:
         self.frames, self.masks, self.blobs = frames, masks, dict(blobs or {})
-        self._scratch, self._threads, self._finished = scratch, threads, finished
+        self._scratch, self._threads, self._finished = scratch, threads, finished | kept
+        self._kept = kept
         self._cancel = CancelToken()
         self.stop_after = stop_after
         self.out: dict[int, Picture] = {}
@@ -49,6 +51,10 @@ class ClipContext:
     @property
     def finished(self) -> frozenset[int]:
         return self._finished
+
+    @property
+    def kept(self) -> frozenset[int]:
+        return self._kept
 
     @property
     def scratch(self) -> Path:
