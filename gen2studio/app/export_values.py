@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,19 @@ from gen2studio.document.model import Document, Sequence
 from gen2studio.media.encoder_presets import preset_of
 
 _PROJECT_FOLDERS = ("takes", "blobs", "tiles")
+
+
+class Captions(enum.Enum):
+    """Whether captions are drawn into the picture."""
+
+    SHOWN = "shown"
+    """As the timeline shows them."""
+    BURNED = "burned"
+    LEFT_OUT = "left_out"
+
+
+LOUDNESS_TARGETS = ((-14.0, "Streaming"), (-16.0, "Podcast"), (-23.0, "Broadcast, EBU R 128"))
+"""LUFS of the usual places, and their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +46,26 @@ class ExportSettings:
     """Write ``<name>.json`` with the recipes. They are inside the file in any case."""
     options: tuple[tuple[str, str], ...] = ()
     """Encoder options that replace the preset's."""
+    width: int = 0
+    """Pixels; 0 = the sequence's, or what the preset allows. The height follows."""
+    rate: int = 0
+    """Frames a second of GIF and WebP at most; 0 = what the preset allows."""
+    burn_timecode: bool = False
+    burn_name: str = ""
+    """A line of text in the picture beside the timecode, or empty."""
+    captions: Captions = Captions.SHOWN
+    srt: bool = False
+    """Write ``<name>.srt`` with the captions of the range."""
+    caption_track: bool = False
+    """Put the captions into the file as a track that players can switch on."""
+    loudness: float | None = None
+    """LUFS that the sound is brought to, None = as mixed."""
+    true_peak: float = -1.0
+    """dBTP that loudness normalisation stays below."""
+    track_mattes: bool = False
+    """Write each video track's own alpha as a folder of grey pictures."""
+    mask_mattes: bool = False
+    """Write the masks of what is on screen as a folder of grey pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +93,10 @@ class ExportResult:
     """``encoded``, ``copied`` (bit for bit from the source) or empty."""
     passed_through: int = 0
     """Frames that went from decoder to encoder without a colour conversion."""
+    extras: tuple[Path, ...] = ()
+    """Further files: captions, folders of mattes."""
+    loudness: float | None = None
+    """LUFS of the sound in the file, where it was normalised."""
 
 
 Progress = Callable[[ExportProgress], None]

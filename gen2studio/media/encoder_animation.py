@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import av
 import numpy as np
 from av.error import BlockingIOError, EOFError
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class AnimationWriter:
-    """An animated GIF or WebP that loops for ever. A part file takes the target's name at the end, or nothing is left."""
+    """An animated GIF or WebP that loops for ever.
+
+    A part file takes the target's name at the end, or nothing is left.
+    """
 
     def __init__(self, path: Path, preset: ExportPreset, extent: Extent, rate: Fraction) -> None:
         """``preset.container`` is ``gif`` or ``webp``. Raises ExportError when the folder can't be written to."""
@@ -192,7 +196,7 @@ def _chain(extent: Extent, rate: Fraction, layout: str, filters: list[tuple[str,
     from av.filter import Graph
 
     graph = Graph()
-    last = graph.add_buffer(width=extent.width, height=extent.height, format=layout, time_base=1 / rate)
+    last = graph.add_buffer(width=extent.width, height=extent.height, format=VideoFormat(layout), time_base=1 / rate)
     for name, values in filters:
         following = graph.add(name, values)
         last.link_to(following)
@@ -207,10 +211,9 @@ def _painting(extent: Extent, rate: Fraction, colours: VideoFrame, dither: str) 
     from av.filter import Graph
 
     graph = Graph()
-    pictures = graph.add_buffer(width=extent.width, height=extent.height, format="bgr0", time_base=1 / rate)
-    palette = graph.add_buffer(
-        width=colours.width, height=colours.height, format=colours.format.name, time_base=1 / rate
-    )
+    layout = VideoFormat("bgr0")
+    pictures = graph.add_buffer(width=extent.width, height=extent.height, format=layout, time_base=1 / rate)
+    palette = graph.add_buffer(width=colours.width, height=colours.height, format=colours.format, time_base=1 / rate)
     paint = graph.add("paletteuse", f"dither={dither}:diff_mode=rectangle")
     pictures.link_to(paint, 0, 0)
     palette.link_to(paint, 0, 1)

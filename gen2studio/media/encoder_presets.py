@@ -41,6 +41,17 @@ class ExportPreset:
     audio_bit_rate: int = 0
     copy_audio: tuple[str, ...] = ()
     """Codecs of the source that may be passed through untouched in this container."""
+    max_width: int = 0
+    """Wider pictures are made this wide; 0 = any."""
+    max_rate: int = 0
+    """Frames a second at most; of faster timelines some are left out. 0 = any."""
+    subtitles: str = ""
+    """FFmpeg encoder of a subtitle track that the container takes; empty = none."""
+
+    @property
+    def is_animation(self) -> bool:
+        """An animated picture: loops, silent, for sharing."""
+        return self.container in ("gif", "webp")
 
     @property
     def is_sequence(self) -> bool:
