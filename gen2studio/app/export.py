@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from PySide6.QtCore import QObject
 
 from gen2studio.app.audio_mix import AudioMixer
-from gen2studio.app.compositor import Layer, OfflinePixels, SequenceRenderer, sequence_of
+from gen2studio.app.compositor import Layer, OfflinePixels, Pixels, SequenceRenderer, sequence_of
 from gen2studio.app.export_values import (
     ExportProgress,
     ExportResult,
@@ -30,6 +33,8 @@ from gen2studio.document.model import Clip, Document, Take
 from gen2studio.media.encoder_presets import ExportPreset, preset_of
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
     from gen2studio.media.encoder import AudioCopy, PictureWriter
     from gen2studio.media.metadata import ExportRecord
 
@@ -89,6 +94,8 @@ class _Export:
         """Frames of generated shots that no take fills, by clip name."""
         """Clip name → frames whose active take has no picture."""
         self.passed_through = 0
+        self._heard = 0
+        """Samples of sound that were written."""
         self._straight = not self.preset.is_sequence and not self.preset.alpha
         self.began = time.perf_counter()
         self._reported = 0.0
@@ -172,30 +179,48 @@ class _Export:
         )
 
     def _write_frames(self, writer: PictureWriter) -> None:
-        rate, sample_rate = self.sequence.rate, self.sequence.sample_rate
-        first_sample = round(self.start / rate * sample_rate)
-        heard = 0
-        for frame in range(self.start, self.stop):
-            self.cancel.check()
-            layers = self.renderer.layers(frame)
-            self._count_missing(layers)
-            self._write_picture(writer, layers)
-            if writer.audio_wanted:
-                until = round((frame + 1) / rate * sample_rate) - first_sample
-                if until - heard >= sample_rate // 4 or frame + 1 == self.stop:
-                    writer.write_audio(self.mixer.read(Fraction(first_sample + heard, sample_rate), until - heard))
-                    heard = until
-            self._report(writer)
+        """Decode in order, composite some frames at once, write in order."""
+        waiting: deque[tuple[int, Future[Pixels] | VideoFrame]] = deque()
+        workers = max(1, min(4, os.cpu_count() or 1))
+        with ThreadPoolExecutor(workers, thread_name_prefix="export-picture") as pool:
+            try:
+                for frame in range(self.start, self.stop):
+                    self.cancel.check()
+                    waiting.append((frame, self._begin_frame(writer, frame, pool)))
+                    while len(waiting) > workers:
+                        self._end_frame(writer, *waiting.popleft())
+                while waiting:
+                    self._end_frame(writer, *waiting.popleft())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
-    def _write_picture(self, writer: PictureWriter, layers: tuple[Layer, ...]) -> None:
+    def _begin_frame(self, writer: PictureWriter, frame: int, pool: ThreadPoolExecutor) -> Future[Pixels] | VideoFrame:
+        stack = self.renderer.stack(frame)
+        self._count_missing(tuple(stack.layers()))
+        plain = stack.plain
         # An untouched clip of the export's own size and format skips RGB: exact, and cheaper.
-        if self._straight and len(layers) == 1 and not layers[0].take_id and not layers[0].has_alpha:
-            frame = self.pixels.planes(layers[0].item, layers[0].index)
-            if frame is not None and writer.accepts(frame):
-                writer.write_frame(frame)
-                self.passed_through += 1
-                return
-        writer.write(self.renderer.composed(layers))
+        if self._straight and plain is not None and not plain.take_id and not plain.has_alpha:
+            planes = self.pixels.planes(plain.item, plain.index)
+            if planes is not None and writer.accepts(planes):
+                return planes
+        return pool.submit(self.renderer.made, stack, self.renderer.gathered(stack))
+
+    def _end_frame(self, writer: PictureWriter, frame: int, made: Future[Pixels] | VideoFrame) -> None:
+        self.cancel.check()
+        if isinstance(made, Future):
+            writer.write(made.result())
+        else:
+            writer.write_frame(made)
+            self.passed_through += 1
+        if writer.audio_wanted:
+            rate, sample_rate = self.sequence.rate, self.sequence.sample_rate
+            first_sample = round(self.start / rate * sample_rate)
+            until = round((frame + 1) / rate * sample_rate) - first_sample
+            if until - self._heard >= sample_rate // 4 or frame + 1 == self.stop:
+                start = Fraction(first_sample + self._heard, sample_rate)
+                writer.write_audio(self.mixer.read(start, until - self._heard))
+                self._heard = until
+        self._report(writer)
 
     def _count_missing(self, layers: tuple[Layer, ...]) -> None:
         for layer in layers:

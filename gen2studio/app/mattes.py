@@ -101,7 +101,8 @@ class MatteSource:
 
     def _file_picture(self, item: MediaItem, frame: int) -> NDArray[np.uint8]:
         assert self._files is not None
-        return self._files.source(item, frame)
+        picture = self._files.source(item, frame)
+        return picture.rgba() if item.info.has_alpha else picture.rgb()
 
     def _refiner(self, owner: MaskObject) -> Callable[[int], Mask | None]:
         found = self._refiners.get(owner.id)

@@ -19,6 +19,7 @@ from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.document.sequences import add_sequence
 from gen2studio.engine.requests import GenerateRequest, request_digest, request_recipe
+from gen2studio.media.decoder_colour import ArrayPicture
 from tests.document.builders import video
 
 HD = Extent(1280, 720)
@@ -113,11 +114,11 @@ class _Pixels:
     def index_at(self, _item: MediaItem, seconds: Fraction) -> int:
         return int(seconds * 25)
 
-    def source(self, item: MediaItem, _index: int) -> np.ndarray:
-        return np.full((item.info.height, item.info.width, 3), 128, np.uint8)
+    def source(self, item: MediaItem, _index: int) -> ArrayPicture:
+        return ArrayPicture(np.full((item.info.height, item.info.width, 3), 128, np.uint8), item.info.extent)
 
-    def take(self, _take_id: str, _index: int) -> np.ndarray:
-        return np.full((640, 640, 3), 255, np.uint8)
+    def take(self, _take_id: str, _index: int) -> ArrayPicture:
+        return ArrayPicture(np.full((640, 640, 3), 255, np.uint8), Extent(640, 640))
 
 
 def test_a_reframed_take_fills_the_frame_it_was_shaped_for() -> None:
