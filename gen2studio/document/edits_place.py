@@ -13,8 +13,9 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.ids import new_id
 from gen2studio.core.media_info import MediaKind
 from gen2studio.core.records import dataclass
-from gen2studio.document.draft import Draft, shifted, tracks_of
-from gen2studio.document.lookup import free, gap_at, start_of
+from gen2studio.document.clip_shapes import shifted
+from gen2studio.document.draft import Draft, tracks_of
+from gen2studio.document.lookup import free, gap_at, start_of, together
 from gen2studio.document.lookup import linked as with_linked
 from gen2studio.document.lookup import track as track_by_id
 from gen2studio.document.model import Clip, MediaItem, Sequence, Track, TrackKind
@@ -235,12 +236,13 @@ def move(
     linked: bool = True,
 ) -> Sequence:
     """Move clips by ``frames``, and those of ``kind`` also by ``track_steps`` tracks (+1 = the next listed: up for
-    video, down for audio). Linked partners move in time but keep their tracks unless they are of ``kind`` and chosen.
+    video, down for audio). Linked partners and the rest of their groups move in time but keep their tracks unless they
+    are of ``kind`` and chosen.
 
-    ``linked=False`` takes the clips out of their links first.
+    ``linked=False`` moves nothing else, and takes the clips out of their links first.
     """
     chosen = set(clip_ids)
-    everyone = with_linked(sequence, chosen) if linked else frozenset(chosen)
+    everyone = together(sequence, chosen) if linked else frozenset(chosen)
     by_track = tracks_of(sequence, chosen | everyone)
     if not frames and not track_steps:
         return sequence
@@ -274,13 +276,16 @@ def move(
 def duplicate(
     sequence: Sequence, clip_ids: Collection[str], frames: int, *, collision: Collision = Collision.OVERWRITE
 ) -> Placed:
-    """Copies of the clips on their own tracks, ``frames`` later, with fresh ids and links of their own."""
+    """Copies of the clips on their own tracks, ``frames`` later, with fresh ids, links and groups of their own."""
     links: dict[str, str] = {}
+    groups: dict[str, str] = {}
     placements: list[Placement] = []
     for track_id, clips in tracks_of(sequence, clip_ids).items():
         for clip in clips:
             link = links.setdefault(clip.link, new_id("link")) if clip.link else ""
-            placements.append(Placement(track_id, replace(shifted(clip, frames), id=new_id("clip"), link=link)))
+            group = groups.setdefault(clip.group, new_id("group")) if clip.group else ""
+            copy = replace(shifted(clip, frames), id=new_id("clip"), link=link, group=group)
+            placements.append(Placement(track_id, copy))
     return Placed(_put(sequence, placements, collision), tuple(p.clip.id for p in placements))
 
 

@@ -13,8 +13,16 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from gen2studio.core.errors import EditRefused
-from gen2studio.document.draft import Draft, head_moved, tail_moved
-from gen2studio.document.lookup import FAR, Media, head_room, longest, neighbours, where
+from gen2studio.document.clip_shapes import (
+    head_moved,
+    mirrored,
+    source_in_at,
+    stretched,
+    tail_moved,
+    zero_of,
+)
+from gen2studio.document.draft import Draft
+from gen2studio.document.lookup import FAR, Media, head_room, longest, neighbours, slip_room, tail_room, together, where
 from gen2studio.document.lookup import linked as with_linked
 from gen2studio.document.model import Clip, Sequence, Track
 
@@ -82,7 +90,7 @@ def _edge_limits(track: Track, clip: Clip, edge: Edge, rate: Fraction, media: Me
         room = FAR if ripple else clip.start - (before.end if before else 0)
         return Limits(-min(room, head_room(clip, rate, media)), clip.duration - 1)
     room = FAR if ripple or after is None else after.start - clip.end
-    return Limits(1 - clip.duration, min(room, max(0, longest(clip, rate, media) - clip.duration)))
+    return Limits(1 - clip.duration, min(room, tail_room(clip, rate, media)))
 
 
 def trim_limits(
@@ -101,7 +109,7 @@ def trim_head(sequence: Sequence, clip_id: str, delta: int, media: Media, *, lin
     draft = Draft(sequence)
     for track, clip in _sharing_edge(sequence, clip_id, Edge.HEAD, linked) if delta else ():
         draft.swap(track.id, head_moved(clip, delta, sequence.rate))
-    return draft.result()
+    return draft.result(media)
 
 
 def trim_tail(sequence: Sequence, clip_id: str, delta: int, media: Media, *, linked: bool = True) -> Sequence:
@@ -109,8 +117,8 @@ def trim_tail(sequence: Sequence, clip_id: str, delta: int, media: Media, *, lin
     _check(delta, trim_limits(sequence, clip_id, Edge.TAIL, media, linked=linked), "The tail of this clip")
     draft = Draft(sequence)
     for track, clip in _sharing_edge(sequence, clip_id, Edge.TAIL, linked) if delta else ():
-        draft.swap(track.id, tail_moved(clip, delta))
-    return draft.result()
+        draft.swap(track.id, tail_moved(clip, delta, sequence.rate))
+    return draft.result(media)
 
 
 def ripple_trim_head(
@@ -119,7 +127,7 @@ def ripple_trim_head(
     """Trim the head, keep the clip's start and pull (or push) everything behind the clip by the change in length."""
     limits = trim_limits(sequence, clip_id, Edge.HEAD, media, ripple=True, linked=linked)
     _check(delta, limits, "The head of this clip")
-    return _ripple(sequence, _sharing_edge(sequence, clip_id, Edge.HEAD, linked), Edge.HEAD, delta, all_tracks)
+    return _ripple(sequence, _sharing_edge(sequence, clip_id, Edge.HEAD, linked), Edge.HEAD, delta, all_tracks, media)
 
 
 def ripple_trim_tail(
@@ -128,11 +136,11 @@ def ripple_trim_tail(
     """Trim the tail and pull (or push) everything behind the clip along."""
     limits = trim_limits(sequence, clip_id, Edge.TAIL, media, ripple=True, linked=linked)
     _check(delta, limits, "The tail of this clip")
-    return _ripple(sequence, _sharing_edge(sequence, clip_id, Edge.TAIL, linked), Edge.TAIL, delta, all_tracks)
+    return _ripple(sequence, _sharing_edge(sequence, clip_id, Edge.TAIL, linked), Edge.TAIL, delta, all_tracks, media)
 
 
 def _ripple(
-    sequence: Sequence, members: list[tuple[Track, Clip]], edge: Edge, delta: int, all_tracks: bool
+    sequence: Sequence, members: list[tuple[Track, Clip]], edge: Edge, delta: int, all_tracks: bool, media: Media
 ) -> Sequence:
     if not delta:
         return sequence
@@ -146,9 +154,9 @@ def _ripple(
             # The head moves, then the clip slides back: it shows later material from the same start.
             draft.swap(track.id, replace(head_moved(clip, delta, sequence.rate), start=clip.start))
         else:
-            draft.swap(track.id, tail_moved(clip, delta))
+            draft.swap(track.id, tail_moved(clip, delta, sequence.rate))
     draft.shift(chosen, frame, -delta if edge is Edge.HEAD else delta, skip=ids)
-    return draft.result()
+    return draft.result(media)
 
 
 # -- roll, slip, slide -----------------------------------------------------------------------------------------------
@@ -176,8 +184,7 @@ def roll_limits(sequence: Sequence, left_id: str, right_id: str, media: Media, *
     """How far a cut may roll."""
     limits = ANY
     for _, left, right in _rolled(sequence, left_id, right_id, linked):
-        longer = max(0, longest(left, sequence.rate, media) - left.duration)
-        limits = limits.meet(Limits(1 - left.duration, longer))
+        limits = limits.meet(Limits(1 - left.duration, tail_room(left, sequence.rate, media)))
         limits = limits.meet(Limits(-head_room(right, sequence.rate, media), right.duration - 1))
     return limits
 
@@ -187,17 +194,17 @@ def roll(sequence: Sequence, left_id: str, right_id: str, delta: int, media: Med
     _check(delta, roll_limits(sequence, left_id, right_id, media, linked=linked), "This cut")
     draft = Draft(sequence)
     for track, left, right in _rolled(sequence, left_id, right_id, linked) if delta else ():
-        draft.swap(track.id, tail_moved(left, delta))
+        draft.swap(track.id, tail_moved(left, delta, sequence.rate))
         draft.swap(track.id, head_moved(right, delta, sequence.rate))
-    return draft.result()
+    return draft.result(media)
 
 
 def slip_limits(sequence: Sequence, clip_id: str, media: Media, *, linked: bool = True) -> Limits:
     """How far a clip's contents may slip under it."""
     limits = ANY
     for _, clip in _group(sequence, clip_id, linked):
-        later = max(0, longest(clip, sequence.rate, media) - clip.duration)
-        limits = limits.meet(Limits(-head_room(clip, sequence.rate, media), later))
+        earlier, later = slip_room(clip, sequence.rate, media)
+        limits = limits.meet(Limits(-earlier, later))
     return limits
 
 
@@ -208,7 +215,7 @@ def slip(sequence: Sequence, clip_id: str, delta: int, media: Media, *, linked: 
     for track, clip in _group(sequence, clip_id, linked) if delta else ():
         moved = replace(clip, source_in=clip.source_in + Fraction(delta) / sequence.rate * clip.speed)
         draft.swap(track.id, moved if linked else replace(moved, link=""))
-    return draft.result()
+    return draft.result(media)
 
 
 def slide_limits(sequence: Sequence, clip_id: str, media: Media, *, linked: bool = True) -> Limits:
@@ -218,8 +225,7 @@ def slide_limits(sequence: Sequence, clip_id: str, media: Media, *, linked: bool
     for track, clip in _group(sequence, clip_id, linked):
         before, after = neighbours(track, clip.id)
         if before is not None and before.end == clip.start:
-            longer = max(0, longest(before, rate, media) - before.duration)
-            limits = limits.meet(Limits(1 - before.duration, longer))
+            limits = limits.meet(Limits(1 - before.duration, tail_room(before, rate, media)))
         else:
             limits = limits.meet(Limits((before.end if before else 0) - clip.start, FAR))
         if after is not None and clip.end == after.start:
@@ -238,15 +244,15 @@ def slide(sequence: Sequence, clip_id: str, delta: int, media: Media, *, linked:
         moved = replace(clip, start=clip.start + delta)
         draft.swap(track.id, moved if linked else replace(moved, link=""))
         if before is not None and before.end == clip.start:
-            draft.swap(track.id, tail_moved(before, delta))
+            draft.swap(track.id, tail_moved(before, delta, sequence.rate))
         if after is not None and clip.end == after.start:
             draft.swap(track.id, head_moved(after, delta, sequence.rate))
-    return draft.result()
+    return draft.result(media)
 
 
 def move_limits(sequence: Sequence, clip_ids: Collection[str], *, linked: bool = True) -> Limits:
     """How far clips may move in time: nothing starts before frame 0."""
-    everyone = with_linked(sequence, clip_ids) if linked else frozenset(clip_ids)
+    everyone = together(sequence, clip_ids) if linked else frozenset(clip_ids)
     starts = [where(sequence, clip_id)[1].start for clip_id in everyone]
     return Limits(-min(starts, default=0), FAR)
 
@@ -290,15 +296,22 @@ def _set_group_speed(
         return sequence
     draft = Draft(sequence)
     ends: list[tuple[int, int]] = []
+    zero: Fraction | None = None
     for track, clip in group:
         scale = clip.speed / speed
         offset = -((anchor.start - clip.start) * scale).__floor__()
         changed = replace(clip, start=anchor.start + offset, speed=speed, link=clip.link if linked else "")
-        if clip.media_id == anchor.media_id:
-            # A partner that starts elsewhere (J or L cut) keeps showing the moment that belongs to its whole frame.
-            changed = replace(changed, source_in=anchor.source_in + Fraction(offset) / rate * speed)
-        duration = max(1, round(clip.duration * scale))
-        changed = replace(changed, duration=max(1, min(duration, longest(changed, rate, media))))
+        if not clip.freeze:
+            changed = stretched(changed, scale, max(1, round(clip.duration * scale)))
+            if zero is not None and clip.media_id == anchor.media_id:
+                # A partner that starts elsewhere (J or L cut) keeps showing the moment that belongs to its whole frame.
+                changed = replace(changed, source_in=source_in_at(changed, zero, rate))
+            if changed.reverse and changed.source_in < 0:
+                over = -(changed.source_in * rate / speed).__floor__()
+                changed = tail_moved(changed, -over, rate)
+            changed = replace(changed, duration=max(1, min(changed.duration, longest(changed, rate, media))))
+            if clip is anchor:
+                zero = zero_of(changed, rate)
         ends.append((clip.end, changed.end))
         draft.swap(track.id, changed)
     if ripple:
@@ -306,4 +319,36 @@ def _set_group_speed(
         delta = max(new for _, new in ends) - frame
         ids = {clip.id for _, clip in group}
         draft.shift(draft.with_partners({track.id for track, _ in group}, frame), frame, delta, skip=ids)
-    return draft.result()
+    return draft.result(media)
+
+
+def set_reverse(
+    sequence: Sequence, clip_ids: Collection[str], backwards: bool, media: Media, *, linked: bool = True
+) -> Sequence:
+    """Play clips backwards (or forwards again) over the same stretch of media, where they are.
+
+    Linked partners turn with them and stay in sync. Refuses when a partner of another length (a J or L cut) would run
+    out of media; with ``linked=False`` the clips leave their links.
+    """
+    draft = Draft(sequence)
+    done: set[str] = set()
+    for clip_id in sorted(clip_ids):
+        if clip_id in done:
+            continue
+        group = _group(sequence, clip_id, linked)
+        done |= {clip.id for _, clip in group}
+        anchor = group[0][1]
+        zero = zero_of(anchor if anchor.reverse == backwards else mirrored(anchor), sequence.rate)
+        for track, clip in group:
+            if clip.reverse == backwards or clip.freeze:
+                continue
+            turned = mirrored(clip)
+            if clip is not anchor and clip.media_id == anchor.media_id:
+                turned = replace(turned, source_in=source_in_at(turned, zero, sequence.rate))
+                if turned.source_in < 0 or turned.duration > longest(turned, sequence.rate, media):
+                    raise EditRefused(
+                        "The linked sound or picture has no media there to play backwards.",
+                        "Give both the same length, or unlink them first.",
+                    )
+            draft.swap(track.id, turned if linked else replace(turned, link=""))
+    return draft.result(media)

@@ -1,14 +1,16 @@
-"""Finding things on a timeline, and saying what is wrong with one. Tracks are sorted, so positions are bisected."""
+"""Finding things on a timeline. Tracks are sorted, so positions are bisected."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
+from itertools import pairwise
 from operator import attrgetter
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.media_info import MediaKind
+from gen2studio.document.clip_shapes import zero_of
 from gen2studio.document.model import Clip, MediaItem, Sequence, Track
 
 Media = Mapping[str, MediaItem]
@@ -96,6 +98,27 @@ def linked(sequence: Sequence, clip_ids: Collection[str]) -> frozenset[str]:
     return frozenset(c.id for _, c in each_clip(sequence) if c.id in wanted or (c.link and c.link in links))
 
 
+def together(sequence: Sequence, clip_ids: Collection[str]) -> frozenset[str]:
+    """``clip_ids`` with everything that is selected and moved with them: linked clips and members of their groups, and
+    so on through these. Unknown ids are left out."""
+    links: set[str] = set()
+    groups: set[str] = set()
+    found = {c.id for _, c in each_clip(sequence) if c.id in clip_ids}
+    members = [c for _, c in each_clip(sequence) if c.link or c.group]
+    grown = True
+    while grown:
+        count = len(found)
+        for clip in members:
+            if clip.id in found or clip.link in links or clip.group in groups:
+                found.add(clip.id)
+                if clip.link:
+                    links.add(clip.link)
+                if clip.group:
+                    groups.add(clip.group)
+        grown = len(found) > count
+    return frozenset(found)
+
+
 def gaps(track: Track) -> tuple[tuple[int, int], ...]:
     """Empty runs [start, stop) before and between the clips; the open end is not a gap."""
     found: list[tuple[int, int]] = []
@@ -158,22 +181,45 @@ def media_seconds(media: Media, clip: Clip) -> Fraction | None:
 
 def longest(clip: Clip, rate: Fraction, media: Media) -> int:
     """Sequence frames the clip may last from its ``source_in``: each must show an existing media moment."""
-    seconds = media_seconds(media, clip)
+    seconds = None if clip.freeze else media_seconds(media, clip)
     if seconds is None:
         return FAR
     return max(0, -((clip.source_in - seconds) * rate / clip.speed).__floor__())
 
 
-def head_room(clip: Clip, rate: Fraction, media: Media) -> int:
-    """Sequence frames of media before the clip's head; a still has no end of them."""
-    if media_seconds(media, clip) is None:
+def media_before(clip: Clip, rate: Fraction, media: Media) -> int:
+    """Sequence frames of media before what the clip shows; a still has no end of them."""
+    if clip.freeze or media_seconds(media, clip) is None:
         return FAR
-    return int((clip.source_in * rate / clip.speed).__floor__())
+    return max(0, int((clip.source_in * rate / clip.speed).__floor__()))
 
 
-def zero_of(clip: Clip, rate: Fraction) -> Fraction:
-    """The sequence position (in frames) of the clip's media second 0. Clips of one media are in sync when it agrees."""
-    return clip.start - clip.source_in * rate / clip.speed
+def media_after(clip: Clip, rate: Fraction, media: Media) -> int:
+    """Sequence frames of media after what the clip shows."""
+    most = longest(clip, rate, media)
+    return FAR if most >= FAR else max(0, most - clip.duration)
+
+
+def head_room(clip: Clip, rate: Fraction, media: Media) -> int:
+    """Frames by which the clip's head can go left: media before it, or after it when it plays backwards."""
+    return media_after(clip, rate, media) if clip.reverse else media_before(clip, rate, media)
+
+
+def tail_room(clip: Clip, rate: Fraction, media: Media) -> int:
+    """Frames by which the clip's tail can go right."""
+    return media_before(clip, rate, media) if clip.reverse else media_after(clip, rate, media)
+
+
+def slip_room(clip: Clip, rate: Fraction, media: Media) -> tuple[int, int]:
+    """Frames by which what the clip shows can become (earlier, later)."""
+    if not clip.freeze:
+        return media_before(clip, rate, media), media_after(clip, rate, media)
+    seconds = media_seconds(media, clip)
+    if seconds is None:
+        return FAR, FAR
+    step = rate / clip.speed
+    later = -((clip.source_in - seconds) * step).__floor__() - 1
+    return int((clip.source_in * step).__floor__()), max(0, later)
 
 
 # -- what is wrong ---------------------------------------------------------------------------------------------------
@@ -182,8 +228,11 @@ def zero_of(clip: Clip, rate: Fraction) -> Fraction:
 def problems(sequence: Sequence, media: Media | None = None) -> list[str]:
     """Every broken rule in words; an empty list is a sound timeline.
 
-    Checked: clips are sorted, do not overlap, last at least a frame, stay inside their media (when ``media`` is given);
-    ids are unique; linked clips of one media play it at the same speed and in sync; in lies before out.
+    Checked: clips are sorted, do not overlap, last at least a frame, stay inside their media (when ``media`` is given;
+    frozen clips and nested timelines have no limit) and hold their fades; ids are unique; linked clips of one media
+    play it at the same speed, in one direction and in sync; transitions join clips that touch, lie apart from each
+    other and are carried by their clips and media; markers and subtitles are in order, subtitles apart; in lies before
+    out.
     """
     found: list[str] = []
     seen: set[str] = set()
@@ -208,28 +257,77 @@ def problems(sequence: Sequence, media: Media | None = None) -> list[str]:
             elif clip.start < cursor:
                 found.append(f"{name} overlaps the clip before it")
             cursor = max(cursor, clip.end)
+            if clip.fade_in < 0 or clip.fade_out < 0 or clip.fade_in + clip.fade_out > clip.duration:
+                found.append(f"{name} is shorter than its fades")
             if clip.source_in < 0 and (media is None or media_seconds(media, clip) is not None):
                 found.append(f"{name} starts before its media")
-            if media is not None and clip.duration > longest(clip, sequence.rate, media):
+            beyond = media is not None and clip.duration > longest(clip, sequence.rate, media)
+            if beyond and media is not None and not _is_nested(clip, media):
                 found.append(f"{name} runs past the end of its media")
-            if clip.link:
+            if clip.link and not clip.freeze:
                 groups.setdefault((clip.link, clip.media_id), []).append(clip)
+        found += _transition_problems(candidate, sequence.rate, media, seen)
     for (link, _), members in groups.items():
-        if len({c.speed for c in members}) > 1 or len({zero_of(c, sequence.rate) for c in members}) > 1:
+        if len({(c.speed, c.reverse, zero_of(c, sequence.rate)) for c in members}) > 1:
             found.append(f"the clips of link {link} are out of sync")
     markers = [m.id for m in sequence.markers]
     if len(set(markers)) != len(markers):
         found.append("two markers share an id")
-    if any(m.frame < 0 for m in sequence.markers):
-        found.append("a marker lies before the timeline")
+    if any(m.frame < 0 or m.duration < 0 for m in sequence.markers):
+        found.append("a marker lies before the timeline or ends before it starts")
     if [m.frame for m in sequence.markers] != sorted(m.frame for m in sequence.markers):
         found.append("the markers are not in order")
+    cursor = 0
+    for subtitle in sequence.subtitles:
+        if subtitle.id in seen:
+            found.append(f"two things share the id {subtitle.id}")
+        seen.add(subtitle.id)
+        if subtitle.duration < 1:
+            found.append(f"subtitle {subtitle.id} lasts {subtitle.duration} frames")
+        if subtitle.start < cursor:
+            found.append(f"subtitle {subtitle.id} overlaps the one before it")
+        cursor = max(cursor, subtitle.end)
     start, stop = sequence.in_point, sequence.out_point
     if (start is not None and start < 0) or (stop is not None and stop < 1):
         found.append("the in or out point lies before the timeline")
     if start is not None and stop is not None and stop <= start:
         found.append("the out point lies before the in point")
     return found
+
+
+def _transition_problems(track: Track, rate: Fraction, media: Media | None, seen: set[str]) -> list[str]:
+    found: list[str] = []
+    cuts = {(a.id, b.id): (a, b) for a, b in pairwise(track.clips) if a.end == b.start} if track.transitions else {}
+    cursor = 0
+    for transition in track.transitions:
+        name = f"transition {transition.id} on {track.name}"
+        if transition.id in seen:
+            found.append(f"two things share the id {transition.id}")
+        seen.add(transition.id)
+        if (transition.left, transition.right) not in cuts:
+            found.append(f"{name} has no cut")
+            continue
+        left, right = cuts[transition.left, transition.right]
+        before, after = transition.before, transition.after
+        if before < 0 or after < 0 or before + after < 1:
+            found.append(f"{name} has no length")
+        if before > left.duration or after > right.duration:
+            found.append(f"{name} is longer than its clips")
+        if right.start - before < cursor:
+            found.append(f"{name} overlaps the one before it")
+        cursor = right.start + after
+        if media is not None:
+            if before > head_room(right, rate, media) and not _is_nested(right, media):
+                found.append(f"{name} begins before the media of {right.id}")
+            if after > tail_room(left, rate, media) and not _is_nested(left, media):
+                found.append(f"{name} goes on past the media of {left.id}")
+    return found
+
+
+def _is_nested(clip: Clip, media: Media) -> bool:
+    """Whether the clip shows a timeline, which may become shorter under it: it is black there."""
+    item = media.get(clip.media_id)
+    return item is not None and bool(item.nested)
 
 
 def free(clips: tuple[Clip, ...] | list[Clip], start: int, stop: int) -> bool:

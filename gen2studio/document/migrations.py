@@ -105,8 +105,8 @@ def _from_2(data: Json) -> Json:
 
 
 def _from_3(data: Json) -> Json:
-    """Version 3 wrote every value of a clip; clips could be neither blended, moved in the frame, turned round nor joined
-    by transitions. All it wrote is read as before, and what it did not write is as on a new clip."""
+    """Version 3 wrote every value of a clip; clips could be neither blended, moved in the frame, turned round nor
+    joined by transitions. All it wrote is read as before, and what it did not write is as on a new clip."""
     return data
 
 

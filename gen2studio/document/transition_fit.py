@@ -1,0 +1,83 @@
+"""Keeping transitions true to their cuts: after an edit each is where its cut is now, as long as its clips carry it.
+
+A transition lies over frames [cut − ``before``, cut + ``after``). Beneath it the left clip goes on past its tail and
+the right one starts before its head, so that it needs ``after`` frames of the left clip's media and ``before`` of the
+right one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+from gen2studio.document.composition import Transition
+from gen2studio.document.lookup import Media, head_room, tail_room
+from gen2studio.document.model import Clip, Track
+
+
+def reach(left: Clip, right: Clip, rate: Fraction, media: Media | None) -> tuple[int, int]:
+    """The longest (before, after) of a transition between two clips that touch: what they are long and, with
+    ``media``, what their media carry."""
+    before, after = left.duration, right.duration
+    if media is not None:
+        before = min(before, head_room(right, rate, media))
+        after = min(after, tail_room(left, rate, media))
+    return before, after
+
+
+def fit_transitions(
+    old: Sequence[Track], new: list[Track], parents: Mapping[str, str], rate: Fraction, media: Media | None
+) -> list[Track]:
+    """``new`` tracks with the transitions of the ``old`` ones, each on the track where its two clips touch now.
+
+    ``parents`` maps the right half of a cut clip to the clip it was cut from. Tracks whose clips and transitions stay
+    are the same objects.
+    """
+    pool = {(t.left, t.right): t for track in old for t in track.transitions}
+    if not pool:
+        return new
+    return [
+        track if track is before else _fitted(track, pool, parents, rate, media)
+        for track, before in zip(new, old, strict=True)
+    ]
+
+
+def refit(track: Track, rate: Fraction, media: Media | None) -> Track:
+    """The track with transitions that its own clips can carry; the same object when all can."""
+    if not track.transitions:
+        return track
+    return _fitted(track, {(t.left, t.right): t for t in track.transitions}, {}, rate, media)
+
+
+def _fitted(
+    track: Track,
+    pool: Mapping[tuple[str, str], Transition],
+    parents: Mapping[str, str],
+    rate: Fraction,
+    media: Media | None,
+) -> Track:
+    kept: list[Transition] = []
+    free_from = 0
+    """First frame that no transition before lies on."""
+    for left, right in pairwise(track.clips):
+        if left.start + left.duration != right.start:
+            continue
+        found = pool.get((parents.get(left.id, left.id), right.id))
+        if found is None:
+            continue
+        most_before, most_after = reach(left, right, rate, media)
+        before = min(found.before, most_before, right.start - free_from)
+        after = min(found.after, most_after)
+        if before + after < 1:
+            continue
+        if (before, after, left.id) != (found.before, found.after, found.left):
+            found = replace(found, left=left.id, before=before, after=after)
+        kept.append(found)
+        free_from = right.start + after
+    transitions = tuple(kept)
+    same = len(transitions) == len(track.transitions) and all(
+        a is b for a, b in zip(transitions, track.transitions, strict=True)
+    )
+    return track if same else replace(track, transitions=transitions)
