@@ -40,6 +40,22 @@ def label(name: str, alpha: int = 255) -> QColor:
     return colour(f"label_{name if name in LABELS else 'amber'}", alpha)
 
 
+LABELS = {
+    "amber": "marker",
+    "red": "danger",
+    "green": "success",
+    "blue": "info",
+    "violet": "band_running",
+    "white": "text",
+}
+"""The label colours of markers, by the name of their ink in the theme."""
+
+
+def label_colour(name: str) -> QColor:
+    """The colour of a label; names that are not known are amber."""
+    return colour(LABELS.get(name, "marker"))
+
+
 @functools.cache
 def _svg(name: str) -> str:
     path = resources_dir() / "icons" / f"{name}.svg"

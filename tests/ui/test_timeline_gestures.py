@@ -343,8 +343,11 @@ def test_markers_and_range_are_dragged_on_the_ruler(bench: Bench) -> None:
 
 
 def test_rubber_band_and_keys_select(bench: Bench) -> None:
-    bench.drag(QPoint(900, bench.view.layout_now.rows[0].top + 4), bench.point(200, 0, 20))
-    assert bench.session.selection == {c.id for c in bench.lane(0)}
+    corner = QPoint(900, bench.view.layout_now.rows[0].top + 4)
+    bench.drag(corner, bench.point(200, 0, 20))
+    assert bench.session.selection == {c.id for c in (*bench.lane(0), *bench.lane(2))}, "the sound comes along"
+    bench.drag(corner, bench.point(200, 0, 20), Qt.KeyboardModifier.AltModifier)
+    assert bench.session.selection == {c.id for c in bench.lane(0)}, "Alt chooses only what it touches"
     bench.session.set_selection(frozenset([bench.lane(0)[0].id]))
     QTest.keyClick(bench.view, Qt.Key.Key_Down, Qt.KeyboardModifier.ControlModifier)
     assert bench.session.selection == {bench.lane(0)[1].id}

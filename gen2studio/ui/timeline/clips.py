@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterable
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap, QStaticText
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPixmap
 
-from gen2studio.app.posters import mode_of, near
-from gen2studio.core.records import dataclass
-from gen2studio.document.model import Clip, Document, MediaItem, Take
-from gen2studio.engine.take_store import frame_name
+from gen2studio.document.model import Clip, Document
 from gen2studio.ui import theme
-from gen2studio.ui.panels.mode_chooser import MODE_ICONS
-from gen2studio.ui.timeline.bands import BAND, BandBook, BandPainter
-from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, STRIP, Ints, Layout, Row
-from gen2studio.ui.timeline.thumbs import Thumbnails, grain
+from gen2studio.ui.timeline.bands import BandBook, BandPainter
+from gen2studio.ui.timeline.filmstrip import MIN_THUMB, Filmstrip
+from gen2studio.ui.timeline.labels import MIN_TEXT, Fills, Labels
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Ints, Layout, Row
+from gen2studio.ui.timeline.shapes import ShapePainter
+from gen2studio.ui.timeline.thumbs import Thumbnails
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import Waveforms, WavePainter, rgb32
 
@@ -30,16 +27,8 @@ if TYPE_CHECKING:
 
 HATCH = 8
 """Pixels between the lines over a locked track."""
-EDGE_NAMES = 320
-"""Pixels at the left edge where the names of clips that begin outside the view are held."""
 FEW = 6
 """Up to so many clips are drawn one by one."""
-MIN_TEXT = 56
-"""Clips narrower than this show no name."""
-MIN_THUMB = 20
-"""Clips narrower than this show no picture."""
-MIN_PICTURE = 18
-"""Pixels of height below which neither pictures nor sound are drawn."""
 
 
 class ClipPainter:
@@ -56,10 +45,10 @@ class ClipPainter:
         self._viewport = viewport
         self._bands = bands
         self.band_painter = BandPainter()
-        self._thumbnails = thumbnails
         self._document = document
-        self.take_folder: Callable[[str], Path] | None = None
-        """Take id → the folder of its frames: shots show those."""
+        self.film = Filmstrip(viewport, thumbnails, document)
+        self.labels = Labels(viewport, bands, document)
+        self.shapes = ShapePainter(viewport)
         colour = theme.colour
         self._waves = WavePainter(waveforms, rgb32(colour("waveform")), rgb32(colour("text_faint")))
         self._ground = colour("timeline")
@@ -71,8 +60,11 @@ class ClipPainter:
             True: _inks(colour("clip_video_edge"), colour("clip_video"), shade),
             False: _inks(colour("clip_audio_edge"), colour("clip_audio"), shade),
         }
+        inner = _inks(colour("clip_nested_edge"), colour("clip_nested"), shade)
         self._inks = {
-            (video, locked): [[rgb32(self._locked if locked else self._track), on[video][k], off[k]] for k in range(3)]
+            (video, locked): [
+                [rgb32(self._locked if locked else self._track), on[video][k], off[k], inner[k]] for k in range(3)
+            ]
             for video in (True, False)
             for locked in (True, False)
         }
@@ -81,44 +73,33 @@ class ClipPainter:
             False: (colour("clip_audio_edge"), _strip(colour("clip_audio"), shade), colour("clip_audio")),
         }
         self._off_fills = colour("line_strong"), _strip(colour("raised"), shade), colour("raised")
+        self._nested_fills = colour("clip_nested_edge"), _strip(colour("clip_nested"), shade), colour("clip_nested")
         self._pixels: NDArray[np.uint32] | None = None
         self._dim = colour("timeline", 150)
-        self._text = colour("clip_text")
-        self._muted = colour("text_muted")
-        self._offline = colour("danger")
-        self._accent = colour("accent")
-        self._badge = colour("background", 190)
         self._hatch = colour("text_faint", 90)
         self._hatching = QPixmap()
-        self._widths: dict[str, int] = {}
-        self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
-        self._font: QFont | None = None
-        self._metrics: QFontMetrics | None = None
-        self._line = 0
-        self._small: QFont | None = None
-        self._link: QPixmap | None = None
         self._paths: dict[str, str] = {}
         self._paths_of: object = None
-        self._reels: dict[int, dict[str, _Reel | None]] = {}
-        self._reels_for: tuple[float, object] = (0.0, None)
+        self._nested_ids: frozenset[str] = frozenset()
+
+    @property
+    def take_folder(self) -> Callable[[str], Path] | None:
+        """Take id → the folder of its frames: shots show those."""
+        return self.film.take_folder
+
+    @take_folder.setter
+    def take_folder(self, folder: Callable[[str], Path] | None) -> None:
+        self.film.take_folder = folder
 
     @functools.cached_property
     def _tables(self) -> dict[tuple[bool, bool], tuple[NDArray[np.uint32], ...]]:
-        """By (video?, locked?): RGB32 tables [gap, clip, disabled clip] of top edge, name strip and body."""
+        """By (video?, locked?): RGB32 of [gap, clip, disabled clip, nested clip] for top edge, name strip and body."""
         return {key: tuple(np.array(table, np.uint32) for table in inks) for key, inks in self._inks.items()}
 
     def set_font(self, font: QFont, ratio: float) -> None:
         """Names are drawn in ``font``."""
-        self._font = QFont(font)
-        self._font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
-        self._small = QFont(font)
-        self._small.setPointSizeF(max(6.5, font.pointSizeF() - 1.8))
-        self._small.setBold(True)
-        self._metrics = QFontMetrics(self._font)
-        self._line = self._metrics.height()
-        self._names.clear()
-        self._widths.clear()
-        self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
+        self.labels.set_font(font, ratio)
+        self.shapes.set_ratio(ratio)
         self._hatching = _hatched(self._hatch, ratio)
 
     def paint(self, painter: QPainter, layout: Layout, area: QRect, ratio: float) -> None:
@@ -128,6 +109,7 @@ class ClipPainter:
         if self._paths_of is not document.media:
             self._paths = {key: item.path for key, item in document.media.items()}
             self._paths_of = document.media
+            self._nested_ids = frozenset(key for key, item in document.media.items() if item.nested)
         for row in layout.rows:
             top = row.top - self._viewport.scroll_y
             if top < area.bottom() + 1 and top + row.height > area.top():
@@ -167,8 +149,10 @@ class ClipPainter:
             painter.drawImage(QPoint(left, top), image)
         if row.is_video and strip < row.body:
             inner = top + strip, row.body - strip
-            self._paint_thumbs(painter, layout, row, i, pictured, lefts, rights, *inner, left, right, ratio)
-        self._paint_texts(painter, row, i, named, lefts, rights, top, strip, left, right)
+            self.film.paint(painter, layout, row, i, pictured, lefts, rights, *inner, left, right, ratio)
+        inner_top = top + (strip if strip < row.body else 0)
+        self.shapes.paint(painter, row, i, lefts, rights, inner_top, top + row.body - 1, left, right)
+        self.labels.paint(painter, row, i, named, lefts, rights, top, strip, left, right)
         if row.is_video:
             self._paint_states(painter, layout, row, i, lefts, rights, top)
         self._paint_shade(painter, row, top, left, right)
@@ -196,7 +180,7 @@ class ClipPainter:
     ) -> None:
         """A handful of clips, as in the strip that a scroll uncovers: plain rectangles are quicker than an image."""
         for k, (a, b) in enumerate(zip(x0, x1, strict=True)):
-            edge, name, body = self._fills[row.is_video] if row.clips[i + k].enabled else self._off_fills
+            edge, name, body = self.fills_of(row, row.clips[i + k])
             x = max(a, left)
             w = min(max(b - 1, a + 1), right) - x
             if w > 0:
@@ -206,6 +190,16 @@ class ClipPainter:
                     painter.fillRect(x, top + strip, w, row.body - strip, body)
                 else:
                     painter.fillRect(x, top + 1, w, row.body - 1, body)
+
+    def fills_of(self, row: Row, clip: Clip) -> Fills:
+        """(top edge, name strip, body) of a clip."""
+        if not clip.enabled:
+            return self._off_fills
+        return self._nested_fills if clip.media_id in self._nested_ids else self._fills[row.is_video]
+
+    def paint_names_at_edge(self, painter: QPainter, layout: Layout) -> None:
+        """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
+        self.labels.paint_at_edge(painter, layout, self.fills_of, self._dim)
 
     def _row_image(
         self, layout: Layout, row: Row, i: int, x0: Ints, x1: Ints, strip: int, left: int, right: int, ratio: float
@@ -221,7 +215,12 @@ class ClipPainter:
         bounds[-1] = wide
         np.maximum.accumulate(np.minimum(np.maximum(bounds, 0), wide), out=bounds)
         kinds = np.zeros(len(bounds) - 1, np.uint8)
-        kinds[1::2] = 2 - row.facts.enabled[i : i + len(x0)]
+        facts = row.facts
+        kinds[1::2] = 2 - facts.enabled[i : i + len(x0)]
+        if self._nested_ids and not self._nested_ids.isdisjoint(facts.media_ids):
+            codes = [code for code, media_id in enumerate(facts.media_ids) if media_id in self._nested_ids]
+            nested = np.isin(facts.media[i : i + len(x0)], codes) & facts.enabled[i : i + len(x0)]
+            kinds[1::2][nested] = 3
         lengths = bounds[1:] - bounds[:-1]
         edge, top, body = self._tables[row.is_video, row.track.locked]
         if self._pixels is None or self._pixels.size < high * wide:
@@ -241,212 +240,6 @@ class ClipPainter:
         image.setDevicePixelRatio(ratio)
         # The painter draws it before the next row is made, so that one buffer, already paged in, does for all.
         return image
-
-    def _paint_thumbs(
-        self,
-        painter: QPainter,
-        layout: Layout,
-        row: Row,
-        i: int,
-        chosen: Iterable[int],
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        high: int,
-        left: int,
-        right: int,
-        ratio: float,
-    ) -> None:
-        assert layout.sequence is not None
-        second = self._viewport.ppf * float(layout.sequence.rate)
-        made_in = self._thumbnails.height_for(high * ratio)
-        facts = row.facts
-        stop = i + len(x0)
-        codes = facts.media[i:stop].tolist()
-        sources = (facts.source_in[i:stop] * 1000.0).tolist()
-        speeds = (facts.speed[i:stop] * (1000.0 / second)).tolist()
-        reels = self._reels_of(high, second)
-        media = self._document().media
-        get, draw = self._thumbnails.get, painter.drawPixmap
-        for k in chosen:
-            a, b = x0[k], x1[k] - 1
-            if b <= left or a >= right or b - a < MIN_THUMB - 1:
-                continue
-            media_id = facts.media_ids[codes[k]]
-            if media_id not in reels:
-                reels[media_id] = _reel(media.get(media_id), high, second)
-            reel = reels[media_id]
-            if reel is None:
-                continue
-            path, cell, step, last = reel.path, reel.cell, reel.step, reel.last
-            frames: TakeFrames | None = None
-            if reel.rate:
-                frames = self._frames_of(row.clips[i + k])
-                if frames is None:
-                    self._paint_mode(painter, row.clips[i + k], a, b, top, high, ratio)
-                    continue
-            source, speed = sources[k], speeds[k]
-            first = a if a >= left else a + (left - a) // cell * cell
-            for x in range(first, b if b < right else right, cell):
-                moment = int(source + (x - a) * speed)
-                if moment > last:
-                    moment = last
-                moment -= moment % step
-                if frames is not None:
-                    picture = get(frames.path(moment * reel.rate // 1000), 0, made_in)
-                else:
-                    picture = get(path, moment, made_in)
-                if picture is None:
-                    continue
-                wide = cell if x + cell <= b else b - x
-                if ratio == 1 and 0 <= picture.height - high <= 3 and picture.width >= wide:
-                    # As good as the right size: cut instead of scaled, which is several times quicker.
-                    draw(x, top, picture.pixmap, picture.x, picture.y, wide, high)
-                else:
-                    part = max(1, picture.width * wide // cell)
-                    draw(x, top, wide, high, picture.pixmap, picture.x, picture.y, part, picture.height)
-            if not facts.enabled[i + k]:
-                painter.fillRect(a, top, b - a, high, self._dim)
-
-    def _frames_of(self, clip: Clip) -> TakeFrames | None:
-        """The frames that a shot shows; None while it is empty."""
-        take = self._document().takes.get(clip.active_take)
-        if take is None or not take.done or self.take_folder is None:
-            return None
-        return TakeFrames(self.take_folder(take.id), take)
-
-    def _paint_mode(self, painter: QPainter, clip: Clip, a: int, b: int, top: int, high: int, ratio: float) -> None:
-        """An empty shot: the icon of the mode that will fill it says more than its grey slate."""
-        side = min(18, high - 6)
-        if b - a < side + 8 or side < 10:
-            return
-        icon = theme.icon_pixmap(MODE_ICONS[mode_of(self._document(), clip)], side, "text_muted", ratio)
-        painter.drawPixmap(a + 6, top + (high - side) // 2, icon)
-
-    def _reels_of(self, high: int, second: float) -> dict[str, _Reel | None]:
-        """Reels by media id at this zoom, kept while zoom and media stay the same."""
-        media = self._document().media
-        if self._reels_for[0] != second or self._reels_for[1] is not media:
-            self._reels.clear()
-            self._reels_for = (second, media)
-        return self._reels.setdefault(high, {})
-
-    def _paint_texts(
-        self,
-        painter: QPainter,
-        row: Row,
-        i: int,
-        chosen: list[int],
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        strip: int,
-        left: int,
-        right: int,
-    ) -> None:
-        if not chosen:
-            return
-        assert self._font is not None and self._metrics is not None
-        media = self._document().media
-        painter.setFont(self._font)
-        painter.setPen(self._text)
-        line = top + self._text_drop(strip)
-        clips, elided, draw = row.clips, self._elided, painter.drawStaticText
-        speeds = row.facts.speed[i : i + len(x0)].tolist()
-        for k in chosen:
-            start, end = x0[k] + 6, x1[k] - 6
-            if start >= right or end <= left:
-                continue
-            clip = clips[i + k]
-            if clip.takes and end + 5 - x0[k] >= BADGE_ROOM:
-                end -= EDGE + BADGE - 1
-                self._paint_badge(painter, clip, end + 4, top)
-            if speeds[k] != 1.0 and end - start > 60:
-                end = self._paint_speed(painter, clip, end, top)
-            if clip.link and self._link is not None and end - start > 40:
-                painter.drawPixmap(start, top + 4, self._link)
-                start += 14
-            name = clip.name
-            plain = clip.enabled
-            if clip.media_id not in media:
-                name, plain = f"{name} - offline", False
-                painter.setPen(self._offline)
-            elif not plain:
-                painter.setPen(self._muted)
-            text = elided(name, end - start)
-            if text is not None and start + text[1] > left:
-                draw(start, line, text[0])
-            if not plain:
-                painter.setPen(self._text)
-
-    def _text_drop(self, strip: int) -> int:
-        """Pixels from a clip's top to the top of its name."""
-        return (strip - self._line) // 2 + (1 if strip <= STRIP else 0)
-
-    def paint_names_at_edge(self, painter: QPainter, layout: Layout) -> None:
-        """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
-        assert self._font is not None and self._metrics is not None
-        view = self._viewport
-        painter.setFont(self._font)
-        painter.setPen(self._text)
-        first, scroll_x, scroll_y, height, ppf = view.frame(0), view.scroll_x, view.scroll_y, view.height, view.ppf
-        band = BAND if self._bands.job_states is not None else 0
-        fill, draw = painter.fillRect, painter.drawStaticText
-        for row in layout.rows:
-            top = row.top - scroll_y
-            if top > height or top + row.height <= 0:
-                continue
-            k = row.at(first)
-            if k < 0:
-                continue
-            clip = row.clips[k]
-            start = round(clip.start * ppf) - scroll_x
-            if start >= 0:
-                continue
-            takes = clip.takes
-            room = round((clip.start + clip.duration) * ppf) - scroll_x - 12
-            if takes or clip.speed != 1:
-                room -= BADGE + 24
-            text = self._elided(clip.name, min(room, EDGE_NAMES - 12)) if room >= MIN_TEXT // 2 else None
-            if text is None:
-                continue
-            strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
-            fills = self._fills[row.is_video] if clip.enabled else self._off_fills
-            drop = 1 + (BAND if takes else band)
-            # What is left of the name that scrolls, its link sign included, is covered.
-            wide = min(max(text[1] + 12, start + 24 + self._widths[clip.name]), room + 10)
-            fill(0, top + drop, wide, strip - drop, fills[1] if strip < row.body else fills[2])
-            draw(6, top + self._text_drop(strip), text[0])
-            if row.track.muted or row.track.locked:
-                fill(0, top + drop, wide, strip - drop, self._dim)
-
-    def _paint_speed(self, painter: QPainter, clip: Clip, end: int, top: int) -> int:
-        text = f"{float(clip.speed) * 100:g} %"
-        wide = len(text) * 6 + 8
-        rect = QRect(end - wide, top + 3, wide, STRIP - 5)
-        painter.fillRect(rect, self._badge)
-        assert self._small is not None and self._font is not None
-        painter.setFont(self._small)
-        painter.setPen(self._text)
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
-        painter.setFont(self._font)
-        return end - wide - 4
-
-    def _paint_badge(self, painter: QPainter, clip: Clip, x: int, top: int) -> None:
-        """Which take of how many is shown: ``2/3``, or ``S/3`` for the source."""
-        assert self._small is not None and self._font is not None
-        shown = clip.takes.index(clip.active_take) + 1 if clip.active_take in clip.takes else 0
-        rect = QRect(x, top + BAND, BADGE, STRIP - BAND - 1)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._accent if shown else self._badge)
-        painter.drawRoundedRect(rect, 4, 4)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setFont(self._small)
-        painter.setPen(theme.colour("accent_text") if shown else self._text)
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{shown or 'S'}/{len(clip.takes)}")
-        painter.setFont(self._font)
-        painter.setPen(self._text)
 
     def _paint_states(
         self, painter: QPainter, layout: Layout, row: Row, i: int, x0: list[int], x1: list[int], top: int
@@ -477,66 +270,6 @@ class ClipPainter:
                         painter, lane, int(x0[k]), int(x1[k]), top + row.body, self._viewport.x, self._viewport.ppf
                     )
                     painter.restore()
-
-    def _elided(self, name: str, width: int) -> tuple[QStaticText, int] | None:
-        """``name`` cut to ``width`` pixels, laid out, with its width; remembered in steps of 16 pixels."""
-        if width < 14:
-            return None
-        assert self._metrics is not None and self._font is not None
-        whole = self._widths.get(name)
-        if whole is None:
-            whole = self._widths[name] = self._metrics.horizontalAdvance(name)
-        step = -1 if whole <= width else width // 16
-        known = self._names.get((name, step))
-        if known is None:
-            if len(self._names) > 20_000:
-                self._names.clear()
-            shown = name if step < 0 else self._metrics.elidedText(name, Qt.TextElideMode.ElideRight, step * 16)
-            text = QStaticText(shown)
-            text.setTextFormat(Qt.TextFormat.PlainText)
-            text.prepare(font=self._font)
-            known = self._names[name, step] = text, math.ceil(text.size().width())
-        return known
-
-
-@dataclass(frozen=True, slots=True)
-class _Reel:
-    """How one media is cut into filmstrip pictures at the present zoom."""
-
-    path: str
-    cell: int
-    """Pixels a picture takes."""
-    step: int
-    """Milliseconds between pictures: a power of two, so that zooming finds known ones again."""
-    last: int
-    """Milliseconds of the last frame; 0 for stills."""
-    rate: Fraction = Fraction(0)
-    """Of a shot, whose pictures are those of its take; 0 for footage."""
-
-
-def _reel(item: MediaItem | None, high: int, second: float) -> _Reel | None:
-    """``high`` pixels of filmstrip at ``second`` pixels a second; None for media without a picture."""
-    if item is None or not item.info.has_video:
-        return None
-    info = item.info
-    aspect = min(max(info.width / max(info.height, 1), 0.3), 3.0)
-    cell = max(16, round(high * aspect))
-    moving = info.duration > 0 and info.rate > 0
-    last = max(0, int(info.duration * 1000) - 1) if moving else 0
-    return _Reel(item.path, cell, grain(cell / second), last, info.rate if item.shot is not None else Fraction(0))
-
-
-class TakeFrames:
-    """The files of a take, by media frame: the nearest that is finished."""
-
-    __slots__ = ("_folder", "_take")
-
-    def __init__(self, folder: Path, take: Take) -> None:
-        self._folder = folder
-        self._take = take
-
-    def path(self, frame: float | Fraction) -> str:
-        return f"{self._folder.as_posix()}/{frame_name(near(self._take, int(frame)))}"
 
 
 def _hatched(ink: QColor, ratio: float) -> QPixmap:

@@ -12,8 +12,8 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.time import timecode
 from gen2studio.document import edits
 from gen2studio.document.model import TrackKind
-from gen2studio.ui.timeline.gestures import SNAP
 from gen2studio.ui.timeline.layout import Ints, snap, snap_targets
+from gen2studio.ui.timeline.pointer import SNAP
 
 if TYPE_CHECKING:
     from gen2studio.ui.timeline.view import TimelineView

@@ -10,11 +10,12 @@ import enum
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from gen2studio.core.records import dataclass
+from gen2studio.document.composition import BlendMode, Transform, Transition
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ CUT = 3
 """Pixels around a cut between two touching clips that take hold of both edges (roll)."""
 STRIP = 17
 """Pixels of the name strip at the top of a clip."""
+MIN_PICTURE = 18
+"""Pixels of a row below its name strip from which the strip stands for itself."""
 BADGE = 30
 """Pixels of the take badge at the right end of the name strip."""
 BADGE_ROOM = 64
@@ -51,6 +54,43 @@ class Zone(enum.Enum):
     TAIL = "tail"
     CUT = "cut"
     BADGE = "badge"
+    CUT_HANDLE = "cut_handle"
+    """The dot at the foot of a cut that a transition is drawn out of."""
+    MIX = "mix"
+    MIX_HEAD = "mix_head"
+    MIX_TAIL = "mix_tail"
+    """A transition and its edges."""
+    FADE_IN = "fade_in"
+    FADE_OUT = "fade_out"
+    LEVEL = "level"
+    KEY = "key"
+    """The line of a clip's opacity or volume, and a key on it."""
+    TAKE_BACK = "take_back"
+    TAKE_NEXT = "take_next"
+
+
+class Mark(enum.IntFlag):
+    """What else than its name a clip's strip tells."""
+
+    REVERSE = 1
+    FREEZE = 2
+    BLEND = 4
+    TRANSFORM = 8
+    KEYS = 16
+
+
+MARKS = tuple(Mark)
+_PLAIN_TRANSFORM = Transform()
+
+
+class Mix(NamedTuple):
+    """A transition where it lies on its row."""
+
+    start: int
+    stop: int
+    left: int
+    """Index of the clip before the cut."""
+    transition: Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +119,32 @@ class Hit:
     """For CUT: the clip on the other side; ``clip`` is the one on the left."""
     gap: tuple[int, int] | None = None
     """For GAP: frames [start, stop) up to the next clip; None behind the last clip."""
+    mix: Transition | None = None
+    key: int | None = None
+    """For KEY: its frame, counted from the clip's head."""
 
 
 class Facts:
     """Columns of clip facts beside the positions of a :class:`Row`."""
 
-    __slots__ = ("any_special", "enabled", "gain", "media", "media_ids", "source_in", "special", "speed")
+    __slots__ = (
+        "any_fades",
+        "any_groups",
+        "any_special",
+        "enabled",
+        "fade_in",
+        "fade_out",
+        "gain",
+        "grouped",
+        "marks",
+        "media",
+        "media_ids",
+        "pace",
+        "source_in",
+        "special",
+        "speed",
+        "turn",
+    )
 
     def __init__(self, clips: tuple[Clip, ...]) -> None:
         count = len(clips)
@@ -99,6 +159,47 @@ class Facts:
         self.special = np.fromiter((bool(c.takes) for c in clips), bool, count)
         """Clips with takes: the few that may carry bands and a badge."""
         self.any_special = bool(self.special.any())
+        self.marks: Ints = np.fromiter((_marks(c) for c in clips), np.int64, count)
+        """:class:`Mark` flags."""
+        self.pace = self.speed * np.where(self.marks & Mark.REVERSE, -1.0, 1.0) * ((self.marks & Mark.FREEZE) == 0)
+        """Media seconds per sequence second, below 0 backwards, 0 for a frozen picture."""
+        self.turn = np.fromiter((c.duration if c.reverse and not c.freeze else 0 for c in clips), np.float64, count)
+        self.turn *= self.speed
+        """Frames by which the media moment at the head lies behind ``source_in``: the length of what plays
+        backwards."""
+        self.fade_in: Ints = np.fromiter((c.fade_in for c in clips), np.int64, count)
+        self.fade_out: Ints = np.fromiter((c.fade_out for c in clips), np.int64, count)
+        self.any_fades = bool(self.fade_in.any() or self.fade_out.any())
+        self.grouped = np.fromiter((bool(c.group) for c in clips), bool, count)
+        self.any_groups = bool(self.grouped.any())
+
+
+def _marks(clip: Clip) -> int:
+    marks = 0
+    if clip.reverse:
+        marks |= 1
+    if clip.freeze:
+        marks |= 2
+    if clip.blend is not BlendMode.NORMAL:
+        marks |= 4
+    if clip.transform is not _PLAIN_TRANSFORM and not _is_plain(clip.transform):
+        marks |= 8
+    if clip.opacity.keys or clip.volume.keys or clip.pan.keys:
+        marks |= 16
+    return marks
+
+
+_plain: dict[int, tuple[Transform, bool]] = {}
+"""What was found out about transforms, which clips share; each is kept so that its address is not given again."""
+
+
+def _is_plain(transform: Transform) -> bool:
+    known = _plain.get(id(transform))
+    if known is None:
+        if len(_plain) > 4096:
+            _plain.clear()
+        known = _plain[id(transform)] = (transform, transform == _PLAIN_TRANSFORM)
+    return known[1]
 
 
 class Row:
@@ -107,6 +208,8 @@ class Row:
     __slots__ = (
         "_ends",
         "_facts",
+        "_mixed",
+        "_mixes",
         "_starts",
         "body",
         "clips",
@@ -123,6 +226,8 @@ class Row:
     def __init__(self, track: Track) -> None:
         self.track = track
         self._facts: Facts | None = None
+        self._mixes: tuple[Mix, ...] | None = None
+        self._mixed: frozenset[str] = frozenset()
         self.clips = track.clips
         count = len(track.clips)
         self.starts: Ints = np.fromiter((c.start for c in track.clips), np.int64, count)
@@ -148,6 +253,39 @@ class Row:
         if self._facts is None:
             self._facts = Facts(self.clips)
         return self._facts
+
+    @property
+    def mixes(self) -> tuple[Mix, ...]:
+        """The track's transitions in time order."""
+        if self._mixes is None:
+            places = {c.id: i for i, c in enumerate(self.clips)} if self.track.transitions else {}
+            found: list[Mix] = []
+            for transition in self.track.transitions:
+                left, right = places.get(transition.left), places.get(transition.right)
+                if left is not None and right == left + 1:
+                    cut = self.clips[left].end
+                    found.append(Mix(cut - transition.before, cut + transition.after, left, transition))
+            self._mixes = tuple(sorted(found, key=lambda mix: mix.start))
+            self._mixed = frozenset(mix.transition.left for mix in found)
+        return self._mixes
+
+    @property
+    def keyed(self) -> list[int]:
+        """Indices of the clips that may have keys."""
+        return np.flatnonzero(self.facts.marks & (Mark.KEYS | Mark.TRANSFORM)).tolist()
+
+    @property
+    def mixed(self) -> frozenset[str]:
+        """Ids of the clips that a transition leads out of."""
+        return self._mixed if self.mixes else frozenset()
+
+    def mixes_between(self, first: float, last: float) -> tuple[Mix, ...]:
+        """Transitions that touch frames ``first``…``last``."""
+        mixes = self.mixes
+        if not mixes:
+            return ()
+        i = bisect_left(mixes, first, key=lambda mix: mix.stop)
+        return mixes[i : bisect_right(mixes, last, key=lambda mix: mix.start)]
 
     @property
     def is_video(self) -> bool:
@@ -320,15 +458,34 @@ class Layout:
 
 
 def snap_targets(layout: Layout, playhead: int | None = None, without: Iterable[str] = ()) -> Ints:
-    """Frames worth snapping to: edges, markers, in/out, the start, the playhead."""
+    """Frames worth snapping to: edges, markers with both ends of their ranges, keys, captions, in/out, the start, the
+    playhead."""
     extra = [0]
     sequence = layout.sequence
+    leave = frozenset(without)
     if sequence is not None:
         extra += [m.frame for m in sequence.markers]
+        extra += [m.frame + m.duration for m in sequence.markers if m.duration]
+        for subtitle in sequence.subtitles:
+            if subtitle.id not in leave:
+                extra += (subtitle.start, subtitle.end)
+        for row in layout.rows:
+            for i in row.keyed:
+                clip = row.clips[i]
+                if clip.id not in leave:
+                    extra += key_frames(clip)
         extra += [p for p in (sequence.in_point, sequence.out_point) if p is not None]
     if playhead is not None:
         extra.append(playhead)
-    return np.unique(np.concatenate([layout.edges(without), np.asarray(extra, np.int64)]))
+    return np.unique(np.concatenate([layout.edges(leave), np.asarray(extra, np.int64)]))
+
+
+def key_frames(clip: Clip) -> list[int]:
+    """Sequence frames inside a clip on which its opacity, volume, pan or transform has a key."""
+    transform = clip.transform
+    curves = (clip.opacity, clip.volume, clip.pan, transform.x, transform.y, transform.scale, transform.rotation)
+    frames = {clip.start + key.frame for curve in curves for key in curve.keys}
+    return [frame for frame in frames if clip.start <= frame <= clip.end]
 
 
 def snap(points: Many[float], targets: Ints, tolerance: float) -> tuple[int, float] | None:

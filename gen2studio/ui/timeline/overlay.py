@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen, QPolygonF
 
 from gen2studio.core.records import dataclass
 from gen2studio.document.model import Sequence
 from gen2studio.ui import theme
-from gen2studio.ui.timeline.layout import Layout
+from gen2studio.ui.timeline import handles
+from gen2studio.ui.timeline.layout import STRIP, Layout, Zone
 from gen2studio.ui.timeline.viewport import Viewport
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """The clip under the pointer, whose handles are shown."""
+
+    row: int
+    clip_id: str
+    zone: Zone
+    mix: str = ""
 
 
 @dataclass(slots=True)
@@ -24,19 +35,24 @@ class Overlay:
     """Rubber band as content pixels (x0, y0, x1, y1)."""
     ghosts: list[tuple[int, int, int]] = field(default_factory=list)
     """(row, start, stop): where things would lie."""
+    covered: list[tuple[int, int, int]] = field(default_factory=list)
+    """(row, start, stop): what of other clips would be overwritten."""
+    pushed: list[tuple[int, int, int]] = field(default_factory=list)
+    """(row, start, stop): where clips would lie that make room."""
     refused: str = ""
     """Why the drop would be refused; ghosts turn red."""
     stops: list[tuple[int, int, int]] = field(default_factory=list)
     """(row, start, stop): beyond what the media holds, hatched."""
     razor: tuple[int, int] | None = None
     """(row or −1 for all tracks, frame)."""
+    hover: Hover | None = None
     hint: str = ""
     hint_at: tuple[int, int] = (0, 0)
     """Widget pixels of the pointer."""
 
     def clear(self) -> None:
         self.snap = self.rubber = self.razor = None
-        self.ghosts, self.stops = [], []
+        self.ghosts, self.stops, self.covered, self.pushed = [], [], [], []
         self.refused = self.hint = ""
 
     @property
@@ -57,10 +73,11 @@ class OverlayPainter:
         self._danger_fill = theme.colour("danger", 90)
         self._range = theme.colour("in_out", 18)
         self._range_edge = theme.colour("in_out", 120)
-        self._marker = theme.colour("marker", 90)
         self._hint_ground = theme.colour("raised")
         self._hint_line = theme.colour("line_strong")
         self._text = theme.colour("text")
+        self._dark = theme.colour("timeline")
+        self._dim = theme.colour("timeline", 110)
 
     def paint_range(self, painter: QPainter, sequence: Sequence | None, area: QRect) -> None:
         """The in/out range as a tint, markers as faint lines."""
@@ -76,8 +93,15 @@ class OverlayPainter:
                     painter.fillRect(QRect(x, 0, 1, view.height), self._range_edge)
         for marker in sequence.markers:
             x = view.x(marker.frame)
-            if area.left() <= x <= area.right():
-                painter.fillRect(x, area.top(), 1, area.height(), self._marker)
+            stop = view.x(marker.frame + marker.duration)
+            if stop < area.left() or x > area.right():
+                continue
+            ink = theme.label_colour(marker.colour)
+            if marker.duration:
+                ink.setAlpha(22)
+                painter.fillRect(QRect(x, area.top(), stop - x, area.height()).intersected(area), ink)
+            ink.setAlpha(90)
+            painter.fillRect(x, area.top(), 1, area.height(), ink)
 
     def paint_selection(self, painter: QPainter, layout: Layout, chosen: frozenset[str], area: QRect) -> None:
         """A frame around every selected clip inside ``area``."""
@@ -107,6 +131,14 @@ class OverlayPainter:
     def paint_gesture(self, painter: QPainter, layout: Layout, state: Overlay) -> None:
         view = self._viewport
         ink, fill = (self._danger, self._danger_fill) if state.refused else (self._accent, self._accent_fill)
+        for index, start, stop in state.pushed:
+            rect = self._on_row(layout, index, start, stop)
+            painter.fillRect(rect, self._dim)
+            self._paint_arrow(painter, rect)
+        for index, start, stop in state.covered:
+            rect = self._on_row(layout, index, start, stop)
+            painter.fillRect(QRect(rect.left(), rect.bottom() - 5, rect.width(), 6), self._danger_fill)
+            painter.fillRect(rect, QBrush(self._danger_fill, Qt.BrushStyle.FDiagPattern))
         for index, start, stop in state.ghosts:
             if 0 <= index < len(layout.rows):
                 row = layout.rows[index]
@@ -135,6 +167,92 @@ class OverlayPainter:
                 row = layout.rows[index]
                 top, bottom = row.top - view.scroll_y, row.top + row.height - view.scroll_y
             painter.fillRect(view.x(frame), top, 1, bottom - top, self._text)
+
+    def _on_row(self, layout: Layout, index: int, start: int, stop: int) -> QRect:
+        if not 0 <= index < len(layout.rows):
+            return QRect()
+        view, row = self._viewport, layout.rows[index]
+        left, right = max(view.x(start), -4), min(view.x(stop), view.width + 4)
+        return QRect(left, row.top - view.scroll_y, max(0, right - left - 1), row.body)
+
+    def _paint_arrow(self, painter: QPainter, rect: QRect) -> None:
+        """A chevron at the head of a clip that is pushed."""
+        if rect.width() < 12 or rect.height() < 14:
+            return
+        x, y = rect.left() + 5, rect.center().y()
+        painter.setPen(QPen(self._accent, 1.6))
+        painter.drawPolyline([QPoint(x, y - 4), QPoint(x + 4, y), QPoint(x, y + 4)])
+
+    def paint_mix(self, painter: QPainter, layout: Layout, chosen: str) -> None:
+        """A frame around the chosen transition."""
+        if not chosen:
+            return
+        for row in layout.rows:
+            for mix in row.mixes if row.track.transitions else ():
+                if mix.transition.id == chosen:
+                    view = self._viewport
+                    top, foot = handles.inner(row)
+                    rect = QRect(
+                        view.x(mix.start), top - view.scroll_y, view.x(mix.stop) - view.x(mix.start), foot - top
+                    )
+                    painter.setBrush(Qt.BrushStyle.NoBrush)
+                    pen = QPen(self._selected, 2)
+                    pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+                    painter.setPen(pen)
+                    painter.drawRect(rect.adjusted(1, 1, -1, -1))
+
+    def paint_hover(self, painter: QPainter, layout: Layout, hover: Hover | None, tool: str) -> None:
+        """The handles of the clip under the pointer."""
+        if hover is None or tool != "select" or not 0 <= hover.row < len(layout.rows):
+            return
+        row = layout.rows[hover.row]
+        place = layout.find(hover.clip_id)
+        if place is None or place[0] is not row:
+            return
+        clip = place[1]
+        view = self._viewport
+        ppf, dx, dy = view.ppf, view.scroll_x, view.scroll_y
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if handles.has_fades(row, clip, ppf):
+            zones = (Zone.FADE_IN, Zone.FADE_OUT)
+            for zone, (x, y) in zip(zones, handles.fade_spots(row, clip, ppf), strict=True):
+                self._paint_dot(painter, x - dx, y - dy, hover.zone is zone)
+        index = row.clips.index(clip)
+        for cut in (index - 1, index):
+            spot = handles.cut_handle(row, cut, ppf)
+            if spot is not None:
+                hot = hover.zone is Zone.CUT_HANDLE and cut == index
+                self._paint_bow(painter, spot[0] - dx, spot[1] - dy, hot)
+        steps = handles.take_steps(row, clip, ppf)
+        if steps is not None:
+            for left, zone in zip(steps, (Zone.TAKE_BACK, Zone.TAKE_NEXT), strict=True):
+                self._paint_step(painter, round(left) - dx, row.top - dy, zone, hover.zone is zone)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+    def _paint_dot(self, painter: QPainter, x: float, y: float, hot: bool) -> None:
+        painter.setPen(QPen(self._dark, 1.2))
+        painter.setBrush(self._accent if hot else self._text)
+        painter.drawEllipse(QPointF(x, y), 4.6, 4.6)
+
+    def _paint_bow(self, painter: QPainter, x: float, y: float, hot: bool) -> None:
+        """Two triangles that meet: the sign of a transition."""
+        painter.setPen(QPen(self._dark, 1.0))
+        painter.setBrush(self._accent if hot else self._text)
+        for side in (-1, 1):
+            corners = [QPointF(x, y), QPointF(x + side * 7, y - 5), QPointF(x + side * 7, y + 5)]
+            painter.drawPolygon(QPolygonF(corners))
+
+    def _paint_step(self, painter: QPainter, left: int, top: int, zone: Zone, hot: bool) -> None:
+        rect = QRect(left, top + 3, handles.STEP - 1, STRIP - 5)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._accent if hot else self._hint_ground)
+        painter.drawRoundedRect(rect, 3, 3)
+        painter.setPen(QPen(self._dark if hot else self._text, 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        x, y, side = rect.center().x() + 0.5, rect.center().y() + 0.5, 1 if zone is Zone.TAKE_NEXT else -1
+        painter.drawPolyline(
+            [QPointF(x - side * 2, y - 3.5), QPointF(x + side * 1.5, y), QPointF(x - side * 2, y + 3.5)]
+        )
 
     def paint_playhead(self, painter: QPainter, frame: int) -> None:
         painter.fillRect(self._viewport.x(frame), 0, 1, self._viewport.height, self._playhead)

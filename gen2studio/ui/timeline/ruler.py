@@ -23,7 +23,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.timeline.viewport import Viewport
 
 HEIGHT = 34
-MARKER_COLOURS = {"amber": "marker", "red": "danger", "green": "success", "blue": "info", "violet": "band_running"}
+MARKER_COLOURS = theme.LABELS
 
 
 def tick_step(ppf: float, rate: Fraction, room: int = 108) -> tuple[int, int]:
@@ -91,6 +91,15 @@ class Ruler(QWidget):
         near = [(abs(self._viewport.x(m.frame) - x), m) for m in self._sequence.markers]
         found = min(near, key=lambda pair: pair[0], default=None)
         return found[1] if found is not None and found[0] <= 6 else None
+
+    def marker_end_at(self, x: float, y: float) -> Marker | None:
+        """The marker with a range whose far end is at widget pixel (``x``, ``y``)."""
+        if self._sequence is None or not y >= 14:
+            return None
+        ranges = [m for m in self._sequence.markers if m.duration]
+        near = [(abs(self._viewport.x(m.frame + m.duration) - x), m) for m in ranges]
+        found = min(near, key=lambda pair: pair[0], default=None)
+        return found[1] if found is not None and found[0] <= 5 else None
 
     def range_edge_at(self, x: float, y: float) -> str:
         """``in`` or ``out`` when the pointer is on a handle of the in/out range, else empty."""
@@ -182,9 +191,16 @@ class Ruler(QWidget):
 
     def _paint_marker(self, painter: QPainter, marker: Marker) -> None:
         x = self._viewport.x(marker.frame)
-        if not -160 < x < self.width() + 8:
+        stop = self._viewport.x(marker.frame + marker.duration)
+        if stop < -160 or x > self.width() + 8:
             return
-        ink = theme.colour(MARKER_COLOURS.get(marker.colour, "marker"))
+        ink = theme.label_colour(marker.colour)
+        if marker.duration:
+            bar = QRect(x, 26, stop - x, 5)
+            faint = theme.label_colour(marker.colour)
+            faint.setAlpha(90)
+            painter.fillRect(bar, faint)
+            painter.fillRect(QRect(stop - 2, 21, 2, 11), ink)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ink)
@@ -195,7 +211,7 @@ class Ruler(QWidget):
         if marker.name:
             painter.setFont(self._font)
             painter.setPen(ink)
-            painter.drawText(x + 8, 29, marker.name)
+            painter.drawText(x + 8, 27, marker.name)
 
     def _paint_playhead(self, painter: QPainter, x: int) -> None:
         ink: QColor = self._colours["playhead"]

@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QFocusEvent,
+    QHelpEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -24,32 +25,27 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
-from gen2studio.document import edits
 from gen2studio.document.model import Clip, Document, Sequence, Track, TrackKind
 from gen2studio.ui import theme
-from gen2studio.ui.timeline import gestures
+from gen2studio.ui.timeline import handles, tools
 from gen2studio.ui.timeline.backing import Backing
 from gen2studio.ui.timeline.bands import BAND, BandBook
-from gen2studio.ui.timeline.clips import EDGE_NAMES, ClipPainter
+from gen2studio.ui.timeline.clips import ClipPainter
 from gen2studio.ui.timeline.drops import Dropping
-from gen2studio.ui.timeline.gestures import Gesture, Phase, Pointer
-from gen2studio.ui.timeline.layout import Hit, Layout, Zone, snap_targets
+from gen2studio.ui.timeline.hands import Hands
+from gen2studio.ui.timeline.keyboard import Keyboard
+from gen2studio.ui.timeline.labels import EDGE_NAMES
+from gen2studio.ui.timeline.layout import Hit, Layout
 from gen2studio.ui.timeline.overlay import Overlay, OverlayPainter
 from gen2studio.ui.timeline.ruler import Ruler
 from gen2studio.ui.timeline.thumbs import Thumbnails
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import Waveforms
 
-_CURSORS = {
-    Zone.HEAD: Qt.CursorShape.SizeHorCursor,
-    Zone.TAIL: Qt.CursorShape.SizeHorCursor,
-    Zone.CUT: Qt.CursorShape.SplitHCursor,
-    Zone.BADGE: Qt.CursorShape.PointingHandCursor,
-}
 ARRIVAL = 40
 """Milliseconds over which arriving thumbnails and waveforms are gathered into one repaint."""
 AHEAD, PAUSE = 40, 4
@@ -57,7 +53,7 @@ AHEAD, PAUSE = 40, 4
 
 
 class TimelineView(QWidget):
-    """Shows the tracks and runs the gestures. Also a :class:`gestures.Host`."""
+    """Shows the tracks. Also the :class:`pointer.Host` of the gestures that :class:`hands.Hands` runs."""
 
     menu_wanted = Signal(object, QPoint)
     """(Hit, global position): the context menu of what was hit."""
@@ -70,6 +66,12 @@ class TimelineView(QWidget):
     """Tracks were added, removed, resized or renamed."""
     files_dropped = Signal(list, str, int)
     tool_changed = Signal(str)
+    transition_wanted = Signal(str, QPoint)
+    """(id of a transition, global position): its options."""
+    transition_changed = Signal(str)
+    """Id of the chosen transition, or empty."""
+    sequence_shown = Signal(object)
+    """What is painted now: the document's sequence, or what a drag would make of it."""
 
     def __init__(
         self,
@@ -92,6 +94,9 @@ class TimelineView(QWidget):
         self.overlay = Overlay()
         self.following = True
         self.tool = "select"
+        self.magnetic = False
+        self.mix = ""
+        """Id of the chosen transition."""
         self.thumbnails = Thumbnails(self)
         self.waveforms = Waveforms(self)
         self.bands = BandBook(lambda: session.document)
@@ -106,17 +111,14 @@ class TimelineView(QWidget):
         self.paintings = 0
         """How often the view was painted: measurements make sure that it was."""
         self._playhead = session.playhead
-        self._gesture: Gesture | None = None
-        self._last_pointer: Pointer | None = None
-        self._hover: tuple[int, int] | None = None
         self._masked = self.bands.media_with_masks()
         self._arrived: set[str] = set()
         self._arrivals = QTimer(self, interval=ARRIVAL, singleShot=True)
         self._arrivals.timeout.connect(self._on_arrivals)
-        self._autoscroll = QTimer(self, interval=30)
-        self._autoscroll.timeout.connect(self._on_autoscroll)
         self._stripes = QTimer(self, interval=120)
         self._stripes.timeout.connect(self._on_stripes)
+        self.hands = Hands(self)
+        self.keys = Keyboard(self)
         self._connect()
         self._relayout()
 
@@ -129,12 +131,6 @@ class TimelineView(QWidget):
         self.viewport.zoomed.connect(self._on_zoomed)
         self.thumbnails.arrived.connect(self._on_arrived)
         self.waveforms.arrived.connect(self._on_arrived)
-        self.ruler.pressed.connect(self._on_ruler_pressed)
-        self.ruler.moved.connect(self._on_ruler_moved)
-        self.ruler.released.connect(lambda event: self._feed(self._pointer(event, Phase.RELEASE, self.ruler)))
-        self.ruler.double_clicked.connect(self._on_ruler_double_clicked)
-        self.ruler.wheel_turned.connect(self.wheelEvent)
-        self.ruler.menu_wanted.connect(self.cancel_gesture)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -162,6 +158,7 @@ class TimelineView(QWidget):
             for index in self._layout.changed:
                 self._repaint_row(index)
         self.ruler.show_sequence(self.sequence)
+        self.sequence_shown.emit(self.sequence)
 
     def show_preview(self, sequence: Sequence | None) -> None:
         """Paint ``sequence`` in place of the document's until None is given."""
@@ -176,6 +173,39 @@ class TimelineView(QWidget):
 
     def update_overlay(self) -> None:
         self.update()
+
+    def update_row(self, index: int) -> None:
+        """What lies over a row changed."""
+        if 0 <= index < len(self._layout.rows):
+            row = self._layout.rows[index]
+            self.update(0, row.top - self.viewport.scroll_y, self.width(), row.height)
+
+    # -- what is chosen ----------------------------------------------------------------------------------------------
+
+    @property
+    def levels(self) -> bool:
+        """Whether the lines of opacity and volume are shown."""
+        return self.painter.shapes.levels
+
+    def show_levels(self, on: bool) -> None:
+        if on != self.levels:
+            self.painter.shapes.levels = on
+            self._repaint_all()
+
+    def choose_mix(self, transition_id: str) -> None:
+        """Choose a transition; keys and menus work on it until something else is chosen."""
+        if transition_id != self.mix:
+            self.mix = transition_id
+            if transition_id:
+                self.session.set_selection(frozenset())
+            self.update()
+            self.transition_changed.emit(transition_id)
+
+    def step_take(self, clip: Clip, step: int) -> None:
+        """Show the next (+1) or previous (−1) take of a clip, going round through its source."""
+        ring = ("", *clip.takes)
+        at = ring.index(clip.active_take) if clip.active_take in ring else 0
+        self.editing.apply_take(clip.id, ring[(at + step) % len(ring)])
 
     def refresh_bands(self, clip_ids: frozenset[str] | None = None) -> None:
         """Jobs moved on or takes changed: only clips whose bands are other than before are painted again."""
@@ -290,15 +320,19 @@ class TimelineView(QWidget):
         if area.left() < EDGE_NAMES:
             self.painter.paint_names_at_edge(painter, self._layout)
         self._overlay_painter.paint_range(painter, self.sequence, area)
+        self._overlay_painter.paint_hover(painter, self._layout, self.overlay.hover, self.tool)
         if self._preview is None or not self.overlay.refused:
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
+        self._overlay_painter.paint_mix(painter, self._layout, self.mix)
         self._overlay_painter.paint_gesture(painter, self._layout, self.overlay)
         self._overlay_painter.paint_playhead(painter, self._playhead)
         self._overlay_painter.paint_hint(painter, self.overlay)
         if not self._layout.duration and not self.overlay.active:
             self._paint_empty(painter)
         if self.hasFocus():
-            painter.fillRect(0, self.height() - 1, self.width(), 1, theme.colour("accent"))
+            painter.setPen(theme.colour("accent"))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
     def _paint_empty(self, painter: QPainter) -> None:
@@ -349,13 +383,15 @@ class TimelineView(QWidget):
             self.update(self.viewport.x(f) - 1, 0, 4, self.height())
         self._playhead = frame
         self.ruler.show_playhead(frame)
-        if self._gesture is None:
+        if not self.gesturing:
             if self.session.shuttle == 0.0:
                 self.viewport.reveal(frame)
             elif self.following:
                 self.viewport.turn_page(frame)
 
-    def _on_selection_changed(self, _chosen: frozenset[str]) -> None:
+    def _on_selection_changed(self, chosen: frozenset[str]) -> None:
+        if chosen:
+            self.choose_mix("")
         self.update()
 
     def _on_arrived(self, path: str) -> None:
@@ -379,181 +415,42 @@ class TimelineView(QWidget):
 
     @property
     def gesturing(self) -> bool:
-        return self._gesture is not None
+        return self.hands.gesturing
 
     def cancel_gesture(self) -> None:
         """Give up the gesture in hand; the document stays as it was."""
-        if self._gesture is not None:
-            gesture, self._gesture = self._gesture, None
-            self._autoscroll.stop()
-            gesture.close()
-
-    def _begin(self, gesture: Gesture) -> None:
-        self.cancel_gesture()
-        self._hover = None
-        try:
-            next(gesture)
-        except StopIteration:
-            return
-        self._gesture = gesture
-
-    def _feed(self, pointer: Pointer) -> None:
-        if self._gesture is None:
-            return
-        self._last_pointer = pointer
-        gesture = self._gesture
-        if pointer.phase is Phase.RELEASE:
-            self._gesture = None
-            self._autoscroll.stop()
-        try:
-            gesture.send(pointer)
-        except StopIteration:
-            if self._gesture is gesture:
-                self._gesture = None
-        if self._gesture is not None:
-            outside = pointer.x < 0 or pointer.x > self.width()
-            if outside and not self._autoscroll.isActive():
-                self._autoscroll.start()
-            elif not outside:
-                self._autoscroll.stop()
-
-    def _on_autoscroll(self) -> None:
-        pointer = self._last_pointer
-        if pointer is None or self._gesture is None:
-            self._autoscroll.stop()
-            return
-        beyond = pointer.x if pointer.x < 0 else pointer.x - self.width()
-        self.viewport.scroll_to(self.viewport.scroll_x + beyond / 3, self.viewport.scroll_y)
-        self._feed(pointer)
-
-    def _pointer(self, event: QMouseEvent, phase: Phase, source: QWidget | None = None) -> Pointer:
-        place = event.position()
-        shift = 0.0 if source is None else -float(source.height())
-        return Pointer(phase, place.x(), place.y() + shift, event.modifiers())
+        self.hands.cancel()
 
     def hit_at(self, x: float, y: float) -> Hit:
         """What is under widget pixel (``x``, ``y``)."""
-        return self._layout.hit(x + self.viewport.scroll_x, y + self.viewport.scroll_y, self.viewport.ppf)
+        x, y = x + self.viewport.scroll_x, y + self.viewport.scroll_y
+        found = handles.hit(self._layout, x, y, self.viewport.ppf, self.levels)
+        return found or self._layout.hit(x, y, self.viewport.ppf)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
-        if event.button() is not Qt.MouseButton.LeftButton:
-            return
-        pointer = self._pointer(event, Phase.PRESS)
-        hit = self.hit_at(pointer.x, pointer.y)
-        clip = hit.clip
-        locked = hit.row >= 0 and self._layout.rows[hit.row].track.locked
-        if hit.row >= 0 and not locked:
-            self.session.set_track(self._layout.rows[hit.row].track.id)
-        if clip is None or locked:
-            if locked and clip is not None:
-                self.session.tell(f"{self._layout.rows[hit.row].track.name} is locked.", "info")
-            self._begin(gestures.rubber_band(self, pointer))
-        elif self.tool == "razor":
-            self._begin(gestures.razor_click(self, pointer, clip))
-        elif hit.zone is Zone.BADGE:
-            gestures.choose(self, clip, pointer)
-            self.takes_wanted.emit(clip.id, event.globalPosition().toPoint())
-        elif hit.zone is Zone.CUT and hit.neighbour is not None:
-            self._begin(gestures.roll_cut(self, pointer, clip, hit.neighbour))
-        elif hit.zone is Zone.HEAD:
-            self._begin(gestures.trim_edge(self, pointer, clip, edits.Edge.HEAD))
-        elif hit.zone is Zone.TAIL:
-            self._begin(gestures.trim_edge(self, pointer, clip, edits.Edge.TAIL))
-        elif pointer.alt:
-            inner = gestures.slide_clip if pointer.ctrl else gestures.slip_clip
-            self._begin(inner(self, pointer, clip))
-        else:
-            self._begin(gestures.move_clips(self, pointer, clip))
+        self.hands.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        pointer = self._pointer(event, Phase.MOVE)
-        if self._gesture is not None:
-            self._feed(pointer)
-            return
-        hit = self.hit_at(pointer.x, pointer.y)
-        if self.tool == "razor":
-            self.setCursor(Qt.CursorShape.CrossCursor)
-            self._show_razor(hit, pointer)
-            return
-        locked = hit.row >= 0 and self._layout.rows[hit.row].track.locked
-        shape = Qt.CursorShape.ArrowCursor if locked else _CURSORS.get(hit.zone, Qt.CursorShape.ArrowCursor)
-        if locked and hit.clip is not None:
-            shape = Qt.CursorShape.ForbiddenCursor
-        elif pointer.alt and hit.zone is Zone.BODY:
-            shape = Qt.CursorShape.SizeHorCursor
-        if self.cursor().shape() is not shape:
-            self.setCursor(shape)
-
-    def _show_razor(self, hit: Hit, pointer: Pointer) -> None:
-        wanted = None
-        if hit.clip is not None or pointer.shift:
-            targets = snap_targets(Layout(None), self.session.playhead)
-            plain = Pointer(pointer.phase, pointer.x, pointer.y, Qt.KeyboardModifier.NoModifier)
-            frame = gestures.razor_frame(self, plain, targets)
-            wanted = (-1 if pointer.shift else hit.row, frame)
-        if wanted != self.overlay.razor:
-            self.overlay.razor = wanted
-            self.update()
+        self.hands.move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() is Qt.MouseButton.LeftButton:
-            self._feed(self._pointer(event, Phase.RELEASE))
+        self.hands.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        hit = self.hit_at(event.position().x(), event.position().y())
-        if event.button() is Qt.MouseButton.LeftButton and hit.clip is not None and self.tool == "select":
-            self.clip_activated.emit(hit.clip.id)
+        self.hands.double_click(event)
 
     def leaveEvent(self, _event: QEvent) -> None:
-        if self._gesture is None and self.overlay.razor is not None:
-            self.overlay.razor = None
-            self.overlay.snap = None
-            self.update()
+        self.hands.leave()
 
     def set_tool(self, tool: str) -> None:
-        """``select`` or ``razor``."""
+        """One of :data:`tools.TOOLS`."""
         self.cancel_gesture()
         self.tool = tool
         self.overlay.clear()
-        self.setCursor(Qt.CursorShape.CrossCursor if tool == "razor" else Qt.CursorShape.ArrowCursor)
+        self.setCursor(tools.cursor(tool))
         self.update()
         self.tool_changed.emit(tool)
-
-    # -- ruler -------------------------------------------------------------------------------------------------------
-
-    def _on_ruler_pressed(self, event: QMouseEvent) -> None:
-        if event.button() is not Qt.MouseButton.LeftButton:
-            return
-        pointer = self._pointer(event, Phase.PRESS, self.ruler)
-        place = event.position()
-        edge = self.ruler.range_edge_at(place.x(), place.y())
-        marker = self.ruler.marker_at(place.x(), place.y())
-        if edge:
-            self._begin(gestures.drag_range(self, pointer, edge))
-        elif marker is not None:
-            self._begin(gestures.drag_marker(self, pointer, marker))
-        else:
-            self._begin(gestures.scrub(self, pointer))
-
-    def _on_ruler_moved(self, event: QMouseEvent) -> None:
-        if self._gesture is not None:
-            self._feed(self._pointer(event, Phase.MOVE, self.ruler))
-            return
-        place = event.position()
-        marker = self.ruler.marker_at(place.x(), place.y())
-        grab = marker is not None or bool(self.ruler.range_edge_at(place.x(), place.y()))
-        self.ruler.setCursor(Qt.CursorShape.SizeHorCursor if grab else Qt.CursorShape.ArrowCursor)
-        if marker is not None and (marker.name or marker.note):
-            text = "\n".join(t for t in (marker.name, marker.note) if t)
-            QToolTip.showText(event.globalPosition().toPoint(), text, self.ruler)
-
-    def _on_ruler_double_clicked(self, event: QMouseEvent) -> None:
-        marker = self.ruler.marker_at(event.position().x(), event.position().y())
-        if marker is not None:
-            self.marker_wanted.emit(marker.id)
-
-    # -- wheel, keys, menu -------------------------------------------------------------------------------------------
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         delta = event.angleDelta()
@@ -571,82 +468,24 @@ class TimelineView(QWidget):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        key = event.key()
-        if key == Qt.Key.Key_Escape and (self._gesture is not None or self.tool != "select"):
-            if self._gesture is not None:
-                self.cancel_gesture()
-            else:
-                self.set_tool("select")
-        elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down) and (ctrl or shift):
-            step = 1 if key == Qt.Key.Key_Down else -1
-            self.select_neighbour(step, across=shift and not ctrl)
-        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.session.selection:
-            self.clip_activated.emit(next(iter(sorted(self.session.selection))))
-        else:
+        if not self.keys.press(event):
             super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            arrows = event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down)
-            strong = event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
-            if (event.key() == Qt.Key.Key_Escape and self._gesture is not None) or (arrows and strong):
+            if self.keys.takes(event):
                 event.accept()
                 return True
+        elif event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            self.hands.tell(event)
+            return True
         return super().event(event)
-
-    def select_neighbour(self, step: int, across: bool = False) -> None:
-        """Select the next (+1) or previous (−1) clip of the track; ``across``: the clip on the track below or above."""
-        rows = self._layout.rows
-        sequence = self.session.sequence
-        if sequence is None or not rows:
-            return
-        place = next(
-            (
-                p
-                for c in sorted(self.session.selection)
-                if (p := self._layout.find(c)) is not None and (p[0].track.id == self.session.track)
-            ),
-            None,
-        )
-        if place is None:
-            place = next((p for c in sorted(self.session.selection) if (p := self._layout.find(c)) is not None), None)
-        if place is None:
-            row = self._layout.row_of_track(self.session.track) or rows[0]
-            chosen = row.clips[max(0, row.at(self.session.playhead))] if row.clips else None
-        elif across:
-            row, clip = place
-            chosen = None
-            index = row.index + step
-            while 0 <= index < len(rows) and chosen is None:
-                row = rows[index]
-                middle = clip.start + clip.duration // 2
-                if row.clips:
-                    chosen = min(row.clips, key=lambda c: max(c.start - middle, middle - c.end + 1, 0))
-                index += step
-        else:
-            row, clip = place
-            index = row.clips.index(clip) + step
-            chosen = row.clips[index] if 0 <= index < len(row.clips) else None
-        if chosen is not None:
-            self.session.set_selection(frozenset([chosen.id]))
-            self.session.set_track(row.track.id)
-            self.viewport.reveal(chosen.start)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if event.reason() is QContextMenuEvent.Reason.Keyboard:
-            place = next((p for c in sorted(self.session.selection) if (p := self._layout.find(c)) is not None), None)
-            if place is None:
-                return
-            row, clip = place
-            point = QPoint(max(8, self.viewport.x(clip.start) + 8), row.top - self.viewport.scroll_y + row.body // 2)
-            self.menu_wanted.emit(Hit(Zone.BODY, row.index, clip), self.mapToGlobal(point))
-            return
-        hit = self.hit_at(event.pos().x(), event.pos().y())
-        if hit.clip is not None and hit.clip.id not in self.session.selection:
-            gestures.choose(self, hit.clip, Pointer(Phase.PRESS, 0, 0, Qt.KeyboardModifier.NoModifier))
-        self.menu_wanted.emit(hit, event.globalPos())
+            self.keys.open_menu()
+        else:
+            self.hands.context(event)
 
     # -- drops -------------------------------------------------------------------------------------------------------
 
@@ -678,8 +517,8 @@ class TimelineView(QWidget):
 
     def shutdown(self) -> None:
         """Stop timers and threads."""
-        self.cancel_gesture()
-        for timer in (self._arrivals, self._autoscroll, self._stripes, self._ahead):
+        self.hands.stop()
+        for timer in (self._arrivals, self._stripes, self._ahead):
             timer.stop()
         self.thumbnails.stop()
         self.waveforms.stop()

@@ -104,6 +104,22 @@ class Viewport(QObject):
         elif x > self.width - margin:
             self.scroll_to(self.scroll_x + x - self.width + margin, self.scroll_y)
 
+    def reveal_rows(self, top: int, bottom: int) -> None:
+        """Scroll as little as needed to see content heights ``top``…``bottom``."""
+        if top < self.scroll_y:
+            self.scroll_to(self.scroll_x, top)
+        elif bottom > self.scroll_y + self.height:
+            self.scroll_to(self.scroll_x, bottom - self.height)
+
+    def show_span(self, start: int, stop: int) -> None:
+        """Zoom and scroll so that frames [``start``, ``stop``) fill the view."""
+        room = max(1, self.width - 48)
+        ppf = min(max(room / max(1, stop - start), MIN_PPF), MAX_PPF)
+        self.scroll_x = 0
+        self.zoom_to(ppf, 0)
+        middle = (start + stop) / 2 * self.ppf
+        self.scroll_to(middle - self.width / 2, self.scroll_y)
+
     def turn_page(self, frame: int) -> None:
         """While playing: when ``frame`` leaves the view, show it near the left edge."""
         x = self.x(frame)

@@ -117,10 +117,12 @@ class WavePainter:
         high, wide = pixels.shape
         clip = np.clip(np.searchsorted(row.starts, frames, "right") - 1, 0, len(row.clips) - 1)
         facts = row.facts
-        seconds = facts.source_in[clip] + (frames - row.starts[clip]) / rate * facts.speed[clip]
+        along = frames - row.starts[clip]
+        seconds = facts.source_in[clip] + facts.turn[clip] / rate + along / rate * facts.pace[clip]
         low = np.zeros(wide, np.float32)
         top = np.zeros(wide, np.float32)
         known = np.zeros(wide, bool)
+        inside = inside & (facts.pace[clip] != 0)
         media = facts.media[clip]
         for code in np.flatnonzero(np.bincount(media[inside])).tolist():
             path = paths.get(facts.media_ids[code])
@@ -132,6 +134,11 @@ class WavePainter:
         if not known.any():
             return
         gain = (10.0 ** (facts.gain[clip] / 20.0) / 128.0).astype(np.float32)
+        if facts.any_fades:
+            rest = row.durations[clip] - along
+            fade_in, fade_out = np.maximum(facts.fade_in[clip], 1e-6), np.maximum(facts.fade_out[clip], 1e-6)
+            # Power rises evenly over a fade.
+            gain *= np.sqrt(np.clip(np.minimum(along / fade_in, rest / fade_out), 0.0, 1.0)).astype(np.float32)
         middle = np.float32((high - 1) / 2)
         room = middle - np.float32(1)
         upper = middle - np.minimum(np.abs(top * gain) ** LOUDNESS, 1) * room - np.float32(0.5)

@@ -1,0 +1,283 @@
+"""What is written in the name strip of clips: names, takes with their rating, speed and what else was done to a clip.
+
+Badges are drawn once and kept as pictures: the same few come again and again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPixmap, QStaticText
+
+from gen2studio.document.model import Clip, Document
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.bands import BAND, BandBook
+from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, MARKS, MIN_PICTURE, STRIP, Layout, Mark, Row
+from gen2studio.ui.timeline.viewport import Viewport
+
+EDGE_NAMES = 320
+"""Pixels at the left edge where the names of clips that begin outside the view are held."""
+MIN_TEXT = 56
+"""Clips narrower than this show no name."""
+RATING_ROOM = 130
+"""Clips narrower than this do not show the rating of their take."""
+_ICONS = {
+    Mark.REVERSE: "rewind",
+    Mark.FREEZE: "pause",
+    Mark.BLEND: "blend",
+    Mark.TRANSFORM: "move",
+    Mark.KEYS: "diamond",
+}
+_KEPT = 20_000
+
+Fills = tuple[QColor, QColor, QColor]
+"""Colours of a clip's (top edge, name strip, body)."""
+
+
+class Labels:
+    """Fonts, names and badges."""
+
+    def __init__(self, viewport: Viewport, bands: BandBook, document: Callable[[], Document]) -> None:
+        self._viewport = viewport
+        self._bands = bands
+        self._document = document
+        self._text = theme.colour("clip_text")
+        self._muted = theme.colour("text_muted")
+        self._offline = theme.colour("danger")
+        self._accent = theme.colour("accent")
+        self._ground = theme.colour("background", 190)
+        self._star = theme.colour("marker")
+        self._font: QFont | None = None
+        self._small: QFont | None = None
+        self._metrics: QFontMetrics | None = None
+        self._line = 0
+        self._ratio = 1.0
+        self._link: QPixmap | None = None
+        self._widths: dict[str, int] = {}
+        self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
+        self._badges: dict[tuple[object, ...], QPixmap] = {}
+
+    def set_font(self, font: QFont, ratio: float) -> None:
+        """Names are drawn in ``font`` at ``ratio`` device pixels a pixel."""
+        self._ratio = ratio
+        self._font = QFont(font)
+        self._font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
+        self._small = QFont(font)
+        self._small.setPointSizeF(max(6.5, font.pointSizeF() - 1.8))
+        self._small.setBold(True)
+        self._metrics = QFontMetrics(self._font)
+        self._line = self._metrics.height()
+        self._names.clear()
+        self._widths.clear()
+        self._badges.clear()
+        self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
+
+    # -- names -------------------------------------------------------------------------------------------------------
+
+    def paint(
+        self,
+        painter: QPainter,
+        row: Row,
+        i: int,
+        chosen: list[int],
+        x0: list[int],
+        x1: list[int],
+        top: int,
+        strip: int,
+        left: int,
+        right: int,
+    ) -> None:
+        """The strips of the clips ``i`` + ``chosen``, which lie from ``x0`` to ``x1`` (widget pixels)."""
+        if not chosen:
+            return
+        assert self._font is not None and self._metrics is not None
+        media = self._document().media
+        painter.setFont(self._font)
+        painter.setPen(self._text)
+        line = top + self.drop(strip)
+        clips, elided, draw = row.clips, self._elided, painter.drawStaticText
+        facts = row.facts
+        speeds = facts.speed[i : i + len(x0)].tolist()
+        marks = facts.marks[i : i + len(x0)].tolist()
+        for k in chosen:
+            start, end = x0[k] + 6, x1[k] - 6
+            if start >= right or end <= left:
+                continue
+            clip = clips[i + k]
+            if clip.takes and end + 5 - x0[k] >= BADGE_ROOM:
+                end -= EDGE + BADGE - 1
+                self._paint_takes(painter, clip, end + 4, top)
+                if x1[k] - x0[k] >= RATING_ROOM:
+                    end = self._paint_rating(painter, clip, end, top)
+            if (marks[k] or speeds[k] != 1.0) and end - start > 60:
+                badge = self._facts_badge(marks[k], speeds[k])
+                end -= round(badge.width() / self._ratio) + 3
+                painter.drawPixmap(end, top + 3, badge)
+                end -= 4
+            if clip.link and self._link is not None and end - start > 40:
+                painter.drawPixmap(start, top + 4, self._link)
+                start += 14
+            name = clip.name
+            plain = clip.enabled
+            if clip.media_id not in media:
+                name, plain = f"{name} - offline", False
+                painter.setPen(self._offline)
+            elif not plain:
+                painter.setPen(self._muted)
+            text = elided(name, end - start)
+            if text is not None and start + text[1] > left:
+                draw(start, line, text[0])
+            if not plain:
+                painter.setPen(self._text)
+
+    def drop(self, strip: int) -> int:
+        """Pixels from a clip's top to the top of its name."""
+        return (strip - self._line) // 2 + (1 if strip <= STRIP else 0)
+
+    def paint_at_edge(
+        self, painter: QPainter, layout: Layout, fills: Callable[[Row, Clip], Fills], dim: QColor
+    ) -> None:
+        """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
+        assert self._font is not None and self._metrics is not None
+        view = self._viewport
+        painter.setFont(self._font)
+        painter.setPen(self._text)
+        first, scroll_x, scroll_y, height, ppf = view.frame(0), view.scroll_x, view.scroll_y, view.height, view.ppf
+        band = BAND if self._bands.job_states is not None else 0
+        fill, draw = painter.fillRect, painter.drawStaticText
+        for row in layout.rows:
+            top = row.top - scroll_y
+            if top > height or top + row.height <= 0:
+                continue
+            k = row.at(first)
+            if k < 0:
+                continue
+            clip = row.clips[k]
+            start = round(clip.start * ppf) - scroll_x
+            if start >= 0:
+                continue
+            takes = clip.takes
+            room = round((clip.start + clip.duration) * ppf) - scroll_x - 12
+            if takes or clip.speed != 1 or clip.reverse or clip.freeze:
+                room -= BADGE + 24
+            text = self._elided(clip.name, min(room, EDGE_NAMES - 12)) if room >= MIN_TEXT // 2 else None
+            if text is None:
+                continue
+            strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
+            colours = fills(row, clip)
+            drop = 1 + (BAND if takes else band)
+            # What is left of the name that scrolls, its link sign included, is covered.
+            wide = min(max(text[1] + 12, start + 24 + self._widths[clip.name]), room + 10)
+            fill(0, top + drop, wide, strip - drop, colours[1] if strip < row.body else colours[2])
+            draw(6, top + self.drop(strip), text[0])
+            if row.track.muted or row.track.locked:
+                fill(0, top + drop, wide, strip - drop, dim)
+
+    def _elided(self, name: str, width: int) -> tuple[QStaticText, int] | None:
+        """``name`` cut to ``width`` pixels, laid out, with its width; remembered in steps of 16 pixels."""
+        if width < 14:
+            return None
+        assert self._metrics is not None and self._font is not None
+        whole = self._widths.get(name)
+        if whole is None:
+            whole = self._widths[name] = self._metrics.horizontalAdvance(name)
+        step = -1 if whole <= width else width // 16
+        known = self._names.get((name, step))
+        if known is None:
+            if len(self._names) > _KEPT:
+                self._names.clear()
+            shown = name if step < 0 else self._metrics.elidedText(name, Qt.TextElideMode.ElideRight, step * 16)
+            text = QStaticText(shown)
+            text.setTextFormat(Qt.TextFormat.PlainText)
+            text.prepare(font=self._font)
+            known = self._names[name, step] = text, math.ceil(text.size().width())
+        return known
+
+    # -- badges ------------------------------------------------------------------------------------------------------
+
+    def _paint_takes(self, painter: QPainter, clip: Clip, x: int, top: int) -> None:
+        """Which take of how many is shown: ``2/3``, or ``S/3`` for the source; several look like a stack."""
+        shown = clip.takes.index(clip.active_take) + 1 if clip.active_take in clip.takes else 0
+        key = ("takes", shown, len(clip.takes))
+        picture = self._badges.get(key)
+        if picture is None:
+            picture = self._badges[key] = self._drawn_takes(shown, len(clip.takes))
+        painter.drawPixmap(x, top + BAND - 2, picture)
+
+    def _drawn_takes(self, shown: int, count: int) -> QPixmap:
+        picture = self._blank(BADGE, STRIP - BAND + 1)
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        ground = self._accent if shown else self._ground
+        for lower in range(min(count, 3) - 1, 0, -1):
+            under = QColor(ground)
+            under.setAlpha(220 - 80 * lower)
+            painter.setBrush(under)
+            painter.drawRoundedRect(QRectF(lower * 2, 2 - lower, BADGE - lower * 4, 6), 2, 2)
+        painter.setBrush(ground)
+        painter.drawRoundedRect(QRectF(0, 2, BADGE, STRIP - BAND - 1), 4, 4)
+        assert self._small is not None
+        painter.setFont(self._small)
+        painter.setPen(theme.colour("accent_text") if shown else self._text)
+        text = f"{shown or 'S'}/{count}"
+        painter.drawText(QRectF(0, 2, BADGE, STRIP - BAND - 1), Qt.AlignmentFlag.AlignCenter, text)
+        painter.end()
+        return picture
+
+    def _paint_rating(self, painter: QPainter, clip: Clip, end: int, top: int) -> int:
+        """Stars and the pin of the shown take, left of its badge; the new right end of the room for the name."""
+        take = self._document().takes.get(clip.active_take)
+        if take is None or not (take.rating or take.pinned):
+            return end
+        key = ("rating", take.rating, take.pinned)
+        picture = self._badges.get(key)
+        if picture is None:
+            picture = self._badges[key] = self._drawn_rating(take.rating, take.pinned)
+        end -= round(picture.width() / self._ratio) + 2
+        painter.drawPixmap(end, top + 3, picture)
+        return end - 2
+
+    def _drawn_rating(self, rating: int, pinned: bool) -> QPixmap:
+        icons = (["star"] * rating if rating > 0 else ["thumbs-down"] if rating < 0 else []) + ["pin"] * pinned
+        picture = self._blank(len(icons) * 10 + 2, STRIP - 4)
+        painter = QPainter(picture)
+        for place, name in enumerate(icons):
+            ink = "marker" if name != "thumbs-down" else "danger"
+            painter.drawPixmap(QPointF(1 + place * 10, 2), theme.icon_pixmap(name, 9, ink, self._ratio))
+        painter.end()
+        return picture
+
+    def _facts_badge(self, marks: int, speed: float) -> QPixmap:
+        """Reverse, freeze, speed, blending, transform and keys in one badge."""
+        key = ("facts", marks, speed)
+        picture = self._badges.get(key)
+        if picture is not None:
+            return picture
+        assert self._small is not None
+        icons = [_ICONS[mark] for mark in MARKS if marks & mark]
+        text = f"{speed * 100:g} %" if speed != 1.0 and not marks & Mark.FREEZE else ""
+        wide = 6 + len(icons) * 13 + (QFontMetrics(self._small).horizontalAdvance(text) + 3 if text else 0)
+        picture = self._badges[key] = self._blank(wide, STRIP - 4)
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._ground)
+        painter.drawRoundedRect(QRectF(0, 0, wide, STRIP - 4), 3, 3)
+        for place, name in enumerate(icons):
+            painter.drawPixmap(QPointF(4 + place * 13, 1.5), theme.icon_pixmap(name, 10, "clip_text", self._ratio))
+        if text:
+            painter.setFont(self._small)
+            painter.setPen(self._text)
+            left = 4 + len(icons) * 13
+            painter.drawText(QRect(left, 0, wide - left, STRIP - 4), Qt.AlignmentFlag.AlignVCenter, text)
+        painter.end()
+        return picture
+
+    def _blank(self, wide: int, high: int) -> QPixmap:
+        picture = QPixmap(round(wide * self._ratio), round(high * self._ratio))
+        picture.setDevicePixelRatio(self._ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        return picture
