@@ -7,7 +7,7 @@ which steps by 5–10 ms and is interpolated with ``perf_counter`` in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QIODevice, QObject, Qt, QThread, QTimer, Signal
 from PySide6.QtMultimedia import QAudioFormat, QAudioSink, QMediaDevices, QtAudio
 
-from gen2studio.app.audio_mix import AudioMixer
+from gen2studio.app.audio_meters import MeterTap
+from gen2studio.app.audio_mix import AudioMixer, Level
 from gen2studio.app.playback_clock import PlaybackClock, PlayPlan
 from gen2studio.core.errors import sentence_of
 from gen2studio.core.log import topic
@@ -48,6 +49,10 @@ class SoundFeed:
         self._mixer: AudioMixer | None = None
         self._plan: PlayPlan | None = None
         self._played = 0
+        self.metering = False
+        """Measure the levels of each block."""
+        self.levels: Mapping[str, Level] = {}
+        """Of the last block, by track id; see :data:`gen2studio.app.audio_mix.MASTER`."""
 
     @property
     def sample_rate(self) -> int:
@@ -71,7 +76,9 @@ class SoundFeed:
         plan, mixer = self._plan, self._mixer
         if plan is None or mixer is None or abs(plan.speed) >= MUTE_AT:
             self._played += count
+            self.levels = {}
             return np.zeros((count, 2), np.float32)
+        mixer.metering = self.metering
         rate = mixer.sample_rate
         speed = abs(plan.speed)
         wanted = max(1, round(count * speed))
@@ -80,6 +87,7 @@ class SoundFeed:
         if not forwards:
             at -= Fraction(wanted, rate)
         sound = mixer.read(at, wanted)
+        self.levels = mixer.levels if self.metering else {}
         if not forwards:
             sound = sound[::-1]
         if wanted != count:
@@ -113,9 +121,10 @@ class _Speaker(QObject):
     lost = Signal(int, str)
     """(token, sentence): the device can't play."""
 
-    def __init__(self, clock: PlaybackClock) -> None:
+    def __init__(self, clock: PlaybackClock, tap: MeterTap | None = None) -> None:
         super().__init__()
         self._clock = clock
+        self._tap = tap or MeterTap()
         self._feed = SoundFeed()
         self._sink: QAudioSink | None = None
         self._io: QIODevice | None = None
@@ -157,6 +166,7 @@ class _Speaker(QObject):
             return
         self._token = 0
         try:
+            self._feed.metering = self._tap.wanted
             sound = self._feed.grain(document, at)
             if self._sink is None or self._sink_rate != self._feed.sample_rate or not self._sound():
                 self._close_sink()
@@ -165,7 +175,9 @@ class _Speaker(QObject):
             assert self._sink is not None
             queued = self._written / self._sink_rate - self._sink.processedUSecs() / 1e6
             if queued <= _GRAIN_QUEUE_SECONDS:
+                self._tap.add(self._written, len(sound), self._feed.levels)
                 self._write(sound[: self._sink.bytesFree() // _FRAME_BYTES])
+            self._tap.played(self._written)
         except Exception:
             # A file that can't be read says so when it is played.
             _log.exception("a scrub grain could not be played")
@@ -236,12 +248,17 @@ class _Speaker(QObject):
             self._close_sink()
             self.lost.emit(self._token, "The sound device went away.")
             return
-        self._clock.device_step(sink.processedUSecs() / 1e6 - self._base / self._sink_rate, self._token)
+        processed = sink.processedUSecs() / 1e6
+        self._clock.device_step(processed - self._base / self._sink_rate, self._token)
+        self._tap.played(round(processed * self._sink_rate))
         room = sink.bytesFree() // _FRAME_BYTES
         if room <= 0:
             return
         try:
+            self._feed.metering = self._tap.wanted
             sound = self._feed.block(room)
+            if self._feed.levels:
+                self._tap.add(self._written, room, self._feed.levels)
         except Exception as error:
             _log.exception("sound could not be read")
             self._close_sink()
@@ -267,6 +284,7 @@ class _Speaker(QObject):
         if self._sink is not None:
             self._sink.reset()
             self._sink.deleteLater()
+            self._tap.clear()
         self._sink = self._io = None
 
     def shut(self) -> None:
@@ -293,11 +311,12 @@ class AudioOutput(QObject):
     _halt = Signal()
     _shut = Signal()
 
-    def __init__(self, clock: PlaybackClock, parent: QObject | None = None) -> None:
+    def __init__(self, clock: PlaybackClock, parent: QObject | None = None, *, tap: MeterTap | None = None) -> None:
+        """``tap`` hears the levels of what is played."""
         super().__init__(parent)
         self._thread = QThread()
         self._thread.setObjectName("audio")
-        self._speaker = _Speaker(clock)
+        self._speaker = _Speaker(clock, tap)
         self._speaker.moveToThread(self._thread)
         self._play.connect(self._speaker.play)
         self._grain.connect(self._speaker.grain)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from gen2studio.app.audio_meters import MeterTap
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.playback_clock import PlaybackClock, PlayPlan
 from gen2studio.app.session import Session
@@ -51,6 +52,8 @@ class Player(QObject):
         self._session = session
         self._sound = sound
         self._clock = PlaybackClock()
+        self.meters = MeterTap()
+        """How loud what is heard now is."""
         self._audio: AudioOutput | None = None
         self._token = 0
         self._loop = False
@@ -245,7 +248,7 @@ class Player(QObject):
             if self._audio is None:
                 from gen2studio.app.audio_output import AudioOutput
 
-                self._audio = AudioOutput(self._clock, self)
+                self._audio = AudioOutput(self._clock, self, tap=self.meters)
                 self._audio.lost.connect(self._on_device_lost)
                 self._audio.set_volume(self._volume)
             self._device_there = True
