@@ -9,14 +9,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject
 
-from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.compositor import Layer, OfflinePixels, Pixels, SequenceRenderer, sequence_of
+from gen2studio.app.export_extras import write_extras
+from gen2studio.app.export_picture import ExportPicture, as_asked, exported_frames
+from gen2studio.app.export_sound import ExportSound, sound_to_copy
 from gen2studio.app.export_values import (
     ExportProgress,
     ExportResult,
@@ -28,14 +29,14 @@ from gen2studio.app.export_values import (
 from gen2studio.app.file_job import FileJob
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import sentence_of
-from gen2studio.core.geometry import Extent
-from gen2studio.document.model import Clip, Document, Take
+from gen2studio.document.model import Document, Take
 from gen2studio.media.encoder_presets import ExportPreset, preset_of
+from gen2studio.raster.tiles import TileStore
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-    from gen2studio.media.encoder import AudioCopy, PictureWriter
+    from gen2studio.media.encoder import PictureWriter
     from gen2studio.media.metadata import ExportRecord
 
 WEIGHT_FREE = frozenset({"example", "built-in"})
@@ -53,14 +54,15 @@ def export_sequence(
     cancel: CancelToken | None = None,
     on_progress: Progress | None = None,
     trained: Callable[[str], bool] = lambda generator: generator not in WEIGHT_FREE,
+    tiles: TileStore | None = None,
 ) -> ExportResult:
     """Render and write a sequence; blocks. Any thread; the document is a value, so edits meanwhile don't matter.
 
     ``take_folder(take_id)`` is where a take's frames lie (:meth:`TakeStore.path`); ``trained(generator_id)`` says
-    whether a generator has trained weights. Raises ExportError, MediaError or Cancelled; then no file, part file or
-    sidecar is left and an older file of that name is untouched.
+    whether a generator has trained weights; ``tiles`` hold the masks, for their mattes. Raises ExportError, MediaError
+    or Cancelled; then no file, part file or sidecar is left and an older file of that name is untouched.
     """
-    return _Export(document, settings, take_folder, project_folder, cancel, on_progress, trained).run()
+    return _Export(document, settings, take_folder, project_folder, cancel, on_progress, trained, tiles).run()
 
 
 class _Export:
@@ -75,20 +77,24 @@ class _Export:
         cancel: CancelToken | None,
         on_progress: Progress | None,
         trained: Callable[[str], bool],
+        tiles: TileStore | None,
     ) -> None:
-        self.document = document
+        self.document = document = as_asked(document, settings)
         self.settings = settings
         self.sequence = sequence_of(document)
         self.preset = _with_options(preset_of(settings.preset), settings.options)
         self.path = target_path(document, settings, project_folder)
         self.start, self.stop = export_range(self.sequence, settings)
-        self.total = self.stop - self.start
+        self.frames, self.rate = exported_frames(self.sequence.rate, self.start, self.stop, self.preset, settings)
+        self.total = len(self.frames)
+        self.finish = ExportPicture(self.sequence, self.preset, settings)
+        self.take_folder, self.tiles = take_folder, tiles
         self.cancel = cancel or CancelToken()
         self.on_progress = on_progress
         self.trained = trained
         self.pixels = OfflinePixels(take_folder)
         self.renderer = SequenceRenderer(document, self.pixels, alpha=self.preset.alpha)
-        self.mixer = AudioMixer(document)
+        self.sound = ExportSound(document, self.start, self.stop, settings)
         self.missing: dict[str, int] = {}
         self.empty: dict[str, int] = {}
         """Frames of generated shots that no take fills, by clip name."""
@@ -96,7 +102,7 @@ class _Export:
         self.passed_through = 0
         self._heard = 0
         """Samples of sound that were written."""
-        self._straight = not self.preset.is_sequence and not self.preset.alpha
+        self._straight = not self.preset.is_sequence and not self.preset.alpha and not self.finish.changes
         self.began = time.perf_counter()
         self._reported = 0.0
 
@@ -106,6 +112,8 @@ class _Export:
         try:
             self.cancel.check()
             record = self._record()
+            if self.settings.audio and self.preset.audio:
+                self.sound.normalise(self.cancel, self._report_measuring)
             writer = self._open(record)
             try:
                 self._write_frames(writer)
@@ -130,6 +138,15 @@ class _Export:
                     metadata.write_sidecar(self.path, record)
                 except OSError as error:
                     notes.append(f"The recipes could not be written beside the file: {sentence_of(error)}")
+            extras = write_extras(
+                self.document,
+                self.settings,
+                self.path,
+                (self.start, self.stop),
+                self.take_folder,
+                self.cancel,
+                self.tiles,
+            )
             self._report(writer, final=True)
             copied = bool(getattr(writer, "audio_copied", False))
             return ExportResult(
@@ -139,17 +156,23 @@ class _Export:
                 notes=tuple(notes),
                 audio="copied" if copied else "encoded" if writer.audio_wanted else "",
                 passed_through=self.passed_through,
+                extras=extras,
+                loudness=self.sound.loudness if writer.audio_wanted else None,
             )
         finally:
             self.pixels.close()
-            self.mixer.close()
+            self.sound.close()
 
     # -- picture and sound -------------------------------------------------------------------------------------------
 
     def _open(self, record: ExportRecord) -> PictureWriter:
         from gen2studio.media import metadata
 
-        extent = Extent(self.sequence.width, self.sequence.height)
+        extent = self.finish.extent
+        if self.preset.is_animation:
+            from gen2studio.media.encoder_animation import AnimationWriter
+
+            return AnimationWriter(self.path, self.preset, extent, self.rate)
         if self.preset.is_sequence:
             from gen2studio.media.encoder_images import ImageSequenceWriter
 
@@ -161,13 +184,15 @@ class _Export:
                 first=self.start,
                 text=metadata.png_text(record),
             )
-            if self.settings.audio and self.mixer.audible:
+            if self.settings.audio and self.sound.audible:
                 images.notes.append("Picture sequences carry no sound: export a video file for it.")
             return images
         from gen2studio.media.encoder import Encoder
 
-        copy = self._audio_to_copy() if self.settings.audio else None
-        sound = self.settings.audio and copy is None and self.mixer.audible
+        copy = None
+        if self.settings.audio:
+            copy = sound_to_copy(self.document, self.sequence, self.start, self.stop, self.preset, self.settings)
+        sound = self.settings.audio and copy is None and self.sound.audible
         return Encoder(
             self.path,
             self.preset,
@@ -175,6 +200,7 @@ class _Export:
             self.sequence.rate,
             sample_rate=self.sequence.sample_rate if sound else 0,
             audio_copy=copy,
+            captions=self.finish.caption_track(self.start, self.stop),
             metadata=metadata.container_tags(record),
         )
 
@@ -184,7 +210,7 @@ class _Export:
         workers = max(1, min(4, os.cpu_count() or 1))
         with ThreadPoolExecutor(workers, thread_name_prefix="export-picture") as pool:
             try:
-                for frame in range(self.start, self.stop):
+                for frame in self.frames:
                     self.cancel.check()
                     waiting.append((frame, self._begin_frame(writer, frame, pool)))
                     while len(waiting) > workers:
@@ -203,7 +229,8 @@ class _Export:
             planes = self.pixels.planes(plain.item, plain.index)
             if planes is not None and writer.accepts(planes):
                 return planes
-        return pool.submit(self.renderer.made, stack, self.renderer.gathered(stack))
+        pictures = self.renderer.gathered(stack)
+        return pool.submit(lambda: self.finish.finished(self.renderer.made(stack, pictures), frame))
 
     def _end_frame(self, writer: PictureWriter, frame: int, made: Future[Pixels] | VideoFrame) -> None:
         self.cancel.check()
@@ -214,11 +241,9 @@ class _Export:
             self.passed_through += 1
         if writer.audio_wanted:
             rate, sample_rate = self.sequence.rate, self.sequence.sample_rate
-            first_sample = round(self.start / rate * sample_rate)
-            until = round((frame + 1) / rate * sample_rate) - first_sample
+            until = round((frame + 1) / rate * sample_rate) - self.sound.first
             if until - self._heard >= sample_rate // 4 or frame + 1 == self.stop:
-                start = Fraction(first_sample + self._heard, sample_rate)
-                writer.write_audio(self.mixer.read(start, until - self._heard))
+                writer.write_audio(self.sound.read(self._heard, until - self._heard))
                 self._heard = until
         self._report(writer)
 
@@ -230,30 +255,6 @@ class _Export:
                 self.empty[layer.clip.name] = self.empty.get(layer.clip.name, 0) + 1
             elif layer.clip.active_take:
                 self.missing[layer.clip.name] = self.missing.get(layer.clip.name, 0) + 1
-
-    def _audio_to_copy(self) -> AudioCopy | None:
-        """The one untouched clip whose sound is all there is to hear in the range, if its codec fits the container."""
-        from gen2studio.media.encoder import AudioCopy
-
-        rate = self.sequence.rate
-        heard: list[Clip] = []
-        for track in self.sequence.audio_tracks:
-            for clip in () if track.muted else track.clips:
-                item = self.document.media.get(clip.media_id)
-                in_range = clip.start < self.stop and clip.end > self.start
-                if clip.enabled and in_range and item is not None and item.info.audio is not None:
-                    heard.append(clip)
-        if len(heard) != 1:
-            return None
-        clip = heard[0]
-        item = self.document.media[clip.media_id]
-        assert item.info.audio is not None
-        untouched = clip.speed == 1 and clip.gain_db == 0 and clip.source_in == 0 and clip.start == self.start
-        # Sound that goes on after the clip's end would have to be cut: only whole packets can be copied.
-        covers = clip.end >= self.stop or Fraction(clip.duration) / rate >= item.info.audio.duration
-        if not (untouched and covers and item.info.audio.codec in self.preset.copy_audio):
-            return None
-        return AudioCopy(path=Path(item.path), stop=Fraction(self.stop - self.start) / rate)
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -288,12 +289,12 @@ class _Export:
                     trained=self.trained(maker),
                 )
             )
-        rate = self.sequence.rate
+        rate = self.rate
         return metadata.ExportRecord(
             project=self.document.name,
             preset=self.preset.id,
-            width=self.sequence.width,
-            height=self.sequence.height,
+            width=self.finish.extent.width,
+            height=self.finish.extent.height,
             rate=f"{rate.numerator}/{rate.denominator}",
             frames=self.total,
             first_frame=self.start,
@@ -315,7 +316,12 @@ class _Export:
             f"{count} frame{'s' if count != 1 else ''} of the shot “{name}” were not generated yet and are empty grey."
             for name, count in self.empty.items()
         ]
-        return [*notes, *self.pixels.warnings(), *self.mixer.warnings]
+        return [*notes, *self.pixels.warnings(), *self.sound.mixer.warnings, *self.sound.notes]
+
+    def _report_measuring(self, _part: float) -> None:
+        if self.on_progress is not None and time.perf_counter() - self._reported >= _REPORT_EVERY:
+            self._reported = time.perf_counter()
+            self.on_progress(ExportProgress(done=0, total=self.total, frames_per_second=0.0, seconds_left=None))
 
     def _report(self, writer: PictureWriter, final: bool = False) -> None:
         if not final:

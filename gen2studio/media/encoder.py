@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent
+from gen2studio.media.encoder_captions import CaptionTrack, TimedCaption
 from gen2studio.media.encoder_presets import ExportPreset
 
 _BT709 = 1
@@ -152,8 +153,11 @@ class Encoder:
         metadata: Mapping[str, str] | None = None,
         threads: int = 0,
         times: tuple[Fraction, Sequence[int]] | None = None,
+        captions: tuple[TimedCaption, ...] = (),
     ) -> None:
         """Open the part file. ``sample_rate`` 0 and no ``audio_copy`` = no sound. Raises ExportError.
+
+        ``captions`` become a track of their own where the preset has one.
 
         ``times`` is (seconds a tick, when each frame begins in ticks from 0 on) for pictures of a variable rate; None =
         frame n begins at n / ``rate``.
@@ -177,18 +181,21 @@ class Encoder:
         self._part = part_path(path)
         self._audio: AudioStream | None = None
         self._copy: _CopiedAudio | None = None
+        self._captions: CaptionTrack | None = None
         self._metadata = dict(metadata or {})
         self._open = True
         self._container: OutputContainer | None = None
         check_folder(path.parent)
         try:
             with writing(path):
-                self._begin(sample_rate, audio_copy, threads)
+                self._begin(sample_rate, audio_copy, threads, captions)
         except BaseException:
             self.abort()
             raise
 
-    def _begin(self, sample_rate: int, audio_copy: AudioCopy | None, threads: int) -> None:
+    def _begin(
+        self, sample_rate: int, audio_copy: AudioCopy | None, threads: int, captions: tuple[TimedCaption, ...]
+    ) -> None:
         preset = self.preset
         boxes = {"movflags": "+faststart+use_metadata_tags"} if preset.container in ("mp4", "mov") else {}
         self._container = av.open(str(self._part), "w", format=preset.container, options=boxes)
@@ -217,6 +224,10 @@ class Encoder:
             self._audio = audio
         elif sample_rate:
             self.notes.append(f"{preset.title} carries no sound.")
+        if captions and preset.subtitles:
+            self._captions = CaptionTrack(self._container, preset.subtitles, captions)
+        elif captions:
+            self.notes.append(f"{preset.title} carries no captions.")
         self._container.metadata.update(self._metadata)
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -315,6 +326,8 @@ class Encoder:
         self._frames_in += 1
         with writing(self.path):
             self._mux_video(self._video.encode(frame))
+            if self._captions is not None:
+                self._captions.pump(self._written)
             if self._copy is not None:
                 self._copy.pump(self._written)
 
