@@ -10,10 +10,29 @@ from gen2studio.app.actions import Action
 @functools.cache
 def all_actions() -> tuple[Action, ...]:
     """Every command of the program, in menu order. Raises ValueError when two rows share an id."""
-    from gen2studio.app import actions_app, actions_generate, actions_masks, actions_shapes, actions_timeline
+    from gen2studio.app import (
+        actions_app,
+        actions_files,
+        actions_generate,
+        actions_inspector,
+        actions_masks,
+        actions_shapes,
+        actions_timeline,
+        actions_timeline_view,
+        actions_viewers,
+    )
 
     masks = (*actions_masks.ROWS, *actions_shapes.ROWS)
-    rows = (*actions_app.ROWS, *actions_timeline.ROWS, *masks, *actions_generate.ROWS)
+    rows = (
+        *actions_app.ROWS,
+        *actions_files.ROWS,
+        *actions_timeline.ROWS,
+        *actions_timeline_view.ROWS,
+        *actions_viewers.ROWS,
+        *masks,
+        *actions_generate.ROWS,
+        *actions_inspector.ROWS,
+    )
     seen: set[str] = set()
     for row in rows:
         if row.id in seen:

@@ -62,7 +62,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="maskview.none", text="No Mask", tip="Show the picture without mattes.", key="F9", icon="eye-off", menu="View/Mask", group="maskview"),
     Action(id="maskview.onion", text="Onion Skin", tip="Show the matte of the frame before in red and of the frame after in green.", key="F10", icon="layers-2", menu="View/Mask", group="maskview"),
     Action(id="maskview.side", text="Picture and Matte", tip="Show the picture on the left and the matte on the right.", key="F12", icon="columns-2", menu="View/Mask", group="maskview"),
-    Action(id="canvas.fit", text="Fit Picture", tip="Show the whole frame.", key="Shift+1", keys=("!", "F"), icon="maximize", menu="View", group="canvas", scope="canvas"),
+    Action(id="canvas.fit", text="Fit Picture", tip="Show the whole frame.", key="Shift+1", keys=("!",), icon="maximize", menu="View", group="canvas", scope="canvas"),
     Action(id="canvas.one_to_one", text="Actual Pixels", tip="Show one picture pixel as one screen pixel.", key="Shift+2", keys=("@",), icon="scan", menu="View", group="canvas", scope="canvas"),
     Action(id="canvas.zoom_in", text="Zoom Picture In", tip="Magnify the picture.", key="Ctrl+=", keys=("Ctrl++",), icon="zoom-in", menu="View", group="canvas"),
     Action(id="canvas.zoom_out", text="Zoom Picture Out", tip="See more of the picture.", key="Ctrl+-", icon="zoom-out", menu="View", group="canvas"),

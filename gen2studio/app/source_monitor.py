@@ -173,8 +173,9 @@ class SourceMonitor(QObject):
         self.go(self.frame_of(clip.source_time(at, sequence.rate)))
         if mark and not clip.freeze:
             begin = self.frame_of(clip.source_in)
-            spent = Fraction(clip.duration) / sequence.rate * clip.speed
-            self.set_marks(Marks(start=begin, stop=min(self.length, max(begin + 1, ceil((clip.source_in + spent) * self.rate)))))
+            end = clip.source_in + Fraction(clip.duration) / sequence.rate * clip.speed
+            stop = min(self.length, max(begin + 1, ceil(end * self.rate)))
+            self.set_marks(Marks(start=begin, stop=stop))
         return True
 
     def close(self) -> None:

@@ -14,12 +14,14 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gen2studio.app import planning
 from gen2studio.app.adapter_shelf import AdapterShelf
-from gen2studio.app.choosing import denoises, honours
+from gen2studio.app.choosing import denoises
+from gen2studio.app.clip_takes import ClipTakes
 from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.generation import Generation
 from gen2studio.app.importing import Importer
+from gen2studio.app.interchange import Interchange
 from gen2studio.app.jobs import EngineSignals, JobBoard
 from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
@@ -34,12 +36,17 @@ from gen2studio.app.recovery import Candidate, candidate_for, candidates, discar
 from gen2studio.app.relinking import Relinker
 from gen2studio.app.session import Session
 from gen2studio.app.shots import Shots
+from gen2studio.app.source_edits import SourceEdits
+from gen2studio.app.source_monitor import SourceMonitor
+from gen2studio.app.staleness import Judge, StaleBook
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.storyboards import Storyboards
 from gen2studio.app.take_footage import TakeFootage
 from gen2studio.app.takes import TakeKeeper
 from gen2studio.app.takes_measuring import TakeMeasuring
 from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.app.transport import Transport
+from gen2studio.app.trimming import TrimMode
 from gen2studio.app.viewer_feed import ViewerFeed
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.ids import new_id
@@ -105,18 +112,26 @@ class Studio(QObject):
             lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
             adapters=adapters, take_folder=self.take_folder,
         )  # fmt: skip
+        self.stale_book = StaleBook(self.judge)
+        self.clip_takes = ClipTakes(self.session, self.generation, host, self.takes, self.judge, self)
         self.shots = Shots(self.session, self.generation, self.takes, lambda: self.project.media_dir, self)
         self.footage = TakeFootage(self.session, engine, lambda: self._take_store, lambda: self.project.media_dir, self)
         self.storyboards = Storyboards(
             self.session, self.generation, self.shots, lambda source: self.project.add_blob(source),
             lambda: self.project.media_dir, self,
         )  # fmt: skip
+        self.storyboards.attach(engine, self.is_stale, lambda: self.board.rows, sound=sound)
         self.masks = MaskEditing(self.session, host, self)
         self.masks.effective.set_pictures(self.frames.get)
         self.look_parts = LookParts(self.session, self.generation, self)
         self.editing = TimelineEditing(self.session, self)
         self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
         self.player = Player(self.session, self, sound=sound)
+        self.source = SourceMonitor(self.session, self.take_folder, self, sound=sound)
+        self.source_edits = SourceEdits(self.session, self.editing, self.source, self)
+        self.editing.marked = self.source.range_of
+        self.trim = TrimMode(self.session, self.editing, self.player, self)
+        self.transport = Transport(self.session, self.player, self.editing, self.source, self.trim, self)
         self.live = LivePreview(self.session, engine, self._plan_preview, self)
         self.shelf = AdapterShelf(parent=self)
         self.customization = Customization(
@@ -125,6 +140,7 @@ class Studio(QObject):
         )  # fmt: skip
         self.importer = Importer(self.store, self)
         self.relinker = Relinker(self.store, self)
+        self.interchange = Interchange(self.session, self.take_folder, self)
         self.offline: frozenset[str] = frozenset()
         self.stuck = False
         """After :meth:`shutdown`: the engine sits inside a library call; leave the process with ``os._exit``."""
@@ -178,7 +194,8 @@ class Studio(QObject):
         self.preferences.set("pen_pressure", brush.pressure_size)
 
     def _set_still_length(self, seconds: float) -> None:
-        self.importer.still_seconds = self.editing.still_seconds = Fraction(seconds).limit_denominator(1000)
+        length = Fraction(seconds).limit_denominator(1000)
+        self.importer.still_seconds = self.editing.still_seconds = self.source.still_seconds = length
 
     # -- engine glue -----------------------------------------------------------------------------------------------
 
@@ -198,22 +215,21 @@ class Studio(QObject):
             return None
         return request
 
+    def judge(self) -> Judge:
+        """What decides whether a take is still what a clip asks for."""
+        return Judge(
+            blobs=self.project.find_blob, adapters=self.generation.adapters, takes=self.take_folder,
+            abilities=self.generation.abilities_of,
+        )  # fmt: skip
+
     def is_stale(self, clip: Clip, take: Take) -> bool:
         """Whether the clip as it stands would give another result than ``take``."""
-        found = next((a for a in self.registry.abilities if a.id == take.look.generator), None)
-        try:
-            return planning.is_stale(
-                self.store.document,
-                clip,
-                take,
-                blobs=self.project.find_blob,
-                adapters=self.generation.adapters,
-                takes=self.take_folder,
-                revision=found.revision if found else None,
-                reframes=found is None or honours(found, take.look.mode.value, "outpaint"),
-            )
-        except StudioError:
-            return True
+        return self.stale_book.is_stale(self.store.document, clip, take)
+
+    def stale_runs(self, clip: Clip) -> tuple[tuple[int, int], ...]:
+        """Media frames [start, stop) of a clip's applied take that are not what the clip asks for now."""
+        take = self.store.document.takes.get(clip.active_take)
+        return self.stale_book.runs(self.store.document, clip, take) if take is not None else ()
 
     # -- projects --------------------------------------------------------------------------------------------------
 
@@ -414,11 +430,36 @@ class Studio(QObject):
     # -- media -----------------------------------------------------------------------------------------------------
 
     def import_files(self, paths: Sequence[Path]) -> None:
-        """Add files to the pool. The very first import also goes to the timeline: there is something to work on."""
+        """Add files to the pool. The very first import also goes to the timeline: there is something to work on.
+
+        A timeline of another program becomes one of this project's.
+        """
+        timelines = [path for path in paths if self.is_timeline(path)]
+        for path in timelines[:1]:
+            self.import_timeline(path)
+        if len(timelines) > 1:
+            self.session.tell("Timelines are imported one at a time; the first of them was taken.", "warning")
+        paths = [path for path in paths if path not in timelines]
+        if not paths:
+            return
         if self.store.document.sequence is None or self.store.document.sequence.duration == 0:
             self.importer.import_and_place(paths)
         else:
             self.importer.import_paths(paths)
+
+    @staticmethod
+    def is_timeline(path: Path) -> bool:
+        """Whether a file holds a timeline of another program."""
+        from gen2studio.interchange.formats import SUFFIXES
+
+        return path.suffix.lower() in SUFFIXES
+
+    def import_timeline(self, path: Path, rate: Fraction | None = None) -> None:
+        """Add the timelines of a file; media of an ``.otioz`` goes into the project's own media folder."""
+        sequence = self.session.sequence
+        if rate is None and path.suffix.lower() == ".edl" and sequence is not None:
+            rate = sequence.rate
+        self.interchange.import_timeline(path, rate=rate, media_folder=self.project.media_dir)
 
     def relink(self, media_ids: Sequence[str], folder: Path) -> None:
         """Look for media in ``folder`` and below, by name and fingerprint; one undo step when they are found."""
@@ -522,11 +563,13 @@ class Studio(QObject):
         """
         self.live.shutdown()
         self.player.shutdown()
+        self.source.shutdown()
         self.feed.shutdown()
         self.importer.shutdown()
         self.customization.shutdown()
         self.shelf.shutdown()
         self.relinker.shutdown()
+        self.interchange.shutdown()
         self.masks.shutdown()
         self.shots.shutdown()
         self.storyboards.shutdown()

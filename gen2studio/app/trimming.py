@@ -107,13 +107,14 @@ def inner_panes(sequence: Sequence, clip_id: str, slipping: bool, offset: int) -
     track, clip = lookup.where(sequence, clip_id)
     before, after = lookup.neighbours(track, clip_id)
     outer, inner = not slipping, slipping
+    own = offset if inner else 0
     return (
         TrimPane(
             title="Previous out", clip=before, frame=before.end - 1 if before else 0,
             offset=offset if outer and before else 0, moving=outer, small=slipping,
         ),
-        TrimPane(title="In", clip=clip, frame=clip.start, offset=offset if inner else 0, moving=inner, small=not slipping),
-        TrimPane(title="Out", clip=clip, frame=clip.end - 1, offset=offset if inner else 0, moving=inner, small=not slipping),
+        TrimPane(title="In", clip=clip, frame=clip.start, offset=own, moving=inner, small=not slipping),
+        TrimPane(title="Out", clip=clip, frame=clip.end - 1, offset=own, moving=inner, small=not slipping),
         TrimPane(
             title="Next in", clip=after, frame=after.start if after else 0,
             offset=offset if outer and after else 0, moving=outer, small=slipping,
@@ -469,6 +470,10 @@ class TrimMode(QObject):
                 caption=self._label(), sequence=sequence, panes=panes, delta=self._offset + running, cut=self.frame()
             )
         )
+
+    def refresh(self) -> None:
+        """Show the cut in hand again, after something else was shown."""
+        self._show()
 
     def describe(self) -> str:
         """The cut in hand in one line, for people who can't see the view."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
 from gen2studio.app.actions import Action
 from gen2studio.ui import theme
@@ -18,6 +18,9 @@ _ICONS_AT_ONCE = 12
 
 class ActionBinder(QObject):
     """QActions by id. ``bind`` connects a handler; an action without one stays disabled."""
+
+    keys_changed = Signal()
+    """Another key map is in force."""
 
     def __init__(self, rows: Iterable[Action], window: QWidget, late: LateWork) -> None:
         super().__init__(window)
@@ -43,16 +46,13 @@ class ActionBinder(QObject):
         action = QAction(row.text, self._window)
         action.setObjectName(row.id)
         action.setCheckable(row.checkable)
-        keys = [QKeySequence(text) for text in row.shortcuts()]
-        action.setShortcuts(keys)
+        action.setShortcuts([QKeySequence(text) for text in row.shortcuts()])
         action.setShortcutContext(
             Qt.ShortcutContext.WindowShortcut
             if row.scope == "window"
             else Qt.ShortcutContext.WidgetWithChildrenShortcut
         )
-        label = row.text.rstrip("…")
-        shown = keys[0].toString(QKeySequence.SequenceFormat.NativeText) if keys else ""
-        action.setToolTip(f"{label} ({shown})\n{row.tip}" if shown else f"{label}\n{row.tip}")
+        action.setToolTip(_tip(row, action))
         action.setStatusTip(row.tip)
         action.setEnabled(False)
         if row.scope == "window":
@@ -72,6 +72,29 @@ class ActionBinder(QObject):
 
     def action(self, action_id: str) -> QAction:
         return self._actions[action_id]
+
+    def key_text(self, action_id: str) -> str:
+        """The first key of a command as it is written on this system; empty without one."""
+        return self._actions[action_id].shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+
+    def use_keys(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Give every command the keys of a map (portable text), at once: in menus, tool tips and on buttons.
+
+        Buttons that are no default action's name their command in the property ``command``.
+        """
+        changed: set[str] = set()
+        for action_id, action in self._actions.items():
+            wanted = [QKeySequence(text) for text in keys.get(action_id, ())]
+            if action.shortcuts() != wanted:
+                action.setShortcuts(wanted)
+                action.setToolTip(_tip(self.rows[action_id], action))
+                changed.add(action_id)
+        if not changed:
+            return
+        for button in self._window.findChildren(QAbstractButton):
+            if (command := button.property("command")) in changed:
+                button.setToolTip(self._actions[command].toolTip())
+        self.keys_changed.emit()
 
     def for_buttons(self) -> dict[str, QAction]:
         """Every action by id, for panels that put some of them on buttons: each has its icon when it is taken out."""
@@ -110,6 +133,12 @@ class ActionBinder(QObject):
             menus[row.menu].setObjectName(f"menu.{row.menu.replace('/', '.').lower()}")
             menus[row.menu].setToolTipsVisible(True)
         return menus[row.menu]
+
+
+def _tip(row: Action, action: QAction) -> str:
+    label = row.text.rstrip("…")
+    shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+    return f"{label} ({shown})\n{row.tip}" if shown else f"{label}\n{row.tip}"
 
 
 class _Drawn(dict[str, QAction]):

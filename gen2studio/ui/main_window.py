@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QMessag
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.studio import Studio
-from gen2studio.ui import window_commands, window_generate
+from gen2studio.ui import window_commands, window_generate, window_inspector, window_viewers
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.canvas.shot_cards import ShotCards
@@ -31,16 +32,19 @@ from gen2studio.ui.widgets.key_keeper import KeyKeeper
 from gen2studio.ui.widgets.message_bar import MessageBar
 
 if TYPE_CHECKING:
+    from gen2studio.app.clip_inspecting import ClipInspecting
     from gen2studio.ui.dialogs.command_palette import CommandPalette
     from gen2studio.ui.panels.history_panel import HistoryPanel
+    from gen2studio.ui.panels.inspector_panel import InspectorPanel
     from gen2studio.ui.panels.masks_panel import MasksPanel
     from gen2studio.ui.panels.queue_panel import QueuePanel
     from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
+    from gen2studio.ui.trim_view import TrimView
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 _DOCKS = {
     "media": "Media", "history": "History", "generate": "Generate", "masks": "Masks",
-    "timeline": "Timeline", "storyboard": "Storyboard", "takes": "Takes", "queue": "Queue",
+    "timeline": "Timeline", "storyboard": "Storyboard", "takes": "Takes", "queue": "Queue", **window_inspector.DOCKS,
 }  # fmt: skip
 """Name → title."""
 
@@ -65,7 +69,11 @@ class MainWindow(QMainWindow):
         self.viewer = ViewerPanel(
             session, studio.player, self.canvas, self.tool_bar, actions, self, options=self.tool_options
         )
-        self.setCentralWidget(self.viewer)
+        self.viewers = window_viewers.viewer_area(self)
+        self.setCentralWidget(self.viewers)
+        self.trim_view: TrimView | None = None
+        self.closing: list[Callable[[], object]] = []
+        """What else to stop when the window closes."""
         self.thumbnails = PoolThumbnails(self)
         # Panels are made inside their docks: one that changes its parent has fonts and colours of all its widgets
         # worked out again.
@@ -185,6 +193,19 @@ class MainWindow(QMainWindow):
         return StoryboardPanel(studio.session, studio.storyboards, studio.generation, studio.take_folder, actions, self)
 
     @functools.cached_property
+    def inspecting(self) -> ClipInspecting:
+        return window_inspector.inspecting(self)
+
+    @functools.cached_property
+    def inspector(self) -> InspectorPanel:
+        return window_inspector.inspector(self)
+
+    @property
+    def docks(self) -> dict[str, QDockWidget]:
+        """By name."""
+        return self._docks
+
+    @functools.cached_property
     def palette_dialog(self) -> CommandPalette:
         from gen2studio.ui.dialogs.command_palette import CommandPalette
 
@@ -206,6 +227,7 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["timeline"], docks["takes"], Qt.Orientation.Horizontal)
         self.tabifyDockWidget(docks["takes"], docks["queue"])
         self.tabifyDockWidget(docks["timeline"], docks["storyboard"])
+        window_inspector.arrange(self)
         for name in ("media", "generate", "timeline", "takes"):
             docks[name].raise_()
 
@@ -253,6 +275,7 @@ class MainWindow(QMainWindow):
         self.pool.relink_requested.connect(lambda ids: window_commands.relink(self, ids))
         self.timeline.set_stale(self._clip_is_stale)
         window_commands.wire_timeline(self)
+        window_viewers.wire(self)
         self._on_offline_changed(studio.offline)
         self._on_busy_changed(studio.board.busy)
 
@@ -396,6 +419,8 @@ class MainWindow(QMainWindow):
     def shutdown(self) -> None:
         """Stop every thread of window and studio. Called once, on closing."""
         matte_commands.close_dialogs(self)
+        while self.closing:
+            self.closing.pop()()
         self.timeline.shutdown()
         self.thumbnails.shutdown()
         self.studio.shutdown(discard=True)

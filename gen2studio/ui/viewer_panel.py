@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -20,6 +20,9 @@ TRANSPORT = (
 
 class ViewerPanel(QWidget):
     """Holds the canvas; every button is an action of the table."""
+
+    touched = Signal()
+    """A button was pressed: the keys are meant for the programme."""
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class ViewerPanel(QWidget):
         self.setObjectName("viewerPanel")
         self._session = session
         self.canvas = canvas
+        self.setFocusProxy(canvas)
         self.clock = QLabel(self)
         self.clock.setObjectName("viewer.timecode")
         self.clock.setAccessibleName("Timecode")
@@ -97,6 +101,7 @@ class ViewerPanel(QWidget):
         button.setObjectName(f"viewer.{action.objectName()}")
         button.setAccessibleName(action.text())
         button.setDefaultAction(action)
+        button.pressed.connect(self.touched)
         button.setIconSize(theme.icon_size(17))
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return button

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QFileDialog
 from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
-from gen2studio.ui import window_generate
-from gen2studio.ui.dialogs import matte_commands
+from gen2studio.ui import window_generate, window_inspector, window_viewers
+from gen2studio.ui.dialogs import matte_commands, timeline_files
 from gen2studio.ui.tools import bindings, shape_bindings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ MEDIA_FILTER = (
 
 def bind(window: MainWindow) -> None:
     """Connect every row of the action table."""
-    studio, session, player, binder = window.studio, window.studio.session, window.studio.player, window.binder
+    studio, session, binder = window.studio, window.studio.session, window.binder
     generation = studio.generation
     handlers: dict[str, Callable[..., object]] = {
         "file.new": lambda: window.ask_to_keep() and studio.new_project(),
@@ -70,21 +70,16 @@ def bind(window: MainWindow) -> None:
         "take.reuse": lambda: generation.reuse_take(window.takes.chosen),
         "take.reuse_file": lambda: reuse_file(window),
         "queue.pause": lambda on: studio.board.pause() if on else studio.board.resume(),
-        "playback.play": player.toggle,
-        "playback.reverse": player.backward,
-        "playback.stop": player.stop,
-        "playback.forward": player.forward,
-        "playback.step_back": lambda: player.step(-1),
-        "playback.step_forward": lambda: player.step(1),
-        "playback.second_back": lambda: player.step(-_second(window)),
-        "playback.second_forward": lambda: player.step(_second(window)),
     }
     handlers |= studio.editing.handlers()
     handlers |= window.timeline.handlers()
     handlers |= bindings.handlers(session, studio.masks, window.canvas)
     handlers |= shape_bindings.handlers(session, studio.masks)
     handlers |= matte_commands.handlers(studio, window)
+    handlers |= timeline_files.handlers(studio, window)
     handlers |= window_generate.handlers(window)
+    handlers |= window_inspector.handlers(window)
+    handlers |= window_viewers.handlers(window)
     for action_id, mode in _COMPARE.items():
         handlers[action_id] = lambda on, mode=mode: compare(window, mode, on)
     # Checkable commands say what is wanted; the rooms' own handlers flip.
@@ -92,6 +87,7 @@ def bind(window: MainWindow) -> None:
     handlers["timeline.toggle_snapping"] = session.set_snapping
     for name, handler in handlers.items():
         binder.bind(name, handler)
+    timeline_files.wire(studio, window)
     binder.scope("timeline", window.timeline)
     binder.scope("canvas", window.viewer)
     _follow(window)
@@ -138,7 +134,7 @@ def wire_timeline(window: MainWindow) -> None:
     window.takes.take_chosen.connect(lambda take_id: follow_chosen_take(window, take_id))
     window.timeline.clip_activated.connect(lambda _clip: window.raise_dock("generate"))
     window.timeline.files_dropped.connect(
-        lambda paths, track, frame: studio.importer.import_and_place([Path(p) for p in paths], frame, track=track)
+        lambda paths, track, frame: drop_files(window, [Path(p) for p in paths], track, frame)
     )
     studio.masks.lane_changed.connect(window.timeline.refresh_lanes)
 
@@ -165,10 +161,6 @@ def wire_timeline(window: MainWindow) -> None:
     studio.board.row_added.connect(lambda _index, row: refresh(row))
     studio.board.row_changed.connect(lambda _index, row: refresh(row))
 
-
-def _second(window: MainWindow) -> int:
-    sequence = window.studio.session.sequence
-    return max(1, round(sequence.rate)) if sequence else 25
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -225,6 +217,15 @@ def import_media(window: MainWindow) -> None:
     dialog.filesSelected.connect(use)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
+
+
+def drop_files(window: MainWindow, paths: list[Path], track: str, frame: int) -> None:
+    """Files dropped on the timeline are placed there; a timeline of another program becomes one of its own."""
+    studio = window.studio
+    if any(studio.is_timeline(path) for path in paths):
+        studio.import_files(paths)
+    else:
+        studio.importer.import_and_place(paths, frame, track=track)
 
 
 def remove_media(window: MainWindow, media_ids: tuple[str, ...]) -> None:
@@ -323,12 +324,16 @@ def follow_chosen_take(window: MainWindow, take_id: str) -> None:
 
 
 def cancel(window: MainWindow) -> None:
-    """Esc: the gesture in hand, then playback, then the running job, then compare."""
+    """Esc: the gesture in hand, then the cut in hand, then playback, then the running job, then compare."""
     studio = window.studio
     if window.canvas.cancel_gesture():
         return
-    if studio.session.shuttle:
+    if studio.trim.active:
+        studio.trim.leave()
+        return
+    if studio.session.shuttle or studio.source.session.shuttle:
         studio.player.stop()
+        studio.source.session.set_shuttle(0.0)
     elif studio.masks.cancel_job():
         pass
     elif not studio.generation.cancel() and studio.session.compare is not Compare.OFF:

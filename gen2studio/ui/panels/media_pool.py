@@ -275,6 +275,8 @@ class MediaPool(QWidget):
     import_requested = Signal()
     files_dropped = Signal(object)
     """list[Path] dropped from the desktop."""
+    open_requested = Signal(str)
+    """Id of a media to look at in the source viewer."""
     insert_requested = Signal(object)
     append_requested = Signal(object)
     remove_requested = Signal(object)
@@ -314,7 +316,7 @@ class MediaPool(QWidget):
         self.view.setModel(self.model)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu_requested)
-        self.view.doubleClicked.connect(lambda _index: self.append_requested.emit(self.selected()))
+        self.view.activated.connect(lambda index: self.open_requested.emit(self.model.item(index).id))
         self.empty = EmptyState(
             "clapperboard", "No media yet", "Drop clips, images or sound here, or import them.", "Import media…", self
         )
@@ -352,6 +354,8 @@ class MediaPool(QWidget):
         chosen = self.selected()
         menu = QMenu(self)
         if chosen:
+            menu.addAction(theme.icon("film"), "Open in source viewer", lambda: self.open_requested.emit(chosen[0]))
+            menu.addSeparator()
             menu.addAction(
                 theme.icon("corner-down-right"), "Insert at playhead", lambda: self.insert_requested.emit(chosen)
             )

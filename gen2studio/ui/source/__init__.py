@@ -1,0 +1,1 @@
+"""The source viewer: one file of the pool beside the programme."""
