@@ -15,6 +15,8 @@ from gen2studio.core.curve import Curve, CurveKey
 from gen2studio.core.errors import EditRefused
 from gen2studio.document.composition import BlendMode, Transform
 from gen2studio.document.draft import Draft, tracks_of
+from gen2studio.document.lookup import Media, longest
+from gen2studio.document.lookup import linked as with_linked
 from gen2studio.document.model import Clip, Sequence
 
 
@@ -148,3 +150,30 @@ def set_fades(
 def set_keep_pitch(sequence: Sequence, clip_ids: Collection[str], keep: bool) -> Sequence:
     """Whether sound at another speed keeps its pitch."""
     return change(sequence, clip_ids, lambda clip: replace(clip, keep_pitch=keep))
+
+
+def set_reverse(sequence: Sequence, clip_ids: Collection[str], reverse: bool) -> Sequence:
+    """Play the same stretch of media from its end to its beginning, or forwards again; linked partners follow."""
+    everyone = with_linked(sequence, clip_ids) or clip_ids
+    return change(sequence, everyone, lambda clip: replace(clip, reverse=reverse))
+
+
+def set_freeze(sequence: Sequence, clip_ids: Collection[str], freeze: bool, frame: int, media: Media) -> Sequence:
+    """Hold what is on screen at sequence ``frame`` (the nearest frame of each clip) for its whole length; unfrozen, a
+    clip plays on from that moment. Refuses to unfreeze a clip that is longer than what its media has from there."""
+
+    def frozen(clip: Clip) -> Clip:
+        if freeze == clip.freeze:
+            return clip
+        if not freeze:
+            moving = replace(clip, freeze=False)
+            if moving.duration > longest(moving, sequence.rate, media):
+                raise EditRefused(
+                    "The media is too short from the frozen frame on.", "Make the clip shorter, then unfreeze it."
+                )
+            return moving
+        inside = min(max(frame, clip.start), clip.end - 1)
+        # A picture that stands still is in sync with no sound.
+        return replace(clip, freeze=True, source_in=clip.source_time(inside, sequence.rate), link="")
+
+    return change(sequence, clip_ids, frozen)
