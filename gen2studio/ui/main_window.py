@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gen2studio.ui.dialogs.command_palette import CommandPalette
     from gen2studio.ui.panels.history_panel import HistoryPanel
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
-    from gen2studio.ui.panels.inspector_panel import InspectorPanel
     from gen2studio.ui.panels.masks_panel import MasksPanel
     from gen2studio.ui.panels.queue_panel import QueuePanel
     from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
@@ -207,19 +206,6 @@ class MainWindow(QMainWindow):
         return self._docks
 
     @functools.cached_property
-    def inspecting(self) -> ClipInspecting:
-        return window_inspector.inspecting(self)
-
-    @functools.cached_property
-    def inspector(self) -> InspectorPanel:
-        return window_inspector.inspector(self)
-
-    @property
-    def docks(self) -> dict[str, QDockWidget]:
-        """By name."""
-        return self._docks
-
-    @functools.cached_property
     def palette_dialog(self) -> CommandPalette:
         from gen2studio.ui.dialogs.command_palette import CommandPalette
 
@@ -241,7 +227,6 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["timeline"], docks["takes"], Qt.Orientation.Horizontal)
         self.tabifyDockWidget(docks["takes"], docks["queue"])
         self.tabifyDockWidget(docks["timeline"], docks["storyboard"])
-        window_inspector.arrange(self)
         window_inspector.arrange(self)
         for name in ("media", "generate", "timeline", "takes"):
             docks[name].raise_()

@@ -79,7 +79,6 @@ def bind(window: MainWindow) -> None:
     handlers |= timeline_files.handlers(studio, window)
     handlers |= window_generate.handlers(window)
     handlers |= window_inspector.handlers(window)
-    handlers |= window_inspector.handlers(window)
     handlers |= window_viewers.handlers(window)
     for action_id, mode in _COMPARE.items():
         handlers[action_id] = lambda on, mode=mode: compare(window, mode, on)
