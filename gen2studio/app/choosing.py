@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from gen2studio.core.curve import Curve
 from gen2studio.core.records import dataclass
 from gen2studio.document.look import Look, Mode, Outpaint
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorRegistry
@@ -16,6 +17,9 @@ from gen2studio.engine.generators import Abilities
 
 Words = Callable[[str, str], Sequence[PromptWord]]
 """(prompt, generator id) → its words (:meth:`gen2studio.engine.catalog.Catalog.words`)."""
+
+
+_ENGINE_SIDE = frozenset({"feather", "grow"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,24 @@ def honours(abilities: Abilities, mode: str, control: str) -> bool:
     return found is not None and control in found.controls
 
 
+def follows_keys(abilities: Abilities, mode: str, control: str) -> bool:
+    """Whether a generator lets a slider change over the clip. The mask's edge is the engine's own, for all of them."""
+    found = abilities.mode(mode)
+    return control in _ENGINE_SIDE or (found is not None and control in found.keyed)
+
+
+def unfollowed_keys(look: Look, abilities: Abilities) -> tuple[str, ...]:
+    """The sliders of a look that have keys which its generator can't follow: they keep the first key's value."""
+    return tuple(name for name, _ in look.curves if not follows_keys(abilities, look.mode.value, name))
+
+
 def settled(look: Look, abilities: Abilities) -> Look:
     """``look`` as ``abilities``' generator runs it: named, with the strength it is best used at where the artist chose
-    none, and without room around the footage where it can't draw that."""
+    none, without room around the footage where it can't draw that, and with the first key's value for sliders that it
+    can't change over a clip."""
     found = abilities.mode(look.mode.value)
+    for name in unfollowed_keys(look, abilities):
+        look = look.with_curve(name, Curve(look.curve(name).keys[0].value))
     if look.controls.strength < 0:
         strength = found.strength if found is not None else 1.0
         look = replace(look, controls=replace(look.controls, strength=strength))

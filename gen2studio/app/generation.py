@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app import planning
-from gen2studio.app.choosing import Choice, choose, honours, settled
+from gen2studio.app.choosing import Choice, choose, honours, settled, unfollowed_keys
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.planning import FROM_NOTHING, Adapters, TakeFolders
 from gen2studio.app.preferences import Preferences
@@ -30,7 +30,7 @@ from gen2studio.engine.catalog import Catalog
 from gen2studio.engine.events import FrameReady, JobState, Noted, Progress, StateChanged, StepPreview
 from gen2studio.engine.frames import fitted
 from gen2studio.engine.generators import Abilities, ModeAbility
-from gen2studio.engine.requests import GenerateRequest, Job, Lane
+from gen2studio.engine.requests import GenerateRequest, Job, Lane, Reuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,10 +178,19 @@ class Generation(QObject):
         return [c for c in chosen if c.id != clip.id]
 
     def change(self, label: str, merge_key: str = "", **changes: Any) -> None:
-        """Change fields of the look; names of :class:`Controls` fields change the sliders."""
+        """Change fields of the look; names of :class:`Controls` fields change the sliders. One with keys gets a key on
+        the frame under the playhead."""
         controls = {name: changes.pop(name) for name in list(changes) if name in _CONTROLS}
         look = replace(self._look, **changes)
+        for name in [name for name, _ in look.curves if controls.get(name, -1) >= 0 or name == "grow"]:
+            if name in controls:
+                look = look.with_curve(name, look.curve(name).with_value(self.frame_here(), float(controls.pop(name))))
         self.set_look(label, replace(look, controls=replace(look.controls, **controls)), merge_key)
+
+    def frame_here(self) -> int:
+        """The media frame of the target clip under the playhead; 0 without a clip."""
+        clip = self.target
+        return planning.media_frame(self._session.document, clip, self._session.playhead) if clip is not None else 0
 
     def set_mode(self, mode: Mode) -> None:
         """Choose a mode. Mask mode is about the subject, so it starts inside the mask."""
@@ -229,6 +238,10 @@ class Generation(QObject):
         """What the generator that runs the look can do; None when none serves the mode."""
         found = self.choice()
         return found.abilities if found is not None else None
+
+    def abilities_of(self, generator: str) -> Abilities | None:
+        """What a generator can do, by its id; None when it is not installed."""
+        return next((found for found in self.registry.abilities if found.id == generator), None)
 
     def offers(self, control: str) -> bool:
         """Whether the generator honours ``control`` in the present mode, or one that does would be chosen for it."""
@@ -339,7 +352,7 @@ class Generation(QObject):
             self._session.tell("Put a clip on the timeline and the playhead on it, then generate.", "warning")
         return clip
 
-    def _planned(self, clip: Clip, plan: Callable[[Clip], GenerateRequest]) -> GenerateRequest | None:
+    def planned(self, clip: Clip, plan: Callable[[Clip], GenerateRequest]) -> GenerateRequest | None:
         if (reason := self.why_not()) != "":
             self._session.tell(reason, "warning")
             return None
@@ -396,7 +409,7 @@ class Generation(QObject):
         clip = self._target_for_run()
         if clip is None:
             return
-        request = self._planned(clip, lambda clip: self.plan_stills(clip, self._look))
+        request = self.planned(clip, lambda clip: self.plan_stills(clip, self._look))
         if request is not None:
             self.submit_stills(clip, request)
 
@@ -443,7 +456,7 @@ class Generation(QObject):
         look = self._look
         if not look.seed_locked:
             look = replace(look, seed=_fresh_seed())
-        request = self._planned(clip, lambda clip: self.plan(clip, look))
+        request = self.planned(clip, lambda clip: self.plan(clip, look))
         if request is None:
             return ""
         if look.generator and not request.parts and look.generator != request.generator:
@@ -452,53 +465,38 @@ class Generation(QObject):
         if look != self._look:
             self.change("New seed" if look.seed != self._look.seed else "Change generator", **_seed_and_generator(look))
         else:
-            self._pin(clip)
+            self.pin_look(clip)
         job_id = self.submit_run(clip, request)
         here = self._session.playhead
         self._arrival = Arrival(job_id, here, here) if clip.start <= here < clip.end else None
         return job_id
 
-    def submit_run(self, clip: Clip, request: GenerateRequest, label: str = "") -> str:
-        """Queue a planned run of a clip as a new take; returns the job id."""
+    def submit_run(self, clip: Clip, request: GenerateRequest, label: str = "", reuse: Reuse | None = None) -> str:
+        """Queue a planned run of a clip as a new take, which may keep frames of an older one; returns the job id."""
         job = Job(
             id=new_id("job"),
             lane=Lane.RENDER,
             request=request,
-            label=label or self._run_label(clip, looks.look_of(self._session.document, clip)),
+            label=label or self.run_label(clip, looks.look_of(self._session.document, clip)),
             owner=clip.id,
             take_id=new_id("take"),
+            reuse=reuse,
         )
+        self._tell_unfollowed(looks.look_of(self._session.document, clip))
         self._host.submit(job)
         return job.id
 
-    def variations(self, count: int = 4, clip_id: str = "") -> tuple[str, ...]:
-        """Queue the clip (the target) ``count`` times with the seeds that follow its own; returns the job ids."""
-        clip = self._session.find_clip(clip_id) if clip_id else self.target
-        if clip is None:
-            self._session.tell("Put the playhead on a clip first.", "warning")
-            return ()
-        look = looks.look_of(self._session.document, clip)
-        known = {take.look.seed for i in clip.takes if (take := self._session.document.takes.get(i)) is not None} | {
-            look.seed
-        }
-        seeds: list[int] = []
-        seed = look.seed
-        while len(seeds) < max(1, min(count, 32)):
-            seed = (seed + 1) % (1 << 31)
-            if seed not in known:
-                seeds.append(seed)
-        planned = [self._planned(clip, lambda clip, s=s: self.plan(clip, replace(look, seed=s))) for s in seeds]
-        if any(request is None for request in planned):
-            return ()
-        self._pin(clip)
-        title = self._run_label(clip, look)
-        return tuple(
-            self.submit_run(clip, request, f"{title}, seed {request.seed}")
-            for request in planned
-            if request is not None
-        )
+    def _tell_unfollowed(self, look: Look) -> None:
+        """Say which keys of the look its generator can't follow."""
+        found = self.choice_for(look)
+        names = unfollowed_keys(look, found.abilities) if found is not None else ()
+        if names and found is not None:
+            listed = " and ".join(name.replace("_", " ") for name in names)
+            self._session.tell(
+                f"{found.abilities.title} can't change {listed} over a clip: the first key's value holds.", "warning"
+            )
 
-    def _pin(self, clip: Clip) -> None:
+    def pin_look(self, clip: Clip) -> None:
         """A clip that was run keeps the look it was run with, whatever becomes the default later."""
         look = looks.look_of(self._session.document, clip)
 
@@ -510,7 +508,7 @@ class Generation(QObject):
         if clip.look is None:
             self._session.store.amend(pinned, carried=True)
 
-    def _run_label(self, clip: Clip, look: Look) -> str:
+    def run_label(self, clip: Clip, look: Look) -> str:
         if look.by_object:
             return f"{clip.name}: looks by object"[:80]
         titles = {p.id: p.title for p in self.catalog.presets()}

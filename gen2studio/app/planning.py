@@ -6,6 +6,7 @@ GenerationError (one sentence and what to do) when something is missing.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
@@ -13,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gen2studio.app.planning_levels import with_levels
 from gen2studio.app.planning_masks import active_parts, mask_tracks
 from gen2studio.app.planning_parts import (
     Adapters,
@@ -28,7 +30,7 @@ from gen2studio.app.planning_parts import (
     take_source,
 )
 from gen2studio.app.planning_propagation import propagation
-from gen2studio.app.recipes import asks_the_same, look_of_recipe, read_recipe
+from gen2studio.app.recipes import look_of_recipe
 from gen2studio.app.reframing import place, rooms
 from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.core.geometry import Extent, Rect
@@ -38,7 +40,7 @@ from gen2studio.document.look import Controls, Look, LookPart, Mode, Outpaint, R
 from gen2studio.document.looks import look_of
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.masks import mask_of
-from gen2studio.document.model import Clip, Document, MediaItem, Take
+from gen2studio.document.model import Clip, Document, MediaItem
 from gen2studio.engine.requests import (
     ControlValues,
     GenerateRequest,
@@ -52,7 +54,7 @@ from gen2studio.engine.requests import (
 from gen2studio.media.clock import FrameClock, clock_of, regular_clock
 
 __all__ = [
-    "Adapters", "Blobs", "FoundAdapter", "TakeFolders", "frame_clock", "is_stale", "look_of_recipe", "media_clock",
+    "Adapters", "Blobs", "FoundAdapter", "TakeFolders", "frame_clock", "look_of_recipe", "media_clock",
     "media_frame", "media_range", "plan_generate", "plan_operate", "plan_preview", "plan_propagate", "plan_segment",
     "plan_stills", "sequence_frame", "still_frames",
 ]  # fmt: skip
@@ -93,22 +95,28 @@ def _clock(path: str, size: int, changed: int, info: MediaInfo | None) -> FrameC
 def media_range(document: Document, clip: Clip, rate: Fraction) -> tuple[int, int]:
     """Media frames [start, stop) that a clip shows on a timeline of ``rate``."""
     clock = frame_clock(_item(document, clip.media_id))
-    first = clock.index_at(clip.source_time(clip.start, rate))
-    last = clock.index_at(clip.source_time(clip.end - 1, rate))
-    return first, max(first, last) + 1
+    ends = [clock.index_at(clip.source_time(frame, rate)) for frame in (clip.start, clip.end - 1)]
+    return min(ends), max(ends) + 1
 
 
 def media_frame(document: Document, clip: Clip, sequence_frame: int) -> int:
     """The media frame a clip shows at a sequence frame (clamped to the clip)."""
-    rate = _rate(document, clip)
+    rate = rate_of(document, clip)
     frame = min(max(sequence_frame, clip.start), clip.end - 1)
     return frame_clock(_item(document, clip.media_id)).index_at(clip.source_time(frame, rate))
 
 
 def sequence_frame(document: Document, clip: Clip, media_frame: int) -> int:
     """The first sequence frame at which a clip shows (or is past) a media frame, clamped to the clip."""
-    rate = _rate(document, clip)
+    if clip.freeze:
+        return clip.start
+    rate = rate_of(document, clip)
     clock = frame_clock(_item(document, clip.media_id))
+    if clip.reverse:
+        shown = bisect_left(
+            range(clip.duration), -media_frame, key=lambda i: -clock.index_at(clip.source_time(clip.start + i, rate))
+        )
+        return min(clip.start + shown, clip.end - 1)
     seconds = clock.time_of(media_frame) - clip.source_in
     frame = clip.start - seconds_to_frames(-seconds / clip.speed, rate)  # rounded up
     # A variable-rate timestamp may have been rounded past the frame boundary it stands for.
@@ -117,7 +125,7 @@ def sequence_frame(document: Document, clip: Clip, media_frame: int) -> int:
     return min(max(frame, clip.start), clip.end - 1)
 
 
-def _rate(document: Document, clip: Clip) -> Fraction:
+def rate_of(document: Document, clip: Clip) -> Fraction:
     for sequence in document.sequences.values():
         if any(c.id == clip.id for _, c in each_clip(sequence)):
             return sequence.rate
@@ -134,6 +142,10 @@ def _item(document: Document, media_id: str) -> MediaItem:
 def _source(item: MediaItem) -> SourceRef:
     if not item.info.has_video:
         raise GenerationError(f"“{item.name}” has no picture.", "Choose a clip with a picture.")
+    if item.nested:
+        raise GenerationError(
+            f"“{item.name}” is a timeline, not a file.", "Export it and restyle the film, or restyle its clips."
+        )
     clock = frame_clock(item)
     return SourceRef(
         fingerprint=item.fingerprint,
@@ -186,7 +198,7 @@ def plan_generate(
         raise GenerationError("This mode makes a shot of its own.", "Make a new shot, or choose Stylization.")
     if shot is not None and look.mode not in FROM_NOTHING:
         raise GenerationError("A generated shot has no footage.", "Use its take as footage, then work on that.")
-    start, stop = (0, source.frame_count) if shot is not None else media_range(document, clip, _rate(document, clip))
+    start, stop = (0, source.frame_count) if shot is not None else media_range(document, clip, rate_of(document, clip))
     if span is not None:
         start, stop = max(start, span[0]), min(stop, span[1])
         if stop <= start:
@@ -202,7 +214,7 @@ def plan_generate(
     room = rooms(look.outpaint, size) if reframed else (0, 0, 0, 0)
     wanted = None if frames is None else tuple(min(max(f, start), stop - 1) for f in frames)
     pattern = look.pattern
-    return GenerateRequest(
+    request = GenerateRequest(
         mode=look.mode.value,
         generator=look.generator,
         revision=revision,
@@ -247,6 +259,7 @@ def plan_generate(
         lead=lead_ref(document, shot.lead if shot else None, lambda key: _source(_item(document, key)), takes),
         outpaint=room,
     )
+    return with_levels(request, look, request.frames)
 
 
 def _control_values(controls: Controls) -> ControlValues:
@@ -260,17 +273,17 @@ def _plan_parts(
 ) -> GenerateRequest:
     """One request whose parts are the looks by object, each with its object's mattes."""
     parts: list[GenerateRequest] = []
-    start, stop = media_range(document, clip, _rate(document, clip))
+    start, stop = media_range(document, clip, rate_of(document, clip))
     if alone["span"] is not None:
         start, stop = max(start, alone["span"][0]), min(stop, alone["span"][1])
     for part, tracks in active_parts(document, clip.media_id, look, start, max(stop, start + 1)):
         bare = replace(part.look, region=Region.ALL, parts=(), outpaint=Outpaint())
         request = plan_generate(document, clip, bare, revision=revision_of(part.look), **alone)
-        parts.append(replace(request, region=_region_of(part).value, masks=tracks))
-    return _of_parts(parts)
+        parts.append(replace(request, region=region_of(part).value, masks=tracks))
+    return of_parts(parts)
 
 
-def _region_of(part: LookPart) -> Region:
+def region_of(part: LookPart) -> Region:
     return Region.FOREGROUND if part.object_id else Region.BACKGROUND
 
 
@@ -295,7 +308,7 @@ def plan_stills(
     revision_of: Callable[[Look], str] | None = None,
 ) -> GenerateRequest:
     """Previews at ``count`` times evenly spread over the clip."""
-    frames = still_frames(*media_range(document, clip, _rate(document, clip)), count)
+    frames = still_frames(*media_range(document, clip, rate_of(document, clip)), count)
     return plan_generate(
         document, clip, look, blobs=blobs, adapters=adapters, takes=takes, revision=revision, frames=frames, seed=seed,
         max_side=max_side, revision_of=revision_of,
@@ -393,7 +406,7 @@ def plan_operate(
     ``kind`` is ``interpolate`` or ``upscale``, ``factor`` 2 or 4.
     """
     item = _item(document, clip.media_id)
-    start, stop = media_range(document, clip, _rate(document, clip))
+    start, stop = media_range(document, clip, rate_of(document, clip))
     take = document.takes.get(clip.active_take)
     if take is not None:
         source = take_source(document, take, takes)
@@ -418,97 +431,7 @@ def plan_operate(
     )
 
 
-# -- staleness ---------------------------------------------------------------------------------------------------------
-
-
-def is_stale(
-    document: Document,
-    clip: Clip,
-    take: Take,
-    *,
-    blobs: Blobs | None = None,
-    adapters: Adapters | None = None,
-    takes: TakeFolders | None = None,
-    revision: str | None = None,
-    reframes: bool = True,
-) -> bool:
-    """True when the clip as it stands asks for something else than what ``take`` was made from.
-
-    The comparison is of requests, at the take's size. ``revision`` None = the take's own (only the document is
-    compared). A clip trimmed shorter stays fresh: every frame it shows was made from the same request. A look that
-    leaves the choice of generator or of the strength to the program accepts what made the take, and one that speaks of
-    a shot to be made asks nothing of footage. ``reframes``: the generator draws around footage; one that can't is not
-    asked to.
-    """
-    look = look_of(document, clip)
-    if not reframes:
-        look = replace(look, outpaint=Outpaint())
-    item = document.media.get(clip.media_id)
-    footage = item is not None and item.shot is None
-    by_object = footage and look.by_object and not look.outpaint.adds
-    if footage and look.mode in FROM_NOTHING and not by_object:
-        return False
-    recipe = read_recipe(take.recipe)
-    start, stop = media_range(document, clip, _rate(document, clip))
-    if start < take.start or stop > take.stop:
-        return True
-    if by_object:
-        alone: dict[str, Any] = dict(blobs=blobs or (lambda digest: Path(digest)), adapters=adapters, takes=takes)
-        try:
-            return not asks_the_same(
-                _parts_as_made(document, clip, look, take, recipe, alone), take.request_digest, take.recipe
-            )
-        except GenerationError:
-            return True
-    look = _as_made(look, recipe)
-    try:
-        current = plan_generate(
-            document,
-            clip,
-            look,
-            blobs=blobs or (lambda digest: Path(digest)),
-            adapters=adapters,
-            takes=takes,
-            revision=str(recipe.get("revision", "")) if revision is None else revision,
-        )
-        masks = mask_tracks(document, clip.media_id, look, take.start, take.stop) if not any(current.outpaint) else ()
-    except GenerationError:
-        return True
-    same = replace(
-        current, start=take.start, stop=take.stop, width=take.width, height=take.height, frames=None, masks=masks
-    )
-    return not asks_the_same(same, take.request_digest, take.recipe)
-
-
-def _as_made(look: Look, recipe: dict[str, Any]) -> Look:
-    """The look with what it leaves to the program as a recipe says it was chosen."""
-    if not look.generator:
-        look = replace(look, generator=str(recipe.get("generator", "")))
-    if look.controls.strength < 0:
-        made = dict(recipe.get("controls") or {}).get("strength", ControlValues().strength)
-        look = replace(look, controls=replace(look.controls, strength=float(made)))
-    return look
-
-
-def _parts_as_made(
-    document: Document, clip: Clip, look: Look, take: Take, recipe: dict[str, Any], alone: dict[str, Any]
-) -> GenerateRequest:
-    """What the looks by object ask for now over the range and at the size of a take. Raises GenerationError."""
-    wanted = active_parts(document, clip.media_id, look, take.start, take.stop)
-    made: list[dict[str, Any]] = list(recipe.get("parts") or ())
-    if len(made) != len(wanted):
-        raise GenerationError("The take was made with other looks.", "Render it again.")
-    parts: list[GenerateRequest] = []
-    whole = dict(start=take.start, stop=take.stop, width=take.width, height=take.height, frames=None)
-    for (part, tracks), old in zip(wanted, made, strict=True):
-        bare = replace(_as_made(part.look, old), region=Region.ALL, parts=(), outpaint=Outpaint())
-        revision = str(old.get("revision", ""))
-        request = plan_generate(document, clip, bare, revision=revision, seed=look.seed, **alone)
-        parts.append(replace(request, region=_region_of(part).value, masks=tracks, **whole))
-    return _of_parts(parts)
-
-
-def _of_parts(parts: list[GenerateRequest]) -> GenerateRequest:
+def of_parts(parts: list[GenerateRequest]) -> GenerateRequest:
     """One request that says of itself what its first part says, and nothing of its own."""
     first = parts[0]
     return GenerateRequest(

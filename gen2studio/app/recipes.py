@@ -1,4 +1,4 @@
-"""Recipes: the canonical JSON of a request, read back as a look, and compared with what would be asked for now."""
+"""Recipes: the canonical JSON of a request, read back as a look or as that request."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, cast
 
+from gen2studio.app.planning_levels import curve_of
 from gen2studio.app.reframing import of_rooms
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent
-from gen2studio.core.hashing import canonical_json
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.document.look import (
     AdapterUse,
@@ -28,7 +29,8 @@ from gen2studio.document.look import (
     StructureSource,
     StyleImage,
 )
-from gen2studio.engine.requests import GenerateRequest, MaskTrackRef, request_digest
+from gen2studio.engine.request_codec import decode_recipe
+from gen2studio.engine.requests import GenerateRequest, Levels
 
 AdapterIds = Callable[[str], str]
 """SHA-256 of an adapter's file → its id in the library, or empty."""
@@ -47,7 +49,7 @@ def look_of_recipe(recipe_json: str, adapter_ids: AdapterIds | None = None) -> L
         camera = recipe.get("camera") or {}
         source = StructureSource(recipe.get("structure_source", "auto"))
         adapters = ((adapter_ids(str(a["digest"])), a) for a in recipe.get("adapters", ())) if adapter_ids else ()
-        return Look(
+        look = Look(
             mode=Mode(recipe["mode"]),
             generator=str(recipe["generator"]),
             preset=str(recipe.get("preset", "")),
@@ -86,6 +88,10 @@ def look_of_recipe(recipe_json: str, adapter_ids: AdapterIds | None = None) -> L
             layout=str((recipe.get("layout") or {}).get("digest", "")),
             outpaint=_outpaint(recipe),
         )
+        for levels in recipe.get("levels", ()):
+            values = tuple((int(frame), float(value)) for frame, value in levels["values"])
+            look = look.with_curve(str(levels["name"]), curve_of(Levels(name="", values=values)))
+        return look
     except (KeyError, TypeError, ValueError) as error:
         raise GenerationError("These settings can't be read.", "They may come from another version.") from error
 
@@ -101,39 +107,16 @@ def read_recipe(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", found)
 
 
-def asks_the_same(request: GenerateRequest, digest: str, recipe_json: str) -> bool:
-    """Whether ``request`` asks for what a take with this request digest and recipe was made from.
-
-    A recipe written before the request had some of its fields asked for what those fields begin with.
-    """
-    if request_digest(request) == digest:
-        return True
+@lru_cache(maxsize=256)
+def request_of_recipe(text: str) -> GenerateRequest:
+    """The request a recipe was written from, without hints such as paths. Raises GenerationError."""
     try:
-        made: Any = json.loads(recipe_json)
-    except ValueError:
-        return False
-    plain = GenerateRequest(
-        mode=request.mode,
-        generator=request.generator,
-        revision=request.revision,
-        source=request.source,
-        start=request.start,
-        stop=request.stop,
-        width=request.width,
-        height=request.height,
-    )
-    begins, now = json.loads(canonical_json(plain)), json.loads(canonical_json(request))
-    if not isinstance(made, dict) or set(begins) <= set(cast("dict[str, Any]", made)):
-        return False
-    controls = made.get("controls")
-    filled: dict[str, Any] = {**begins, **made}
-    if isinstance(controls, dict):
-        filled["controls"] = {**begins["controls"], **controls}
-    tracks = made.get("masks")
-    if isinstance(tracks, list):
-        bare = json.loads(canonical_json(MaskTrackRef(object_id="")))
-        filled["masks"] = [{**bare, **cast("dict[str, Any]", track)} for track in cast("list[Any]", tracks)]
-    return filled == now
+        found = decode_recipe(json.loads(text))
+    except (ValueError, RecursionError, ZeroDivisionError) as error:
+        raise GenerationError("These settings can't be read.", "They may come from another version.") from error
+    if not isinstance(found, GenerateRequest):
+        raise GenerationError("These settings can't be read.", "They may come from another version.")
+    return found
 
 
 def _outpaint(recipe: dict[str, Any]) -> Outpaint:

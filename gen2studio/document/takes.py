@@ -26,6 +26,16 @@ def takes_of(document: Document, clip: Clip) -> tuple[Take, ...]:
     return tuple(document.takes[i] for i in clip.takes if i in document.takes)
 
 
+def listed(document: Document, clip: Clip) -> tuple[Take, ...]:
+    """The takes of a clip as lists show them and steps go through them: pinned ones first, else oldest first."""
+    return tuple(sorted(takes_of(document, clip), key=lambda take: not take.pinned))
+
+
+def pin(document: Document, take_id: str, pinned: bool) -> Document:
+    """Pin a take, or let it go."""
+    return _with_take(document, replace(take_of(document, take_id), pinned=pinned))
+
+
 def add_take(document: Document, take: Take, clip_id: str = "") -> Document:
     """Add a take, and list it with a clip when one is named. A clip that is gone by now leaves the take unlisted."""
     added = replace(document, takes=with_item(document.takes, take.id, take))
@@ -79,10 +89,11 @@ def discard(document: Document, take_id: str) -> Document:
 
 
 def unused(document: Document) -> tuple[str, ...]:
-    """Takes that no clip lists and no shot goes on from. Undo may bring one back until :func:`forget`."""
+    """Takes that no clip lists, no shot goes on from and nobody pinned. Undo may bring one back until
+    :func:`forget`."""
     used = {i for s in document.sequences.values() for _, c in each_clip(s) for i in (*c.takes, c.active_take)}
     used |= {item.shot.lead.take_id for item in document.media.values() if item.shot and item.shot.lead}
-    return tuple(take_id for take_id in document.takes if take_id not in used)
+    return tuple(take_id for take_id, take in document.takes.items() if take_id not in used and not take.pinned)
 
 
 def purge(document: Document) -> Document:

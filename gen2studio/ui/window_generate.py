@@ -72,7 +72,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "take.purge": lambda: purge_takes(window),
         "file.collect": studio.collect_media,
         "take.extend": lambda: studio.shots.extend() and run(window),
-        "take.variations": lambda: studio.generation.variations() and window.raise_dock("queue"),
+        "take.variations": lambda: studio.clip_takes.variations() and window.raise_dock("queue"),
         "take.interpolate": lambda: studio.footage.interpolate(2) and window.raise_dock("queue"),
         "take.upscale": lambda: studio.footage.upscale(2) and window.raise_dock("queue"),
         "board.new_panel": lambda: add_panel(window),

@@ -12,6 +12,7 @@ import pytest
 
 from gen2studio.app import planning
 from gen2studio.app.mattes import MatteSource, effective_matte
+from gen2studio.app.staleness import Judge, is_stale
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.frozen import frozen_map, with_item
 from gen2studio.core.keyed import Keyed
@@ -137,7 +138,7 @@ def test_takes_go_stale_exactly_when_their_region_changes(scene: Scene) -> None:
 
     def stale(object_id: str, **changes: object) -> bool:
         changed = scene.with_mask(document, object_id, **changes)
-        return planning.is_stale(changed, scene.clip_in(changed), take, blobs=lambda _: None)
+        return is_stale(changed, scene.clip_in(changed), take, Judge(blobs=lambda _: None))
 
     stack, loop = STACK, document.masks[LEASH].shapes[0]
     corners = loop.keys[0][1]
@@ -211,7 +212,7 @@ def test_a_take_of_looks_by_object_goes_stale_by_part(scene: Scene) -> None:
 
     def stale(look: Look, document: Document = document) -> bool:
         changed = looks.set_look(document, {scene.clip.id}, look)
-        return planning.is_stale(changed, scene.clip_in(changed), take, blobs=lambda _: None)
+        return is_stale(changed, scene.clip_in(changed), take, Judge(blobs=lambda _: None))
 
     assert not stale(look)
     assert not stale(replace(look, preset="pencil", prompt="words of the look around them"))

@@ -10,6 +10,7 @@ import pytest
 
 from gen2studio.app import planning
 from gen2studio.app.planning_propagation import carried_from
+from gen2studio.app.staleness import Judge, is_stale
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.document import edits, looks, masks
@@ -18,6 +19,7 @@ from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Clip, Document, MaskFrame, Take
 from gen2studio.document.sequences import add_sequence
 from gen2studio.engine.requests import PropagateRequest, request_digest, request_recipe
+from gen2studio.example.generator import ExampleGenerator
 from gen2studio.media.probe import probe
 from tests.document.builders import still, video
 
@@ -25,6 +27,7 @@ MASK = "mask-00000000000a"
 MATTE = MaskRaster(640, 360, ((0, 0, "ab" * 16),))
 OTHER = MaskRaster(640, 360, ((0, 0, "cd" * 16),))
 DIGEST = "5a" * 32
+NEWER = replace(ExampleGenerator().abilities, revision="2")
 
 
 def blobs(digest: str) -> Path | None:
@@ -143,17 +146,17 @@ def test_staleness_follows_what_the_take_depends_on() -> None:
     document, clip = shot()
     document = looks.set_default_look(document, Look(region=Region.FOREGROUND, prompt="oil"))
     take = take_of(document, clip)
-    assert not planning.is_stale(document, clip, take, blobs=blobs)
+    assert not is_stale(document, clip, take, Judge(blobs=blobs))
     sequence = document.sequence
     assert sequence is not None
     shorter = edits.trim_tail(sequence, clip.id, -20, document.media).tracks[0].clips[0]
-    assert not planning.is_stale(document, shorter, take, blobs=blobs)
+    assert not is_stale(document, shorter, take, Judge(blobs=blobs))
     longer = edits.trim_head(sequence, clip.id, -5, document.media).tracks[0].clips[0]
-    assert planning.is_stale(document, longer, take, blobs=blobs)
-    assert planning.is_stale(masks.set_frame(document, MASK, 60, OTHER), clip, take, blobs=blobs)
-    assert not planning.is_stale(masks.set_frame(document, MASK, 10, OTHER), clip, take, blobs=blobs)
-    assert planning.is_stale(looks.set_default_look(document, Look(prompt="ink")), clip, take, blobs=blobs)
-    assert planning.is_stale(document, clip, take, blobs=blobs, revision="2")
+    assert is_stale(document, longer, take, Judge(blobs=blobs))
+    assert is_stale(masks.set_frame(document, MASK, 60, OTHER), clip, take, Judge(blobs=blobs))
+    assert not is_stale(masks.set_frame(document, MASK, 10, OTHER), clip, take, Judge(blobs=blobs))
+    assert is_stale(looks.set_default_look(document, Look(prompt="ink")), clip, take, Judge(blobs=blobs))
+    assert is_stale(document, clip, take, Judge(blobs=blobs, abilities=lambda _id: NEWER))
 
 
 def test_propagation_knows_the_anchors_around_its_range() -> None:

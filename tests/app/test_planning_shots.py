@@ -12,6 +12,7 @@ import pytest
 from gen2studio.app import planning
 from gen2studio.app.planning_parts import FoundAdapter, moved
 from gen2studio.app.shots import ShotWish, shot_for, shot_item
+from gen2studio.app.staleness import Judge, is_stale
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.document import edits, looks
@@ -135,7 +136,7 @@ def test_a_take_is_stale_when_something_was_changed(change: dict[str, object]) -
 
     def stale(look: Look) -> bool:
         changed = looks.set_look(document, {clip.id}, look)
-        return planning.is_stale(changed, replace(clip, look=look), take, blobs=blobs, adapters=adapters)
+        return is_stale(changed, replace(clip, look=look), take, Judge(blobs=blobs, adapters=adapters))
 
     assert not stale(LOOK)
     assert stale(replace(LOOK, **change))
@@ -159,10 +160,10 @@ def test_takes_of_the_version_before_are_still_fresh() -> None:
         del older["controls"][name]
     request = planning.plan_generate(document, clip, blobs=blobs)
     take = take_of(request, clip, request_digest="0" * 64, recipe=json.dumps(older))
-    assert not planning.is_stale(document, clip, take, blobs=blobs)
+    assert not is_stale(document, clip, take, Judge(blobs=blobs))
     tilted = looks.set_default_look(document, replace(look, camera=Camera(tilt=1)))
-    assert planning.is_stale(tilted, clip, take, blobs=blobs)
-    assert planning.is_stale(looks.set_default_look(document, replace(look, preset="oil")), clip, take, blobs=blobs)
+    assert is_stale(tilted, clip, take, Judge(blobs=blobs))
+    assert is_stale(looks.set_default_look(document, replace(look, preset="oil")), clip, take, Judge(blobs=blobs))
 
 
 def test_a_look_for_new_shots_asks_nothing_of_footage() -> None:
@@ -173,7 +174,7 @@ def test_a_look_for_new_shots_asks_nothing_of_footage() -> None:
     document = add_sequence(document, placed.sequence)
     take = take_of(planning.plan_generate(document, clip, blobs=blobs), clip)
     spoken = looks.set_default_look(document, Look(mode=Mode.TEXT_TO_VIDEO, prompt="a boat"))
-    assert not planning.is_stale(spoken, clip, take, blobs=blobs)
+    assert not is_stale(spoken, clip, take, Judge(blobs=blobs))
     with pytest.raises(GenerationError, match="makes a shot of its own"):
         planning.plan_generate(spoken, clip, blobs=blobs)
 

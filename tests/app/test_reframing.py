@@ -12,6 +12,7 @@ import pytest
 from gen2studio.app import planning
 from gen2studio.app.compositor import SequenceRenderer
 from gen2studio.app.reframing import of_rooms, place, place_of_picture, rooms, to_aspect
+from gen2studio.app.staleness import Judge, is_stale
 from gen2studio.core.geometry import Extent, Rect
 from gen2studio.document import edits, looks, takes
 from gen2studio.document.look import Look, Mode, Outpaint, Region
@@ -19,6 +20,7 @@ from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.document.sequences import add_sequence
 from gen2studio.engine.requests import GenerateRequest, request_digest, request_recipe
+from gen2studio.example.generator import ExampleGenerator
 from gen2studio.media.decoder_colour import ArrayPicture
 from tests.document.builders import video
 
@@ -61,6 +63,7 @@ def plan(document: Document, clip: Clip, **options: object) -> GenerateRequest:
     return planning.plan_generate(document, clip, blobs=lambda _digest: Path("/x"), **options)  # type: ignore[arg-type]
 
 
+JUDGE = Judge()
 SQUARE = Look(mode=Mode.STYLIZE, generator="mini", prompt="meadow", outpaint=to_aspect(Extent(640, 360), 1.0))
 
 
@@ -90,11 +93,9 @@ def test_settings_come_back_and_other_room_makes_a_take_stale() -> None:
     take = take_of(request, clip, SQUARE)
     assert planning.look_of_recipe(take.recipe).outpaint == SQUARE.outpaint
 
-    def stale(look: Look, **options: bool) -> bool:
+    def stale(look: Look) -> bool:
         changed = looks.set_look(document, {clip.id}, look)
-        return planning.is_stale(
-            changed, replace(clip, look=look), take, blobs=lambda _d: Path("/x"), revision="1", **options
-        )
+        return is_stale(changed, replace(clip, look=look), take, JUDGE)
 
     assert not stale(SQUARE)
     assert stale(replace(SQUARE, outpaint=Outpaint(left=0.1)))
@@ -102,10 +103,12 @@ def test_settings_come_back_and_other_room_makes_a_take_stale() -> None:
     # A strength left to the generator is the one that made the take.
     half = replace(SQUARE, controls=replace(SQUARE.controls, strength=0.5))
     made = take_of(plan(*reframed(half)[:2]), clip, SQUARE)
-    assert not planning.is_stale(document, clip, made, blobs=lambda _d: Path("/x"), revision="1")
+    assert not is_stale(document, clip, made, JUDGE)
     # A generator that draws nothing around footage is not asked to.
     plain = take_of(plan(*reframed(replace(SQUARE, outpaint=Outpaint()))[:2]), clip, Look())
-    assert not planning.is_stale(document, clip, plain, blobs=lambda _d: Path("/x"), revision="1", reframes=False)
+    assert not is_stale(
+        document, clip, plain, Judge(abilities=lambda _id: replace(ExampleGenerator().abilities, id="mini"))
+    )
 
 
 class _Pixels:

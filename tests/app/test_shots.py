@@ -155,7 +155,7 @@ def test_stills_of_a_shot_show_rough_pictures_first(studio: Studio, qtbot: QtBot
 def test_variations_are_takes_with_other_seeds(studio: Studio, qtbot: QtBot) -> None:
     clip_id = new_shot(studio, qtbot)
     run(studio, qtbot)
-    assert len(studio.generation.variations(2)) == 2
+    assert len(studio.clip_takes.variations(2)) == 2
     qtbot.waitUntil(lambda: len(clip_of(studio, clip_id).takes) == 3 and studio.board.busy == 0, timeout=10000)
     clip = clip_of(studio, clip_id)
     takes = [studio.store.document.takes[i] for i in clip.takes]
