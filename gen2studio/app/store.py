@@ -137,8 +137,9 @@ class DocumentStore(QObject):
                 for key, take in current.takes.items()
             },
         }
+        # A nested timeline's facts are those of the timeline that comes back, a file's those that were found out.
         media: dict[str, MediaItem] = {
-            key: replace(item, info=current.media[key].info) if key in current.media else item
+            key: replace(item, info=current.media[key].info) if key in current.media and not item.nested else item
             for key, item in snapshot.media.items()
         }
         same_takes = len(takes) == len(snapshot.takes) and all(snapshot.takes.get(k) == v for k, v in takes.items())

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from gen2studio.core.curve import Curve, CurveKey
 from gen2studio.core.errors import EditRefused
+from gen2studio.document import edits_hold, edits_trim
 from gen2studio.document.composition import BlendMode, Transform
 from gen2studio.document.draft import Draft, tracks_of
-from gen2studio.document.lookup import Media, longest
-from gen2studio.document.lookup import linked as with_linked
+from gen2studio.document.lookup import Media
 from gen2studio.document.model import Clip, Sequence
 
 
@@ -154,26 +154,10 @@ def set_keep_pitch(sequence: Sequence, clip_ids: Collection[str], keep: bool) ->
 
 def set_reverse(sequence: Sequence, clip_ids: Collection[str], reverse: bool) -> Sequence:
     """Play the same stretch of media from its end to its beginning, or forwards again; linked partners follow."""
-    everyone = with_linked(sequence, clip_ids) or clip_ids
-    return change(sequence, everyone, lambda clip: replace(clip, reverse=reverse))
+    return edits_trim.set_reverse(sequence, clip_ids, reverse)
 
 
 def set_freeze(sequence: Sequence, clip_ids: Collection[str], freeze: bool, frame: int, media: Media) -> Sequence:
-    """Hold what is on screen at sequence ``frame`` (the nearest frame of each clip) for its whole length; unfrozen, a
-    clip plays on from that moment. Refuses to unfreeze a clip that is longer than what its media has from there."""
-
-    def frozen(clip: Clip) -> Clip:
-        if freeze == clip.freeze:
-            return clip
-        if not freeze:
-            moving = replace(clip, freeze=False)
-            if moving.duration > longest(moving, sequence.rate, media):
-                raise EditRefused(
-                    "The media is too short from the frozen frame on.", "Make the clip shorter, then unfreeze it."
-                )
-            return moving
-        inside = min(max(frame, clip.start), clip.end - 1)
-        # A picture that stands still is in sync with no sound.
-        return replace(clip, freeze=True, source_in=clip.source_time(inside, sequence.rate), link="")
-
-    return change(sequence, clip_ids, frozen)
+    """Hold what pictures show at sequence ``frame`` (the nearest frame of each) for their whole length; unfrozen, each
+    plays on from that moment. Refuses to unfreeze a clip that is longer than what its media has from there."""
+    return edits_hold.set_freeze(sequence, clip_ids, freeze, frame, media)

@@ -155,6 +155,25 @@ def set_muted(sequence: Sequence, track_id: str, muted: bool) -> Sequence:
     return _change_track(sequence, track_id, lambda track: replace(track, muted=muted))
 
 
+def set_solo(sequence: Sequence, track_id: str, solo: bool) -> Sequence:
+    """While any track of a kind is solo, the others of that kind are silent (or hidden)."""
+    return _change_track(sequence, track_id, lambda track: replace(track, solo=solo))
+
+
+def set_track_gain(sequence: Sequence, track_id: str, gain_db: float) -> Sequence:
+    """A track's fader in decibels, −96 (silent) … +24."""
+    if not math.isfinite(gain_db) or not QUIETEST_DB <= gain_db <= LOUDEST_DB:
+        raise EditRefused("Gain goes from −96 to +24 dB.", "Enter a value in that range.")
+    return _change_track(sequence, track_id, lambda track: replace(track, gain_db=float(gain_db)))
+
+
+def set_track_pan(sequence: Sequence, track_id: str, pan: float) -> Sequence:
+    """A track's place between the speakers, −1 left … 1 right."""
+    if not math.isfinite(pan) or not -1 <= pan <= 1:
+        raise EditRefused("Pan goes from 100 left to 100 right.", "Enter a value in that range.")
+    return _change_track(sequence, track_id, lambda track: replace(track, pan=float(pan)))
+
+
 def set_height(sequence: Sequence, track_id: str, height: int) -> Sequence:
     """Height on screen in pixels, kept within 24…400."""
     return _change_track(sequence, track_id, lambda track: replace(track, height=max(24, min(height, 400))))
@@ -176,14 +195,23 @@ def _marker(sequence: Sequence, marker_id: str) -> Marker:
 
 
 def add_marker(
-    sequence: Sequence, frame: int, *, name: str = "", note: str = "", colour: str = "amber", marker_id: str = ""
+    sequence: Sequence,
+    frame: int,
+    *,
+    name: str = "",
+    note: str = "",
+    colour: str = "amber",
+    marker_id: str = "",
+    duration: int = 0,
 ) -> Sequence:
-    """Add a marker; at most one stands at a frame."""
-    if frame < 0:
+    """Add a marker, or a range with a ``duration``; at most one starts at a frame."""
+    if frame < 0 or duration < 0:
         raise EditRefused("A marker can't stand before the timeline.", "Put the playhead at frame 0 or later.")
     if any(m.frame == frame for m in sequence.markers):
         raise EditRefused("There is already a marker at this frame.", "Edit that one or move the playhead.")
-    marker = Marker(id=marker_id or new_id("marker"), frame=frame, name=name, note=note, colour=colour)
+    marker = Marker(
+        id=marker_id or new_id("marker"), frame=frame, duration=duration, name=name, note=note, colour=colour
+    )
     return _with_markers(sequence, [*sequence.markers, marker])
 
 
@@ -201,14 +229,24 @@ def remove_markers(sequence: Sequence, marker_ids: Collection[str]) -> Sequence:
 
 
 def edit_marker(
-    sequence: Sequence, marker_id: str, *, name: str | None = None, note: str | None = None, colour: str | None = None
+    sequence: Sequence,
+    marker_id: str,
+    *,
+    name: str | None = None,
+    note: str | None = None,
+    colour: str | None = None,
+    duration: int | None = None,
 ) -> Sequence:
+    """Change what is given. A ``duration`` of 0 makes a range a point again."""
     old = _marker(sequence, marker_id)
+    if duration is not None and duration < 0:
+        raise EditRefused("A marker can't end before it starts.", "Enter a length of 0 or more.")
     new = replace(
         old,
         name=old.name if name is None else name,
         note=old.note if note is None else note,
         colour=old.colour if colour is None else colour,
+        duration=old.duration if duration is None else duration,
     )
     return _with_markers(sequence, [new if m is old else m for m in sequence.markers])
 

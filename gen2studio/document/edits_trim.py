@@ -323,7 +323,7 @@ def _set_group_speed(
 
 
 def set_reverse(
-    sequence: Sequence, clip_ids: Collection[str], backwards: bool, media: Media, *, linked: bool = True
+    sequence: Sequence, clip_ids: Collection[str], backwards: bool, media: Media | None = None, *, linked: bool = True
 ) -> Sequence:
     """Play clips backwards (or forwards again) over the same stretch of media, where they are.
 
@@ -345,7 +345,7 @@ def set_reverse(
             turned = mirrored(clip)
             if clip is not anchor and clip.media_id == anchor.media_id:
                 turned = replace(turned, source_in=source_in_at(turned, zero, sequence.rate))
-                if turned.source_in < 0 or turned.duration > longest(turned, sequence.rate, media):
+                if turned.source_in < 0 or turned.duration > longest(turned, sequence.rate, media or {}):
                     raise EditRefused(
                         "The linked sound or picture has no media there to play backwards.",
                         "Give both the same length, or unlink them first.",

@@ -7,14 +7,17 @@ from dataclasses import replace
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.frozen import with_item, without
 from gen2studio.document.edits_tracks import named
+from gen2studio.document.media_edits import used_by
 from gen2studio.document.model import Document, Sequence
+from gen2studio.document.nesting import followed
 
 
 def with_sequence(document: Document, sequence: Sequence) -> Document:
-    """The document with an edited sequence in place of its former self; the same object when nothing changed."""
+    """The document with an edited sequence in place of its former self; the same object when nothing changed. Media
+    that stand for a timeline follow it. Raises EditRefused when the timeline would hold itself."""
     if document.sequences.get(sequence.id) is sequence:
         return document
-    return replace(document, sequences=with_item(document.sequences, sequence.id, sequence))
+    return followed(replace(document, sequences=with_item(document.sequences, sequence.id, sequence)))
 
 
 def add_sequence(document: Document, sequence: Sequence, activate: bool = True) -> Document:
@@ -25,6 +28,10 @@ def add_sequence(document: Document, sequence: Sequence, activate: bool = True) 
 def remove_sequence(document: Document, sequence_id: str) -> Document:
     """Remove a sequence; when it was active, the first of the rest is."""
     _known(document, sequence_id)
+    for item in [item for item in document.media.values() if item.nested == sequence_id]:
+        if used_by(document, item.id):
+            raise EditRefused("Another timeline shows that one.", "Delete the clips that show it first.")
+        document = replace(document, media=without(document.media, item.id))
     rest = without(document.sequences, sequence_id)
     active = document.active_sequence
     return replace(document, sequences=rest, active_sequence=next(iter(rest), "") if active == sequence_id else active)
