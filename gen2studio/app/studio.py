@@ -39,7 +39,6 @@ from gen2studio.app.shots import Shots
 from gen2studio.app.source_edits import SourceEdits
 from gen2studio.app.source_monitor import SourceMonitor
 from gen2studio.app.staleness import Judge, StaleBook
-from gen2studio.app.staleness import Judge, StaleBook
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.storyboards import Storyboards
 from gen2studio.app.take_footage import TakeFootage
@@ -113,8 +112,6 @@ class Studio(QObject):
             lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
             adapters=adapters, take_folder=self.take_folder,
         )  # fmt: skip
-        self.stale_book = StaleBook(self.judge)
-        self.clip_takes = ClipTakes(self.session, self.generation, host, self.takes, self.judge, self)
         self.stale_book = StaleBook(self.judge)
         self.clip_takes = ClipTakes(self.session, self.generation, host, self.takes, self.judge, self)
         self.shots = Shots(self.session, self.generation, self.takes, lambda: self.project.media_dir, self)
@@ -217,13 +214,6 @@ class Studio(QObject):
         if take is not None and take.has(request.wanted[0]) and not self.is_stale(clip, take):
             return None
         return request
-
-    def judge(self) -> Judge:
-        """What decides whether a take is still what a clip asks for."""
-        return Judge(
-            blobs=self.project.find_blob, adapters=self.generation.adapters, takes=self.take_folder,
-            abilities=self.generation.abilities_of,
-        )  # fmt: skip
 
     def judge(self) -> Judge:
         """What decides whether a take is still what a clip asks for."""
