@@ -41,6 +41,7 @@ def wire(window: MainWindow) -> None:
     area.split_changed.connect(split.setChecked)
     loop.setChecked(studio.player.loop)
     studio.player.loop_changed.connect(loop.setChecked)
+    window.timeline.view.trim_shown.connect(lambda shown: show_drag(window, shown))
     studio.trim.shown.connect(lambda shown: _show_trim(window, shown, mode=True))
 
 

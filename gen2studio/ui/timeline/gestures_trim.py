@@ -9,8 +9,9 @@ from PySide6.QtCore import Qt
 from gen2studio.app import magnetic
 from gen2studio.core.time import timecode
 from gen2studio.document import edits, lookup
+from gen2studio.document.lookup import together
 from gen2studio.document.model import Clip, MediaItem, Sequence
-from gen2studio.ui.timeline.gestures_select import choose, together
+from gen2studio.ui.timeline.gestures_select import choose
 from gen2studio.ui.timeline.layout import Ints, Layout, snap_targets
 from gen2studio.ui.timeline.pointer import (
     STOP_WIDTH,
@@ -66,7 +67,8 @@ def trim_edge(host: Host, press: Pointer, clip: Clip, edge: edits.Edge, ripple: 
             delta = limits.clamp(wanted)
             if delta != wanted:
                 host.overlay.snap = None
-            good = attempt(host, base, edit)
+            kind = f"{'ripple ' if ripple else ''}{'head' if head else 'tail'}"
+            good = attempt(host, base, edit, (kind, clip.id, "", delta))
             host.overlay.stops = stop_at(host, row, at, delta, wanted, head, ripple)
             length = timecode(clip.duration + (-delta if head else delta), base.rate)
             name = f"{'Ripple ' if ripple else ''}{'Head' if head else 'Tail'}"
@@ -142,7 +144,7 @@ def roll_cut(host: Host, press: Pointer, left: Clip, right: Clip) -> Gesture:
             delta = limits.clamp(wanted)
             if delta != wanted:
                 host.overlay.snap = None
-            good = attempt(host, base, edit)
+            good = attempt(host, base, edit, ("roll", left.id, right.id, delta))
             host.overlay.stops = stop_at(host, row, left.end, delta, wanted, False, False)
             room = "" if delta == wanted else " · no more media"
             hint(host, now, f"Roll {signed(host, delta)}{room}" if good else "")
@@ -210,7 +212,7 @@ def _inner_drag(
             delta = limits.clamp(wanted)
             if delta != wanted:
                 host.overlay.snap = None
-            good = attempt(host, base, edit)
+            good = attempt(host, base, edit, (verb.casefold(), clip.id, "", delta))
             width = max(1, round(STOP_WIDTH / host.viewport.ppf))
             host.overlay.stops = []
             if wanted != delta:

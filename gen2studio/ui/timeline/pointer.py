@@ -15,6 +15,7 @@ from PySide6.QtCore import Qt
 
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.app.trimming import TrimShown, dragged
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.records import dataclass
 from gen2studio.core.time import timecode
@@ -76,6 +77,7 @@ class Host(Protocol):
     def layout_now(self) -> Layout: ...
     def show_preview(self, sequence: Sequence | None) -> None: ...
     def update_overlay(self) -> None: ...
+    def tell_trim(self, shown: TrimShown | None) -> None: ...
 
 
 def far(press: Pointer, now: Pointer) -> bool:
@@ -109,8 +111,14 @@ def signed(host: Host, frames: int) -> str:
     return ("+" if frames >= 0 else "") + timecode(frames, sequence.rate)
 
 
-def attempt(host: Host, base: Sequence, edit: Callable[[Sequence], Sequence]) -> bool:
-    """Show what ``edit`` makes of ``base``, or why it can't."""
+def attempt(
+    host: Host,
+    base: Sequence,
+    edit: Callable[[Sequence], Sequence],
+    trims: tuple[str, str, str, int] | None = None,
+) -> bool:
+    """Show what ``edit`` makes of ``base``, or why it can't. A drag that trims says in ``trims`` what: kind, clip, clip
+    on the right of a rolled cut, frames; see :func:`gen2studio.app.trimming.dragged`."""
     try:
         new = edit(base)
     except EditRefused as refusal:
@@ -119,12 +127,16 @@ def attempt(host: Host, base: Sequence, edit: Callable[[Sequence], Sequence]) ->
         return False
     host.overlay.refused = ""
     host.show_preview(new)
+    if trims is not None:
+        kind, clip_id, right_id, frames = trims
+        host.tell_trim(dragged(new, kind, clip_id, frames, right_id=right_id))
     return True
 
 
 def finish(host: Host) -> None:
     host.overlay.clear()
     host.show_preview(None)
+    host.tell_trim(None)
     host.update_overlay()
 
 

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import QWidget
 
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.app.trimming import TrimShown
 from gen2studio.document.model import Clip, Document, Sequence, Track, TrackKind
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import handles, tools
@@ -70,6 +71,8 @@ class TimelineView(QWidget):
     """(id of a transition, global position): its options."""
     transition_changed = Signal(str)
     """Id of the chosen transition, or empty."""
+    trim_shown = Signal(object)
+    """What a drag trims (:class:`gen2studio.app.trimming.TrimShown`); None when it has ended."""
     sequence_shown = Signal(object)
     """What is painted now: the document's sequence, or what a drag would make of it."""
 
@@ -104,6 +107,7 @@ class TimelineView(QWidget):
         self._overlay_painter = OverlayPainter(viewport)
         self._dropping = Dropping(self)
         self._preview: Sequence | None = None
+        self._trims = False
         self._layout = Layout(session.sequence, None, self._has_lane)
         self._backing = Backing(viewport, lambda painter, area, ratio: self._paint_tracks(painter, area, ratio))
         self._ahead = QTimer(self)
@@ -170,6 +174,12 @@ class TimelineView(QWidget):
             if self.sequence is not before:
                 self._relayout()
                 self.update()
+
+    def tell_trim(self, shown: TrimShown | None) -> None:
+        """A drag trims: whoever shows frames beside the cut is told."""
+        if shown is not None or self._trims:
+            self._trims = shown is not None
+            self.trim_shown.emit(shown)
 
     def update_overlay(self) -> None:
         self.update()
