@@ -18,6 +18,7 @@ def all_actions() -> tuple[Action, ...]:
         actions_masks,
         actions_shapes,
         actions_timeline,
+        actions_timeline_edits,
         actions_timeline_view,
         actions_viewers,
     )
@@ -27,6 +28,7 @@ def all_actions() -> tuple[Action, ...]:
         *actions_app.ROWS,
         *actions_files.ROWS,
         *actions_timeline.ROWS,
+        *actions_timeline_edits.ROWS,
         *actions_timeline_view.ROWS,
         *actions_viewers.ROWS,
         *masks,

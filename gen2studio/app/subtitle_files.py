@@ -114,3 +114,13 @@ def _stamp(frame: int, rate: Fraction) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{seconds:02d},{milliseconds:03d}"
+
+
+def write_srt(path: Path, subtitles: tuple[Subtitle, ...], rate: Fraction) -> None:
+    """Write an SRT file, whole or not at all. Raises OSError."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(srt_text(subtitles, rate), encoding="utf-8", newline="\r\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -48,8 +48,9 @@ def copied(sequence: Sequence, clip_ids: Collection[str]) -> ClipboardClips:
 def placements(
     board: ClipboardClips, sequence: Sequence, frame: int, target: Track | None
 ) -> tuple[edits.Placement, ...]:
-    """Where the copied clips land at ``frame``, from the target track on, with fresh ids and fresh links."""
+    """Where the copied clips land at ``frame``, from the target track on, with fresh ids, links and groups."""
     links: dict[str, str] = {}
+    groups: dict[str, str] = {}
     places: list[edits.Placement] = []
     for copy in board.clips:
         tracks = sequence.video_tracks if copy.kind is TrackKind.VIDEO else sequence.audio_tracks
@@ -58,7 +59,8 @@ def placements(
             raise EditRefused("There are not enough tracks to paste on.", "Add a track or choose a lower target track.")
         old = copy.clip.link
         link = links.setdefault(old, new_id("link")) if old else ""
-        clip = replace(copy.clip, id=new_id("clip"), start=frame + copy.clip.start, link=link)
+        group = groups.setdefault(copy.clip.group, new_id("group")) if copy.clip.group else ""
+        clip = replace(copy.clip, id=new_id("clip"), start=frame + copy.clip.start, link=link, group=group)
         places.append(edits.Placement(tracks[first + copy.step].id, clip))
     counts = [p.clip.link for p in places]
     return tuple(

@@ -13,6 +13,9 @@ from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_clipboard import ClipboardClips, copied, placements
+from gen2studio.app.timeline_editing_clips import ClipCommands
+from gen2studio.app.timeline_editing_joins import JoinCommands
+from gen2studio.app.timeline_editing_titles import TitleCommands
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.media_info import MediaKind
 from gen2studio.core.time import timecode
@@ -41,6 +44,12 @@ class TimelineEditing(QObject):
         self._clipboard: ClipboardClips | None = None
         self.still_seconds = edits.STILL_SECONDS
         """How long a still becomes on the timeline."""
+        self.clips = ClipCommands(self)
+        """Direction, freezing, groups, nesting, attributes, other footage."""
+        self.joins = JoinCommands(self)
+        """Transitions and fades."""
+        self.titles = TitleCommands(self)
+        """Captions and markers."""
         self.marked: Callable[[MediaItem], tuple[Fraction, Fraction] | None] = lambda _item: None
         """Media seconds [in, out) that the artist marked of a file in the source viewer: what a drag of it means."""
 
@@ -231,26 +240,32 @@ class TimelineEditing(QObject):
         """Cut every unlocked track at ``frame``."""
         return self.perform(f"Razor All Tracks at {self._here(frame)}", lambda s: edits.razor(s, frame))
 
-    def trim_head_to_playhead(self) -> bool:
-        """Drop what lies before the playhead in the clip under it; what follows moves left."""
+    def trim_head_to_playhead(self, all_tracks: bool = False) -> bool:
+        """Drop what lies before the playhead in the clip under it; what follows (on all tracks) moves left."""
         clip = self._clip_to_trim()
         if clip is None:
             return False
         media = self.session.document.media
         delta = self.session.playhead - clip.start
-        done = self.perform(f"Trim Head to {self._here()}", lambda s: edits.ripple_trim_head(s, clip.id, delta, media))
+        done = self.perform(
+            f"Trim Head to {self._here()}",
+            lambda s: edits.ripple_trim_head(s, clip.id, delta, media, all_tracks=all_tracks),
+        )
         if done:
             self.session.set_playhead(clip.start)
         return done
 
-    def trim_tail_to_playhead(self) -> bool:
-        """Drop what lies after the playhead in the clip under it; what follows moves left."""
+    def trim_tail_to_playhead(self, all_tracks: bool = False) -> bool:
+        """Drop what lies after the playhead in the clip under it; what follows (on all tracks) moves left."""
         clip = self._clip_to_trim()
         if clip is None:
             return False
         media = self.session.document.media
         delta = self.session.playhead - clip.end
-        return self.perform(f"Trim Tail to {self._here()}", lambda s: edits.ripple_trim_tail(s, clip.id, delta, media))
+        return self.perform(
+            f"Trim Tail to {self._here()}",
+            lambda s: edits.ripple_trim_tail(s, clip.id, delta, media, all_tracks=all_tracks),
+        )
 
     def _clip_to_trim(self) -> Clip | None:
         clips = self.clips_under_playhead()
@@ -265,9 +280,25 @@ class TimelineEditing(QObject):
         """Take the selected clips out; a gap stays."""
         return self._on_selection("Lift {}", lambda s, ids: edits.lift(s, ids))
 
-    def ripple_delete(self) -> bool:
-        """Take the selected clips out and close the gap on their tracks."""
-        return self._on_selection("Ripple Delete {}", lambda s, ids: edits.ripple_delete(s, ids))
+    def ripple_delete(self, all_tracks: bool = False) -> bool:
+        """Take the selected clips out and close the gap on their tracks, or on all."""
+        return self._on_selection("Ripple Delete {}", lambda s, ids: edits.ripple_delete(s, ids, all_tracks=all_tracks))
+
+    def insert_gap(self, frames: int | None = None) -> bool:
+        """Open a gap at the playhead on all unlocked tracks: ``frames`` long, else as in to out, else a second."""
+        here = self.session.playhead
+
+        def edit(sequence: Sequence) -> Sequence:
+            start, stop = sequence.in_point, sequence.out_point
+            marked = stop - start if start is not None and stop is not None else max(1, round(sequence.rate))
+            return edits.insert_gap(sequence, here, marked if frames is None else frames)
+
+        return self.perform("Insert Gap", edit)
+
+    def close_gap_here(self) -> bool:
+        """Close the gap at the playhead on the target track."""
+        track = self.target_track()
+        return track is not None and self.close_gap(track.id, self.session.playhead)
 
     def close_gap(self, track_id: str, frame: int, all_tracks: bool = False) -> bool:
         """Close the gap at ``frame`` of a track."""
@@ -295,6 +326,19 @@ class TimelineEditing(QObject):
         """Move the selected clips; presses in a row are one undo step."""
         way = "Right" if frames > 0 else "Left"
         return self._on_selection(f"Nudge {{}} {way}", lambda s, ids: edits.move(s, ids, frames), "nudge")
+
+    def move_tracks(self, steps: int) -> bool:
+        """Move the selected clips ``steps`` tracks up on screen (− down): pictures up their tracks, sound up its."""
+
+        def edit(sequence: Sequence) -> Sequence:
+            ids = self._selected_ids()
+            for kind, way in ((TrackKind.VIDEO, steps), (TrackKind.AUDIO, -steps)):
+                there = {c.id for t in sequence.tracks if t.kind is kind for c in t.clips if c.id in ids}
+                if there and (kind is TrackKind.VIDEO or not _has_pictures(sequence, ids)):
+                    return edits.move(sequence, there, 0, track_steps=way, kind=kind)
+            return sequence
+
+        return self.perform(f"Move {counted(len(self.session.selection))} {'Up' if steps > 0 else 'Down'}", edit)
 
     def duplicate(self) -> bool:
         """Put a copy of the selected clips right behind them; what follows moves right."""
@@ -444,6 +488,20 @@ class TimelineEditing(QObject):
         label = ("Hide" if muted else "Show") if video else ("Mute" if muted else "Unmute")
         return self.perform(f"{label} Track", lambda s: edits.set_muted(s, track_id, muted))
 
+    def set_solo(self, track_id: str, solo: bool) -> bool:
+        """Hear or see only solo tracks of a kind."""
+        return self.perform("Solo Track" if solo else "Unsolo Track", lambda s: edits.set_solo(s, track_id, solo))
+
+    def set_track_gain(self, track_id: str, gain_db: float) -> bool:
+        """A track's fader; a drag is one undo step."""
+        return self.perform(
+            "Track Volume", lambda s: edits.set_track_gain(s, track_id, gain_db), f"track gain {track_id}"
+        )
+
+    def set_track_pan(self, track_id: str, pan: float) -> bool:
+        """−1 left … 1 right; a drag is one undo step."""
+        return self.perform("Track Pan", lambda s: edits.set_track_pan(s, track_id, pan), f"track pan {track_id}")
+
     def set_height(self, track_id: str, height: int) -> bool:
         return self.perform("Track Height", lambda s: edits.set_height(s, track_id, height), f"height {track_id}")
 
@@ -575,4 +633,19 @@ class TimelineEditing(QObject):
             "timeline.toggle_lock": lambda: self._toggle_target(self.set_locked, "locked"),
             "timeline.toggle_mute": lambda: self._toggle_target(self.set_muted, "muted"),
             "timeline.toggle_snapping": self.toggle_snapping,
+            "timeline.toggle_solo": lambda: self._toggle_target(self.set_solo, "solo"),
+            "timeline.ripple_delete_all": lambda: self.ripple_delete(all_tracks=True),
+            "timeline.trim_head_all": lambda: self.trim_head_to_playhead(all_tracks=True),
+            "timeline.trim_tail_all": lambda: self.trim_tail_to_playhead(all_tracks=True),
+            "timeline.insert_gap": self.insert_gap,
+            "timeline.close_gap": self.close_gap_here,
+            "timeline.move_up": lambda: self.move_tracks(1),
+            "timeline.move_down": lambda: self.move_tracks(-1),
+            **self.clips.handlers(),
+            **self.joins.handlers(),
+            **self.titles.handlers(),
         }
+
+
+def _has_pictures(sequence: Sequence, clip_ids: frozenset[str]) -> bool:
+    return any(clip.id in clip_ids for track in sequence.video_tracks for clip in track.clips)

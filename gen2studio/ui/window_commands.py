@@ -13,7 +13,7 @@ from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
 from gen2studio.ui import window_generate, window_inspector, window_viewers
-from gen2studio.ui.dialogs import matte_commands, timeline_files
+from gen2studio.ui.dialogs import matte_commands, timeline_edit_dialogs, timeline_files
 from gen2studio.ui.tools import bindings, shape_bindings
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def bind(window: MainWindow) -> None:
     handlers |= shape_bindings.handlers(session, studio.masks)
     handlers |= matte_commands.handlers(studio, window)
     handlers |= timeline_files.handlers(studio, window)
+    handlers |= timeline_edit_dialogs.handlers(studio, window)
     handlers |= window_generate.handlers(window)
     handlers |= window_inspector.handlers(window)
     handlers |= window_viewers.handlers(window)
