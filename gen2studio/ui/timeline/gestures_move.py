@@ -9,9 +9,10 @@ from gen2studio.app import magnetic
 from gen2studio.app.timeline_editing import counted
 from gen2studio.core.ids import new_id
 from gen2studio.document import edits, lookup
+from gen2studio.document.lookup import together
 from gen2studio.document.model import Clip, Sequence, TrackKind
 from gen2studio.ui.timeline import impact
-from gen2studio.ui.timeline.gestures_select import choose, together
+from gen2studio.ui.timeline.gestures_select import choose
 from gen2studio.ui.timeline.layout import snap_targets
 from gen2studio.ui.timeline.pointer import (
     Gesture,

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from gen2studio.document import lookup
-from gen2studio.document.model import Clip, Sequence
+from gen2studio.document.lookup import together
+from gen2studio.document.model import Clip
 from gen2studio.ui.timeline.pointer import Gesture, Host, Phase, Pointer, far
-
-
-def together(sequence: Sequence, clip_ids: Collection[str]) -> frozenset[str]:
-    """``clip_ids`` with everything that is linked to or grouped with one of them, however many steps away."""
-    ids = frozenset(clip_ids)
-    clips = [c for _, c in lookup.each_clip(sequence) if c.link or c.group]
-    while True:
-        links = {c.link for c in clips if c.link and c.id in ids}
-        groups = {c.group for c in clips if c.group and c.id in ids}
-        more = ids | {c.id for c in clips if c.link in links or c.group in groups}
-        if more == ids:
-            return ids
-        ids = more
 
 
 def choose(host: Host, clip: Clip, pointer: Pointer) -> None:

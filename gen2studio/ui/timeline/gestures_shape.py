@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from gen2studio.core.curve import Curve, CurveKey
 from gen2studio.core.time import timecode
-from gen2studio.document import lookup
+from gen2studio.document import edits, lookup
+from gen2studio.document.clip_composition import set_curve, set_fades
 from gen2studio.document.composition import Transition
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
-from gen2studio.ui.timeline import handles, shaping
+from gen2studio.ui.timeline import handles
 from gen2studio.ui.timeline.layout import Hit, Zone, snap_targets
 from gen2studio.ui.timeline.pointer import (
     Gesture,
@@ -59,7 +60,9 @@ def drag_fade(host: Host, press: Pointer, clip: Clip, head: bool) -> Gesture:
     length = before
 
     def edit(sequence: Sequence) -> Sequence:
-        return shaping.set_fades(sequence, clip.id, **{"fade_in" if head else "fade_out": length})
+        return (
+            set_fades(sequence, [clip.id], fade_in=length) if head else set_fades(sequence, [clip.id], fade_out=length)
+        )
 
     try:
         while (now := (yield)).phase is Phase.MOVE:
@@ -84,31 +87,29 @@ def drag_fade(host: Host, press: Pointer, clip: Clip, head: bool) -> Gesture:
 
 def draw_mix(host: Host, press: Pointer, left: Clip, right: Clip) -> Gesture:
     """Pull a dissolve out of a cut: as long to both sides as the drag, where the media reaches. A click makes one of
-    the usual length."""
+    the usual length. The sound of a linked cut is crossfaded along."""
     session = host.session
     base = session.sequence
     assert base is not None
     media = session.document.media
-    made = shaping.new_mix(left, right)
-    room = shaping.mix_room(base, left, right, media)
-    before = after = 0
+    half = 0
 
     def edit(sequence: Sequence) -> Sequence:
-        return shaping.add_mix(sequence, made, before, after, media)
+        frames = 2 * half if half else None
+        return edits.add_transition(sequence, left.id, right.id, media, frames=frames).sequence
 
     try:
+        room = edits.transition_room(base, left.id, right.id, media)
         while (now := (yield)).phase is Phase.MOVE:
-            if not (before or after) and not far(press, now):
+            if not half and not far(press, now):
                 continue
-            half = abs(round(host.viewport.frame(now.x) - left.end))
-            before, after = min(half, room[0]), min(half, room[1])
-            good = bool(before or after) and attempt(host, base, edit)
-            end = " · end of media" if half > max(before, after) else ""
-            hint(host, now, f"Dissolve {timecode(before + after, base.rate)}{end}" if good else "")
+            half = max(1, abs(round(host.viewport.frame(now.x) - left.end)))
+            good = attempt(host, base, edit)
+            end = " · end of media" if half > min(room) else ""
+            length = min(half, room.before) + min(half, room.after)
+            hint(host, now, f"Dissolve {timecode(length, base.rate)}{end}" if good else "")
             host.update_overlay()
         host.overlay.clear()
-        if not far(press, now):
-            before, after = shaping.usual_length(base, room)
         host.editing.perform("Add Dissolve", edit)
     finally:
         finish(host)
@@ -120,15 +121,14 @@ def drag_mix(host: Host, press: Pointer, mix: Transition, zone: Zone) -> Gesture
     base = session.sequence
     assert base is not None
     media = session.document.media
-    left, right = lookup.clip_of(base, mix.left), lookup.clip_of(base, mix.right)
-    room = shaping.mix_room(base, left, right, media)
     origin = host.viewport.frame(press.x)
     before, after = mix.before, mix.after
 
     def edit(sequence: Sequence) -> Sequence:
-        return shaping.change_mix(sequence, mix.id, media, before=before, after=after)
+        return edits.change_transition(sequence, mix.id, media, before=before, after=after)
 
     try:
+        room = edits.transition_room(base, mix.left, mix.right, media)
         while (now := (yield)).phase is Phase.MOVE:
             if (before, after) == (mix.before, mix.after) and not far(press, now):
                 continue
@@ -156,6 +156,20 @@ def drag_mix(host: Host, press: Pointer, mix: Transition, zone: Zone) -> Gesture
 
 
 # -- levels ----------------------------------------------------------------------------------------------------------
+
+
+def set_level(sequence: Sequence, clip_id: str, curve: Curve) -> Sequence:
+    """The opacity of a clip on a video track, the volume of one on an audio track."""
+    name = "opacity" if lookup.track_of(sequence, clip_id).kind is TrackKind.VIDEO else "volume"
+    return set_curve(sequence, [clip_id], name, curve)
+
+
+def set_flat_level(sequence: Sequence, clip: Clip, kind: TrackKind, value: float) -> Sequence:
+    """One value for a whole clip: its opacity, or its gain, which is what artists mean without keys."""
+    if kind is TrackKind.VIDEO:
+        return set_level(sequence, clip.id, Curve(value))
+    loud = min(max(value + clip.gain_db, handles.SILENT), handles.LOUD)
+    return edits.set_gain(set_level(sequence, clip.id, Curve()), [clip.id], round(loud, 2))
 
 
 def _named(track: Track) -> str:
@@ -205,7 +219,7 @@ def _drag_flat(host: Host, press: Pointer, clip: Clip, track: Track, row: int, b
     value = before.value
 
     def edit(sequence: Sequence) -> Sequence:
-        return shaping.set_flat_level(sequence, clip, track.kind, value)
+        return set_flat_level(sequence, clip, track.kind, value)
 
     try:
         while (now := (yield)).phase is Phase.MOVE:
@@ -260,7 +274,7 @@ def _drag_keys(
     changed = curve
 
     def edit(sequence: Sequence) -> Sequence:
-        return shaping.set_level(sequence, clip.id, changed)
+        return set_level(sequence, clip.id, changed)
 
     try:
         if added:
@@ -300,4 +314,4 @@ def remove_key(host: Host, row: int, clip: Clip, frame: int) -> None:
     """Take a key away (right click)."""
     track = host.layout_now.rows[row].track
     curve = handles.level_curve(track, clip).without_key(frame)
-    host.editing.perform(f"Remove {_named(track)} Key", lambda s: shaping.set_level(s, clip.id, curve))
+    host.editing.perform(f"Remove {_named(track)} Key", lambda s: set_level(s, clip.id, curve))

@@ -8,14 +8,30 @@ from PySide6.QtWidgets import QInputDialog, QMenu, QSizePolicy, QToolButton, QWi
 
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
-from gen2studio.document.model import Track, TrackKind
+from gen2studio.document import edits
+from gen2studio.document.model import Sequence, Track, TrackKind
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.layout import MAX_HEIGHT, MIN_HEIGHT, Layout, Row
 from gen2studio.ui.timeline.viewport import Viewport
 
-WIDTH = 132
+WIDTH = 150
 GRIP = 5
 """Pixels at a header's lower edge that change its height."""
+
+
+HEIGHTS = {"Small": 36, "Medium": 64, "Large": 112}
+"""Presets in pixels."""
+
+
+def set_heights(editing: TimelineEditing, height: int) -> bool:
+    """Give every track of the timeline one height, as one undo step."""
+
+    def edit(sequence: Sequence) -> Sequence:
+        for track in sequence.tracks:
+            sequence = edits.set_height(sequence, track.id, height)
+        return sequence
+
+    return editing.perform("Track Heights", edit, "heights")
 
 
 def short_name(index: int, kind: TrackKind) -> str:
@@ -37,6 +53,12 @@ class TrackHeader(QWidget):
         self.lock.clicked.connect(lambda checked: editing.set_locked(self.track.id, checked))
         self.mute = self._button("mute")
         self.mute.clicked.connect(lambda checked: editing.set_muted(self.track.id, checked))
+        self.solo = self._button("solo")
+        self.solo.setText("S")
+        font = self.solo.font()
+        font.setBold(True)
+        self.solo.setFont(font)
+        self.solo.clicked.connect(self._on_solo)
         self.show_track(track, number)
 
     def _button(self, name: str) -> QToolButton:
@@ -48,6 +70,10 @@ class TrackHeader(QWidget):
         button.setFixedSize(22, 20)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return button
+
+    def _on_solo(self, on: bool) -> None:
+        label = "Solo Track" if on else "End Solo"
+        self._editing.perform(label, lambda s: edits.set_solo(s, self.track.id, on))
 
     def show_track(self, track: Track, number: int) -> None:
         """Show what the document says of the track."""
@@ -65,13 +91,19 @@ class TrackHeader(QWidget):
         verb = ("Show" if track.muted else "Hide") if video else ("Unmute" if track.muted else "Mute")
         self.mute.setToolTip(f"{verb} this track")
         self.mute.setAccessibleName(f"{'Hide' if video else 'Mute'} {track.name}")
+        self.solo.setChecked(track.solo)
+        what = "shown" if video else "heard"
+        self.solo.setToolTip(
+            f"End solo: the other tracks are {what} again" if track.solo else f"Solo: only this track is {what}"
+        )
+        self.solo.setAccessibleName(f"Solo {track.name}")
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         y = max(1, min((self.height() - 20) // 2, 8))
-        self.mute.move(self.width() - 26, y)
-        self.lock.move(self.width() - 49, y)
+        for place, button in enumerate((self.mute, self.solo, self.lock)):
+            button.move(self.width() - 25 - 22 * place, y)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -96,17 +128,27 @@ class TrackHeader(QWidget):
         font.setBold(False)
         painter.setFont(font)
         painter.setPen(theme.colour("text_muted" if not self.track.muted else "text_faint"))
-        room = QRect(39, badge.top(), self.width() - 39 - 52, badge.height())
+        room = QRect(38, badge.top(), self.width() - 38 - 71, badge.height())
         short = short_name(self._number, self.track.kind)
         shown = self.track.name if self.track.name != short else "Video" if video else "Audio"
         name = painter.fontMetrics().elidedText(shown, Qt.TextElideMode.ElideRight, room.width())
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
         if self.height() >= 52:
             painter.setPen(theme.colour("text_faint"))
-            count = len(self.track.clips)
             line = QRect(11, badge.bottom() + 5, self.width() - 20, 16)
-            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, f"{count} clip{'' if count == 1 else 's'}")
+            text = painter.fontMetrics().elidedText(self._facts(), Qt.TextElideMode.ElideRight, line.width())
+            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
+
+    def _facts(self) -> str:
+        """How many clips; how loud and to which side where that is not as usual."""
+        count = len(self.track.clips)
+        facts = [f"{count} clip{'' if count == 1 else 's'}"]
+        if self.track.gain_db:
+            facts.append(f"{self.track.gain_db:+.1f} dB")
+        if self.track.pan:
+            facts.append(f"{'L' if self.track.pan < 0 else 'R'}{abs(self.track.pan) * 100:.0f}")
+        return " · ".join(facts)
 
     # -- mouse -------------------------------------------------------------------------------------------------------
 
@@ -161,14 +203,18 @@ class TrackHeader(QWidget):
         menu.addAction(self.lock.icon(), "Unlock" if self.track.locked else "Lock", self.lock.click)
         verb = ("Show" if self.track.muted else "Hide") if video else ("Unmute" if self.track.muted else "Mute")
         menu.addAction(self.mute.icon(), verb, self.mute.click)
+        menu.addAction("End Solo" if self.track.solo else "Solo", self.solo.click)
         menu.addAction("Select All Clips on Track", self._select_all).setEnabled(bool(self.track.clips))
         menu.addSeparator()
         menu.addAction("Add Video Track", lambda: self._editing.add_track(TrackKind.VIDEO))
         menu.addAction("Add Audio Track", lambda: self._editing.add_track(TrackKind.AUDIO))
         menu.addAction("Remove Track", lambda: self._editing.remove_track(self.track.id))
         menu.addSeparator()
-        for text, height in (("Small", 36), ("Medium", 64), ("Large", 112)):
+        for text, height in HEIGHTS.items():
             menu.addAction(f"{text} Height", lambda h=height: self._editing.set_height(self.track.id, h))
+        every = menu.addMenu("Height of All Tracks")
+        for text, height in HEIGHTS.items():
+            every.addAction(text, lambda h=height: set_heights(self._editing, h))
         return menu
 
 

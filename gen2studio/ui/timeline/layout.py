@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from gen2studio.core.records import dataclass
+from gen2studio.document.clip_shapes import PLAIN
 from gen2studio.document.composition import BlendMode, Transform, Transition
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
 
@@ -80,7 +81,6 @@ class Mark(enum.IntFlag):
 
 
 MARKS = tuple(Mark)
-_PLAIN_TRANSFORM = Transform()
 
 
 class Mix(NamedTuple):
@@ -182,7 +182,7 @@ def _marks(clip: Clip) -> int:
         marks |= 2
     if clip.blend is not BlendMode.NORMAL:
         marks |= 4
-    if clip.transform is not _PLAIN_TRANSFORM and not _is_plain(clip.transform):
+    if clip.transform is not PLAIN and not _is_plain(clip.transform):
         marks |= 8
     if clip.opacity.keys or clip.volume.keys or clip.pan.keys:
         marks |= 16
@@ -198,7 +198,7 @@ def _is_plain(transform: Transform) -> bool:
     if known is None:
         if len(_plain) > 4096:
             _plain.clear()
-        known = _plain[id(transform)] = (transform, transform == _PLAIN_TRANSFORM)
+        known = _plain[id(transform)] = (transform, transform == PLAIN)
     return known[1]
 
 
@@ -411,6 +411,20 @@ class Layout:
         if right - x <= edge:
             return Hit(Zone.TAIL, index, clip)
         return Hit(Zone.BODY, index, clip)
+
+    def nearest_cut(self, index: int, x: float, ppf: float, reach: float) -> tuple[str, str] | None:
+        """Ids of the two touching clips of a row whose cut is nearest to content pixel ``x`` and within ``reach``."""
+        if not 0 <= index < len(self.rows):
+            return None
+        row = self.rows[index]
+        i, j = row.visible((x - reach) / ppf, (x + reach) / ppf)
+        best: tuple[float, str, str] | None = None
+        for k in range(max(0, i - 1), min(j + 1, len(row.clips) - 1)):
+            left, right = row.clips[k], row.clips[k + 1]
+            away = abs(left.end * ppf - x)
+            if left.end == right.start and away <= reach and (best is None or away < best[0]):
+                best = (away, left.id, right.id)
+        return best[1:] if best is not None else None
 
     @staticmethod
     def _cut(row: Row, x: float, ppf: float) -> int | None:

@@ -12,10 +12,13 @@ from PySide6.QtWidgets import QMenu, QWidget
 from gen2studio.app.actions_timeline import ROWS
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.document import edits
+from gen2studio.document.clip_composition import set_fades
+from gen2studio.document.composition import Transition, TransitionKind
 from gen2studio.document.model import Clip, Document, Sequence
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.timeline.layout import Hit, Layout, Zone
 from gen2studio.ui.timeline.ruler import MARKER_COLOURS
+from gen2studio.ui.timeline.shapes import TRANSITION_NAMES
 
 _ROWS = {row.id: row for row in ROWS}
 SPEEDS = (Fraction(1, 4), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2), Fraction(4))
@@ -33,8 +36,8 @@ def _add(menu: QMenu, action_id: str, handlers: dict[str, Callable[[], object]])
     """A row of the action table as a menu entry, with its key shown."""
     row = _ROWS[action_id]
     entry = QAction(row.text, menu)
-    if row.key:
-        entry.setText(f"{row.text}\t{row.key}")
+    if keys := key_tips.keys_of(row):
+        entry.setText(f"{row.text}\t{keys[0]}")
     if row.icon:
         entry.setIcon(theme.icon(row.icon))
     entry.triggered.connect(lambda _checked=False: handlers[action_id]())
@@ -78,11 +81,69 @@ def clip_menu(
             entry.setCheckable(True)
             entry.setChecked(clip.gain_db == gain)
             group.addAction(entry)
+    _add_shapes(menu, editing, document, clip)
     if clip.takes:
         menu.addMenu(take_menu(menu, editing, document, clip))
     menu.addSeparator()
     _add(menu, "timeline.mark_clip", handlers)
     menu.addAction("Rename…", rename)
+    return menu
+
+
+def _add_shapes(menu: QMenu, editing: TimelineEditing, document: Document, clip: Clip) -> None:
+    """Fades of the chosen clips."""
+    sequence = document.sequence
+    if sequence is None:
+        return
+    second = max(1, round(sequence.rate))
+    fades = menu.addMenu("Fades")
+    ids = editing.session.selection or frozenset([clip.id])
+    for text, label, change in (
+        ("Fade In, One Second", "Fade In", {"fade_in": second}),
+        ("Fade Out, One Second", "Fade Out", {"fade_out": second}),
+        ("Fade In and Out", "Fade In and Out", {"fade_in": second // 2, "fade_out": second // 2}),
+        ("No Fades", "Remove Fades", {"fade_in": 0, "fade_out": 0}),
+    ):
+        entry = fades.addAction(text, lambda n=label, c=change: editing.perform(n, lambda s: set_fades(s, ids, **c)))
+        if text == "No Fades":
+            entry.setEnabled(bool(clip.fade_in or clip.fade_out))
+
+
+def transition_menu(
+    parent: QWidget, editing: TimelineEditing, document: Document, mix: Transition, options: Callable[[], None]
+) -> QMenu:
+    """For a transition; ``options`` opens all that can be set."""
+    menu = _fresh(parent)
+    menu.setObjectName("timeline_transition_menu")
+    menu.addAction(theme.icon("sliders-horizontal"), "Options…", options)
+    kinds = menu.addMenu("Kind")
+    group = QActionGroup(kinds)
+    media = document.media
+    for kind, name in TRANSITION_NAMES.items():
+        entry = kinds.addAction(
+            name,
+            lambda k=kind: editing.perform(
+                "Transition Kind", lambda s: edits.change_transition(s, mix.id, media, kind=k)
+            ),
+        )
+        entry.setCheckable(True)
+        entry.setChecked(mix.kind is kind)
+        group.addAction(entry)
+    menu.addSeparator()
+    menu.addAction(
+        theme.icon("trash-2"),
+        "Remove\tDel",
+        lambda: editing.perform("Remove Transition", lambda s: edits.remove_transitions(s, [mix.id])),
+    )
+    return menu
+
+
+def cut_menu(parent: QWidget, join: Callable[[TransitionKind], object]) -> QMenu:
+    """For a cut between two clips that touch."""
+    menu = _fresh(parent)
+    menu.setObjectName("timeline_cut_menu")
+    for kind, name in TRANSITION_NAMES.items():
+        menu.addAction(f"Add {name}", lambda k=kind: join(k))
     return menu
 
 
@@ -184,9 +245,17 @@ def menu_for(
     layout: Layout,
     hit: Hit,
     rename: Callable[[Clip], None],
+    options: Callable[[str], None],
+    join: Callable[[str, str, TransitionKind], object],
 ) -> QMenu:
     """The context menu of what was hit."""
     clip = hit.clip
+    if hit.mix is not None:
+        mix = hit.mix
+        return transition_menu(parent, editing, document, mix, lambda: options(mix.id))
+    if hit.zone in (Zone.CUT, Zone.CUT_HANDLE) and clip is not None and hit.neighbour is not None:
+        left, right = clip.id, hit.neighbour.id
+        return cut_menu(parent, lambda kind: join(left, right, kind))
     if clip is not None and hit.zone is not Zone.GAP:
         return clip_menu(parent, editing, document, clip, lambda: rename(clip))
     return gap_menu(parent, editing, layout, hit)

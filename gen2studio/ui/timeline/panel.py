@@ -1,4 +1,4 @@
-"""The timeline panel: tool strip, track headers, the painted view, scroll bars and zoom."""
+"""The timeline panel: tool strip, open timelines, subtitles, track headers, the painted view, overview and zoom."""
 
 from __future__ import annotations
 
@@ -6,117 +6,34 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QInputDialog,
-    QLabel,
-    QLineEdit,
-    QScrollBar,
-    QSizePolicy,
-    QSlider,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QInputDialog, QScrollBar, QVBoxLayout, QWidget
 
-from gen2studio.app.actions_timeline import ROWS
+from gen2studio.app import magnetic
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
-from gen2studio.core.time import parse_timecode, rate_label, timecode
+from gen2studio.core.time import rate_label, timecode
 from gen2studio.document import edits
-from gen2studio.document.model import Clip
-from gen2studio.ui import theme
+from gen2studio.document.composition import TransitionKind
+from gen2studio.document.model import Clip, Sequence
 from gen2studio.ui.timeline.bands import JobSpan, LaneFrames
-from gen2studio.ui.timeline.headers import WIDTH, HeaderColumn
+from gen2studio.ui.timeline.caption_header import CaptionHeader
+from gen2studio.ui.timeline.captions import CaptionLane
+from gen2studio.ui.timeline.headers import HEIGHTS, WIDTH, HeaderColumn, set_heights
 from gen2studio.ui.timeline.layout import Hit
 from gen2studio.ui.timeline.menus import menu_for, ruler_menu, take_menu
+from gen2studio.ui.timeline.overview import Overview
 from gen2studio.ui.timeline.ruler import Ruler
+from gen2studio.ui.timeline.sequence_tabs import SequenceTabs
+from gen2studio.ui.timeline.shapes import TRANSITION_NAMES
+from gen2studio.ui.timeline.strip import SLIDER, ToolStrip
+from gen2studio.ui.timeline.tools import TOOLS
 from gen2studio.ui.timeline.view import TimelineView
 from gen2studio.ui.timeline.viewport import MAX_PPF, MIN_PPF, Viewport
 
-_ROWS = {row.id: row for row in ROWS}
 ZOOM_STEP = 1.25
-_SLIDER = 1000
-
-
-class TimecodeField(QLineEdit):
-    """The playhead's timecode; type one to go there."""
-
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("timeline_timecode")
-        self.setAccessibleName("Playhead timecode")
-        self.setToolTip("Timecode of the playhead. Type a timecode or a frame number and press Enter to go there.")
-        self.setFont(theme.fixed_font(11.0))
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setFixedWidth(WIDTH - 14)
-        self._session = session
-        session.playhead_changed.connect(self.show_frame)
-        self.returnPressed.connect(self._on_entered)
-        self.show_frame(session.playhead)
-
-    def show_frame(self, frame: int) -> None:
-        sequence = self._session.sequence
-        if not self.hasFocus() or not self.isModified():
-            self.setText(timecode(frame, sequence.rate) if sequence else "00:00:00:00")
-
-    def _on_entered(self) -> None:
-        sequence = self._session.sequence
-        if sequence is not None:
-            try:
-                self._session.set_playhead(parse_timecode(self.text(), sequence.rate))
-            except ValueError:
-                self._session.tell(f"“{self.text()}” is not a timecode. Type HH:MM:SS:FF or a frame number.", "warning")
-        self._restore()
-
-    def _restore(self) -> None:
-        self.setModified(False)
-        self.clearFocus()
-        self.show_frame(self._session.playhead)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self._restore()
-        else:
-            super().keyPressEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.setModified(False)
-        self.show_frame(self._session.playhead)
-
-
-class FactsLabel(QLabel):
-    """Size, rate and length of the sequence: as many of them as there is room for, never one cut short."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("timeline_facts")
-        self.setProperty("role", "faint")
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._facts: tuple[str, ...] = ()
-
-    def show_facts(self, *facts: str) -> None:
-        """The most important one first; it stands rightmost."""
-        self._facts = facts
-        whole = " · ".join(reversed(facts))
-        self.setAccessibleName(f"Sequence: {whole}" if facts else "No sequence")
-        self.setToolTip(whole)
-        self._fit()
-
-    def _fit(self) -> None:
-        texts = (" · ".join(reversed(self._facts[:count])) for count in range(len(self._facts), -1, -1))
-        metrics = self.fontMetrics()
-        self.setText(next((t for t in texts if metrics.horizontalAdvance(t) + 4 <= self.width()), ""))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit()
+_HEIGHTS = ("small", "medium", "large")
 
 
 class TimelinePanel(QWidget):
@@ -126,6 +43,8 @@ class TimelinePanel(QWidget):
     """(paths, track id or "", sequence frame): files from the desktop; the owner imports and places them."""
     following_changed = Signal(bool)
     """Whether the timeline scrolls with the playhead while playing."""
+    switched = Signal()
+    """A tool or a switch changed; :meth:`states` tells how they are."""
     clip_activated = Signal(str)
     """A clip was double-clicked: show its look."""
 
@@ -138,57 +57,28 @@ class TimelinePanel(QWidget):
         self.ruler = Ruler(self.viewport, self)
         self.view = TimelineView(session, editing, self.viewport, self.ruler, self)
         self.headers = HeaderColumn(session, editing, self.viewport, self)
+        self.captions = CaptionLane(self.view, self.view.hands, editing, self.viewport, self)
+        self.overview = Overview(session, self.viewport, self)
+        self.tabs = SequenceTabs(session, editing, self)
         self.across = QScrollBar(Qt.Orientation.Horizontal, self)
         self.along = QScrollBar(Qt.Orientation.Vertical, self)
-        self.timecode = TimecodeField(session, self)
-        self._buttons: dict[str, QToolButton] = {}
+        self.strip = ToolStrip(session, self._trigger, self)
+        self.timecode, self.facts, self.slider = self.strip.timecode, self.strip.facts, self.strip.slider
         self._fit_once = True
+        self._captions_wanted = False
+        """The lane of subtitles is shown though there are none yet."""
+        self._captions_hidden = False
         self._build()
         self._connect()
         self.headers.show_layout(self.view.layout_now)
+        self.overview.show_layout(self.view.layout_now)
+        self._show_captions()
         self._on_ranged()
         self._show_facts()
 
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        strip = QWidget(self)
-        strip.setObjectName("timeline_strip")
-        row = QHBoxLayout(strip)
-        row.setContentsMargins(7, 3, 8, 3)
-        row.setSpacing(2)
-        row.addWidget(self.timecode)
-        row.addSpacing(8)
-        for action_id in ("timeline.tool_select", "timeline.tool_razor"):
-            row.addWidget(self._tool(action_id, checkable=True))
-        row.addWidget(self._line())
-        row.addWidget(self._tool("timeline.toggle_snapping", checkable=True))
-        row.addWidget(self._tool("timeline.toggle_follow", checkable=True))
-        row.addWidget(self._line())
-        for action_id in (
-            "timeline.razor",
-            "timeline.ripple_delete",
-            "timeline.link",
-            "timeline.unlink",
-            "timeline.add_marker",
-        ):
-            row.addWidget(self._tool(action_id))
-        row.addStretch(1)
-        self.facts = FactsLabel(strip)
-        row.addWidget(self.facts, 4)
-        row.addSpacing(10)
-        row.addWidget(self._tool("timeline.zoom_out"))
-        self.slider = QSlider(Qt.Orientation.Horizontal, strip)
-        self.slider.setObjectName("timeline_zoom")
-        self.slider.setAccessibleName("Timeline zoom")
-        self.slider.setToolTip("Zoom of the timeline (Ctrl+wheel)")
-        self.slider.setRange(0, _SLIDER)
-        self.slider.setFixedWidth(110)
-        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        row.addWidget(self.slider)
-        row.addWidget(self._tool("timeline.zoom_in"))
-        row.addWidget(self._tool("timeline.zoom_fit"))
-
         for bar, name, tip in (
             (self.across, "Timeline scroll bar", "Scroll through time (Shift+wheel)"),
             (self.along, "Track scroll bar", "Scroll through the tracks"),
@@ -199,53 +89,39 @@ class TimelinePanel(QWidget):
             bar.setSingleStep(40)
         for bar in (self.across, self.along):
             policy = bar.sizePolicy()
-            policy.setRetainSizeWhenHidden(bar is self.across)
+            policy.setRetainSizeWhenHidden(False)
             bar.setSizePolicy(policy)
         self.across.setObjectName("timeline_scroll_x")
         self.along.setObjectName("timeline_scroll_y")
         corner = QWidget(self)
         corner.setFixedSize(WIDTH, self.ruler.height())
         corner.setObjectName("timeline_corner")
+        self.caption_header = CaptionHeader(self.session, self.editing, self.captions, self)
+        foot = QWidget(self)
+        foot.setObjectName("timeline_foot")
+        foot.setFixedWidth(WIDTH)
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(0)
         grid.addWidget(corner, 0, 0)
         grid.addWidget(self.ruler, 0, 1)
-        grid.addWidget(self.headers, 1, 0)
-        grid.addWidget(self.view, 1, 1)
-        grid.addWidget(self.along, 1, 2)
-        grid.addWidget(self.across, 2, 1)
+        grid.addWidget(self.caption_header, 1, 0)
+        grid.addWidget(self.captions, 1, 1)
+        grid.addWidget(self.headers, 2, 0)
+        grid.addWidget(self.view, 2, 1)
+        grid.addWidget(self.along, 2, 2)
+        grid.addWidget(foot, 3, 0)
+        grid.addWidget(self.overview, 3, 1)
+        grid.addWidget(self.across, 4, 1)
         grid.setColumnStretch(1, 1)
-        grid.setRowStretch(1, 1)
+        grid.setRowStretch(2, 1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(strip)
+        whole.addWidget(self.strip)
+        whole.addWidget(self.tabs)
         whole.addLayout(grid, 1)
         self.setFocusProxy(self.view)
-
-    def _tool(self, action_id: str, checkable: bool = False) -> QToolButton:
-        spec = _ROWS[action_id]
-        button = QToolButton(self)
-        button.setObjectName(f"button_{action_id}")
-        button.setAccessibleName(spec.text)
-        key = f" ({spec.key})" if spec.key else ""
-        button.setToolTip(f"{spec.text}{key}\n{spec.tip}")
-        button.setIcon(theme.icon(spec.icon))
-        button.setIconSize(QSize(16, 16))
-        button.setAutoRaise(True)
-        button.setCheckable(checkable)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(lambda _checked=False: self._trigger(action_id))
-        self._buttons[action_id] = button
-        return button
-
-    def _line(self) -> QFrame:
-        line = QFrame(self)
-        line.setFixedSize(9, 18)
-        line.setFrameShape(QFrame.Shape.VLine)
-        line.setProperty("role", "bar")
-        return line
 
     def _connect(self) -> None:
         view, session = self.view, self.session
@@ -254,7 +130,13 @@ class TimelinePanel(QWidget):
         view.takes_wanted.connect(self._on_takes_wanted)
         view.marker_wanted.connect(self._on_marker_wanted)
         self.ruler.menu_wanted.connect(self._on_ruler_menu_wanted)
-        view.clip_activated.connect(self.clip_activated)
+        view.clip_activated.connect(self._on_clip_activated)
+        view.transition_wanted.connect(self.show_transition)
+        view.sequence_shown.connect(self._on_sequence_shown)
+        self.captions.wheel_turned.connect(view.wheelEvent)
+        self.captions.chosen_changed.connect(self._on_captions_chosen)
+        session.selection_changed.connect(self._on_selection_changed)
+        self.strip.transitions.clicked.connect(self._on_transitions_wanted)
         view.files_dropped.connect(self.files_dropped)
         self.viewport.ranged.connect(self._on_ranged)
         self.viewport.scrolled.connect(self._on_scrolled)
@@ -292,27 +174,71 @@ class TimelinePanel(QWidget):
         """Ask for the mask lanes again: of one media, or all."""
         self.view.refresh_lanes(media_id)
 
+    def set_render_bands(self, provider: Callable[[], list[JobSpan]] | None) -> None:
+        """``provider()`` → [(rendered | stale | queued | rendering | missing, start, stop)] in sequence frames: which
+        spans of the whole picture are rendered ahead. They are drawn along the foot of the ruler."""
+        self.ruler.render_bands = provider
+        self.refresh_render_bands()
+
+    def refresh_render_bands(self) -> None:
+        """Ask the provider of render bands again."""
+        self.ruler.refresh_bands()
+
     # -- commands ----------------------------------------------------------------------------------------------------
 
     def handlers(self) -> dict[str, Callable[[], object]]:
-        """The view's own commands by action id; join them with :meth:`TimelineEditing.handlers`."""
+        """The view's own commands by action id; join them with :meth:`TimelineEditing.handlers`, behind which they
+        stand: deleting works on what is chosen here, and closes up on a magnetic timeline."""
         return {
             "timeline.zoom_in": lambda: self.zoom(ZOOM_STEP),
             "timeline.zoom_out": lambda: self.zoom(1 / ZOOM_STEP),
             "timeline.zoom_fit": self.viewport.fit,
+            "timeline.zoom_selection": self.zoom_to_selection,
             "timeline.toggle_follow": self.toggle_follow,
-            "timeline.tool_select": lambda: self.set_tool("select"),
-            "timeline.tool_razor": lambda: self.set_tool("razor"),
+            "timeline.toggle_magnetic": lambda: self.set_magnetic(not self.view.magnetic),
+            "timeline.toggle_levels": lambda: self.show_levels(not self.view.levels),
+            "timeline.toggle_captions": lambda: self.show_captions(not self.captions.isVisibleTo(self)),
+            "timeline.toggle_minimap": lambda: self.show_overview(not self.overview.isVisibleTo(self)),
+            "timeline.open_nested": self.open_nested,
+            "timeline.close_nested": self.tabs.close_nested,
+            "timeline.lift": self.delete,
+            **{tool.action: partial(self.set_tool, tool.name) for tool in TOOLS},
+            **{f"timeline.tracks_{n}": partial(set_heights, self.editing, HEIGHTS[n.title()]) for n in _HEIGHTS},
         }
 
     def _trigger(self, action_id: str) -> None:
         {**self.editing.handlers(), **self.handlers()}[action_id]()
         self._show_states()
 
+    def delete(self) -> bool:
+        """Delete what is chosen: a transition, subtitles, or clips; those leave a gap unless the timeline is
+        magnetic."""
+        mix, captions = self.view.mix, self.captions.chosen
+        if mix:
+            return self.editing.perform("Remove Transition", lambda s: edits.remove_transitions(s, [mix]))
+        if captions and not self.session.selection:
+            return self.captions.delete()
+        sequence, chosen = self.session.sequence, self.session.selection
+        if self.view.magnetic and sequence is not None and magnetic.on_main(sequence, chosen):
+            return self.editing.perform("Delete and Close Up", lambda s: magnetic.deleted(s, chosen))
+        return self.editing.lift()
+
     def zoom(self, factor: float) -> None:
         """Zoom around the playhead when it is in view, else around the middle."""
         x = self.viewport.x(self.session.playhead)
         self.viewport.zoom_by(factor, x if 0 <= x <= self.viewport.width else self.viewport.width / 2)
+
+    def zoom_to_selection(self) -> None:
+        """Fill the view with the selected clips, else with the in/out range."""
+        clips = self.editing.selected_clips()
+        sequence = self.session.sequence
+        if clips:
+            self.viewport.show_span(min(c.start for c in clips), max(c.end for c in clips))
+        elif sequence is not None and (sequence.in_point is not None or sequence.out_point is not None):
+            stop = sequence.duration if sequence.out_point is None else sequence.out_point
+            self.viewport.show_span(sequence.in_point or 0, stop)
+        else:
+            self.session.tell("Select clips or set in and out first.", "info")
 
     def toggle_follow(self) -> None:
         self.set_following(not self.view.following)
@@ -324,10 +250,54 @@ class TimelinePanel(QWidget):
             self._show_states()
             self.following_changed.emit(on)
 
+    def set_magnetic(self, on: bool) -> None:
+        """Keep the main track without gaps from now on; those that are there are closed."""
+        if on != self.view.magnetic:
+            self.view.magnetic = on
+            if on and self.session.sequence is not None:
+                self.editing.perform("Close Gaps", magnetic.packed)
+            self._show_states()
+
+    def show_levels(self, on: bool) -> None:
+        """Show the lines of opacity and volume."""
+        self.view.show_levels(on)
+        self._show_states()
+
+    def show_captions(self, on: bool) -> None:
+        """Show the lane of subtitles, also when there are none yet."""
+        self._captions_wanted, self._captions_hidden = on, not on
+        self._show_captions()
+
+    def show_overview(self, on: bool) -> None:
+        """Show the overview in place of the scroll bar."""
+        self.overview.setVisible(on)
+        self.overview.show_layout(self.view.layout_now)
+        self._on_ranged()
+        self._show_states()
+
     def set_tool(self, tool: str) -> None:
-        """``select`` or ``razor``."""
+        """One of :data:`tools.TOOLS`."""
         self.view.set_tool(tool)
         self._show_states()
+
+    def open_nested(self) -> bool:
+        """Open the timeline that the selected clip stands for."""
+        media = self.session.document.media
+        for clip in self.editing.selected_clips() or self.editing.clips_under_playhead():
+            item = media.get(clip.media_id)
+            if item is not None and item.nested:
+                self.tabs.open(item.nested, nested=True)
+                return True
+        self.session.tell("The selected clip is no nested timeline.", "info")
+        return False
+
+    def _on_clip_activated(self, clip_id: str) -> None:
+        clip = self.session.find_clip(clip_id)
+        item = self.session.document.media.get(clip.media_id) if clip is not None else None
+        if item is not None and item.nested:
+            self.tabs.open(item.nested, nested=True)
+        else:
+            self.clip_activated.emit(clip_id)
 
     @property
     def following(self) -> bool:
@@ -335,20 +305,69 @@ class TimelinePanel(QWidget):
 
     def shutdown(self) -> None:
         """Stop the thumbnail and waveform threads. Call before the application ends."""
+        self.overview.stop()
         self.view.shutdown()
 
     # -- keeping up --------------------------------------------------------------------------------------------------
 
     def _show_states(self) -> None:
-        self._buttons["timeline.toggle_snapping"].setChecked(self.session.snapping)
-        self._buttons["timeline.toggle_follow"].setChecked(self.view.following)
-        self._buttons["timeline.tool_select"].setChecked(self.view.tool == "select")
-        self._buttons["timeline.tool_razor"].setChecked(self.view.tool == "razor")
+        show = self.strip.show_state
+        show("timeline.toggle_snapping", self.session.snapping)
+        show("timeline.toggle_follow", self.view.following)
+        show("timeline.toggle_magnetic", self.view.magnetic)
+        show("timeline.toggle_levels", self.view.levels)
+        show("timeline.toggle_captions", self.captions.isVisibleTo(self))
+        for tool in TOOLS:
+            show(tool.action, self.view.tool == tool.name)
+        self.switched.emit()
+
+    def states(self) -> dict[str, bool]:
+        """Checkable command → whether it is on, for menus that show it too."""
+        return {
+            "timeline.toggle_magnetic": self.view.magnetic,
+            "timeline.toggle_levels": self.view.levels,
+            "timeline.toggle_captions": self.captions.isVisibleTo(self),
+            "timeline.toggle_minimap": self.overview.isVisibleTo(self),
+        }
+
+    def switches(self) -> dict[str, Callable[[bool], None]]:
+        """Checkable command → what sets it."""
+        return {
+            "timeline.toggle_magnetic": self.set_magnetic,
+            "timeline.toggle_levels": self.show_levels,
+            "timeline.toggle_captions": self.show_captions,
+            "timeline.toggle_minimap": self.show_overview,
+        }
 
     def _on_document(self, sequence_changed: bool) -> None:
         if sequence_changed:
             self.headers.show_layout(self.view.layout_now)
+            self.overview.show_layout(self.view.layout_now)
+            self._show_captions()
             self._show_facts()
+
+    def _on_sequence_shown(self, sequence: Sequence | None) -> None:
+        self.captions.show_sequence(sequence)
+
+    def _show_captions(self) -> None:
+        """The lane is there while there are subtitles, unless it was switched off."""
+        sequence = self.session.sequence
+        some = sequence is not None and bool(sequence.subtitles)
+        on = self._captions_wanted or (some and not self._captions_hidden)
+        if on != self.captions.isVisibleTo(self):
+            self.captions.setVisible(on)
+            self.caption_header.setVisible(on)
+        self.captions.show_sequence(self.view.sequence)
+        self.caption_header.show_sequence(sequence)
+        self._show_states()
+
+    def _on_captions_chosen(self, ids: frozenset[str]) -> None:
+        if ids:
+            self.view.choose_mix("")
+
+    def _on_selection_changed(self, chosen: frozenset[str]) -> None:
+        if chosen:
+            self.captions.choose(frozenset())
 
     def _on_layout_changed(self) -> None:
         self.headers.show_layout(self.view.layout_now)
@@ -374,7 +393,7 @@ class TimelinePanel(QWidget):
             bar.setValue(value)
             bar.blockSignals(blocked)
         self.along.setVisible(view.max_y > 0)
-        self.across.setVisible(view.max_x > 0)
+        self.across.setVisible(view.max_x > 0 and not self.overview.isVisibleTo(self))
         blocked = self.slider.blockSignals(True)
         self.slider.setValue(_slider_of(view.ppf))
         self.slider.blockSignals(blocked)
@@ -400,7 +419,52 @@ class TimelinePanel(QWidget):
 
     def _on_menu_wanted(self, hit: Hit, place: QPoint) -> None:
         document = self.session.document
-        menu_for(self, self.editing, document, self.view.layout_now, hit, self._rename_clip).popup(place)
+        menu_for(
+            self,
+            self.editing,
+            document,
+            self.view.layout_now,
+            hit,
+            self._rename_clip,
+            lambda transition_id: self.show_transition(transition_id, place),
+            self.join,
+        ).popup(place)
+
+    def show_transition(self, transition_id: str, place: QPoint) -> None:
+        """The options of a transition at ``place`` (global)."""
+        from gen2studio.ui.timeline.transition_options import TransitionOptions
+
+        TransitionOptions(self.session, self.editing, transition_id, self).open_at(place)
+
+    def _on_transitions_wanted(self) -> None:
+        from gen2studio.ui.timeline.transition_list import TransitionList
+
+        button = self.strip.transitions
+        TransitionList(self).open_at(button.mapToGlobal(QPoint(0, button.height())))
+
+    def join_nearest_cut(self, kind: TransitionKind) -> bool:
+        """Put a transition on the cut nearest to the playhead: on the target track, else of the selected clip."""
+        row = self.view.layout_now.row_of_track(self.session.track)
+        chosen = self.session.selection
+        cuts = [
+            (abs(one.end - self.session.playhead), one.id, two.id)
+            for line in ([row] if row is not None and not chosen else self.view.layout_now.rows)
+            for one, two in zip(line.clips, line.clips[1:], strict=False)
+            if one.end == two.start and (not chosen or one.id in chosen or two.id in chosen)
+        ]
+        if not cuts:
+            self.session.tell("There is no cut between two clips that touch. Select a clip beside one.", "info")
+            return False
+        _, left, right = min(cuts)
+        return self.join(left, right, kind)
+
+    def join(self, left: str, right: str, kind: TransitionKind) -> bool:
+        """Put a transition of the usual length on a cut."""
+        media = self.session.document.media
+        name = TRANSITION_NAMES[kind]
+        return self.editing.perform(
+            f"Add {name}", lambda s: edits.add_transition(s, left, right, media, kind=kind).sequence
+        )
 
     def _rename_clip(self, clip: Clip) -> None:
         name, good = QInputDialog.getText(self, "Rename Clip", "Name:", text=clip.name)
@@ -430,8 +494,8 @@ class TimelinePanel(QWidget):
 
 def _slider_of(ppf: float) -> int:
     """Slider position of a zoom: logarithmic."""
-    return round(_SLIDER * math.log(ppf / MIN_PPF) / math.log(MAX_PPF / MIN_PPF))
+    return round(SLIDER * math.log(ppf / MIN_PPF) / math.log(MAX_PPF / MIN_PPF))
 
 
 def _ppf_of(value: int) -> float:
-    return MIN_PPF * (MAX_PPF / MIN_PPF) ** (value / _SLIDER)
+    return MIN_PPF * (MAX_PPF / MIN_PPF) ** (value / SLIDER)

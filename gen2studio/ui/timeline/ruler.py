@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
@@ -63,6 +64,16 @@ class Ruler(QWidget):
             n: theme.colour(n) for n in ("ruler", "line_strong", "text_faint", "text_muted", "playhead", "in_out")
         }
         self._range = theme.colour("in_out", 60)
+        self.render_bands: Callable[[], list[tuple[str, int, int]]] | None = None
+        """Spans of the picture that are rendered ahead: see :meth:`TimelinePanel.set_render_bands`."""
+        self._bands: list[tuple[str, int, int]] = []
+        self._band_inks = {
+            "rendered": theme.colour("band_done"),
+            "rendering": theme.colour("band_running"),
+            "queued": theme.colour("band_queued"),
+            "stale": theme.colour("band_stale"),
+            "missing": theme.colour("danger"),
+        }
         self._font = theme.fixed_font(8.0)
         self._labels: dict[tuple[int, Fraction], QStaticText] = {}
         viewport.scrolled.connect(self._on_scrolled)
@@ -78,6 +89,13 @@ class Ruler(QWidget):
         if sequence is not self._sequence:
             self._sequence = sequence
             self.update()
+
+    def refresh_bands(self) -> None:
+        """Ask for the render bands again."""
+        bands = self.render_bands() if self.render_bands is not None else []
+        if bands != self._bands:
+            self._bands = bands
+            self.update(0, HEIGHT - 5, self.width(), 5)
 
     def show_playhead(self, frame: int) -> None:
         for f in (self._playhead, frame):
@@ -143,6 +161,11 @@ class Ruler(QWidget):
             for marker in sequence.markers:
                 self._paint_marker(painter, marker)
         painter.fillRect(area.left(), HEIGHT - 1, area.width(), 1, self._colours["line_strong"])
+        for state, start, stop in self._bands:
+            left, right = self._viewport.x(start), self._viewport.x(stop)
+            if right > area.left() and left <= area.right():
+                ink = self._band_inks.get(state, self._colours["line_strong"])
+                painter.fillRect(QRect(left, HEIGHT - 4, max(2, right - left), 3), ink)
         x = self._viewport.x(self._playhead)
         if area.left() - 9 <= x <= area.right() + 9:
             self._paint_playhead(painter, x)

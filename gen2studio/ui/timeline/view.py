@@ -105,7 +105,6 @@ class TimelineView(QWidget):
         self.bands = BandBook(lambda: session.document)
         self.painter = ClipPainter(viewport, self.bands, self.thumbnails, self.waveforms, lambda: session.document)
         self._overlay_painter = OverlayPainter(viewport)
-        self._dropping = Dropping(self)
         self._preview: Sequence | None = None
         self._trims = False
         self._layout = Layout(session.sequence, None, self._has_lane)
@@ -121,6 +120,7 @@ class TimelineView(QWidget):
         self._arrivals.timeout.connect(self._on_arrivals)
         self._stripes = QTimer(self, interval=120)
         self._stripes.timeout.connect(self._on_stripes)
+        self._dropping = Dropping(self)
         self.hands = Hands(self)
         self.keys = Keyboard(self)
         self._connect()

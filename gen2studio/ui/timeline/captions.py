@@ -1,0 +1,335 @@
+"""The lane of subtitles above the tracks: every caption where and as long as it is shown, its text typed in place."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QFocusEvent,
+    QFontMetrics,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QMenu, QPlainTextEdit, QToolTip, QWidget
+
+from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.core.time import timecode
+from gen2studio.document import subtitles
+from gen2studio.document.composition import Subtitle
+from gen2studio.document.model import Sequence
+from gen2studio.ui import theme
+from gen2studio.ui.timeline.gestures_captions import drag_caption, trim_caption
+from gen2studio.ui.timeline.hands import Hands
+from gen2studio.ui.timeline.pointer import Host, Phase
+from gen2studio.ui.timeline.viewport import Viewport
+
+HEIGHT = 30
+_TAG = re.compile(r"</?[ibuIBU]>")
+EDGE = 6
+"""Pixels of a caption's ends that take hold of them."""
+_EDITOR = (260, 56)
+"""Least width and the height of the field that a text is typed in."""
+
+
+def plain(text: str) -> str:
+    """A caption's text without its tags."""
+    return _TAG.sub("", text)
+
+
+class CaptionEditor(QPlainTextEdit):
+    """A caption's text over its place in the lane: Enter keeps it, Shift+Enter breaks the line, Esc gives it up."""
+
+    done = Signal(bool)
+    """Whether to keep what was typed."""
+
+    def __init__(self, text: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setObjectName("timeline_caption_text")
+        self.setAccessibleName("Text of the subtitle")
+        self.setToolTip("Enter keeps the text, Shift+Enter starts a new line, Esc gives it up.")
+        self.setTabChangesFocus(True)
+        self._ended = False
+        self.selectAll()
+
+    def _end(self, keep: bool) -> None:
+        if not self._ended:
+            self._ended = True
+            self.done.emit(keep)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.ShortcutOverride:
+            # Letters are text here, whatever else they do in the timeline.
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if enter and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._end(True)
+        elif event.key() == Qt.Key.Key_Escape:
+            self._end(False)
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        if event.reason() is not Qt.FocusReason.PopupFocusReason:
+            self._end(True)
+
+
+class CaptionLane(QWidget):
+    """Painted; drags run through the view's hands, so that they snap and can be given up like any other."""
+
+    chosen_changed = Signal(object)
+    """frozenset of the ids of the chosen captions."""
+    wheel_turned = Signal(QWheelEvent)
+
+    def __init__(
+        self, host: Host, hands: Hands, editing: TimelineEditing, viewport: Viewport, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("timeline_captions")
+        self.setAccessibleName("Subtitles")
+        self.setFixedHeight(HEIGHT)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self._host, self._hands, self._editing, self._viewport = host, hands, editing, viewport
+        self._sequence: Sequence | None = None
+        self.chosen: frozenset[str] = frozenset()
+        self._editor: CaptionEditor | None = None
+        self._edited = ""
+        viewport.scrolled.connect(self._on_scrolled)
+        viewport.zoomed.connect(self.update)
+        host.session.playhead_changed.connect(lambda _frame: self.update())
+
+    def show_sequence(self, sequence: Sequence | None) -> None:
+        if sequence is not self._sequence:
+            self._sequence = sequence
+            known = {s.id for s in sequence.subtitles} if sequence is not None else set()
+            if not self.chosen <= known:
+                self.choose(self.chosen & known)
+            self.update()
+
+    def choose(self, ids: frozenset[str]) -> None:
+        """Choose captions; clips are chosen no longer, so that keys mean one thing."""
+        if ids != self.chosen:
+            self.chosen = ids
+            if ids:
+                self._host.session.set_selection(frozenset())
+            self.update()
+            self.chosen_changed.emit(ids)
+
+    def _on_scrolled(self, dx: int, _dy: int) -> None:
+        if dx:
+            self.update()
+
+    # -- finding -----------------------------------------------------------------------------------------------------
+
+    def _visible(self) -> tuple[Subtitle, ...]:
+        if self._sequence is None:
+            return ()
+        shown, view = self._sequence.subtitles, self._viewport
+        first = bisect_right(shown, view.frame(0), key=lambda s: s.end)
+        return shown[first : bisect_left(shown, view.frame(self.width()), key=lambda s: s.start)]
+
+    def caption_at(self, x: float) -> tuple[Subtitle | None, str]:
+        """The caption at widget pixel ``x`` and which part of it: head, tail or body."""
+        view = self._viewport
+        for caption in self._visible():
+            left, right = view.x(caption.start), view.x(caption.end)
+            if left <= x < right:
+                edge = min(EDGE, (right - left) / 4)
+                return caption, "head" if x - left < edge else "tail" if right - x <= edge else "body"
+        return None, ""
+
+    # -- painting ----------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        view = self._viewport
+        painter.fillRect(event.rect(), theme.colour("track"))
+        painter.fillRect(0, HEIGHT - 2, self.width(), 2, theme.colour("timeline"))
+        font = painter.font()
+        font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
+        painter.setFont(font)
+        metrics = QFontMetrics(font)
+        shown = self._sequence is None or self._sequence.subtitle_style.shown
+        captions = self._visible()
+        for caption in captions:
+            left, right = view.x(caption.start), view.x(caption.end)
+            box = QRect(left, 3, max(2, right - left - 1), HEIGHT - 8)
+            painter.fillRect(box, theme.colour("clip_subtitle" if shown else "raised"))
+            painter.fillRect(QRect(box.left(), 3, box.width(), 1), theme.colour("clip_subtitle_edge"))
+            if box.width() >= 24:
+                text = plain(caption.text)
+                inner = box.adjusted(max(5, 5 - left), 0, -4, 0)
+                line = metrics.elidedText(" ".join(text.split()), Qt.TextElideMode.ElideRight, inner.width())
+                painter.setPen(theme.colour("clip_text" if shown else "text_muted"))
+                painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, line)
+            if caption.id in self.chosen:
+                painter.setPen(QPen(theme.colour("clip_selected"), 2))
+                painter.drawRect(box.adjusted(1, 1, -1, -1))
+        if not captions and self._sequence is not None and not self._sequence.subtitles:
+            painter.setPen(theme.colour("text_faint"))
+            painter.drawText(
+                self.rect().adjusted(10, 0, 0, -2), Qt.AlignmentFlag.AlignVCenter, "Double-click to add a subtitle"
+            )
+        snapped = self._host.overlay.snap
+        if snapped is not None:
+            painter.fillRect(view.x(snapped), 0, 1, HEIGHT, theme.colour("snap"))
+        painter.fillRect(view.x(self._host.session.playhead), 0, 1, HEIGHT, theme.colour("playhead"))
+        painter.end()
+
+    # -- mouse -------------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is not Qt.MouseButton.LeftButton:
+            return
+        caption, part = self.caption_at(event.position().x())
+        more = event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+        if caption is None:
+            self.choose(frozenset())
+            return
+        if more and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.choose(self.chosen ^ {caption.id})
+        elif caption.id not in self.chosen:
+            self.choose(self.chosen | {caption.id} if more else frozenset([caption.id]))
+        pointer = self._hands.pointer(event, Phase.PRESS, self)
+        if part == "body":
+            self._hands.begin(drag_caption(self._host, pointer, caption, self.chosen or frozenset([caption.id])))
+        else:
+            self._hands.begin(trim_caption(self._host, pointer, caption, part))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._hands.gesturing:
+            self._hands.feed(self._hands.pointer(event, Phase.MOVE, self))
+            self.update()
+            return
+        part = self.caption_at(event.position().x())[1]
+        edge = part in ("head", "tail")
+        self.setCursor(Qt.CursorShape.SizeHorCursor if edge else Qt.CursorShape.ArrowCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            self._hands.feed(self._hands.pointer(event, Phase.RELEASE, self))
+            self.update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """On a caption: type its text. On empty room: a new one there."""
+        if event.button() is not Qt.MouseButton.LeftButton or self._sequence is None:
+            return
+        self._hands.cancel()
+        caption, _ = self.caption_at(event.position().x())
+        if caption is None:
+            self.add(max(0, int(self._viewport.frame(event.position().x()))))
+        else:
+            self.edit(caption.id)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.wheel_turned.emit(event)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self._sequence is not None:
+            caption, _ = self.caption_at(event.pos().x())
+            if caption is not None:
+                rate = self._sequence.rate
+                place = f"{timecode(caption.start, rate)} - {timecode(caption.end, rate)}"
+                QToolTip.showText(event.globalPos(), f"{caption.text}\n{place}\nDouble-click to change the text", self)
+            else:
+                QToolTip.showText(event.globalPos(), "Subtitles: double-click to add one", self)
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_F2) and len(self.chosen) == 1:
+            self.edit(next(iter(self.chosen)))
+        elif event.key() == Qt.Key.Key_Escape and self._hands.gesturing:
+            self._hands.cancel()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        caption, _ = self.caption_at(event.pos().x())
+        menu = QMenu(self)
+        menu.setObjectName("timeline_caption_menu")
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if caption is not None:
+            if caption.id not in self.chosen:
+                self.choose(frozenset([caption.id]))
+            playhead = self._host.session.playhead
+            menu.addAction(theme.icon("type"), "Edit Text…", lambda: self.edit(caption.id))
+            menu.addAction("Split at Playhead", lambda: self._split(caption.id)).setEnabled(
+                caption.start < playhead < caption.end
+            )
+            menu.addAction("Merge", self._merge).setEnabled(len(self.chosen) > 1)
+            menu.addSeparator()
+            menu.addAction(theme.icon("trash-2"), "Delete", self.delete)
+        else:
+            frame = max(0, int(self._viewport.frame(event.pos().x())))
+            menu.addAction(theme.icon("plus"), "Add Subtitle Here", lambda: self.add(frame))
+        menu.popup(event.globalPos())
+
+    # -- editing -----------------------------------------------------------------------------------------------------
+
+    def add(self, frame: int) -> None:
+        """A new caption at ``frame``, its text about to be typed."""
+        before = {s.id for s in self._sequence.subtitles} if self._sequence is not None else set()
+        if self._editing.perform("Add Subtitle", lambda s: subtitles.add_subtitle(s, frame)):
+            made = self._host.session.sequence
+            new = [s.id for s in made.subtitles if s.id not in before] if made is not None else []
+            if new:
+                self.choose(frozenset(new))
+                self.edit(new[0])
+
+    def edit(self, caption_id: str) -> None:
+        """Type the text of a caption in place."""
+        sequence = self._host.session.sequence
+        caption = next((s for s in sequence.subtitles if s.id == caption_id), None) if sequence is not None else None
+        parent = self.parentWidget()
+        if caption is None or parent is None:
+            return
+        self._close_editor(True)
+        self._edited = caption_id
+        self._editor = CaptionEditor(caption.text, parent)
+        wide = max(_EDITOR[0], self._viewport.x(caption.end) - self._viewport.x(caption.start))
+        left = min(max(0, self._viewport.x(caption.start)), max(0, self.width() - min(wide, self.width())))
+        place = self.mapTo(parent, QPoint(left, 0))
+        self._editor.setGeometry(QRect(place.x(), place.y(), min(wide, self.width()), _EDITOR[1]))
+        self._editor.done.connect(self._close_editor)
+        self._editor.show()
+        self._editor.raise_()
+        self._editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _close_editor(self, keep: bool) -> None:
+        editor, self._editor = self._editor, None
+        if editor is None:
+            return
+        text, caption_id = editor.toPlainText().strip(), self._edited
+        editor.hide()
+        editor.deleteLater()
+        if keep:
+            self._editing.perform("Edit Subtitle", lambda s: subtitles.set_text(s, caption_id, text))
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def delete(self) -> bool:
+        """Remove the chosen captions."""
+        ids = self.chosen
+        return bool(ids) and self._editing.perform("Delete Subtitle", lambda s: subtitles.remove_subtitles(s, ids))
+
+    def _split(self, caption_id: str) -> None:
+        frame = self._host.session.playhead
+        self._editing.perform("Split Subtitle", lambda s: subtitles.split_subtitle(s, caption_id, frame))
+
+    def _merge(self) -> None:
+        ids = self.chosen
+        self._editing.perform("Merge Subtitles", lambda s: subtitles.merge_subtitles(s, ids))
