@@ -86,6 +86,7 @@ def bind(window: MainWindow) -> None:
     # Checkable commands say what is wanted; the rooms' own handlers flip.
     handlers["timeline.toggle_follow"] = window.timeline.set_following
     handlers["timeline.toggle_snapping"] = session.set_snapping
+    handlers |= window.timeline.switches()
     for name, handler in handlers.items():
         binder.bind(name, handler)
     timeline_files.wire(studio, window)
@@ -117,11 +118,18 @@ def _follow(window: MainWindow) -> None:
     follow, snapping = binder.action("timeline.toggle_follow"), binder.action("timeline.toggle_snapping")
     follow.setChecked(window.timeline.following)
     window.timeline.following_changed.connect(follow.setChecked)
+    window.timeline.switched.connect(lambda: _show_switches(window))
+    _show_switches(window)
     snapping.setChecked(studio.session.snapping)
     studio.session.snapping_changed.connect(snapping.setChecked)
     studio.session.compare_changed.connect(lambda _mode: _show_compare(window))
     _show_compare(window)
     show_undo()
+
+
+def _show_switches(window: MainWindow) -> None:
+    for action_id, on in window.timeline.states().items():
+        window.binder.action(action_id).setChecked(on)
 
 
 def _show_compare(window: MainWindow) -> None:
