@@ -12,10 +12,13 @@ def all_actions() -> tuple[Action, ...]:
     """Every command of the program, in menu order. Raises ValueError when two rows share an id."""
     from gen2studio.app import (
         actions_app,
+        actions_boards,
+        actions_exports,
         actions_files,
         actions_generate,
         actions_inspector,
         actions_masks,
+        actions_programme,
         actions_shapes,
         actions_timeline,
         actions_timeline_edits,
@@ -26,13 +29,17 @@ def all_actions() -> tuple[Action, ...]:
     masks = (*actions_masks.ROWS, *actions_shapes.ROWS)
     rows = (
         *actions_app.ROWS,
+        *actions_exports.ROWS,
         *actions_files.ROWS,
         *actions_timeline.ROWS,
         *actions_timeline_edits.ROWS,
         *actions_timeline_view.ROWS,
         *actions_viewers.ROWS,
+        *actions_programme.ROWS,
         *masks,
         *actions_generate.ROWS,
+        *actions_boards.BOARD_ROWS,
+        *actions_boards.DRAWING_ROWS,
         *actions_inspector.ROWS,
     )
     seen: set[str] = set()
@@ -44,11 +51,15 @@ def all_actions() -> tuple[Action, ...]:
 
 
 def clashes(rows: tuple[Action, ...]) -> list[tuple[str, str, str]]:
-    """(key, id, id) for commands whose keys would be ambiguous: same key in one scope, or a window key with any."""
+    """(key, id, id) for commands whose keys would be ambiguous: same key in one scope, or a window key with any.
+
+    ``drawing`` is a window of its own, in which no other keys are live.
+    """
     found: list[tuple[str, str, str]] = []
     for index, first in enumerate(rows):
         for second in rows[index + 1 :]:
-            if "window" not in (first.scope, second.scope) and first.scope != second.scope:
+            scopes = {first.scope, second.scope}
+            if len(scopes) > 1 and ("window" not in scopes or "drawing" in scopes):
                 continue
             for key in set(first.shortcuts()) & set(second.shortcuts()):
                 found.append((key, first.id, second.id))

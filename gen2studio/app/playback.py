@@ -282,6 +282,12 @@ class Player(QObject):
             self._dropped += missed
             self.dropped_changed.emit(self._dropped)
 
+    def note_late(self, frames: int = 1) -> None:
+        """Pictures that were not ready in time: they count as dropped while playing."""
+        if self.playing:
+            self._dropped += frames
+            self.dropped_changed.emit(self._dropped)
+
     def _on_end(self, first: int, stop: int) -> None:
         forwards = self._speed > 0
         if self._part[3] if self._part is not None else self._loop:

@@ -19,6 +19,8 @@ from gen2studio.app.clip_takes import ClipTakes
 from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
+from gen2studio.app.export_queue import ExportQueue
+from gen2studio.app.export_values import ExportResult
 from gen2studio.app.generation import Generation
 from gen2studio.app.importing import Importer
 from gen2studio.app.interchange import Interchange
@@ -31,6 +33,7 @@ from gen2studio.app.planning import Adapters
 from gen2studio.app.planning_parts import moved
 from gen2studio.app.playback import Player
 from gen2studio.app.preferences import Preferences
+from gen2studio.app.programme import Programme
 from gen2studio.app.project_files import Project
 from gen2studio.app.recovery import Candidate, candidate_for, candidates, discard, recover
 from gen2studio.app.relinking import Relinker
@@ -127,6 +130,9 @@ class Studio(QObject):
         self.editing = TimelineEditing(self.session, self)
         self.feed = ViewerFeed(self.session, self.frames, self.take_folder, self)
         self.player = Player(self.session, self, sound=sound)
+        self.programme = Programme(
+            self.session, self.frames, self.feed, self.player, preferences, self.take_folder, self
+        )
         self.source = SourceMonitor(self.session, self.take_folder, self, sound=sound)
         self.source_edits = SourceEdits(self.session, self.editing, self.source, self)
         self.editing.marked = self.source.range_of
@@ -139,6 +145,7 @@ class Studio(QObject):
             lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
         )  # fmt: skip
         self.importer = Importer(self.store, self)
+        self.exports = ExportQueue(parent=self)
         self.relinker = Relinker(self.store, self)
         self.interchange = Interchange(self.session, self.take_folder, self)
         self.offline: frozenset[str] = frozenset()
@@ -165,6 +172,8 @@ class Studio(QObject):
         self.disk.started.connect(self.session.tell)
         self.shelf.told.connect(lambda severity, sentence: self.session.tell(sentence, severity))
         self.customization.trained.connect(lambda _adapter: self.shelf.refresh())
+        self.exports.told.connect(lambda sentence: self.session.tell(sentence, "error"))
+        self.exports.finished.connect(self._on_exported)
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
         self.relinker.told.connect(self.session.tell)
         self.relinker.relinked.connect(lambda found, _missing: self.feed.refresh() if found else None)
@@ -176,6 +185,10 @@ class Studio(QObject):
         self.preferences.watch("still_seconds", self._set_still_length)
         self.preferences.watch("pen_pressure", lambda on: self.masks.set_brush(pressure_size=bool(on)))
         self.masks.brush_changed.connect(self._on_brush_changed)
+
+    def _on_exported(self, _order_id: str, result: object) -> None:
+        if isinstance(result, ExportResult):
+            self.session.tell(f"{result.path.name} is ready.")
 
     def _follow_live(self) -> None:
         """Live preview runs while it is wanted, the look holds something to paint with, and a frame is quick to make:
@@ -378,6 +391,7 @@ class Studio(QObject):
             if self._renders is not None:
                 self._renders.close()
             self._adopt()
+            self.exports.rehome(before, self.project.folder)
             self.preferences.add_recent(str(path))
         if behind:
             self._set_fresh_takes(True)
@@ -555,15 +569,18 @@ class Studio(QObject):
         QTimer.singleShot(300, self.host.start)
         self._codecs = threading.Thread(target=codecs.load, name="codecs", daemon=True)
         QTimer.singleShot(100, self._codecs.start)
+        self.programme.start()
 
     def shutdown(self, *, discard: bool = False) -> None:
         """Stop every thread. Unfinished renders stay in the journal and go on at the next start.
 
         ``discard``: the artist chose not to keep unsaved changes; otherwise they stay recoverable.
         """
+        self.exports.shutdown()
         self.live.shutdown()
         self.player.shutdown()
         self.source.shutdown()
+        self.programme.shutdown()
         self.feed.shutdown()
         self.importer.shutdown()
         self.customization.shutdown()

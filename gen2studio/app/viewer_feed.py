@@ -1,4 +1,9 @@
-"""Keeps the viewer's picture in step with the playhead: which clip, which take, which frame, compared with what."""
+"""Keeps the viewer's picture in step with the playhead: which clip, which take, which frame, compared with what - or
+the programme, where :mod:`gen2studio.app.programme_feed` says that it is to be shown.
+
+While playing and while the playhead is dragged proxies stand in for footage that plays badly; at rest the footage
+itself is shown.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from gen2studio.app.compositor import clip_at
+from gen2studio.app.compositor_stack import clip_at, shown_tracks
+from gen2studio.app.programme_feed import ProgrammeFeed
 from gen2studio.app.reframing import place, place_of_picture
 from gen2studio.app.session import Compare, Session
 from gen2studio.core.errors import sentence_of
@@ -24,6 +30,8 @@ from gen2studio.document.model import Clip, Document, MediaItem, Shot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gen2studio.app.programme_worker import Wish
+
 _log = topic("viewer")
 
 Bgra: TypeAlias = "NDArray[np.uint8]"
@@ -33,6 +41,8 @@ _AHEAD = 12
 """Frames fetched ahead while playing."""
 _AROUND = 2
 """Frames fetched on either side while the playhead rests."""
+_SETTLE_MS = 150
+"""A playhead that has not moved for so long rests."""
 
 
 class FrameSource(Protocol):
@@ -77,7 +87,8 @@ class ViewerPicture:
     reference_place: Rect | None = None
     """The same of ``reference``."""
     shows: str = "empty"
-    """``source``, ``take``, ``preview``, ``empty`` (gap) or ``offline`` (missing or unreadable: see ``sentence``)."""
+    """``source``, ``take``, ``preview``, ``programme`` (the composited frame ``media_frame`` of the sequence, of its
+    ``extent``), ``empty`` (gap) or ``offline`` (missing or unreadable: see ``sentence``)."""
     reference: Bgra | None = None
     """The left picture of a comparison while compare is on (the source, or the take chosen on the left)."""
     take_id: str = ""
@@ -103,6 +114,8 @@ class _Wanted:
     reference_take_id: str
     takes_revision: Mapping[str, object]
     """By id of a shown take: changes when it has grown."""
+    proxied: bool = False
+    """A proxy stands in for the source."""
 
     def same_pictures(self, other: _Wanted | None) -> bool:
         return (
@@ -121,6 +134,8 @@ class ViewerFeed(QObject):
 
     picture_changed = Signal(object)
     """ViewerPicture"""
+    frame_skipped = Signal()
+    """A picture was replaced by a newer one before it was ready."""
     _delivered = Signal(int, str, str, int, object, str)
     _clock_known = Signal(str, object, str)
 
@@ -154,6 +169,13 @@ class ViewerFeed(QObject):
         self._open = True
         self._skipped = 0
         self._described: dict[str, MediaInfo] = {}
+        self._programme: ProgrammeFeed | None = None
+        self._proxy_of: Callable[[MediaItem], Path | None] = lambda _item: None
+        self._proxy_broken: Callable[[MediaItem], None] = lambda _item: None
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE_MS)
+        self._settle.timeout.connect(lambda: self._follow(dragging=False))
         self._delivered.connect(self._on_delivered)
         self._clock_known.connect(self._on_clock_known)
         session.playhead_changed.connect(self._on_playhead_changed)
@@ -163,6 +185,16 @@ class ViewerFeed(QObject):
         session.shuttle_changed.connect(self._on_session_changed)
         session.store.changed.connect(self._on_document_changed)
         session.store.replaced.connect(self._on_document_replaced)
+
+    def set_programme(self, programme: ProgrammeFeed) -> None:
+        """Show the composited sequence where there is more to see than one clip."""
+        self._programme = programme
+        programme.frame_ready.connect(self._on_programme_ready)
+        programme.changed.connect(lambda: self._follow(dragging=False))
+
+    def set_proxies(self, proxy_of: Callable[[MediaItem], Path | None], broken: Callable[[MediaItem], None]) -> None:
+        """``proxy_of(item)`` is the proxy that may stand in for a media; ``broken(item)`` hears of unreadable ones."""
+        self._proxy_of, self._proxy_broken = proxy_of, broken
 
     # -- for the ui ----------------------------------------------------------------------------------------------------
 
@@ -186,12 +218,18 @@ class ViewerFeed(QObject):
         else:
             bgra = np.ascontiguousarray(picture)
         self._preview = (media_id, frame, bgra)
-        self._show()
+        self._show_preview()
 
     def clear_preview(self) -> None:
         if self._preview is not None:
             self._preview = None
-            self._show()
+            self._show_preview()
+
+    def _show_preview(self) -> None:
+        """A preview is one of the clip: the programme gives way to it, and comes back after it."""
+        if self._programme is not None and (self._wanted is None) != self._shows_programme():
+            self._follow(dragging=False)
+        self._show()
 
     def refresh(self, media_id: str = "") -> None:
         """Read again from disk (a take grew, a file was relinked). Empty = whatever is shown."""
@@ -208,6 +246,8 @@ class ViewerFeed(QObject):
         self._described.clear()
         self._have.clear()
         self._wanted = None
+        if self._programme is not None:
+            self._programme.worker.refresh()
         self._follow(dragging=False)
 
     def start(self) -> None:
@@ -217,12 +257,20 @@ class ViewerFeed(QObject):
     def shutdown(self) -> None:
         """Stop asking. Call before the frame server is shut down; safe to call twice."""
         self._open = False
+        self._settle.stop()
+        if self._programme is not None:
+            self._programme.shutdown()
         self._readers.shutdown(wait=True, cancel_futures=True)
 
     # -- following the session -------------------------------------------------------------------------------------
 
     def _on_playhead_changed(self, _frame: int) -> None:
-        self._follow(dragging=self._session.shuttle == 0.0)
+        still = self._session.shuttle == 0.0
+        # The first of several moves may be a single step: what follows it soon makes it a drag.
+        lively = still and self._settle.isActive()
+        if still:
+            self._settle.start()
+        self._follow(dragging=still, lively=lively)
 
     def _on_session_changed(self, *_values: object) -> None:
         self._follow(dragging=False)
@@ -243,15 +291,61 @@ class ViewerFeed(QObject):
         session = self._session
         if session.shuttle == 0.0:
             return session.target_clip()
-        for track in reversed(session.sequence.video_tracks if session.sequence else ()):
-            clip = None if track.muted else clip_at(track.clips, session.playhead)
+        for track in reversed(shown_tracks(session.sequence) if session.sequence else ()):
+            clip = clip_at(track.clips, session.playhead)
             if clip is not None and clip.enabled:
                 return clip
         return None
 
-    def _follow(self, dragging: bool) -> None:
+    def _shows_programme(self) -> bool:
+        if self._programme is None or not self._programme.applies():
+            return False
+        clip = self._session.target_clip() if self._preview is not None else None
+        return clip is None or self._preview is None or self._preview[0] != clip.media_id
+
+    def _follow_programme(self, quick: bool) -> None:
+        assert self._programme is not None
+        before = self._programme.wish
+        self._serial += 1
+        self._wanted = None
+        picture = self._programme.follow(proxies=quick)
+        wish = self._programme.wish
+        if before is not None and not before.same(wish) and before.frame != self._shown_frame():
+            self._skipped += 1
+            self.frame_skipped.emit()
+        if picture is not None and wish is not None:
+            self._show_programme(wish, picture)
+
+    def _shown_frame(self) -> int:
+        return self._picture.media_frame if self._picture.shows == "programme" else -1
+
+    def _on_programme_ready(self, wish: Wish, frame: Bgra | None, sentence: str) -> None:
+        if not self._open or self._programme is None or self._programme.wish is None:
+            return
+        if frame is None:
+            self._emit(ViewerPicture(extent=self._frame_extent(), shows="offline", sentence=sentence))
+        else:
+            self._show_programme(wish, frame)
+
+    def _show_programme(self, wish: Wish, frame: Bgra) -> None:
+        shown = self._picture
+        if shown.shows == "programme" and shown.image is frame and shown.media_frame == wish.frame:
+            return
+        self._emit(ViewerPicture(media_frame=wish.frame, image=frame, extent=self._frame_extent(), shows="programme"))
+
+    def _frame_extent(self) -> Extent:
+        sequence = self._session.sequence
+        return Extent(sequence.width, sequence.height) if sequence is not None else _NOTHING
+
+    def _follow(self, dragging: bool, lively: bool = False) -> None:
         if not self._open:
             return
+        quick = lively or self._session.shuttle != 0.0
+        if self._shows_programme():
+            self._follow_programme(quick)
+            return
+        if self._programme is not None:
+            self._programme.prepare(proxies=quick)
         clip = self._clip()
         item = self._session.document.media.get(clip.media_id) if clip else None
         if clip is None or item is None or not item.info.has_video:
@@ -270,7 +364,7 @@ class ViewerFeed(QObject):
             self._ask_clock(item)
             return
         index = clock.index_at(self._session.media_time(clip)) if clock else 0
-        wanted = self._plan(clip, item, index)
+        wanted = self._plan(clip, item, index, quick)
         if wanted.same_pictures(self._wanted):
             self._wanted = wanted
             return
@@ -285,11 +379,12 @@ class ViewerFeed(QObject):
             self._have.clear()
         if previous is not None and any(key not in self._have for key in (previous.image, previous.reference) if key):
             self._skipped += 1
+            self.frame_skipped.emit()
         self._wanted = wanted
         self._request(wanted, dragging)
         self._prefetch(wanted, clock)
 
-    def _plan(self, clip: Clip, item: MediaItem, index: int) -> _Wanted:
+    def _plan(self, clip: Clip, item: MediaItem, index: int, quick: bool) -> _Wanted:
         session, takes = self._session, self._session.document.takes
         comparing = session.compare is not Compare.OFF
 
@@ -300,7 +395,11 @@ class ViewerFeed(QObject):
         right = usable((session.compare_right or clip.active_take) if comparing else clip.active_take)
         left = usable(session.compare_left) if comparing else ""
 
+        proxy = self._proxy_of(item) if quick and not comparing and not right else None
+
         def key(take_id: str) -> tuple[str, int]:
+            if proxy is not None:
+                return (proxy.as_posix(), index)
             return (self._take_folder(take_id).as_posix() if take_id else item.path, index)
 
         return _Wanted(
@@ -312,6 +411,7 @@ class ViewerFeed(QObject):
             take_id=right,
             reference_take_id=left,
             takes_revision={i: (takes[i].done, takes[i].request_digest) for i in (left, right) if i},
+            proxied=proxy is not None,
         )
 
     def _request(self, wanted: _Wanted, dragging: bool) -> None:
@@ -329,7 +429,7 @@ class ViewerFeed(QObject):
             return
         for channel, key in keys.items():
             if key not in self._have:
-                preview = dragging and wanted.reference is None and not wanted.take_id
+                preview = dragging and wanted.reference is None and not wanted.take_id and not wanted.proxied
                 self._server.request(channel, key[0], key[1], self._receiver(serial, key), key_preview=preview)
 
     def _receiver(self, serial: int, key: tuple[str, int]) -> Callable[[str, int, Bgra | None, str], None]:
@@ -363,6 +463,11 @@ class ViewerFeed(QObject):
     def _on_delivered(self, serial: int, path: str, kind: str, index: int, picture: Bgra | None, sentence: str) -> None:
         wanted = self._wanted
         if not self._open or wanted is None or serial != self._serial:
+            return
+        if picture is None and wanted.proxied:
+            self._proxy_broken(wanted.item)
+            self._wanted = None
+            self._follow(dragging=False)
             return
         if picture is None:
             if kind != "key":

@@ -11,6 +11,8 @@ from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.document.edits_tracks import named
 from gen2studio.document.lookup import each_clip
 from gen2studio.document.model import Document, MediaItem, Sequence
+from gen2studio.document.nesting import followed
+from gen2studio.document.transition_fit import refit
 
 
 def media_of(document: Document, media_id: str) -> MediaItem:
@@ -38,6 +40,17 @@ def add_media(document: Document, *items: MediaItem) -> Document:
     return replace(document, media=frozen_map({**document.media, **{i.id: i for i in items}})) if items else document
 
 
+def set_proxy(document: Document, media_ids: Collection[str], wish: str) -> Document:
+    """``auto`` (a proxy is made when the media would play badly), ``always`` or ``never``. Raises EditRefused."""
+    if wish not in ("auto", "always", "never"):
+        raise EditRefused(f"There is no such choice for proxies: {wish}.", "Choose automatic, always or never.")
+    changed = {i: item for i in media_ids if (item := media_of(document, i)).proxy != wish}
+    if not changed:
+        return document
+    media = {i: replace(item, proxy=wish) if i in changed else item for i, item in document.media.items()}
+    return replace(document, media=frozen_map(media))
+
+
 def remove_media(document: Document, media_ids: Collection[str], *, with_clips: bool = False) -> Document:
     """Remove media with their masks and takes. Refuses when clips use them, unless ``with_clips`` removes those too."""
     sequences: dict[str, Sequence] = {}
@@ -51,7 +64,7 @@ def remove_media(document: Document, media_ids: Collection[str], *, with_clips: 
             )
     for sequence in document.sequences.values():
         tracks = tuple(
-            replace(track, clips=tuple(c for c in track.clips if c.media_id not in media_ids))
+            refit(replace(track, clips=tuple(c for c in track.clips if c.media_id not in media_ids)), sequence.rate)
             if any(c.media_id in media_ids for c in track.clips)
             else track
             for track in sequence.tracks
@@ -61,13 +74,14 @@ def remove_media(document: Document, media_ids: Collection[str], *, with_clips: 
             raise EditRefused(f"Track {locked[0]} is locked.", "Unlock it first.")
         changed = any(new is not old for new, old in zip(tracks, sequence.tracks, strict=True))
         sequences[sequence.id] = replace(sequence, tracks=tracks) if changed else sequence
-    return replace(
+    left = replace(
         document,
         media=without(document.media, *media_ids),
         sequences=frozen_map(sequences),
         masks=frozen_map({k: m for k, m in document.masks.items() if m.media_id not in media_ids}),
         takes=frozen_map({k: t for k, t in document.takes.items() if t.media_id not in media_ids}),
     )
+    return followed(left)
 
 
 def relink(document: Document, media_id: str, path: str, fingerprint: str, info: MediaInfo | None = None) -> Document:

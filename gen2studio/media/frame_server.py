@@ -140,6 +140,19 @@ class FrameServer:
         except Abandoned:
             raise _closed() from None
 
+    def picture(self, path: Path | str, index: int, abandon: Callable[[], bool] | None = None) -> Picture:
+        """The frame in its compact form, decoded now if it isn't cached: convert it on any thread, to any size.
+
+        Raises MediaError, and Abandoned once ``abandon()`` is true between two packets. Any thread.
+        """
+        stale = self._is_closing if abandon is None else lambda: self._closing or abandon()
+        try:
+            return self._picture(str(path), index, stale)
+        except Abandoned:
+            if abandon is not None and not self._closing:
+                raise
+            raise _closed() from None
+
     def request(
         self,
         channel: str,

@@ -14,7 +14,14 @@ from PySide6.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QMessag
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.studio import Studio
-from gen2studio.ui import window_commands, window_generate, window_inspector, window_viewers
+from gen2studio.ui import (
+    window_boards,
+    window_commands,
+    window_generate,
+    window_inspector,
+    window_programme,
+    window_viewers,
+)
 from gen2studio.ui.action_binder import ActionBinder
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.canvas.shot_cards import ShotCards
@@ -34,6 +41,7 @@ from gen2studio.ui.widgets.message_bar import MessageBar
 if TYPE_CHECKING:
     from gen2studio.app.clip_inspecting import ClipInspecting
     from gen2studio.ui.dialogs.command_palette import CommandPalette
+    from gen2studio.ui.panels.curves_panel import CurvesPanel
     from gen2studio.ui.panels.history_panel import HistoryPanel
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
     from gen2studio.ui.panels.masks_panel import MasksPanel
@@ -104,6 +112,7 @@ class MainWindow(QMainWindow):
             self.menus["View"].addAction(dock.toggleViewAction())
         self.late.add(lambda: self.palette_dialog)
         self.late.add(self._outline_selections)
+        self.late.add(studio.exports.open)
 
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
@@ -190,7 +199,10 @@ class MainWindow(QMainWindow):
 
         studio = self.studio
         actions = {name: self.binder.action(name) for name in self.binder.rows}
-        return StoryboardPanel(studio.session, studio.storyboards, studio.generation, studio.take_folder, actions, self)
+        return StoryboardPanel(
+            studio.session, studio.storyboards, studio.generation, studio.take_folder, actions, self,
+            frames=studio.frames, footage=lambda path: window_boards.footage_of(self, path),
+        )  # fmt: skip
 
     @functools.cached_property
     def inspecting(self) -> ClipInspecting:
@@ -199,6 +211,10 @@ class MainWindow(QMainWindow):
     @functools.cached_property
     def inspector(self) -> InspectorPanel:
         return window_inspector.inspector(self)
+
+    @functools.cached_property
+    def curves(self) -> CurvesPanel:
+        return window_inspector.curves(self)
 
     @property
     def docks(self) -> dict[str, QDockWidget]:
@@ -258,6 +274,8 @@ class MainWindow(QMainWindow):
         self.canvas.files_dropped.connect(lambda paths: window_commands.open_paths(self, list(paths)))
         # A result is judged without red on it; on the Masks page the mattes matter more.
         self._docks["masks"].visibilityChanged.connect(self.canvas.set_masking)
+        self._docks["masks"].visibilityChanged.connect(studio.programme.feed.set_masking)
+        window_programme.wire(self)
         self.canvas.gesture_started.connect(studio.live.begin_gesture)
         self.canvas.gesture_ended.connect(studio.live.end_gesture)
         session.message.connect(self.messages.show_message)
@@ -388,14 +406,20 @@ class MainWindow(QMainWindow):
         kinds = ("exportDialog", "matteExportDialog", "matteImportDialog")
         found = [d for name in kinds for d in self.findChildren(QDialog, name)]
         running: list[Any] = [dialog for dialog in found if getattr(dialog, "running", False)]
-        if not running:
+        queued = bool(self.studio.exports.running)
+        if not running and not queued:
             return True
-        what = "import" if all(dialog.objectName() == "matteImportDialog" for dialog in running) else "export"
+        imports = running and all(dialog.objectName() == "matteImportDialog" for dialog in running) and not queued
+        what = "import" if imports else "export"
         box = QMessageBox(self)
         box.setObjectName("exportRunning")
         box.setIcon(QMessageBox.Icon.Question)
         box.setText(f"An {what} is still running.")
-        box.setInformativeText("Closing stops it, and nothing of it is kept.")
+        box.setInformativeText(
+            "Closing stops it. The export queue goes on when Gen2 Studio starts next."
+            if queued
+            else "Closing stops it, and nothing of it is kept."
+        )
         stop = box.addButton(f"Stop {what} and close", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(QMessageBox.StandardButton.Cancel)
@@ -403,7 +427,9 @@ class MainWindow(QMainWindow):
         if box.clickedButton() is not stop:
             return False
         for dialog in running:
-            dialog.stop()
+            # What the queue runs is stopped with it, and made when the program starts next.
+            if dialog.objectName() != "exportDialog":
+                dialog.stop()
         return True
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -419,6 +445,8 @@ class MainWindow(QMainWindow):
     def shutdown(self) -> None:
         """Stop every thread of window and studio. Called once, on closing."""
         matte_commands.close_dialogs(self)
+        if "storyboard" in self.__dict__:
+            self.storyboard.close_editor()
         while self.closing:
             self.closing.pop()()
         self.timeline.shutdown()

@@ -47,6 +47,8 @@ class ViewerPanel(QWidget):
         self.clock.setToolTip("Playhead position · length of the timeline")
         self.clock.setFont(theme.fixed_font(10.0))
         self.dropped = QLabel(self)
+        self.dropped.setObjectName("viewer.dropped")
+        self.dropped.setAccessibleName("Dropped frames")
         self.dropped.setProperty("role", "warning")
         self.dropped.setToolTip("Frames that could not be shown in time")
 
@@ -65,7 +67,7 @@ class ViewerPanel(QWidget):
         row.addStretch(1)
         for group in (
             ("compare.off", "compare.wipe", "compare.side", "compare.difference", "compare.toggle"),
-            ("canvas.fit", "canvas.one_to_one"),
+            ("viewer.programme", "canvas.fit", "canvas.one_to_one"),
         ):
             for name in group:
                 if name in actions:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
-from gen2studio.ui import window_generate, window_inspector, window_viewers
+from gen2studio.ui import window_generate, window_inspector, window_programme, window_viewers
 from gen2studio.ui.dialogs import matte_commands, timeline_edit_dialogs, timeline_files
 from gen2studio.ui.tools import bindings, shape_bindings
 
@@ -48,6 +48,7 @@ def bind(window: MainWindow) -> None:
         "file.import": lambda: import_media(window),
         "file.relink": lambda: relink(window, tuple(studio.offline)),
         "file.export": lambda: export(window),
+        "file.export_queue": lambda: export_queue(window),
         "file.preferences": lambda: preferences(window),
         "file.quit": window.close,
         "edit.undo": studio.store.undo_stack.undo,
@@ -73,6 +74,7 @@ def bind(window: MainWindow) -> None:
     }
     handlers |= studio.editing.handlers()
     handlers |= window.timeline.handlers()
+    handlers |= window_programme.handlers(window)
     handlers |= bindings.handlers(session, studio.masks, window.canvas)
     handlers |= shape_bindings.handlers(session, studio.masks)
     handlers |= matte_commands.handlers(studio, window)
@@ -124,6 +126,7 @@ def _follow(window: MainWindow) -> None:
     studio.session.snapping_changed.connect(snapping.setChecked)
     studio.session.compare_changed.connect(lambda _mode: _show_compare(window))
     _show_compare(window)
+    window_programme.follow(window)
     show_undo()
 
 
@@ -272,10 +275,23 @@ def export(window: MainWindow) -> None:
         studio.title,
         studio.take_folder,
         studio.project.folder,
+        studio.exports,
+        lambda: studio.store.tiles,
         window,
     )
+    dialog.queue_asked.connect(lambda: export_queue(window))
     dialog.finished.connect(dialog.deleteLater)
     dialog.show()
+
+
+def export_queue(window: MainWindow) -> None:
+    from gen2studio.ui.dialogs.export_queue_dialog import ExportQueueDialog
+
+    there = window.findChild(ExportQueueDialog)
+    if there is None:
+        there = ExportQueueDialog(window.studio.exports, window)
+    there.show()
+    there.raise_()
 
 
 def preferences(window: MainWindow) -> None:

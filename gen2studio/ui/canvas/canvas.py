@@ -128,6 +128,7 @@ class Canvas(PictureView):
             self.cancel_gesture()
             self._lively = self._settle.isActive()
             self._settle.start()
+        before = self._letterbox() if self._pair is not None and old is not None else None
         self._picture = picture
         self._pair = None
         seen = self._cards.dressed(picture) if self._cards is not None else picture
@@ -139,8 +140,11 @@ class Canvas(PictureView):
             picture.media_frame if shown else 0,
             picture.extent if shown else NOTHING,
         )
-        if self._fitting and shown:
+        if self._fitting and (shown or picture.shows == "programme"):
             self._refit()
+        elif before is not None and old is not None and (old.shows == "programme") != (picture.shows == "programme"):
+            self._keep_view(before)
+        self._tell_frame_size()
         self._tell_zoom()
         self._tell_status()
         self._tell_colour()

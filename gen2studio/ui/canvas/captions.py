@@ -20,6 +20,7 @@ _SHOWS = {
     "take": ("Take", "success"),
     "preview": ("Preview", "band_running"),
     "offline": ("Offline", "danger"),
+    "programme": ("Programme", "accent"),
 }
 
 
@@ -38,6 +39,10 @@ def status(session: Session, picture: ViewerPicture | None, mode: Compare) -> tu
     if picture is None or picture.shows == "empty":
         return "", "text_faint", "", ""
     words, ink = _SHOWS.get(picture.shows, ("", "text_faint"))
+    if picture.shows == "programme":
+        sequence = session.sequence
+        rate = sequence.rate if sequence is not None else Fraction(25)
+        return words, ink, f"{picture.media_frame:5d}  {timecode(picture.media_frame, rate)}", str(picture.extent)
     takes = session.document.takes
     if picture.shows == "take" and picture.take_id in takes:
         words = takes[picture.take_id].name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
@@ -27,6 +28,8 @@ class PictureView(QWidget):
     """The view without what is drawn in it and without tools: see :class:`~gen2studio.ui.canvas.canvas.Canvas`."""
 
     zoom_changed = Signal(float)
+    frame_size_changed = Signal(int, int)
+    """Screen pixels that the sequence's frame takes, across and down."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +43,7 @@ class PictureView(QWidget):
         self._margins: margins.Margins | None = None
         self._reach = QRectF(0, 0, 1, 1)
         self._transform = ViewTransform()
+        self._frame_size = (0, 0)
         self._fitting = True
         self._lively = False
         self._settle = QTimer(self)
@@ -118,6 +122,21 @@ class PictureView(QWidget):
             self.zoom_changed.emit(transform.zoom)
             self.update()
         self._tell_zoom()
+        self._tell_frame_size()
+
+    def _keep_view(self, before: QRectF) -> None:
+        """The picture has other pixels now: leave the sequence's frame, which was ``before``, where it is on screen."""
+        after = self._letterbox()
+        zoom = self._transform.zoom * before.width() / after.width()
+        corner = self._transform.to_view(before.x(), before.y())
+        self._place(ViewTransform(zoom, corner.x() - after.x() * zoom, corner.y() - after.y() * zoom))
+
+    def _tell_frame_size(self) -> None:
+        frame, ratio = self._letterbox(), self._transform.zoom * self.devicePixelRatioF()
+        size = (math.ceil(frame.width() * ratio), math.ceil(frame.height() * ratio))
+        if self._pair is not None and size != self._frame_size:
+            self._frame_size = size
+            self.frame_size_changed.emit(*size)
 
     def _tell_zoom(self) -> None:
         self.status.tell_zoom(self._transform.zoom * self.devicePixelRatioF() if self._pair is not None else None)
