@@ -19,7 +19,7 @@ from gen2studio.core.errors import ProjectError, StudioError, UsageError, senten
 from gen2studio.core.time import parse_timecode
 
 if TYPE_CHECKING:
-    from gen2studio.app.export import ExportProgress
+    from gen2studio.app.export_values import ExportProgress, ExportResult, ExportSettings
 
 DONE, FAILED, USAGE, CANCELLED = 0, 1, 2, 130
 
@@ -37,7 +37,9 @@ def add_parser(subparsers: Any) -> None:
         "--out", dest="out", type=Path, metavar="FILE", help="file to write; a folder for picture sequences"
     )
     parser.add_argument(
-        "--preset", default="", help="export preset, see --list-presets (default: by the file's suffix, else h264)"
+        "--preset",
+        default="",
+        help="export preset, or several with commas, see --list-presets (default: by the file's suffix, else h264)",
     )
     parser.add_argument("--list-presets", action="store_true", help="print the presets and stop")
     parser.add_argument(
@@ -46,6 +48,26 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--to", dest="stop", default="", metavar="TIME", help="end, this frame is not exported")
     parser.add_argument("--whole", action="store_true", help="ignore the timeline's in and out points")
     parser.add_argument("--no-audio", action="store_true", help="leave out the sound")
+    parser.add_argument(
+        "--loudness", type=float, metavar="LUFS", help="bring the programme to this loudness (EBU R 128), such as -23"
+    )
+    parser.add_argument(
+        "--true-peak", type=float, default=-1.0, metavar="DBTP", help="ceiling of --loudness (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--captions",
+        choices=["shown", "burned", "left-out"],
+        default="shown",
+        help="captions in the picture: as the timeline shows them, always, or never (default: %(default)s)",
+    )
+    parser.add_argument("--srt", action="store_true", help="write the captions beside the file as .srt")
+    parser.add_argument("--caption-track", action="store_true", help="put the captions into the file as a track")
+    parser.add_argument("--burn-timecode", action="store_true", help="burn the timecode into the picture")
+    parser.add_argument("--burn-name", default="", metavar="TEXT", help="burn a line of text into the picture")
+    parser.add_argument("--track-mattes", action="store_true", help="write each video track's alpha as grey pictures")
+    parser.add_argument("--mask-mattes", action="store_true", help="write the masks on screen as grey pictures")
+    parser.add_argument("--width", type=int, default=0, metavar="PIXELS", help="make the pictures this wide")
+    parser.add_argument("--rate", type=int, default=0, metavar="FPS", help="frames a second of GIF and WebP")
     parser.add_argument("--no-sidecar", action="store_true", help="write no .json with the recipes beside the file")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
@@ -85,8 +107,9 @@ def _list_presets() -> int:
 
 
 def _export(args: argparse.Namespace, out: Path) -> int:
+    from gen2studio.app.burn_in import ensure_fonts
     from gen2studio.app.compositor import sequence_of
-    from gen2studio.app.export import ExportSettings, export_sequence, target_path
+    from gen2studio.app.export import export_sequence, target_path
     from gen2studio.app.project_files import Project
     from gen2studio.engine.take_store import TakeStore
 
@@ -101,37 +124,85 @@ def _export(args: argparse.Namespace, out: Path) -> int:
         folder = args.project if args.project.is_dir() else None
         print("The project is in use; what was saved last is exported.", file=sys.stderr)
     try:
-        rate = sequence_of(document).rate
-        settings = ExportSettings(
-            path=out,
-            preset=args.preset or _preset_for(out),
-            start=_frame(args.start, rate),
-            stop=_frame(args.stop, rate),
-            whole=args.whole,
-            audio=not args.no_audio,
-            sidecar=not args.no_sidecar,
-        )
-        target = target_path(document, settings, folder)
-        if target.exists() and not args.force:
-            raise StudioError(f"“{target}” is already there.", "Use --force to replace it.")
+        sequence = sequence_of(document)
+        wanted = _settings(args, out, sequence.rate)
+        if args.burn_timecode or args.burn_name or sequence.subtitles:
+            ensure_fonts()
+        for settings in wanted:
+            target = target_path(document, settings, folder)
+            if target.exists() and not args.force:
+                raise StudioError(f"“{target}” is already there.", "Use --force to replace it.")
         bar = None if args.quiet else ProgressBar()
+        results: list[ExportResult] = []
         with cancelled_by_signals() as cancel:
-            result = export_sequence(
-                document,
-                settings,
-                take_folder=TakeStore(project.takes_dir).path,
-                project_folder=folder,
-                cancel=cancel,
-                on_progress=None if bar is None else partial(draw, bar),
-            )
+            for settings in wanted:
+                result = export_sequence(
+                    document,
+                    settings,
+                    take_folder=TakeStore(project.takes_dir).path,
+                    project_folder=folder,
+                    cancel=cancel,
+                    on_progress=None if bar is None else partial(draw, bar),
+                    tiles=project.tiles,
+                )
+                results.append(result)
     finally:
         if bar is not None:
             bar.clear()
         project.close()
-    for note in result.notes:
-        print(note, file=sys.stderr)
-    print(result.path)
+    for result in results:
+        for note in result.notes:
+            print(note, file=sys.stderr)
+        for path in (result.path, *result.extras):
+            print(path)
     return DONE
+
+
+def _settings(args: argparse.Namespace, out: Path, rate: Fraction) -> list[ExportSettings]:
+    """One for each preset. Captions and mattes go with the first. Raises UsageError."""
+    from gen2studio.app.export_values import Captions, ExportSettings
+    from gen2studio.media.encoder_presets import preset_of
+
+    presets = [name.strip() for name in args.preset.split(",") if name.strip()] or [_preset_for(out)]
+    if args.loudness is not None and not -70 < args.loudness <= 0:
+        raise UsageError("A loudness lies between −70 and 0 LUFS.", "Streaming takes −14, broadcast −23.")
+    if not -20 <= args.true_peak <= 0:
+        raise UsageError("A true peak lies between −20 and 0 dBTP.", "−1 is usual.")
+    if args.width and not 16 <= args.width <= 16384:
+        raise UsageError("Pictures are 16 to 16,384 pixels wide.", "Choose a width in that range.")
+    if args.rate and not 1 <= args.rate <= 480:
+        raise UsageError("A frame rate lies between 1 and 480.", "Choose one in that range.")
+    base = out.with_suffix("") if len(presets) > 1 and out.suffix else out
+    found: list[ExportSettings] = []
+    taken: set[str] = set()
+    for number, preset in enumerate(presets):
+        # Presets with one suffix would write one file.
+        suffix = preset_of(preset).suffix
+        path = base.with_name(f"{base.name} {preset}") if suffix in taken else base
+        taken.add(suffix)
+        found.append(
+            ExportSettings(
+                path=path,
+                preset=preset,
+                start=_frame(args.start, rate),
+                stop=_frame(args.stop, rate),
+                whole=args.whole,
+                audio=not args.no_audio,
+                sidecar=not args.no_sidecar,
+                width=args.width,
+                rate=args.rate,
+                burn_timecode=args.burn_timecode,
+                burn_name=args.burn_name,
+                captions=Captions(args.captions.replace("-", "_")),
+                srt=args.srt and not number,
+                caption_track=args.caption_track,
+                loudness=args.loudness,
+                true_peak=args.true_peak,
+                track_mattes=args.track_mattes and not number,
+                mask_mattes=args.mask_mattes and not number,
+            )
+        )
+    return found
 
 
 def _preset_for(out: Path) -> str:
@@ -145,7 +216,7 @@ def _preset_for(out: Path) -> str:
 
 
 def draw(bar: ProgressBar, progress: ExportProgress) -> None:
-    bar.show(progress.done, progress.total, f"Exporting, {progress.frames_per_second:.1f} fps", progress.seconds_left)
+    bar.show(progress.done, progress.total, "Exporting", progress.seconds_left)
 
 
 def _frame(text: str, rate: Fraction) -> int | None:

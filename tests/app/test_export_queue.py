@@ -176,7 +176,7 @@ def test_a_killed_queue_goes_on(qtbot: QtBot, media_root: Path, tmp_path: Path) 
     with qtbot.waitSignal(queue.finished, timeout=20000):
         queue.hold(False)
     decoder = open_decoder(tmp_path / "later.mp4")
-    assert decoder.clock.count == 3
+    assert decoder.clock.frame_count == 3
     decoder.close()
     queue.shutdown()
 

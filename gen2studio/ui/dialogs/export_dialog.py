@@ -1,45 +1,49 @@
-"""Export: where to, which preset, which range; then progress with the time left, and cancel."""
+"""Export: which presets, where to, which range, what goes with it; now, or into the queue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
-    QDialog,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
+    QMenu,
     QPushButton,
     QRadioButton,
+    QSpinBox,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
-from gen2studio.app.export import ExportJob, ExportProgress, ExportResult, ExportSettings, target_path
+from gen2studio.app.export_queue import ExportQueue, QueuedJob
+from gen2studio.app.export_values import LOUDNESS_TARGETS, Captions, ExportResult, ExportSettings, target_path
+from gen2studio.app.file_job import FileJob
 from gen2studio.app.preferences import Preferences
 from gen2studio.core.errors import StudioError
 from gen2studio.core.time import timecode
 from gen2studio.document.model import Document
 from gen2studio.media.encoder_presets import load_presets, preset_of
-from gen2studio.ui import theme
+from gen2studio.raster.tiles import TileStore
+from gen2studio.ui.dialogs.file_job_dialog import FileJobDialog
 from gen2studio.ui.panels.queue_panel import span
+from gen2studio.ui.widgets.named import chooser, named, text_button
 
 
-class ExportDialog(QDialog):
-    """One export at a time; the window stays usable behind it. The document is the one at the moment of Start."""
+class ExportDialog(FileJobDialog):
+    """The document is the one at the moment of the press. What is exported now goes before what waits in the queue."""
 
     exported = Signal(object)
     """ExportResult"""
+    queue_asked = Signal()
+    """The artist wants to see the queue."""
 
     def __init__(
         self,
@@ -48,130 +52,196 @@ class ExportDialog(QDialog):
         name: str,
         take_folder: Callable[[str], Path],
         project_folder: Path,
+        queue: ExportQueue,
+        tiles: Callable[[], TileStore],
         parent: QWidget,
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName("exportDialog")
-        self.setWindowTitle("Export")
-        self.setMinimumWidth(520)
+        super().__init__("exportDialog", "Export", "export", parent)
+        self.setMinimumWidth(600)
         self._document = document
         self._preferences = preferences
         self._take_folder = take_folder
         self._project_folder = project_folder
-        self._job: ExportJob | None = None
-        self._result: ExportResult | None = None
-        self._replacing: Path | None = None
-        """A file the artist was asked about."""
+        self._queue = queue
+        self._tiles = tiles
+        self._sizing: FileJob | None = None
+        self._targets: dict[str, Path] = {}
+        self._make_fields(name)
+        self.later = named(
+            QPushButton("Add to queue", self), "export.later", "Add to queue",
+            "Export it when its turn comes; the queue goes on after a restart",
+        )  # fmt: skip
+        self.later.clicked.connect(self._on_later_clicked)
+        self.build_foot(
+            self._rows, "Write the files now, before what waits (Enter)", close_tip="Close this window (Esc)",
+            extra=(self.later,),
+        )  # fmt: skip
+        self.preset.currentIndexChanged.connect(lambda _i: self._on_preset_changed())
+        self.path.textChanged.connect(lambda _text: self.forget_replacing())
+        self._on_preset_changed()
+        self._show_range()
+        self._show_queue()
+        queue.busy_changed.connect(lambda _busy: self._show_queue())
 
-        self.preset = QComboBox(self)
-        self.preset.setObjectName("export.preset")
-        self.preset.setAccessibleName("Preset")
-        self.preset.setToolTip("What kind of file to write")
+    # -- fields ------------------------------------------------------------------------------------------------------
+
+    def _make_fields(self, name: str) -> None:
+        sequence = self._document().sequence
+        presets = [(preset.title, preset.id) for preset in load_presets()]
+        self.preset = chooser("export.preset", "Preset", "What kind of file to write", list(presets), self)
+        self.preset.setCurrentIndex(max(0, self.preset.findData(self._preferences.get("export_preset"))))
+        self.also = named(
+            QToolButton(self), "export.also", "Further presets", "Write the same range in further kinds of files"
+        )
+        self.also.setText("Also…")
+        self.also.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.also)
+        menu.setToolTipsVisible(True)
         for preset in load_presets():
-            self.preset.addItem(preset.title, preset.id)
-        found = self.preset.findData(preferences.get("export_preset"))
-        self.preset.setCurrentIndex(max(0, found))
+            action = menu.addAction(preset.title)
+            action.setObjectName(f"export.also.{preset.id}")
+            action.setData(preset.id)
+            action.setCheckable(True)
+            action.setToolTip(preset.description)
+            action.toggled.connect(lambda _on: self._show_also())
+        self.also.setMenu(menu)
+        kinds = QHBoxLayout()
+        kinds.addWidget(self.preset, 1)
+        kinds.addWidget(self.also)
         self.facts = QLabel(self)
+        self.facts.setObjectName("export.facts")
         self.facts.setProperty("role", "muted")
         self.facts.setWordWrap(True)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
         # Room for two lines from the start: the dialog must not jump, and a form does not grow with its text.
         self.facts.setMinimumHeight(2 * self.facts.fontMetrics().lineSpacing() + 2)
-        folder = Path(preferences.get("export_folder") or Path.home())
-        self.path = QLineEdit(str(folder / name), self)
-        self.path.setObjectName("export.path")
-        self.path.setAccessibleName("File to write")
-        self.path.setToolTip("Where the film goes; a film of that name is replaced when the export is done")
-        browse = QToolButton(self)
-        browse.setObjectName("export.browse")
-        browse.setAccessibleName("Choose a place")
-        browse.setToolTip("Choose a place")
-        browse.setIcon(theme.icon("folder-open"))
-        browse.clicked.connect(self._on_browse_clicked)
-        place = QHBoxLayout()
-        place.addWidget(self.path, 1)
-        place.addWidget(browse)
-        self.whole = QRadioButton("Whole timeline", self)
-        self.whole.setObjectName("export.whole")
-        self.marked = QRadioButton("In to out", self)
-        self.marked.setObjectName("export.marked")
+        self.sizing = text_button(
+            "export.size", "Estimate size", "gauge", "Encode a second from the middle to tell how large it will be",
+            self._on_size_clicked, self,
+        )  # fmt: skip
+        folder = Path(self._preferences.get("export_folder") or Path.home())
+        self.path = named(
+            QLineEdit(str(folder / name), self), "export.path", "File to write",
+            "Where the film goes; a film of that name is replaced when the export is done",
+        )  # fmt: skip
+        browse = text_button(
+            "export.browse",
+            "Choose a place",
+            "folder-open",
+            "Choose a place",
+            self._on_browse_clicked,
+            self,
+            text=False,
+        )
+        self.whole = named(QRadioButton("Whole timeline", self), "export.whole", "Whole timeline", "Every frame")
+        self.marked = named(QRadioButton("In to out", self), "export.marked", "In to out", "The marked range")
         group = QButtonGroup(self)
         group.addButton(self.whole)
         group.addButton(self.marked)
-        ranges = QHBoxLayout()
-        ranges.addWidget(self.whole)
-        ranges.addWidget(self.marked)
-        ranges.addStretch(1)
-        self.audio = QCheckBox("With sound", self)
-        self.audio.setObjectName("export.audio")
-        self.audio.setToolTip(
-            "Untouched sound is passed through where the file type allows it, otherwise encoded again"
+        self.width_field = named(
+            QSpinBox(self), "export.width", "Width", "Width of the pictures; the height follows. Smaller files"
         )
-        self.audio.setChecked(True)
-        self.sidecar = QCheckBox("Write settings beside it (.json)", self)
-        self.sidecar.setObjectName("export.sidecar")
-        self.sidecar.setToolTip("The settings that made each take; they are inside the file as well")
-        self.sidecar.setChecked(True)
-        form = QFormLayout()
+        self.width_field.setRange(16, 4096)
+        self.width_field.setSuffix(" px wide")
+        self.rate_field = named(QSpinBox(self), "export.rate", "Frames a second", "How many frames a second are kept")
+        self.rate_field.setRange(1, 60)
+        self.rate_field.setSuffix(" a second")
+        self.audio = self._check("audio", "With sound", "Untouched sound is passed through where the file type allows "
+                                 "it, otherwise encoded again", True)  # fmt: skip
+        targets: list[tuple[str, object]] = [("Loudness as mixed", None)]
+        targets += [(f"{name}, {level:g} LUFS", level) for level, name in LOUDNESS_TARGETS]
+        self.loudness = chooser(
+            "export.loudness", "Loudness",
+            "Measure the programme by EBU R 128 and bring it to this loudness, with true peaks below −1 dBTP",
+            targets, self,
+        )  # fmt: skip
+        self.captions = chooser(
+            "export.captions", "Captions in the picture", "Draw the captions into the picture",
+            [("As on the timeline", Captions.SHOWN), ("Burned in", Captions.BURNED), ("Left out", Captions.LEFT_OUT)],
+            self,
+        )  # fmt: skip
+        self.srt = self._check("srt", "SRT file", "Write the captions beside the film, for any player")
+        self.caption_track = self._check("caption_track", "Track in the file", "Players can switch the captions on")
+        self.timecode = self._check("timecode", "Timecode", "Burn the timeline's timecode into the picture")
+        self.burn_name = named(
+            QLineEdit(self), "export.burn_name", "Name in the picture", "A line burnt into the picture, such as a reel"
+        )
+        self.burn_name.setPlaceholderText("Name or note in the picture")
+        self.burn_name.setMaxLength(120)
+        self.track_mattes = self._check(
+            "track_mattes", "Alpha of each track", "Grey pictures of where each video track shows something"
+        )
+        self.mask_mattes = self._check("mask_mattes", "Masks", "Grey pictures of the masks of what is on screen")
+        self.sidecar = self._check(
+            "sidecar", "Settings beside it (.json)", "The settings that made each take; the file has them inside as well",
+            True,
+        )  # fmt: skip
+        form = self._rows = QFormLayout()
         form.setSpacing(10)
-        form.addRow("Preset", self.preset)
-        form.addRow("", self.facts)
-        form.addRow("File", place)
-        form.addRow("Range", ranges)
-        form.addRow("", self.audio)
-        form.addRow("", self.sidecar)
-        self.progress = QProgressBar(self)
-        self.progress.setObjectName("export.progress")
-        self.progress.setAccessibleName("Export progress")
-        self.progress.hide()
-        self.status = QLabel(self)
-        self.status.setObjectName("export.status")
-        self.status.setWordWrap(True)
-        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 2)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.reveal = QPushButton("Open folder", self)
-        self.reveal.setObjectName("export.reveal")
-        self.reveal.setToolTip("Show the folder of the exported film")
-        self.reveal.clicked.connect(self._on_reveal_clicked)
-        self.reveal.hide()
-        self.close_button = QPushButton("Close", self)
-        self.close_button.setObjectName("export.close")
-        self.close_button.setToolTip("Close this window (Esc)")
-        self.close_button.clicked.connect(self.reject)
-        self.start = QPushButton("Export", self)
-        self.start.setObjectName("export.start")
-        self.start.setToolTip("Write the file (Enter)")
-        self.start.setProperty("primary", True)
-        self.start.setDefault(True)
-        self.start.clicked.connect(self._on_start_clicked)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.reveal)
-        buttons.addStretch(1)
-        buttons.addWidget(self.close_button)
-        buttons.addWidget(self.start)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(18, 16, 18, 14)
-        layout.setSpacing(12)
-        layout.addLayout(form)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
-        layout.addLayout(buttons)
-        self.preset.currentIndexChanged.connect(lambda _i: self._show_facts())
-        self.preset.currentIndexChanged.connect(lambda _i: self._forget_replacing())
-        self.path.textChanged.connect(lambda _text: self._forget_replacing())
-        self._show_facts()
-        self._show_range()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        facts = _row(self.facts, stretch=1)
+        facts.addWidget(self.sizing, 0, Qt.AlignmentFlag.AlignTop)
+        self._animated = _row(self.width_field, self.rate_field)
+        self._animated.addStretch(1)
+        captions = _row(self.captions, self.srt, self.caption_track)
+        captions.addStretch(1)
+        mattes = _row(self.track_mattes, self.mask_mattes)
+        mattes.addStretch(1)
+        sound = _row(self.audio, self.loudness)
+        sound.addStretch(1)
+        ranges = _row(self.whole, self.marked)
+        ranges.addStretch(1)
+        place = _row(self.path, stretch=1)
+        place.addWidget(browse)
+        burns = _row(self.timecode)
+        burns.addWidget(self.burn_name, 1)
+        for words, row in (
+            ("Preset", kinds), ("", facts), ("Size", self._animated), ("File", place), ("Range", ranges),
+            ("Sound", sound), ("Captions", captions), ("Burn in", burns), ("Mattes", mattes), ("Recipes", self.sidecar),
+        ):  # fmt: skip
+            form.addRow(words, row)
+        form.setRowVisible(captions, sequence is not None and bool(sequence.subtitles))
 
-    @property
-    def running(self) -> bool:
-        return self._job is not None
+    def _check(self, name: str, text: str, tip: str, on: bool = False) -> QCheckBox:
+        box = named(QCheckBox(text, self), f"export.{name}", text, tip)
+        box.setChecked(on)
+        box.toggled.connect(lambda _on: self.forget_replacing())
+        return box
 
-    def _show_facts(self) -> None:
+    def _on_preset_changed(self) -> None:
         preset = preset_of(self.preset.currentData())
         sequence = self._document().sequence
-        size = f"{sequence.width}×{sequence.height}, BT.709. " if sequence else ""
-        self.facts.setText(f"{size}{preset.description}")
+        self.forget_replacing()
+        self._rows.setRowVisible(self._animated, preset.is_animation)
+        if preset.is_animation and sequence is not None:
+            self.width_field.setMaximum(max(16, sequence.width))
+            self.width_field.setValue(min(sequence.width, preset.max_width or sequence.width))
+            self.rate_field.setMaximum(max(1, round(sequence.rate)))
+            self.rate_field.setValue(min(round(sequence.rate), preset.max_rate or 60))
+        self._show_facts()
+        self._show_also()
+
+    def _show_facts(self, size: str = "") -> None:
+        preset = preset_of(self.preset.currentData())
+        sequence = self._document().sequence
+        frame = f"{sequence.width}×{sequence.height}, BT.709. " if sequence and not preset.is_animation else ""
+        self.facts.setText(f"{frame}{preset.description}{f' About {size}.' if size else ''}")
         self.audio.setEnabled(bool(preset.audio))
+        self.loudness.setEnabled(bool(preset.audio))
+        self.caption_track.setEnabled(bool(preset.subtitles))
+
+    def _show_also(self) -> None:
+        current = self.preset.currentData()
+        for action in self.also.menu().actions():
+            action.setEnabled(action.data() != current)
+        count = len(self._presets()) - 1
+        self.also.setText(f"Also {count} more" if count else "Also…")
+        self.forget_replacing()
+
+    def _presets(self) -> list[str]:
+        current = self.preset.currentData()
+        further = [a.data() for a in self.also.menu().actions() if a.isChecked() and a.data() != current]
+        return [current, *further]
 
     def _show_range(self) -> None:
         sequence = self._document().sequence
@@ -190,125 +260,171 @@ class ExportDialog(QDialog):
         self.marked.setChecked(has)
         self.whole.setChecked(not has)
 
+    def _show_queue(self) -> None:
+        busy = self._queue.busy
+        self.later.setToolTip(
+            f"Export it when its turn comes, after {busy} other{'s' if busy != 1 else ''}" if busy
+            else "Export it when its turn comes; the queue goes on after a restart"
+        )  # fmt: skip
+
     def _on_browse_clicked(self) -> None:
         dialog = QFileDialog(self, "Export to", str(Path(self.path.text()).parent))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
         dialog.selectFile(Path(self.path.text()).name)
         dialog.fileSelected.connect(self.path.setText)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
-    def _on_start_clicked(self) -> None:
-        if self._job is not None:
-            self.status.setText("Stopping…")
-            self._job.cancel()
-            return
-        path = Path(self.path.text().strip())
-        if not path.name:
-            self._say("Give the file a name first.", "error")
-            return
-        settings = ExportSettings(
-            path=path, preset=self.preset.currentData(), whole=self.whole.isChecked(), audio=self.audio.isChecked(),
+    def settings(self) -> tuple[ExportSettings, ...]:
+        """What the fields say, one for each preset. Extras go with the first only."""
+        animated = preset_of(self.preset.currentData()).is_animation
+        first = ExportSettings(
+            path=Path(self.path.text().strip()),
+            preset=self.preset.currentData(),
+            whole=self.whole.isChecked(),
+            audio=self.audio.isChecked(),
             sidecar=self.sidecar.isChecked(),
-        )  # fmt: skip
-        try:
-            target = target_path(self._document(), settings, self._project_folder)
-        except StudioError as error:
-            self._say(str(error), "error")
-            return
-        if target != self._replacing and _holds_something(target):
-            self._replacing = target
-            self._say(f"“{target.name}” is there already. Press Replace to write over it.", "warning")
-            self.start.setText("Replace")
-            return
-        self._preferences.set("export_preset", settings.preset)
-        self._preferences.set("export_folder", str(path.parent))
-        job = ExportJob(
-            self._document(), settings, take_folder=self._take_folder, project_folder=self._project_folder, parent=self
+            width=self.width_field.value() if animated else 0,
+            rate=self.rate_field.value() if animated else 0,
+            burn_timecode=self.timecode.isChecked(),
+            burn_name=self.burn_name.text().strip(),
+            captions=self.captions.currentData(),
+            srt=self.srt.isChecked(),
+            caption_track=self.caption_track.isChecked() and self.caption_track.isEnabled(),
+            loudness=self.loudness.currentData(),
+            track_mattes=self.track_mattes.isChecked(),
+            mask_mattes=self.mask_mattes.isChecked(),
         )
-        job.progressed.connect(self._on_progressed)
-        job.finished.connect(self._on_finished)
-        job.failed.connect(lambda sentence: self._ended(sentence, "error"))
-        job.cancelled.connect(lambda: self._ended("Cancelled; nothing was written.", "muted"))
-        self._job = job
-        self._result = None
-        self.reveal.hide()
-        self.progress.setRange(0, 0)
-        self.progress.show()
-        self._say("Preparing…", "muted")
-        self.start.setText("Cancel export")
-        self._enable(False)
-        job.start()
+        plain = replace(first, width=0, rate=0, srt=False, track_mattes=False, mask_mattes=False)
+        further = [replace(plain, preset=preset) for preset in self._presets()[1:]]
+        # Two presets with one suffix would write one file.
+        taken = {first.path.name.lower() + preset_of(first.preset).suffix}
+        named_apart: list[ExportSettings] = []
+        for settings in further:
+            preset = preset_of(settings.preset)
+            stem = (
+                settings.path.with_suffix("")
+                if settings.path.suffix.lower() == preset_of(first.preset).suffix
+                else settings.path
+            )
+            path = stem
+            if path.name.lower() + preset.suffix in taken or any(
+                preset_of(other.preset).suffix == preset.suffix for other in (first, *named_apart)
+            ):
+                path = stem.with_name(f"{stem.name} {preset.id}")
+            taken.add(path.name.lower() + preset.suffix)
+            named_apart.append(replace(settings, path=path))
+        return (first, *named_apart)
 
-    def _forget_replacing(self) -> None:
-        """Another place was chosen: what was said about the one before no longer counts."""
-        if self._replacing is not None and self._job is None:
-            self._replacing = None
-            self.start.setText("Export")
-            self._say("", "muted")
+    # -- the run -----------------------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """Cancel a running export and wait for its end."""
-        if self._job is not None:
-            self._job.cancel()
-            self._ended("Cancelled; nothing was written.", "muted")
+    def _checked(self) -> tuple[ExportSettings, ...]:
+        """The settings when they can be exported; else nothing, and the artist is told why."""
+        if not Path(self.path.text().strip()).name:
+            self.say("Give the file a name first.", "error")
+            return ()
+        wanted = self.settings()
+        try:
+            targets = tuple(target_path(self._document(), each, self._project_folder) for each in wanted)
+        except StudioError as error:
+            self.say(str(error), "error")
+            return ()
+        if not self.may_replace(targets):
+            return ()
+        self._preferences.set("export_preset", wanted[0].preset)
+        self._preferences.set("export_folder", str(wanted[0].path.parent))
+        return wanted
 
-    def _enable(self, on: bool) -> None:
-        for widget in (self.preset, self.path, self.audio, self.sidecar, self.whole, self.close_button):
+    def _add(self, settings: ExportSettings, *, first: bool = False) -> str:
+        title = f"{settings.path.name} · {preset_of(settings.preset).title}"
+        return self._queue.add(
+            self._document(), settings, self._project_folder, title, first=first, tiles=self._tiles()
+        )
+
+    def begin_work(self) -> None:
+        wanted = self._checked()
+        if not wanted:
+            return
+        for settings in reversed(wanted[1:]):
+            self._add(settings, first=True)
+        waits = bool(self._queue.running)
+        order_id = self._add(wanted[0], first=True)
+        self.run_job(QueuedJob(self._queue, order_id, self), "Waiting for another export…" if waits else "Preparing…")
+        if self._queue.held and self._queue.running != order_id:
+            self._queue.hold(False)
+
+    def _on_later_clicked(self) -> None:
+        wanted = self._checked()
+        if not wanted:
+            return
+        for settings in wanted:
+            self._add(settings)
+        count = len(wanted)
+        self._replacing = ()
+        self.start.setText(self.verb)
+        self.say(f"{'It is' if count == 1 else f'{count} exports are'} in the queue.", "heading")
+        self.queue_asked.emit()
+
+    def show_result(self, result: object) -> None:
+        assert isinstance(result, ExportResult)
+        notes = "\n".join(result.notes)
+        more = f" With {len(result.extras)} more beside it." if result.extras else ""
+        said = f"{result.path} is ready: {result.frames} frames in {span(result.seconds)}.{more}\n{notes}".strip()
+        self.ended(said, "heading", result.path.parent)
+        self.exported.emit(result)
+
+    def enable_fields(self, on: bool) -> None:
+        for widget in (
+            self.preset, self.also, self.path, self.audio, self.sidecar, self.whole, self.width_field, self.rate_field,
+            self.loudness, self.captions, self.srt, self.caption_track, self.timecode, self.burn_name,
+            self.track_mattes, self.mask_mattes, self.sizing,
+        ):  # fmt: skip
             widget.setEnabled(on)
         if on:
             self._show_facts()
             self._show_range()
 
-    def _say(self, text: str, role: str) -> None:
-        self.status.setProperty("role", role)
-        self.status.setStyleSheet("")
-        self.status.style().polish(self.status)
-        self.status.setText(text)
+    # -- the size ----------------------------------------------------------------------------------------------------
 
-    def _on_progressed(self, progress: ExportProgress) -> None:
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
-        left = f", {span(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-        self._say(
-            f"{progress.done} of {progress.total} frames, {progress.frames_per_second:.1f} a second{left}", "muted"
-        )
+    def _on_size_clicked(self) -> None:
+        if self._sizing is not None:
+            return
+        document, settings, takes = self._document(), self.settings()[0], self._take_folder
 
-    def _on_finished(self, result: ExportResult) -> None:
-        self._result = result
-        notes = "\n".join(result.notes)
-        self._ended(
-            f"{result.path} is ready: {result.frames} frames in {span(result.seconds)}.\n{notes}".strip(), "heading"
-        )
-        self.reveal.show()
-        self.exported.emit(result)
+        def work(token: object, _tell: object) -> object:
+            from gen2studio.app.export_estimate import estimated_bytes, size_text
 
-    def _ended(self, text: str, role: str) -> None:
-        if self._job is not None:
-            self._job.wait()
-            self._job.deleteLater()
-            self._job = None
-        self.progress.hide()
-        self._say(text, role)
-        self._replacing = None
-        self.start.setText("Export")
-        self._enable(True)
+            return size_text(estimated_bytes(document, settings, takes, token))  # pyright: ignore[reportArgumentType]
 
-    def _on_reveal_clicked(self) -> None:
-        if self._result is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._result.path.parent)))
+        job = FileJob("export-size", work, self)
+        job.finished.connect(lambda size: self._sized(str(size)))
+        job.failed.connect(lambda sentence: self._sized("", sentence))
+        job.cancelled.connect(lambda: self._sized(""))
+        self._sizing = job
+        self.sizing.setEnabled(False)
+        job.start()
 
-    def reject(self) -> None:
-        if self._job is None:
-            super().reject()
+    def _sized(self, size: str, sentence: str = "") -> None:
+        if self._sizing is not None:
+            self._sizing.wait()
+            self._sizing.deleteLater()
+            self._sizing = None
+        self.sizing.setEnabled(self._job is None)
+        self._show_facts(size)
+        if sentence:
+            self.say(sentence, "error")
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        if self._job is not None:
-            event.ignore()
-        else:
-            super().closeEvent(event)
+    def done(self, result: int) -> None:
+        if self._sizing is not None:
+            self._sizing.cancel()
+            self._sized("")
+        super().done(result)
 
 
-def _holds_something(target: Path) -> bool:
-    """A file of that name is there, or a folder with something in it."""
-    return target.is_file() or (target.is_dir() and any(target.iterdir()))
+def _row(*widgets: QWidget, stretch: int = 0) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(12)
+    for widget in widgets:
+        row.addWidget(widget, stretch)
+    return row

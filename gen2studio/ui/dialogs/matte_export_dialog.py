@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QColor, QDesktopServices, QIcon, QPixmap
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
     QColorDialog,
-    QDialog,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -17,7 +16,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -25,8 +23,6 @@ from PySide6.QtWidgets import (
 )
 
 from gen2studio.app import planning
-from gen2studio.app.export import ExportProgress
-from gen2studio.app.file_job import FileJob
 from gen2studio.app.matte_export import GREEN, MatteExport, MatteExportResult, matte_range, targets
 from gen2studio.app.matte_jobs import export_job
 from gen2studio.app.mattes import MatteSource
@@ -34,6 +30,7 @@ from gen2studio.app.preferences import Preferences
 from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError
 from gen2studio.media.matte_formats import CONTENTS, FORMATS, STRAIGHT, format_of
+from gen2studio.ui.dialogs.file_job_dialog import FileJobDialog
 from gen2studio.ui.panels.queue_panel import span
 from gen2studio.ui.widgets.named import chooser, named, text_button
 
@@ -41,7 +38,7 @@ _KEY = int(Qt.ItemDataRole.UserRole)
 _USED, _CLIP, _WHOLE, _CUSTOM = "used", "clip", "whole", "custom"
 
 
-class MatteExportDialog(QDialog):
+class MatteExportDialog(FileJobDialog):
     """One export at a time; the window stays usable behind it. The document is the one at the moment of Start."""
 
     exported = Signal(object)
@@ -51,58 +48,22 @@ class MatteExportDialog(QDialog):
         self, session: Session, media_id: str, preferences: Preferences, project_folder: Path | None, parent: QWidget
     ) -> None:
         """``media_id`` is the media whose objects are exported; the chosen object is ticked."""
-        super().__init__(parent)
-        self.setObjectName("matteExportDialog")
-        self.setWindowTitle("Export mattes")
+        super().__init__("matteExportDialog", "Export mattes", "matte_export", parent)
         self.setMinimumWidth(600)
         self._session = session
         self._media_id = media_id
         self._preferences = preferences
         self._project_folder = project_folder
-        self._job: FileJob | None = None
-        self._result: MatteExportResult | None = None
-        self._replacing: tuple[Path, ...] = ()
         self._key = GREEN
         self._filling = True
         self._make_fields()
-        self.progress = QProgressBar(self)
-        self.progress.setObjectName("matte_export.progress")
-        self.progress.setAccessibleName("Export progress")
-        self.progress.hide()
-        self.status = QLabel(self)
-        self.status.setObjectName("matte_export.status")
-        self.status.setWordWrap(True)
-        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 2)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.reveal = named(QPushButton("Open folder", self), "matte_export.reveal", "Open folder", "Show the files")
-        self.reveal.clicked.connect(self._on_reveal_clicked)
-        self.reveal.hide()
-        self.close_button = named(QPushButton("Close", self), "matte_export.close", "Close", "Close this window (Esc)")
-        self.close_button.clicked.connect(self.reject)
-        self.start = named(QPushButton("Export", self), "matte_export.start", "Export", "Write the mattes (Enter)")
-        self.start.setProperty("primary", True)
-        self.start.setDefault(True)
-        self.start.clicked.connect(self._on_start_clicked)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.reveal)
-        buttons.addStretch(1)
-        buttons.addWidget(self.close_button)
-        buttons.addWidget(self.start)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(18, 16, 18, 14)
-        layout.setSpacing(12)
-        layout.addLayout(self._rows)
-        layout.addStretch(1)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
-        layout.addLayout(buttons)
+        body = QVBoxLayout()
+        body.addLayout(self._rows)
+        body.addStretch(1)
+        self.build_foot(body, "Write the mattes (Enter)", close_tip="Close this window (Esc)")
         self._filling = False
         self._on_format_changed()
         self._show_ranges()
-
-    @property
-    def running(self) -> bool:
-        return self._job is not None
 
     # -- fields ------------------------------------------------------------------------------------------------------
 
@@ -320,115 +281,43 @@ class MatteExportDialog(QDialog):
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
-    def _on_start_clicked(self) -> None:
-        if self._job is not None:
-            self._say("Stopping…", "muted")
-            self._job.cancel()
-            return
+    def begin_work(self) -> None:
         settings = self.settings()
         document = self._session.document
         try:
             found = targets(document, settings, self._project_folder)
             matte_range(document, settings, MatteSource(document, self._session.store.tiles))
         except StudioError as error:
-            self._say(str(error), "error")
+            self.say(str(error), "error")
             return
-        there = tuple(path for path in found if path.is_file() or (path.is_dir() and any(path.iterdir())))
-        if there and there != self._replacing:
-            self._replacing = there
-            verb = "is" if len(there) == 1 else "are"
-            names = ", ".join(f"“{path.name}”" for path in there)
-            self._say(f"{names} {verb} there already. Press Replace to write over it.", "warning")
-            self.start.setText("Replace")
+        if not self.may_replace(tuple(found)):
             return
         self._preferences.set("matte_format", settings.format)
         self._preferences.set("export_folder", str(settings.path.parent))
-        job = export_job(document, settings, self._session.store.tiles, self._project_folder, self)
-        job.progressed.connect(self._on_progressed)
-        job.finished.connect(self._on_finished)
-        job.failed.connect(lambda sentence: self._ended(sentence, "error"))
-        job.cancelled.connect(lambda: self._ended("Cancelled; nothing was written.", "muted"))
-        self._job = job
-        self._result = None
-        self.reveal.hide()
-        self.progress.setRange(0, 0)
-        self.progress.show()
-        self._say("Preparing…", "muted")
-        self.start.setText("Cancel export")
-        self._enable(False)
-        job.start()
+        self.run_job(export_job(document, settings, self._session.store.tiles, self._project_folder, self))
 
     def _forget_replacing(self) -> None:
-        """Something else was chosen: what was said about the files before no longer counts."""
-        if self._filling or self._job is not None or not self._replacing:
-            return
-        self._replacing = ()
-        self.start.setText("Export")
-        self._say("", "muted")
+        if not self._filling:
+            self.forget_replacing()
 
-    def _on_progressed(self, progress: ExportProgress) -> None:
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
-        left = f", {span(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-        self._say(
-            f"{progress.done} of {progress.total} frames, {progress.frames_per_second:.1f} a second{left}", "muted"
-        )
-
-    def _on_finished(self, result: MatteExportResult) -> None:
-        self._result = result
+    def show_result(self, result: object) -> None:
+        assert isinstance(result, MatteExportResult)
         where = str(result.paths[0]) if len(result.paths) == 1 else f"{len(result.paths)} files"
         verb = "is" if len(result.paths) == 1 else "are"
         notes = "\n".join(result.notes)
         frames = "1 frame" if result.frames == 1 else f"{result.frames} frames"
-        self._ended(f"{where} {verb} ready: {frames} in {span(result.seconds)}.\n{notes}".strip(), "heading")
-        self.reveal.show()
+        said = f"{where} {verb} ready: {frames} in {span(result.seconds)}.\n{notes}".strip()
+        self.ended(said, "heading", result.paths[0].parent)
         self.exported.emit(result)
 
-    def _ended(self, text: str, role: str) -> None:
-        if self._job is not None:
-            self._job.wait()
-            self._job.deleteLater()
-            self._job = None
-        self.progress.hide()
-        self._replacing = ()
-        self.start.setText("Export")
-        self._enable(True)
-        self._say(text, role)
-
-    def stop(self) -> None:
-        """Cancel a running export and wait for its end."""
-        if self._job is not None:
-            self._job.cancel()
-            self._ended("Cancelled; nothing was written.", "muted")
-
-    def _enable(self, on: bool) -> None:
+    def enable_fields(self, on: bool) -> None:
         for widget in (
             self.objects, self.together, self.format, self.content, self.key, self.light, self.bit_depth, self.range,
-            self.first, self.last, self.path, self.audio, self.close_button,
+            self.first, self.last, self.path, self.audio,
         ):  # fmt: skip
             widget.setEnabled(on)
         if on:
             self._on_range_changed()
-
-    def _say(self, text: str, role: str) -> None:
-        self.status.setProperty("role", role)
-        self.status.setStyleSheet("")
-        self.status.style().polish(self.status)
-        self.status.setText(text)
-
-    def _on_reveal_clicked(self) -> None:
-        if self._result is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._result.paths[0].parent)))
-
-    def reject(self) -> None:
-        if self._job is None:
-            super().reject()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        if self._job is not None:
-            event.ignore()
-        else:
-            super().closeEvent(event)
 
 
 def _swatch(colour: tuple[int, int, int]) -> QIcon:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QCloseEvent, QImage, QPixmap
+from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -17,21 +16,17 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QProgressBar,
-    QPushButton,
     QSlider,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from gen2studio.app.export import ExportProgress
-from gen2studio.app.file_job import FileJob
 from gen2studio.app.matte_jobs import MatteLook, finish_import, import_job
 from gen2studio.app.session import Session
 from gen2studio.core.errors import StudioError
 from gen2studio.core.media_info import MediaKind
-from gen2studio.ui.panels.queue_panel import span
+from gen2studio.ui.dialogs.file_job_dialog import FileJobDialog
 from gen2studio.ui.widgets.named import chooser, named, text_button
 
 if TYPE_CHECKING:
@@ -46,20 +41,22 @@ _PREVIEW = QSize(400, 240)
 _KEY = int(Qt.ItemDataRole.UserRole)
 
 
-class MatteImportDialog(QDialog):
+class MatteImportDialog(FileJobDialog):
     """Imports one matte file or run of images into the clip that was shown when it was opened."""
+
+    verb = "Import"
+    noun = "import"
+    undone = "Cancelled; nothing was imported."
+    unit = "images"
 
     def __init__(self, session: Session, media_id: str, frame: int, path: Path, parent: QWidget) -> None:
         """``frame`` is the media frame on screen: where a still goes."""
-        super().__init__(parent)
-        self.setObjectName("matteImportDialog")
-        self.setWindowTitle("Import mattes")
+        super().__init__("matteImportDialog", "Import mattes", "matte_import", parent)
         self._session = session
         self._media_id = media_id
         self._frame = frame
         self._path = path
         self._file: MatteFile | None = None
-        self._job: FileJob | None = None
         self._filling = False
         self._look = MatteLook(self)
         self._look.found.connect(self._on_found)
@@ -103,31 +100,7 @@ class MatteImportDialog(QDialog):
         right.addWidget(self.notes)
         right.addStretch(1)
         columns.addLayout(right, 1)
-        self.progress = QProgressBar(self)
-        self.progress.setObjectName("matte_import.progress")
-        self.progress.setAccessibleName("Import progress")
-        self.progress.hide()
-        self.status = QLabel(self)
-        self.status.setObjectName("matte_import.status")
-        self.status.setWordWrap(True)
-        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 2)
-        self.close_button = named(QPushButton("Cancel", self), "matte_import.close", "Cancel", "Import nothing (Esc)")
-        self.close_button.clicked.connect(self.reject)
-        self.start = named(QPushButton("Import", self), "matte_import.start", "Import", "Import the mattes (Enter)")
-        self.start.setProperty("primary", True)
-        self.start.setDefault(True)
-        self.start.clicked.connect(self._on_start_clicked)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(self.close_button)
-        buttons.addWidget(self.start)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(18, 16, 18, 14)
-        layout.setSpacing(12)
-        layout.addLayout(columns, 1)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
-        layout.addLayout(buttons)
+        self.build_foot(columns, "Import the mattes (Enter)", close="Cancel", close_tip="Import nothing (Esc)")
         self.setMinimumWidth(860)
         self._open(path)
 
@@ -186,10 +159,6 @@ class MatteImportDialog(QDialog):
     def _check(self, name: str, text: str, tip: str) -> QCheckBox:
         return named(QCheckBox(text, self), f"matte_import.{name}", text, tip)
 
-    @property
-    def running(self) -> bool:
-        return self._job is not None
-
     # -- what the file holds -----------------------------------------------------------------------------------------
 
     def _open(self, path: Path) -> None:
@@ -199,7 +168,7 @@ class MatteImportDialog(QDialog):
         self.path.setToolTip(str(path))
         self.facts.setText("")
         self.picture.setText("Looking into the file…")
-        self._say("", "muted")
+        self.say("", "muted")
         self.place.hide()
         self.layers.hide()
         self._show_file()
@@ -216,7 +185,7 @@ class MatteImportDialog(QDialog):
     def _on_look_failed(self, sentence: str) -> None:
         self.picture.clear()
         self.picture.setText("No preview")
-        self._say(sentence, "error")
+        self.say(sentence, "error")
         if self._file is None:
             self.start.setEnabled(False)
 
@@ -332,7 +301,7 @@ class MatteImportDialog(QDialog):
             arrangement = arrange(self._file, settings, item.info, self._frame)
         except StudioError as error:
             self.notes.setText("")
-            self._say(str(error), "error")
+            self.say(str(error), "error")
             self.start.setEnabled(False)
         else:
             count = len({frame for _, frame in arrangement.frames})
@@ -340,7 +309,7 @@ class MatteImportDialog(QDialog):
             last = arrangement.frames[-1][1]
             where = f"Frame {shown}." if count == 1 else f"Frames {arrangement.frames[0][1]} to {last}."
             self.notes.setText("\n".join([where, *arrangement.notes]))
-            self._say("", "muted")
+            self.say("", "muted")
             self.start.setEnabled(True)
         self._show_preview()
 
@@ -371,11 +340,7 @@ class MatteImportDialog(QDialog):
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
-    def _on_start_clicked(self) -> None:
-        if self._job is not None:
-            self._say("Stopping…", "muted")
-            self._job.cancel()
-            return
+    def begin_work(self) -> None:
         from gen2studio.app.matte_files import arrange
 
         item = self._session.document.media.get(self._media_id)
@@ -385,82 +350,33 @@ class MatteImportDialog(QDialog):
         try:
             arrangement = arrange(self._file, settings, item.info, self._frame)
         except StudioError as error:
-            self._say(str(error), "error")
+            self.say(str(error), "error")
             return
         job = import_job(self._file, settings, arrangement, item, self._session.store.tiles, self)
-        job.progressed.connect(self._on_progressed)
-        job.finished.connect(lambda layers: self._on_read(settings, layers))
-        job.failed.connect(lambda sentence: self._ended(sentence, "error"))
-        job.cancelled.connect(lambda: self._ended("Cancelled; nothing was imported.", "muted"))
-        self._job = job
-        self.progress.setRange(0, len(arrangement.frames))
-        self.progress.setValue(0)
-        self.progress.show()
-        self._say("Reading…", "muted")
-        self.start.setText("Cancel import")
-        self._enable(False)
-        job.start()
-
-    def _on_progressed(self, progress: ExportProgress) -> None:
-        self.progress.setRange(0, progress.total)
-        self.progress.setValue(progress.done)
-        left = f", {span(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-        self._say(f"{progress.done} of {progress.total} images{left}", "muted")
+        self.run_job(job, "Reading…", lambda layers: self._on_read(settings, layers))
 
     def _on_read(self, settings: MatteImport, layers: tuple[ReadLayer, ...]) -> None:
         try:
             sentence = finish_import(self._session, self._media_id, settings, layers)
         except StudioError as error:
-            self._ended(str(error), "error")
+            self.ended(str(error), "error")
             return
-        self._ended("", "muted")
+        self.ended("", "muted")
         self._session.tell(sentence)
         self.accept()
 
-    def _ended(self, text: str, role: str) -> None:
-        if self._job is not None:
-            self._job.wait()
-            self._job.deleteLater()
-            self._job = None
-        self.progress.hide()
-        self.start.setText("Import")
-        self._enable(True)
-        self._say(text, role)
-
-    def stop(self) -> None:
-        """Cancel a running import and wait for its end."""
-        if self._job is not None:
-            self._job.cancel()
-            self._ended("Cancelled; nothing was imported.", "muted")
-
-    def _enable(self, on: bool) -> None:
+    def enable_fields(self, on: bool) -> None:
         for widget in (
             self.path, self.single, self.carrier, self.name, self.target, self.first, self.fit, self.counts,
-            self.invert, self.hold, self.layers, self.close_button,
+            self.invert, self.hold, self.layers,
         ):  # fmt: skip
             widget.setEnabled(on)
         if on and self._file is not None:
             self.carrier.setEnabled(len(self._file.carriers) > 1)
 
-    def _say(self, text: str, role: str) -> None:
-        self.status.setProperty("role", role)
-        self.status.setStyleSheet("")
-        self.status.style().polish(self.status)
-        self.status.setText(text)
-
     def done(self, result: int) -> None:
         self._look.shutdown()
         super().done(result)
-
-    def reject(self) -> None:
-        if self._job is None:
-            super().reject()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        if self._job is not None:
-            event.ignore()
-        else:
-            super().closeEvent(event)
 
 
 def _name_of(file: MatteFile) -> str:
