@@ -44,7 +44,7 @@ def fit_transitions(
     ]
 
 
-def refit(track: Track, rate: Fraction, media: Media | None) -> Track:
+def refit(track: Track, rate: Fraction, media: Media | None = None) -> Track:
     """The track with transitions that its own clips can carry; the same object when all can."""
     if not track.transitions:
         return track

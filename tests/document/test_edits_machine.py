@@ -1,171 +1,121 @@
-"""Random edits in random order: no rule ever breaks, a refused edit changes nothing, undo is identity."""
+"""Random edits in random order: no rule ever breaks, a refused edit changes nothing, undo is identity, and what is
+saved is what is opened."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from PySide6.QtCore import QCoreApplication
 
+from gen2studio.app.store import DocumentStore
 from gen2studio.core.errors import EditRefused
 from gen2studio.document import edits, lookup
-from gen2studio.document.model import Sequence, TrackKind
-from tests.document.builders import still, timeline, video
+from gen2studio.document.model import Document
+from tests.document.random_edits import NAMES, SeededPicks, broken, edited, round_trip, start
 
-ITEMS = (video(), video("media-0000000000a2", 3, sound=False), still())
-MEDIA = {item.id: item for item in ITEMS}
-frames = st.integers(0, 400)
-deltas = st.integers(-120, 120)
-picks = st.integers(0, 10_000)
-booleans = st.booleans()
+T = TypeVar("T")
+
+
+class _Drawn:
+    """Picks of hypothesis, which makes them small again when something breaks."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+
+    def number(self, low: int, high: int) -> int:
+        return self._data.draw(st.integers(low, high))
+
+    def one(self, found: Sequence[T]) -> T:
+        return found[self._data.draw(st.integers(0, len(found) - 1))]
 
 
 class Cutting(RuleBasedStateMachine):
+    """One project in a store, edited, undone and redone."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.sequence: Sequence = timeline()
-        self.history: list[tuple[Sequence, str]] = []
+        self.application = QCoreApplication.instance() or QCoreApplication([])
+        self.store = DocumentStore(start())
+        self.past: list[Document] = []
+        self.attempt("append", SeededPicks(1))
+        self.attempt("append", SeededPicks(2))
 
-    # -- how an edit is tried --------------------------------------------------------------------------------------
-
-    def attempt(self, edit: Any) -> None:
-        before, text = self.sequence, repr(self.sequence)
+    def attempt(self, name: str, picks: _Drawn | SeededPicks) -> None:
+        before, text = self.store.document, repr(self.store.document)
         try:
-            changed = edit(before)
+            after = edited(before, name, picks)
         except EditRefused as refused:
             assert refused.sentence.endswith("."), refused.sentence
             assert repr(before) == text
             return
-        assert repr(before) == text, "an edit changed its input"
-        self.history.append((before, text))
-        self.sequence = changed
+        assert repr(before) == text, f"{name} changed its input"
+        if after is not before:
+            self.past.append(before)
+            self.store.apply(name, after)
 
-    def clip(self, pick: int) -> str:
-        ids = [clip.id for _, clip in lookup.each_clip(self.sequence)]
-        return ids[pick % len(ids)] if ids else "clip-000000000000"
+    @rule(name=st.sampled_from(NAMES), data=st.data())
+    def edit(self, name: str, data: st.DataObject) -> None:
+        self.attempt(name, _Drawn(data))
 
-    # -- edits -----------------------------------------------------------------------------------------------------
-
-    @rule(
-        item=st.sampled_from(ITEMS), frame=frames, collision=st.sampled_from(edits.Collision), seconds=st.integers(1, 3)
-    )
-    def place(self, item: Any, frame: int, collision: edits.Collision, seconds: int) -> None:
-        source = (Fraction(0), Fraction(seconds))
-        self.attempt(lambda s: edits.place_media(s, item, frame, collision=collision, source=source).sequence)
-
-    @rule(item=st.sampled_from(ITEMS))
-    def append(self, item: Any) -> None:
-        self.attempt(lambda s: edits.append_media(s, item, source=(Fraction(0), Fraction(2))).sequence)
-
-    @rule(pick=picks, more=picks, delta=deltas, steps=st.integers(-1, 1), collision=st.sampled_from(edits.Collision),
-          linked=booleans)  # fmt: skip
-    def move(self, pick: int, more: int, delta: int, steps: int, collision: edits.Collision, linked: bool) -> None:
-        ids = {self.clip(pick), self.clip(more)}
-        self.attempt(lambda s: edits.move(s, ids, delta, track_steps=steps, collision=collision, linked=linked))
-
-    @rule(pick=picks, delta=deltas)
-    def duplicate(self, pick: int, delta: int) -> None:
-        self.attempt(lambda s: edits.duplicate(s, [self.clip(pick)], delta).sequence)
-
-    @rule(frame=frames)
-    def razor(self, frame: int) -> None:
-        self.attempt(lambda s: edits.razor(s, frame))
-
-    @rule(pick=picks, delta=deltas, head=booleans, ripple=booleans, linked=booleans, every=booleans)
-    def trim(self, pick: int, delta: int, head: bool, ripple: bool, linked: bool, every: bool) -> None:
-        if ripple:
-            edit = edits.ripple_trim_head if head else edits.ripple_trim_tail
-            self.attempt(lambda s: edit(s, self.clip(pick), delta, MEDIA, all_tracks=every, linked=linked))
-        else:
-            plain = edits.trim_head if head else edits.trim_tail
-            self.attempt(lambda s: plain(s, self.clip(pick), delta, MEDIA, linked=linked))
-
-    @rule(pick=picks, delta=deltas, linked=booleans, kind=st.sampled_from(["slip", "slide", "roll"]))
-    def adjust(self, pick: int, delta: int, linked: bool, kind: str) -> None:
-        one = self.clip(pick)
-        if kind == "slip":
-            self.attempt(lambda s: edits.slip(s, one, delta, MEDIA, linked=linked))
-        elif kind == "slide":
-            self.attempt(lambda s: edits.slide(s, one, delta, MEDIA, linked=linked))
-        else:
-            self.attempt(lambda s: edits.roll(s, one, self.next_to(s, one), delta, MEDIA, linked=linked))
-
-    @staticmethod
-    def next_to(sequence: Sequence, clip_id: str) -> str:
-        after = lookup.neighbours(lookup.track_of(sequence, clip_id), clip_id)[1]
-        return after.id if after is not None else clip_id
-
-    @rule(pick=picks, linked=booleans, every=booleans)
-    def ripple_delete(self, pick: int, linked: bool, every: bool) -> None:
-        self.attempt(lambda s: edits.ripple_delete(s, [self.clip(pick)], all_tracks=every, linked=linked))
-
-    @rule(pick=picks, linked=booleans)
-    def lift(self, pick: int, linked: bool) -> None:
-        self.attempt(lambda s: edits.lift(s, [self.clip(pick)], linked=linked))
-
-    @rule(start=frames, length=st.integers(0, 80), close=booleans)
-    def cut_range(self, start: int, length: int, close: bool) -> None:
-        edit = edits.extract_range if close else edits.lift_range
-        self.attempt(lambda s: edit(s, start, start + length))
-
-    @rule(frame=frames, lane=st.integers(0, 3), every=booleans)
-    def close_gap(self, frame: int, lane: int, every: bool) -> None:
-        self.attempt(lambda s: edits.close_gap(s, s.tracks[lane % len(s.tracks)].id, frame, all_tracks=every))
-
-    @rule(pick=picks, speed=st.sampled_from([Fraction(1, 3), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2)]),
-          ripple=booleans, linked=booleans)  # fmt: skip
-    def speed(self, pick: int, speed: Fraction, ripple: bool, linked: bool) -> None:
-        self.attempt(lambda s: edits.set_speed(s, [self.clip(pick)], speed, MEDIA, ripple=ripple, linked=linked))
-
-    @rule(pick=picks, more=picks, together=booleans)
-    def relink(self, pick: int, more: int, together: bool) -> None:
-        ids = [self.clip(pick), self.clip(more)]
-        self.attempt(lambda s: edits.link(s, ids) if together else edits.unlink(s, ids))
-
-    @rule(lane=st.integers(0, 3), locked=booleans)
-    def lock(self, lane: int, locked: bool) -> None:
-        self.attempt(lambda s: edits.set_locked(s, s.tracks[lane % len(s.tracks)].id, locked))
-
-    @rule(frame=frames, back=booleans)
-    def mark(self, frame: int, back: bool) -> None:
-        self.attempt(lambda s: edits.add_marker(s, frame) if back else edits.set_in_point(s, frame))
-
-    @rule(kind=st.sampled_from(TrackKind), lane=st.integers(0, 5))
-    def tracks(self, kind: TrackKind, lane: int) -> None:
-        self.attempt(lambda s: edits.add_track(s, kind, index=lane) if len(s.tracks) < 6 else s)
-
-    @rule(pick=picks, delta=deltas, head=booleans)
-    def limits_are_exact(self, pick: int, delta: int, head: bool) -> None:
+    @rule(data=st.data(), head=st.booleans())
+    def limits_are_exact(self, data: st.DataObject, head: bool) -> None:
         """What ``trim_limits`` allows works and the frame beyond refuses (unless a track is locked)."""
-        if not any(True for _ in lookup.each_clip(self.sequence)) or any(t.locked for t in self.sequence.tracks):
+        document = self.store.document
+        sequence = document.sequence
+        assert sequence is not None
+        clips = [clip for _, clip in lookup.each_clip(sequence)]
+        if not clips or any(t.locked for t in sequence.tracks):
             return
-        one, edge = self.clip(pick), edits.Edge.HEAD if head else edits.Edge.TAIL
+        one, edge = _Drawn(data).one(clips).id, edits.Edge.HEAD if head else edits.Edge.TAIL
         edit = edits.trim_head if head else edits.trim_tail
-        limits = edits.trim_limits(self.sequence, one, edge, MEDIA)
-        inside = limits.clamp(delta)
-        self.attempt(lambda s: edit(s, one, inside, MEDIA))
-        assert lookup.clip_of(self.sequence, one) is not None
+        limits = edits.trim_limits(sequence, one, edge, document.media)
+        changed = edit(sequence, one, limits.clamp(data.draw(st.integers(-99, 99))), document.media)
+        assert lookup.problems(changed, document.media) == []
         if limits.high < edits.FAR:
-            try:
-                edit(self.history[-1][0], one, limits.high + 1, MEDIA)
-            except EditRefused:
-                return
-            raise AssertionError("a trim went past its limit")
+            with pytest.raises(EditRefused):
+                edit(sequence, one, limits.high + 1, document.media)
 
     @rule()
     def undo(self) -> None:
-        if self.history:
-            self.sequence, text = self.history.pop()
-            assert repr(self.sequence) == text
+        if self.past:
+            now = self.store.document
+            self.store.undo_stack.undo()
+            assert self.store.document == self.past[-1]
+            self.store.undo_stack.redo()
+            assert self.store.document == now
+            self.store.undo_stack.undo()
+            self.past.pop()
 
     @invariant()
     def sound(self) -> None:
-        assert lookup.problems(self.sequence, MEDIA) == []
+        assert broken(self.store.document) == []
+
+    @invariant()
+    def saved_as_it_is(self) -> None:
+        assert round_trip(self.store.document)
 
 
 TestCutting = Cutting.TestCase
 TestCutting.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_edits_in_a_row_by_a_seed() -> None:
+    """A short piece of ``tests.bench.long_edits``."""
+    picks, document, changed = SeededPicks(5), start(), 0
+    for _ in range(600):
+        try:
+            after = edited(document, picks.one(NAMES), picks)
+        except EditRefused:
+            continue
+        assert broken(after) == []
+        changed += after is not document
+        document = after
+    assert changed > 150
+    assert round_trip(document)
