@@ -61,6 +61,12 @@ def paste_attributes(
     """
     if not which:
         raise EditRefused("Nothing was chosen to paste.", "Choose an attribute.")
+    # Speed first: it scales the curves that a clip has, and those that are pasted are meant as they are.
+    if Attribute.SPEED in which:
+        moving = [i for i in with_linked(sequence, clip_ids) if not where(sequence, i)[1].freeze]
+        if moving:
+            sequence = set_speed(sequence, moving, source.speed, media)
+            sequence = set_reverse(sequence, moving, source.reverse, media)
     draft = Draft(sequence)
     for track_id, clips in tracks_of(sequence, clip_ids).items():
         picture = track_by_id(sequence, track_id).kind is TrackKind.VIDEO
@@ -68,13 +74,7 @@ def paste_attributes(
             changed = _with_attributes(clip, source, which, picture)
             if changed != clip:
                 draft.swap(track_id, changed)
-    sequence = draft.result(media)
-    if Attribute.SPEED in which:
-        moving = [i for i in with_linked(sequence, clip_ids) if not where(sequence, i)[1].freeze]
-        if moving:
-            sequence = set_speed(sequence, moving, source.speed, media)
-            sequence = set_reverse(sequence, moving, source.reverse, media)
-    return sequence
+    return draft.result(media)
 
 
 def _with_attributes(clip: Clip, source: Clip, which: Collection[Attribute], picture: bool) -> Clip:

@@ -174,7 +174,7 @@ def clips_of_media(sequence: Sequence, media_id: str) -> tuple[Clip, ...]:
 def media_seconds(media: Media, clip: Clip) -> Fraction | None:
     """How long the clip's media is, in seconds; None = without end (stills, media of unknown length)."""
     item = media.get(clip.media_id)
-    if item is None or item.info.kind is MediaKind.STILL or item.info.duration <= 0:
+    if item is None or item.info.kind is MediaKind.STILL or (item.info.duration <= 0 and not item.nested):
         return None
     return item.info.duration
 
