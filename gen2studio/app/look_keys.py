@@ -69,24 +69,6 @@ class LookKeys(QObject):
         curve = look.curve(name)
         self._generation.set_look(f"Remove keys of {name.replace('_', ' ')}", look.with_curve(name, type(curve)(value)))
 
-    def step(self, way: int) -> bool:
-        """Go to the next (+1) or previous (−1) key of any slider; False when there is none that way."""
-        from gen2studio.app import planning
-
-        generation = self._generation
-        clip = generation.target
-        if clip is None:
-            return False
-        document = self._session.document
-        frames = {key.frame for _, curve in generation.look.curves for key in curve.keys}
-        places = {planning.sequence_frame(document, clip, frame) for frame in frames}
-        here = self._session.playhead
-        beyond = [place for place in places if (place - here) * way > 0]
-        if not beyond:
-            return False
-        self._session.set_playhead(min(beyond, key=lambda place: abs(place - here)))
-        return True
-
     def _on_playhead_changed(self, _frame: int) -> None:
         if self._generation.look.curves:
             self.values_changed.emit()

@@ -139,7 +139,7 @@ def _item(document: Document, media_id: str) -> MediaItem:
     return found
 
 
-def _source(item: MediaItem) -> SourceRef:
+def source_of(item: MediaItem) -> SourceRef:
     if not item.info.has_video:
         raise GenerationError(f"“{item.name}” has no picture.", "Choose a clip with a picture.")
     if item.nested:
@@ -192,7 +192,7 @@ def plan_generate(
             seed=look.seed if seed is None else seed,
         )  # fmt: skip
         return _plan_parts(document, clip, look, lambda part: revision_of(part) if revision_of else revision, alone)
-    source = _source(item)
+    source = source_of(item)
     shot = item.shot
     if shot is None and look.mode in FROM_NOTHING:
         raise GenerationError("This mode makes a shot of its own.", "Make a new shot, or choose Stylization.")
@@ -256,7 +256,7 @@ def plan_generate(
         motion_regions=motion_refs(look),
         adapters=adapter_refs(look.adapters, adapters),
         layout=blob_ref(look.layout, blobs) if look.layout and shot is not None else None,
-        lead=lead_ref(document, shot.lead if shot else None, lambda key: _source(_item(document, key)), takes),
+        lead=lead_ref(document, shot.lead if shot else None, lambda key: source_of(_item(document, key)), takes),
         outpaint=room,
     )
     return with_levels(request, look, request.frames)
@@ -355,7 +355,7 @@ def plan_propagate(
     """Carry the mattes of objects from their anchors over media frames [start, stop)
     (:func:`gen2studio.app.planning_propagation.propagation`)."""
     request = PropagateRequest(
-        source=_source(_item(document, media_id)),
+        source=source_of(_item(document, media_id)),
         objects=(),
         start=start,
         stop=stop,
@@ -379,7 +379,7 @@ def plan_segment(
 ) -> SegmentRequest:
     """Select the subject on one media frame, over the matte that is there."""
     mask = mask_of(document, object_id)
-    source = _source(_item(document, mask.media_id))
+    source = source_of(_item(document, mask.media_id))
     if not 0 <= frame < source.frame_count:
         raise GenerationError("That frame lies outside the clip.", "Move the playhead into it.")
     there = mask.frames.get(frame)
@@ -415,7 +415,7 @@ def plan_operate(
     elif item.shot is not None:
         raise GenerationError("This shot has no finished frames yet.", "Generate it first.")
     else:
-        source = _source(item)
+        source = source_of(item)
     if stop - start < (2 if kind == "interpolate" else 1):
         raise GenerationError("There are no frames to work on.", "Generate more of them first.")
     scale = factor if kind == "upscale" else 1

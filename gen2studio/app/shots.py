@@ -163,7 +163,7 @@ class Shots(QObject):
         look = replace(look, mode=wanted, region=Region.ALL, mask_objects=())
         try:
             shot = self.shot_for(wish or self.wish, wanted)
-            return self._place("New shot", shot, look, self._session.playhead)
+            return self.place("New shot", shot, look, self._session.playhead)
         except StudioError as error:
             self._session.tell(str(error), "warning")
             return ""
@@ -185,23 +185,27 @@ class Shots(QObject):
             look = looks.without_footage(look)
             choice = self._generation.choice_for(look)
             rate = item.info.rate or self.wish.rate
-            lead = self._lead(clip, lead_frames(rate, choice.abilities if choice is not None else None))
+            lead = self.lead(clip, lead_frames(rate, choice.abilities if choice is not None else None))
             wish = replace(self.wish, rate=rate)
             if item.shot is not None:
                 shot = shots.shot_of(Extent(item.shot.width, item.shot.height), wish.rate, wish.seconds)
             else:
                 shot = self.shot_for(replace(wish, aspect=Fraction(item.info.width, item.info.height)), look.mode)
             track = next(t for t, c in each_clip(sequence) if c.id == clip.id)
-            return self._place(f"Extend {clip.name}", replace(shot, lead=lead), look, clip.end, track.id)
+            return self.place(f"Extend {clip.name}", replace(shot, lead=lead), look, clip.end, track.id)
         except StudioError as error:
             session.tell(str(error), "warning")
             return ""
 
-    def _lead(self, clip: Clip, count: int) -> Lead:
+    def lead(self, clip: Clip, count: int) -> Lead:
         """The last ``count`` frames a clip shows: of its applied take where that has them, else of its footage."""
         document = self._session.document
         sequence = document.sequence
         assert sequence is not None
+        if clip.reverse or clip.freeze:
+            raise EditRefused(
+                "A clip that runs backwards or stands still can't be gone on from.", "Use its last picture instead."
+            )
         first, stop = planning.media_range(document, clip, sequence.rate)
         take = document.takes.get(clip.active_take)
         if take is not None and take.has(stop - 1):
@@ -212,7 +216,9 @@ class Shots(QObject):
             raise EditRefused("This shot has no finished end to go on from.", "Generate it and apply its take first.")
         return Lead(media_id=clip.media_id, start=max(first, stop - count), stop=stop)
 
-    def _place(self, label: str, shot: Shot, look: Look, frame: int, track_id: str = "") -> str:
+    def place(self, label: str, shot: Shot, look: Look, frame: int, track_id: str = "", merge_key: str = "") -> str:
+        """Put an empty shot at ``frame`` of a track, or in the next free place behind it: one undo step. Returns the
+        clip id. Raises EditRefused."""
         document = self._session.document
         item = shot_item(shot, shots.shot_name(document), self._media_folder())
         added = media_edits.add_media(document, item)
@@ -229,7 +235,7 @@ class Shots(QObject):
         placed = place_on_timeline(added, [item], frame, track=track_id, collision=edits.Collision.REFUSE)
         [clip_id] = placed.clip_ids
         self.expect(item)
-        self._session.store.apply(label, looks.set_look(placed.document, {clip_id}, look))
+        self._session.store.apply(label, looks.set_look(placed.document, {clip_id}, look), merge_key)
         self._session.set_selection(frozenset({clip_id}))
         clip = self._session.find_clip(clip_id)
         assert clip is not None

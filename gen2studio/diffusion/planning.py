@@ -123,7 +123,7 @@ def shot_plan(
             # A still shows the whole shot in one window: what happens, though faster than the take will.
             clock = ModelClock(clock.start, clock.stop, (clock.stop - 1 - clock.start) / (window - 1))
         if request.lead is not None:
-            have = max(1, math.floor((request.lead.stop - request.lead.start) / clock.step))
+            have = max(1, math.floor((request.lead.stop - request.lead.start) / (clock.step * lead_pace(request))))
             lead = min(_LEAD, have) if geometry.frames.group == 1 or have >= _LEAD else 1
             clock = ModelClock(clock.start - lead * clock.step, clock.stop, clock.step)
     count = clock.count
@@ -150,6 +150,12 @@ def shot_plan(
         ),
         lead=lead,
     )
+
+
+def lead_pace(request: GenerateRequest) -> float:
+    """Frames of the footage that a shot goes on from for each frame of the shot: their rates may differ."""
+    lead = request.lead
+    return float(lead.source.rate / request.source.rate) if lead is not None and request.source.rate else 1.0
 
 
 def still_steps(steps: int, manifest: ModelManifest) -> int:

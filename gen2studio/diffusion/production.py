@@ -17,7 +17,7 @@ from gen2studio.diffusion.finishing import Finisher
 from gen2studio.diffusion.framing import Framing, resized
 from gen2studio.diffusion.gathering import Gatherer, on_footage
 from gen2studio.diffusion.pace import PaceOfModel
-from gen2studio.diffusion.planning import ShotPlan, passes_per_step, shot_plan
+from gen2studio.diffusion.planning import ShotPlan, lead_pace, passes_per_step, shot_plan
 from gen2studio.diffusion.runtime.applying import with_retries
 from gen2studio.diffusion.runtime.footprint import ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
@@ -198,7 +198,7 @@ class Production:
     def _lead(self, run: Run) -> tuple[Picture, ...]:
         if run.start or not self.shot.lead:
             return ()
-        return self.gatherer.lead(self.shot.lead, self.shot.clock.step)
+        return self.gatherer.lead(self.shot.lead, self.shot.clock.step * lead_pace(self.request))
 
     def _with_guide(self, loaded: _Loaded, conditions: Conditions, clip: Clip, run: Run) -> Conditions:
         """Camera move and motion strokes, drawn from the shot's first frame."""
