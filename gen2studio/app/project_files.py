@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -294,15 +294,20 @@ class Project:
         document. What is not there stays where it was said to be."""
         return self.with_collected(document, self.copy_in(document))
 
-    def copy_in(self, document: Document) -> dict[str, str]:
-        """Copy what lies elsewhere into ``media/``; where each path is now. Raises ProjectError."""
-        target = self.folder / "media"
+    def copy_in(
+        self, document: Document, target: Path | None = None, *, without: Collection[str] = ()
+    ) -> dict[str, str]:
+        """Copy what lies elsewhere into ``media/``, or into ``target``; where each path is now. Raises ProjectError.
+
+        Media of ``without`` stays where it is.
+        """
+        target = target or self.folder / "media"
         carried: dict[str, str] = {}
         with _disk():
             target.mkdir(parents=True, exist_ok=True)
             for key, item in document.media.items():
                 source = Path(item.path)
-                if source.is_relative_to(self.folder) or not source.is_file():
+                if key in without or source.is_relative_to(self.folder) or not source.is_file():
                     continue
                 # The id keeps two files of one name apart.
                 if item.info.kind is MediaKind.SEQUENCE:
@@ -356,6 +361,13 @@ class Project:
                     self._backing.save_tile(digest, self.tiles.packed(digest))
                 except (KeyError, ValueError, zlib.error):
                     continue  # lost before: saving the rest must still work
+
+    def copy_to(self, document: Document, folder: Path) -> Document:
+        """Copy everything that lies in the project into ``folder`` (tiles, images, takes of ``document``, collected
+        media); the document as it is there. Raises ProjectError."""
+        with _disk():
+            self._copy_to(document, folder)
+        return self._remapped(document, self.folder, folder)
 
     def _copy_to(self, document: Document, folder: Path) -> None:
         self._write_tiles(document)

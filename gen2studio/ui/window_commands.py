@@ -297,7 +297,8 @@ def export_queue(window: MainWindow) -> None:
 def preferences(window: MainWindow) -> None:
     from gen2studio.ui.dialogs.preferences_dialog import PreferencesDialog
 
-    dialog = PreferencesDialog(window.studio.preferences, window)
+    dialog = PreferencesDialog(window.studio.preferences, window, window.key_maps)
+    dialog.keys_wanted.connect(lambda: window_viewers.edit_keys(window))
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
 
