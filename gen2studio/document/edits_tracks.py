@@ -174,6 +174,11 @@ def set_track_pan(sequence: Sequence, track_id: str, pan: float) -> Sequence:
     return _change_track(sequence, track_id, lambda track: replace(track, pan=float(pan)))
 
 
+def set_limiter(sequence: Sequence, on: bool) -> Sequence:
+    """Whether the sum of the sound is held below −1 dBTP."""
+    return sequence if sequence.limiter == on else replace(sequence, limiter=on)
+
+
 def set_height(sequence: Sequence, track_id: str, height: int) -> Sequence:
     """Height on screen in pixels, kept within 24…400."""
     return _change_track(sequence, track_id, lambda track: replace(track, height=max(24, min(height, 400))))
