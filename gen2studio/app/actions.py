@@ -29,7 +29,8 @@ class Action:
     """Menu it appears in: File, Edit, Clip, Mask, Generate, View, Playback, Help; ``Mask/Views`` makes a submenu."""
     checkable: bool = False
     scope: str = "window"
-    """window, timeline, canvas (programme viewer) or source (source viewer): where its key is live. Single letters are never live inside text fields."""
+    """window, timeline, canvas (programme viewer), source (source viewer), curves (curve editor) or drawing (drawing
+    window): where its key is live. Single letters are never live inside text fields."""
     group: str = ""
     """Rows of one menu with the same group sit together; groups are divided by separators."""
 

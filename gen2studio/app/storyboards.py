@@ -6,31 +6,39 @@ clip a look of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.board_layout import LaidPanel, lay_panels, panel_shot, shot_look
-from gen2studio.app.generation import Generation, Still
+from gen2studio.app.generation import Generation
 from gen2studio.app.importing import media_item
-from gen2studio.app.panel_drawing import PanelDrawing
-from gen2studio.app.panel_pictures import PanelPictures
 from gen2studio.app.session import Session
 from gen2studio.app.shot_wish import default_wish, shot_item
 from gen2studio.app.shots import Shots
 from gen2studio.core.errors import EditRefused, GenerationError, StudioError, sentence_of
 from gen2studio.core.ids import new_id
-from gen2studio.document import boards, looks, shots
+from gen2studio.document import board_edits, boards, looks, media_edits, sequences, shots
+from gen2studio.document.board_values import MockUp, SoundCue
 from gen2studio.document.look import Look, Mode
+from gen2studio.document.lookup import find_clip
 from gen2studio.document.media_edits import find_by_path
-from gen2studio.document.model import Board, Clip, Document, MediaItem, Panel
+from gen2studio.document.model import Board, Clip, Document, MediaItem, Panel, Take
 from gen2studio.engine.requests import GenerateRequest
+
+if TYPE_CHECKING:
+    from gen2studio.app.board_player import BoardPlayer
+    from gen2studio.app.board_state import PanelState
+    from gen2studio.app.board_stills import BoardStills
+    from gen2studio.app.jobs import EngineSignals, JobRow
+    from gen2studio.app.panel_drawing import PanelDrawing
+    from gen2studio.app.panel_pictures import PanelPictures
 
 Source = Path | bytes
 """A picture file, or its bytes."""
@@ -63,6 +71,11 @@ class Storyboards(QObject):
         self._shots = making
         self._add_blob = add_blob
         self._media_folder = media_folder
+        self.sound_device = True
+        """Play sound; off where there is no device to ask for (tests, command line)."""
+        self._engine: EngineSignals | None = None
+        self._is_stale: Callable[[Clip, Take], bool] = lambda _clip, _take: False
+        self._rows: Callable[[], Iterable[JobRow]] = lambda: ()
         self._board_id = ""
         self._shown: Board | None = None
         self._round = 0
@@ -70,21 +83,69 @@ class Storyboards(QObject):
         self._ready.connect(self._on_ready)
         session.store.changed.connect(lambda _old, _new: self._tell())
         session.store.replaced.connect(self._on_replaced)
-        generation.stills_of_changed.connect(self._on_stills_changed)
+
+    def attach(
+        self,
+        engine: EngineSignals,
+        is_stale: Callable[[Clip, Take], bool],
+        rows: Callable[[], Iterable[JobRow]],
+        *,
+        sound: bool,
+    ) -> None:
+        """What makes stills, and what knows how far shots have come."""
+        self._engine, self._is_stale, self._rows, self.sound_device = engine, is_stale, rows, sound
+
+    @cached_property
+    def still_maker(self) -> BoardStills:
+        """Stills of panels."""
+        from gen2studio.app.board_stills import BoardStills
+
+        assert self._engine is not None
+        maker = BoardStills(self, self._generation, self._engine, self)
+        maker.changed.connect(self.panel_still_changed)
+        return maker
+
+    def state_of(self, panel: Panel) -> PanelState:
+        """How far a panel of the current board has come, and why its shot is stale."""
+        from gen2studio.app.board_state import PanelState, panel_state
+
+        board = self.current
+        if board is None:
+            return PanelState()
+        return panel_state(self._session.document, board, panel, self._is_stale, self._rows())
+
+    def add_picture(self, picture: Source) -> str:
+        """Store an image in the project; its digest. Raises ProjectError. Any thread."""
+        return self._add_blob(picture)
 
     @cached_property
     def pictures(self) -> PanelPictures:
         """Decoded pictures of panels."""
+        from gen2studio.app.panel_pictures import PanelPictures
+
         return PanelPictures(self._generation.find_blob)
 
     @cached_property
     def drawing(self) -> PanelDrawing:
         """Drawing on a panel."""
+        from gen2studio.app.panel_drawing import PanelDrawing
+
         return PanelDrawing(self, self.pictures, self._add_blob, self)
+
+    @cached_property
+    def player(self) -> BoardPlayer:
+        """The animatic, played in place."""
+        from gen2studio.app.board_player import BoardPlayer
+
+        return BoardPlayer(self, sound=self.sound_device, parent=self)
 
     def shutdown(self) -> None:
         if "drawing" in self.__dict__:
             self.drawing.shutdown()
+        if "player" in self.__dict__:
+            self.player.shutdown()
+        if "still_maker" in self.__dict__:
+            self.still_maker.shutdown()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     # -- the board being worked on ------------------------------------------------------------------------------------
@@ -190,8 +251,62 @@ class Storyboards(QObject):
         )
 
     def change_panel(self, panel_id: str, label: str = "Change panel", merge_key: str = "", **changes: Any) -> bool:
-        """Change prompt, seconds, keep_picture, camera, look, name, notes or dialogue of a panel."""
+        """Change words, seconds, size, seed, keep_picture, camera, look… of a panel."""
+        if "camera" in changes:
+            camera = changes.pop("camera")
+            moved = self._on_board(label, lambda d, b: board_edits.set_camera(d, b.id, panel_id, camera), merge_key)
+            if not changes:
+                return moved
         return self._on_board(label, lambda d, b: boards.set_panel(d, b.id, panel_id, **changes), merge_key)
+
+    def find_picture(self, digest: str) -> Path | None:
+        """The file of a project image."""
+        return self._generation.find_blob(digest) if digest else None
+
+    def use_footage(self, panel_id: str, media_id: str) -> bool:
+        """Let footage of the project stand for a panel, from its start and as long as the panel (empty = none)."""
+        panel, item = self.panel(panel_id), self._session.document.media.get(media_id)
+        if panel is None:
+            return False
+        mock_up = None
+        if item is not None:
+            length = item.info.duration if item.info.duration > 0 else panel.seconds
+            mock_up = MockUp(media_id=media_id, stop=min(panel.seconds, length))
+        return self._on_board(
+            "Mock-up footage" if mock_up else "No mock-up footage",
+            lambda d, b: board_edits.set_mock_up(d, b.id, panel_id, mock_up),
+        )
+
+    def use_sound(self, panel_id: str, media_id: str) -> bool:
+        """Let a file be heard with a panel, or with an empty ``panel_id`` under the whole board (empty = none)."""
+        cue = SoundCue(media_id=media_id) if media_id else None
+        return self._on_board("Sound of storyboard", lambda d, b: board_edits.set_sound(d, b.id, panel_id, cue))
+
+    def add_footage(self, item: MediaItem, at: int | None = None, panel_id: str = "") -> str:
+        """A panel for a film: on an existing one, or a fresh one as long as the film (two seconds at least, a panel's
+        length at most); returns its id."""
+        made: list[str] = []
+
+        def change(document: Document, board: Board) -> Document:
+            if item.id not in document.media:
+                document = media_edits.add_media(document, item)
+            length = item.info.duration if item.info.duration > 0 else Fraction(2)
+            if panel_id:
+                made.append(panel_id)
+                seconds = boards.panel_of(board, panel_id).seconds
+                mock_up = MockUp(media_id=item.id, stop=min(length, seconds))
+                return board_edits.set_mock_up(document, board.id, panel_id, mock_up)
+            seconds = board_edits.whole_frames(board, min(length, shots.LONGEST))
+            panel = Panel(
+                id=new_id("panel"), name=item.name, seconds=seconds,
+                mock_up=MockUp(media_id=item.id, stop=min(length, shots.LONGEST)),
+            )  # fmt: skip
+            made.append(panel.id)
+            return boards.add_panel(document, board.id, panel, at)
+
+        if self.current is None and not self.new_board():
+            return ""
+        return made[-1] if self._on_board("Mock-up footage", change) else ""
 
     def panel(self, panel_id: str) -> Panel | None:
         board = self.current
@@ -202,19 +317,34 @@ class Storyboards(QObject):
         panel = self.panel(panel_id)
         return boards.clip_of_panel(self._session.document, panel) if panel else None
 
-    def still_of(self, panel_id: str) -> Still | None:
-        """The still made last for a panel."""
-        clip = self.clip_of(panel_id)
-        return next(iter(self._generation.stills_of(clip.id)), None) if clip else None
+    def still_of(self, panel_id: str) -> str:
+        """Digest of the still that stands for a panel: the chosen one, else the last; empty when there is none."""
+        panel = self.panel(panel_id)
+        if panel is None:
+            return ""
+        return panel.guide or (panel.stills[-1].picture if panel.stills else "")
 
     def go_to(self, panel_id: str) -> bool:
-        """Select the panel's clip and put the playhead on it."""
+        """Select the panel's clip and put the playhead on it, on whichever timeline it is."""
         clip = self.clip_of(panel_id)
-        if clip is None or self._session.find_clip(clip.id) is None:
+        if clip is None:
             return False
+        document = self._session.document
+        home = next(s for s in document.sequences.values() if find_clip(s, clip.id) is not None)
+        if home.id != document.active_sequence:
+            self._session.store.apply("Go to panel's timeline", sequences.activate(document, home.id))
         self._session.set_selection(frozenset({clip.id}))
         self._session.set_playhead(clip.start)
         return True
+
+    def panel_under_playhead(self) -> str:
+        """Id of the panel that the target clip was made from, whose board becomes the current one; empty = none."""
+        clip = self._session.target_clip()
+        found = boards.panel_of_clip(self._session.document, clip.id) if clip is not None else None
+        if found is None:
+            return ""
+        self.choose(found[0].id)
+        return found[1].id
 
     # -- onto the timeline --------------------------------------------------------------------------------------------
 
@@ -297,7 +427,8 @@ class Storyboards(QObject):
         for item in made.fresh:
             if item.shot is not None:
                 self._shots.expect(item)
-        session.store.apply(label, made.document)
+        laid = boards.change_board(made.document, board.id, sequence_id=made.document.active_sequence)
+        session.store.apply(label, laid)
         for item in made.fresh:
             if item.shot is not None:
                 self._shots.write(item)
@@ -310,13 +441,43 @@ class Storyboards(QObject):
         """Queue the shots of all panels (or of these) with the board's look; returns the job ids."""
         return self._batch(panel_ids, self._generation.plan, self._generation.submit_run)
 
-    def stills(self, panel_ids: Collection[str] = ()) -> tuple[str, ...]:
-        """Queue one still of every panel (or of these); returns the job ids."""
-        return self._batch(
-            panel_ids,
-            lambda clip, look: self._generation.plan_stills(clip, look, count=1),
-            lambda clip, request, _label: self._generation.submit_stills(clip, request),
-        )
+    def stills(self, panel_ids: Collection[str] = (), count: int = 4) -> tuple[str, ...]:
+        """Queue ``count`` stills of every panel (or of these); returns the job ids. Nothing is laid on the timeline."""
+        board = self._checked(panel_ids)
+        if board is None:
+            return ()
+        try:
+            return self.still_maker.make(board, panel_ids, count)
+        except StudioError as error:
+            self._session.tell(str(error), "error")
+            return ()
+
+    def render_stale(self) -> tuple[str, ...]:
+        """Queue the shots that are not up to date, and no others; returns the job ids."""
+        from gen2studio.app.board_state import Stage
+
+        board = self.current
+        wanted = (Stage.NONE, Stage.PICTURE, Stage.EMPTY, Stage.STALE)
+        late = [p.id for p in board.panels if self.state_of(p).stage in wanted] if board is not None else []
+        if board is not None and board.panels and not late:
+            self._session.tell("Every shot of the storyboard is up to date or in the queue.", "info")
+            return ()
+        return self.generate(late)
+
+    def _checked(self, panel_ids: Collection[str]) -> Board | None:
+        """The board if these panels of it can be made; None after saying why not."""
+        board, session = self.current, self._session
+        if board is None or not board.panels:
+            session.tell("There is no panel yet. Add one to the storyboard first.", "warning")
+            return None
+        if (reason := self._generation.registry.why_not(Mode.STORYBOARD.value)) != "":
+            session.tell(reason, "warning")
+            return None
+        for number, panel in enumerate(board.panels, 1):
+            if (not panel_ids or panel.id in panel_ids) and not _says_something(board, panel):
+                session.tell(f"Panel {number} has neither a picture nor words. Give it one of them.", "warning")
+                return None
+        return board
 
     def _batch(
         self,
@@ -324,17 +485,10 @@ class Storyboards(QObject):
         plan: Callable[[Clip, Look], GenerateRequest],
         submit: Callable[[Clip, GenerateRequest, str], str],
     ) -> tuple[str, ...]:
-        board, session = self.current, self._session
-        if board is None or not board.panels:
-            session.tell("There is no panel yet. Add one to the storyboard first.", "warning")
+        session = self._session
+        board = self._checked(panel_ids)
+        if board is None:
             return ()
-        if (reason := self._generation.registry.why_not(Mode.STORYBOARD.value)) != "":
-            session.tell(reason, "warning")
-            return ()
-        for number, panel in enumerate(board.panels, 1):
-            if (not panel_ids or panel.id in panel_ids) and not _says_something(board, panel):
-                session.tell(f"Panel {number} has neither a picture nor words. Give it one of them.", "warning")
-                return ()
         clip_ids = self.lay_shots(panel_ids)
         planned: list[tuple[Clip, GenerateRequest, str]] = []
         try:
@@ -409,11 +563,6 @@ class Storyboards(QObject):
         if board is not self._shown:
             self._shown = board
             self.current_changed.emit(board)
-
-    def _on_stills_changed(self, clip_id: str) -> None:
-        found = boards.panel_of_clip(self._session.document, clip_id)
-        if found is not None:
-            self.panel_still_changed.emit(found[1].id)
 
     def _on_replaced(self, _document: Document) -> None:
         self._round += 1

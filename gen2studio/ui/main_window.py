@@ -40,6 +40,7 @@ from gen2studio.ui.widgets.message_bar import MessageBar
 
 if TYPE_CHECKING:
     from gen2studio.app.clip_inspecting import ClipInspecting
+    from gen2studio.app.key_maps import KeyMaps
     from gen2studio.ui.dialogs.command_palette import CommandPalette
     from gen2studio.ui.panels.curves_panel import CurvesPanel
     from gen2studio.ui.panels.history_panel import HistoryPanel
@@ -220,6 +221,11 @@ class MainWindow(QMainWindow):
     def docks(self) -> dict[str, QDockWidget]:
         """By name."""
         return self._docks
+
+    @functools.cached_property
+    def key_maps(self) -> KeyMaps:
+        """Made when another map than the program's own is in force, or somebody looks at the maps."""
+        return window_viewers.key_maps(self)
 
     @functools.cached_property
     def palette_dialog(self) -> CommandPalette:

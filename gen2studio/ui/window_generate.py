@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.look import Mode
+from gen2studio.ui import window_boards
 from gen2studio.ui.panels.adapters_section import AdapterRow
 from gen2studio.ui.panels.generate_services import PanelServices
 
@@ -85,7 +86,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "board.animatic": studio.storyboards.animatic,
         "board.stills": lambda: run_board(window, stills=True),
         "board.generate": lambda: run_board(window, stills=False),
-    }
+    } | window_boards.handlers(window)
 
 
 def choose_mode(window: MainWindow, mode: Mode) -> None:

@@ -11,6 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from gen2studio.app.studio import Studio
 from gen2studio.core.media_info import MediaKind
+from gen2studio.document import board_edits
+from gen2studio.document.board_values import SeedPolicy
 from gen2studio.document.look import Camera, Mode
 from gen2studio.document.model import Clip, Panel
 from tests.fakes.shot_painter import painting_studio
@@ -135,18 +137,76 @@ def test_generating_again_keeps_the_shots_that_fit(studio: Studio, qtbot: QtBot,
     assert placed is not None and placed.start == after[2].end == 36
 
 
-def test_stills_of_the_board(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+def test_four_stills_of_each_panel_and_one_becomes_the_guide(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
     told: set[str] = set()
     studio.storyboards.panel_still_changed.connect(told.add)
-    assert len(studio.storyboards.stills()) == 3
+    assert len(studio.storyboards.stills(panels[:2])) == 8
 
     def ready() -> bool:
-        stills = [studio.storyboards.still_of(i) for i in panels]
-        return all(s is not None and s.picture is not None and not s.rough for s in stills)
+        return all(len(panel(studio, i).stills) == 4 for i in panels[:2]) and studio.board.busy == 0
 
     qtbot.waitUntil(ready, timeout=10000)
-    assert told == set(panels)
-    assert not studio.store.document.takes
+    assert told == set(panels[:2])
+    # Nothing was laid for them, and undo does not take findings back.
+    assert not studio.store.document.takes and clips(studio) == ()
+    stills = panel(studio, panels[0]).stills
+    assert [still.seed for still in stills] == [1, 2, 3, 4] and len({still.picture for still in stills}) == 4
+    assert all(studio.project.find_blob(still.picture) for still in stills)
+    assert studio.storyboards.still_of(panels[0]) == stills[3].picture
+    chosen = stills[2]
+    studio.storyboards.edit("Choose still", lambda d, b: board_edits.choose_still(d, b.id, panels[0], chosen.picture))
+    generated(studio, qtbot)
+    look = clips(studio)[0].look
+    assert look and look.seed == 3 and [(k.frame, k.digest) for k in look.keys] == [(0, chosen.picture)]
+    # Another round keeps the chosen one.
+    studio.storyboards.stills((panels[0],), 2)
+    qtbot.waitUntil(lambda: len(panel(studio, panels[0]).stills) == 3 and studio.board.busy == 0, timeout=10000)
+    assert panel(studio, panels[0]).stills[0] == chosen
+
+
+def test_a_changed_panel_says_why_its_shot_is_stale(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    boards = studio.storyboards
+
+    def state(panel_id: str) -> tuple[str, str]:
+        found = boards.state_of(panel(studio, panel_id))
+        return found.stage.value, found.reason
+
+    assert state(panels[0]) == ("none", "")
+    generated(studio, qtbot)
+    assert [state(i)[0] for i in panels] == ["done"] * 3
+    assert boards.current is not None and boards.current.sequence_id == studio.store.document.active_sequence
+    assert boards.render_stale() == ()
+    boards.change_panel(panels[0], prompt="a village")
+    boards.change_panel(panels[1], camera=Camera(zoom=4), seconds=Fraction(1, 2))
+    assert state(panels[0]) == ("stale", "Its words changed.")
+    assert state(panels[1]) == ("stale", "It lasts 0.5 s now, the shot 1 s; its camera changed.")
+    assert state(panels[2])[0] == "done"
+    assert len(boards.render_stale()) == 2
+    assert {state(i)[0] for i in panels[:2]} <= {"queued", "running", "done"}
+    qtbot.waitUntil(lambda: studio.board.busy == 0 and [state(i)[0] for i in panels[1:]] == ["done"] * 2, timeout=15000)
+    # A shot that was shown goes on being shown; the new take is the artist's to apply.
+    assert len(clips(studio)[0].takes) == 2
+    studio.session.set_playhead(clips(studio)[1].start)
+    studio.session.set_selection(frozenset())
+    assert boards.panel_under_playhead() == panels[1]
+
+
+def test_seeds_come_from_the_board_the_panel_or_both(studio: Studio, panels: list[str]) -> None:
+    boards = studio.storyboards
+
+    def seeds() -> list[int]:
+        return [clip.look.seed for clip in clips(studio) if clip.look]
+
+    boards.change_panel(panels[1], seed=77)
+    boards.lay_shots()
+    assert seeds() == [1, 1, 1]
+    boards.edit("Seeds", lambda d, b: board_edits.set_seeds(d, b.id, SeedPolicy.OWN))
+    assert seeds() == [1, 77, 1]
+    boards.edit("Seeds", lambda d, b: board_edits.set_seeds(d, b.id, SeedPolicy.DERIVED))
+    derived = seeds()
+    assert len(set(derived)) == 3
+    boards.move_panels((panels[2],), panels[0])
+    assert seeds() == derived
 
 
 def test_an_empty_panel_is_named(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:

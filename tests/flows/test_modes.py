@@ -25,7 +25,7 @@ from gen2studio.media import codecs
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.encoder import Encoder
 from gen2studio.media.encoder_presets import ExportPreset
-from gen2studio.ui.dialogs.sketch_dialog import SketchDialog, Tool
+from gen2studio.app.panel_drawing import Tool
 from gen2studio.ui.main_window import MainWindow
 from gen2studio.ui.panels.frames_section import FramesSection
 from gen2studio.ui.panels.structure_section import StructureSection
@@ -253,14 +253,17 @@ def test_shots_from_words_and_pictures_and_a_storyboard(artist: Artist, media_ro
     artist.press("board.first")
     assert board.chosen
     window.binder.action("board.draw").trigger()
-    dialog = window.findChild(SketchDialog)
-    assert dialog is not None
-    assert dialog.pad.tool is Tool.BOX
-    QTest.mousePress(dialog.pad, LEFT, NONE, QPoint(60, 80))
-    QTest.mouseMove(dialog.pad, QPoint(160, 200))
-    QTest.mouseRelease(dialog.pad, LEFT, NONE, QPoint(160, 200))
-    artist.press("sketch.keep")
-    assert board.model.panels[0].picture
+    editor = board.editor
+    assert editor.isVisible() and editor.panel_id == board.chosen
+    artist.until(lambda: editor.drawing.shown is not None)
+    editor.choose_tool(Tool.BOX)
+    middle = editor.canvas.rect().center()
+    QTest.mousePress(editor.canvas, LEFT, NONE, middle)
+    QTest.mouseMove(editor.canvas, middle + QPoint(100, 80))
+    QTest.mouseRelease(editor.canvas, LEFT, NONE, middle + QPoint(100, 80))
+    artist.until(lambda: bool(board.model.panels[0].picture) and not editor.drawing.busy)
+    assert [layer.name for layer in board.model.panels[0].layers] == ["Drawing"]
+    editor.close()
     studio.storyboards.set_shot(Fraction(1), Fraction(8))
     artist.number("board.panel.seconds", "0.63")
     QTest.keyClicks(board.details.prompt, "a house on a hill")

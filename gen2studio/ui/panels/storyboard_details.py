@@ -1,4 +1,4 @@
-"""What is set on one panel of a storyboard: words, time, picture, camera, look, dialogue and notes."""
+"""What is set on one panel of a storyboard: words, time, shot size, picture, camera, look, dialogue and notes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QScrollArea,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from gen2studio.document.board_values import SeedPolicy, ShotSize
 from gen2studio.document.look import Camera, Look
 from gen2studio.document.model import Board, Panel
 from gen2studio.ui.panels.camera_section import CameraSection
@@ -29,6 +31,8 @@ from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 Describe = Callable[[Look], str]
 """A look in a few words."""
+Extra = tuple[str, str, Callable[[QWidget], QWidget]]
+"""(name, title, what makes its content)."""
 LAYOUT, FIRST_FRAME = "layout", "first"
 
 
@@ -39,10 +43,23 @@ class PanelDetails(QWidget):
     """(undo label, merge key, dict of Panel fields)"""
     look_taken = Signal()
     """The panel should be made with the look of the generate panel."""
+    frames_wanted = Signal()
+    """The camera's start and end should be drawn."""
+    frames_dropped = Signal()
 
-    def __init__(self, describe: Describe, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        describe: Describe,
+        parent: QWidget | None = None,
+        *,
+        prefix: str = "board",
+        extras: tuple[Extra, ...] = (),
+        roomy: bool = False,
+    ) -> None:
+        """``prefix`` keeps the names of two forms apart; ``extras`` are further sections; ``roomy``: most are open."""
         super().__init__(parent)
-        self.setObjectName("board.details")
+        self._prefix = prefix
+        self.setObjectName(f"{prefix}.details")
         self._describe = describe
         self._board: Board | None = None
         self._panel: Panel | None = None
@@ -52,11 +69,11 @@ class PanelDetails(QWidget):
         column.setSpacing(5)
         self.heading = QLabel(inside)
         self.heading.setProperty("role", "heading")
-        self.name = named(QLineEdit(inside), "board.panel.name", "Panel name", "What the panel is called in lists")
-        self.name.setPlaceholderText("name")
+        self.name = named(QLineEdit(inside), f"{prefix}.panel.name", "Panel title", "What the panel is called in lists")
+        self.name.setPlaceholderText("title")
         self.name.editingFinished.connect(lambda: self._tell("Rename panel", name=self.name.text().strip()))
         self.seconds = named(
-            QDoubleSpinBox(inside), "board.panel.seconds", "Seconds", "How long the shot of this panel is"
+            QDoubleSpinBox(inside), f"{prefix}.panel.seconds", "Seconds", "How long the shot of this panel is"
         )
         self.seconds.setRange(0.1, 120)
         self.seconds.setSingleStep(0.5)
@@ -72,12 +89,24 @@ class PanelDetails(QWidget):
         top.addWidget(self.name, 1)
         top.addWidget(self.seconds)
         column.addLayout(top)
+        self.action = self._text(
+            f"{prefix}.panel.action", "Action", "What happens in this shot, for people who read the board",
+            64 if roomy else 42, inside,
+        )  # fmt: skip
+        column.addWidget(self.action)
         self.prompt = self._text(
-            "board.panel.prompt", "What happens", "What this shot shows, in a sentence", 54, inside
-        )
+            f"{prefix}.panel.prompt", "Prompt (empty: the action)",
+            "What this shot shows, in words for the generator", 54 if roomy else 42, inside,
+        )  # fmt: skip
         column.addWidget(self.prompt)
+        self.size = chooser(
+            f"{prefix}.panel.size", "Shot size", "How much of a figure the shot shows",
+            [(f"{size.value} — {size.title}" if size.value else size.title, size) for size in ShotSize], inside,
+        )  # fmt: skip
+        self.size.activated.connect(lambda row: self._tell("Shot size", shot_size=self.size.itemData(row)))
+        column.addWidget(self.size)
         self.use = chooser(
-            "board.panel.use", "Picture is", "What the generator does with the picture of this panel",
+            f"{prefix}.panel.use", "Picture is", "What the generator does with the picture of this panel",
             [("Picture is a mock-up to follow", LAYOUT), ("Picture is the first frame", FIRST_FRAME)], inside,
         )  # fmt: skip
         self.use.activated.connect(
@@ -86,18 +115,19 @@ class PanelDetails(QWidget):
         column.addWidget(self.use)
         self.sections: dict[str, Section] = {}
         for name, title, content, opened in (
+            ("words", "Dialogue and notes", self._build_words, roomy),
+            *((name, title, lambda make=make: make(self), False) for name, title, make in extras),
             ("camera", "Camera", self._build_camera, False),
-            ("look", "Look", self._build_look, False),
-            ("words", "Dialogue and notes", self._build_words, False),
+            ("look", "Look and seed", self._build_look, False),
         ):
-            section = Section(f"board.{name}", title, content, open_=opened, parent=inside)
+            section = Section(f"{prefix}.{name}", title, content, open_=opened, parent=inside)
             section.filled.connect(lambda _content: self._show())
             section.set_shown(True)
             self.sections[name] = section
             column.addWidget(section)
         column.addStretch(1)
         scroll = QScrollArea(self)
-        scroll.setObjectName("board.details.scroll")
+        scroll.setObjectName(f"{prefix}.details.scroll")
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inside)
@@ -117,35 +147,65 @@ class PanelDetails(QWidget):
         return field
 
     def _build_camera(self) -> QWidget:
+        holder = QWidget(self)
+        self.draw_frames = text_button(
+            f"{self._prefix}.camera.draw", "Draw start and end", "crosshair",
+            "Draw what the camera sees at the start and at the end; the axes follow", self.frames_wanted.emit, holder,
+        )  # fmt: skip
+        self.drop_frames = text_button(
+            f"{self._prefix}.camera.drop", "Remove frames", "x", "Take the drawn frames and their move away",
+            self.frames_dropped.emit, holder, text=False,
+        )  # fmt: skip
         self.camera = CameraSection(
             lambda label, key, camera: self._tell(label, f"panel-{key}" if key else "", camera=camera),
-            self,
-            "board.camera",
+            holder,
+            f"{self._prefix}.camera",
         )
-        return self.camera
+        row = QHBoxLayout()
+        row.addWidget(self.draw_frames)
+        row.addStretch(1)
+        row.addWidget(self.drop_frames)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.camera)
+        return holder
 
     def _build_look(self) -> QWidget:
         holder = QWidget(self)
         self.own = named(
-            QCheckBox("A look of its own", holder), "board.panel.ownLook", "A look of its own",
+            QCheckBox("A look of its own", holder), f"{self._prefix}.panel.ownLook", "A look of its own",
             "Make this panel with the look that the Generate panel shows now, instead of the board's",
         )  # fmt: skip
         self.own.clicked.connect(self._on_own)
-        self.look_words = note(holder, "faint", "board.panel.look")
+        self.look_words = note(holder, "faint", f"{self._prefix}.panel.look")
         self.take = text_button(
-            "board.panel.takeLook", "Take from Generate panel", "replace", "Use the look of the Generate panel again",
-            self.look_taken.emit, holder,
+            f"{self._prefix}.panel.takeLook", "Take from Generate panel", "replace",
+            "Use the look of the Generate panel again", self.look_taken.emit, holder,
         )  # fmt: skip
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.own, self.look_words, self.take):
+        self.seed = named(
+            QSpinBox(holder), f"{self._prefix}.panel.seed", "Seed of the panel",
+            "The panel's own seed, while every panel of the board has one (storyboard menu ▸ Seeds)",
+        )  # fmt: skip
+        self.seed.setRange(0, (1 << 31) - 1)
+        self.seed.setPrefix("Seed ")
+        self.seed.setKeyboardTracking(False)
+        WheelGuard(self.seed)
+        self.seed.valueChanged.connect(lambda seed: self._tell("Seed of panel", "panel-seed", seed=seed))
+        for widget in (self.own, self.look_words, self.take, self.seed):
             column.addWidget(widget)
         return holder
 
     def _build_words(self) -> QWidget:
         holder = QWidget(self)
-        self.dialogue = self._text("board.panel.dialogue", "Dialogue", "What is said in this shot", 44, holder)
-        self.notes = self._text("board.panel.notes", "Notes", "Anything to remember about this shot", 44, holder)
+        self.dialogue = self._text(
+            f"{self._prefix}.panel.dialogue", "Dialogue", "What is said in this shot", 44, holder
+        )
+        self.notes = self._text(
+            f"{self._prefix}.panel.notes", "Notes", "Anything to remember about this shot", 44, holder
+        )
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.dialogue)
@@ -171,7 +231,9 @@ class PanelDetails(QWidget):
             self.seconds.setValue(float(panel.seconds))
         if not self.name.hasFocus():
             self.name.setText(panel.name)
+        _show_text(self.action, panel.action)
         _show_text(self.prompt, panel.prompt)
+        self.size.setCurrentIndex(self.size.findData(panel.shot_size))
         self.use.setCurrentIndex(self.use.findData(FIRST_FRAME if panel.keep_picture else LAYOUT))
         self.use.setVisible(bool(panel.picture))
         self.sections["camera"].set_mark("set" if panel.camera != Camera() else "")
@@ -179,9 +241,13 @@ class PanelDetails(QWidget):
         self.sections["words"].set_mark("written" if panel.dialogue or panel.notes else "")
         if self.sections["camera"].content is not None:
             self.camera.show_camera(panel.camera)
+            self.drop_frames.setVisible(bool(panel.frames))
         if self.sections["look"].content is not None:
             self.own.setChecked(panel.look is not None)
             self.take.setVisible(panel.look is not None)
+            self.seed.setVisible(board.seeds is SeedPolicy.OWN)
+            with QSignalBlocker(self.seed):
+                self.seed.setValue(min(max(0, panel.seed), (1 << 31) - 1))
             words = self._describe(panel.look if panel.look is not None else board.look)
             self.look_words.setText(words if panel.look is not None else f"The board's: {words}")
         if self.sections["words"].content is not None:
@@ -203,9 +269,10 @@ class PanelDetails(QWidget):
 
     def _commit_texts(self) -> None:
         """What was typed and not told yet."""
+        self._tell("Panel action", action=self.action.toPlainText().strip())
         self._tell("Panel words", prompt=_typed(self.prompt))
         if self.sections["words"].content is not None:
-            self._tell("Dialogue", dialogue=_typed(self.dialogue))
+            self._tell("Dialogue", dialogue=self.dialogue.toPlainText().strip())
             self._tell("Notes", notes=self.notes.toPlainText().strip())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -216,7 +283,7 @@ class PanelDetails(QWidget):
             and event.type() == QEvent.Type.KeyPress
             and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
             and not event.modifiers()
-            and watched is not getattr(self, "notes", None)
+            and watched not in (self.action, getattr(self, "notes", None))
         ):
             self._commit_texts()
             return True

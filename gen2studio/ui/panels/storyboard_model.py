@@ -7,8 +7,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import (
     QAbstractListModel,
     QMimeData,
@@ -24,18 +22,19 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFont, QImage, QPainter, QPainterPath, QPen, QPixmap, QTextOption
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from gen2studio.app.board_state import PanelState, Stage
 from gen2studio.document.look import Camera
 from gen2studio.document.model import Board, Panel
 from gen2studio.ui import theme
-from gen2studio.ui.widgets.pictures import image_from_file, pixmap_of
+from gen2studio.ui.drawing import overlay
+from gen2studio.ui.widgets.pictures import image_from_file
 
 PANEL_MIME = "application/x-gen2studio-panel"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr"})
+FILM_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mxf", ".gif"})
 CARD = QSize(188, 178)
 _PICTURE = QSize(176, 104)
 Index = QModelIndex | QPersistentModelIndex
-Made = Path | NDArray[np.uint8] | None
-"""A frame of a finished take, or a still in memory."""
 
 
 class PanelsModel(QAbstractListModel):
@@ -43,30 +42,41 @@ class PanelsModel(QAbstractListModel):
 
     moved = Signal(str, int)
     """(panel id, row it should come to stand at)"""
+    films_dropped = Signal(object, int, bool)
+    """As :attr:`images_dropped`, for films: mock-up footage."""
     images_dropped = Signal(object, int, bool)
     """(list[Path], row, onto): on the card of that row, or between cards before it"""
     _arrived = Signal(str, object)
 
-    def __init__(self, picture: Callable[[Panel], Path | None], made: Callable[[Panel], Made], parent: QWidget) -> None:
-        """``picture`` is the file of a panel's own picture, ``made`` a frame that was made from it."""
+    def __init__(
+        self,
+        picture: Callable[[Panel], Path | None],
+        made: Callable[[Panel], Path | None],
+        state: Callable[[Panel], PanelState],
+        parent: QWidget,
+    ) -> None:
+        """``picture`` is the file of a panel's own picture, ``made`` a frame that was made from it, ``state`` how far
+        its shot is."""
         super().__init__(parent)
+        self._state = state
+        self._states: dict[str, PanelState] = {}
         self._picture = picture
         self._made = made
         self._panels: list[Panel] = []
-        self._results: dict[str, Made] = {}
+        self._results: dict[str, Path | None] = {}
         self._pictures: dict[str, QPixmap] = {}
-        self._stills: dict[str, tuple[NDArray[np.uint8], QPixmap]] = {}
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     def show(self, board: Board | None) -> None:
         panels = list(board.panels) if board is not None else []
         results = {panel.id: self._made(panel) for panel in panels}
-        if panels == self._panels and all(_same(results[key], self._results.get(key)) for key in results):
+        states = {panel.id: self._state(panel) for panel in panels}
+        if panels == self._panels and results == self._results and states == self._states:
             return
         reset = [p.id for p in panels] != [p.id for p in self._panels]
         if reset:
             self.beginResetModel()
-        self._panels, self._results = panels, results
+        self._panels, self._results, self._states = panels, results, states
         if reset:
             self.endResetModel()
         elif panels:
@@ -91,9 +101,12 @@ class PanelsModel(QAbstractListModel):
         if panel is None:
             return None
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"Panel {index.row() + 1}: {panel.prompt or panel.name or 'no words yet'}"
+            return f"Panel {index.row() + 1}: {panel.prompt or panel.action or panel.name or 'no words yet'}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            lines = [panel.name or f"Panel {index.row() + 1}", panel.prompt, panel.dialogue, panel.notes]
+            lines = [
+                panel.name or f"Panel {index.row() + 1}", panel.action or panel.prompt, panel.dialogue, panel.notes,
+                self.state(panel).reason,
+            ]  # fmt: skip
             return "\n".join(line for line in lines if line)
         if role == Qt.ItemDataRole.SizeHintRole:
             return CARD
@@ -103,15 +116,11 @@ class PanelsModel(QAbstractListModel):
 
     def pictures(self, panel: Panel) -> tuple[QPixmap, QPixmap]:
         """(the panel's own picture, a frame made from it); null where there is none, or none yet."""
-        made = self._results.get(panel.id)
-        result = self._still(panel.id, made) if isinstance(made, np.ndarray) else self._pixmap(made)
-        return self._pixmap(self._picture(panel)), result
+        return self._pixmap(self._picture(panel)), self._pixmap(self._results.get(panel.id))
 
-    def _still(self, panel_id: str, picture: NDArray[np.uint8]) -> QPixmap:
-        known = self._stills.get(panel_id)
-        if known is None or known[0] is not picture:
-            known = self._stills[panel_id] = picture, pixmap_of(picture, _PICTURE, 2.0)
-        return known[1]
+    def state(self, panel: Panel) -> PanelState:
+        """How far the panel's shot is."""
+        return self._states.get(panel.id, PanelState())
 
     def _pixmap(self, path: Path | None) -> QPixmap:
         if path is None:
@@ -154,7 +163,7 @@ class PanelsModel(QAbstractListModel):
         return data
 
     def canDropMimeData(self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: Index) -> bool:
-        return data.hasFormat(PANEL_MIME) or bool(_images(data))
+        return data.hasFormat(PANEL_MIME) or bool(_images(data) or _films(data))
 
     def dropMimeData(self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: Index) -> bool:
         onto = parent.isValid()
@@ -166,17 +175,29 @@ class PanelsModel(QAbstractListModel):
                 self.moved.emit(panel_id, place - 1 if not onto and here < place else place)
         elif images := _images(data):
             self.images_dropped.emit(images, place, onto)
+        elif films := _films(data):
+            self.films_dropped.emit(films, place, onto)
         # The document moves panels; a view that believes it moved one would remove the row it came from.
         return False
-
-
-def _same(first: Made, second: Made) -> bool:
-    return first is second or (isinstance(first, Path) and isinstance(second, Path) and first == second)
 
 
 def _images(data: QMimeData) -> list[Path]:
     paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
     return [path for path in paths if path.suffix.casefold() in IMAGE_SUFFIXES]
+
+
+def _films(data: QMimeData) -> list[Path]:
+    paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+    return [path for path in paths if path.suffix.casefold() in FILM_SUFFIXES]
+
+
+_STATES = {
+    Stage.EMPTY: ("Empty shot", "text_faint"),
+    Stage.QUEUED: ("Queued", "band_queued"),
+    Stage.RUNNING: ("Rendering", "band_running"),
+    Stage.DONE: ("Shot", "band_done"),
+    Stage.STALE: ("Stale", "band_stale"),
+}
 
 
 class CardDelegate(QStyledItemDelegate):
@@ -201,7 +222,10 @@ class CardDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(card, 6, 6)
         box = QRectF(card.left() + 4, card.top() + 4, card.width() - 8, _PICTURE.height())
         self._paint_picture(painter, box, *model.pictures(panel), option.widget)  # pyright: ignore[reportAttributeAccessIssue]
+        if panel.picture and (panel.frames or panel.arrows):
+            self._paint_moves(painter, box, panel)
         self._paint_chips(painter, box, index.row(), panel)
+        self._paint_state(painter, box, model.state(panel))
         words = QRectF(card.left() + 7, box.bottom() + 4, card.width() - 14, card.bottom() - box.bottom() - 8)
         self._paint_words(painter, words, panel)
         painter.restore()
@@ -234,12 +258,25 @@ class CardDelegate(QStyledItemDelegate):
             painter.drawRect(inset)
         painter.restore()
 
+    def _paint_moves(self, painter: QPainter, box: QRectF, panel: Panel) -> None:
+        """Camera frames and arrows over the picture, as large as it is shown."""
+
+        def place(x: float, y: float) -> QPointF:
+            return QPointF(box.left() + x * box.width(), box.top() + y * box.height())
+
+        painter.save()
+        painter.setClipRect(box)
+        overlay.paint_frames(painter, panel.frames, place, small=True)
+        overlay.paint_arrows(painter, panel.arrows, place, small=True)
+        painter.restore()
+
     def _paint_chips(self, painter: QPainter, box: QRectF, row: int, panel: Panel) -> None:
         font = QFont(painter.font())
         font.setPointSizeF(font.pointSizeF() - 1.3)
         painter.setFont(font)
         metrics = painter.fontMetrics()
-        for text, left in ((str(row + 1), True), (f"{float(panel.seconds):g} s", False)):
+        size = f"{row + 1}  {panel.shot_size.value}".rstrip()
+        for text, left in ((size, True), (f"{float(panel.seconds):.4g} s", False)):
             width = metrics.horizontalAdvance(text) + 12
             chip = QRectF(box.left() + 4 if left else box.right() - width - 4, box.top() + 4, width, 17)
             painter.setPen(Qt.PenStyle.NoPen)
@@ -248,6 +285,21 @@ class CardDelegate(QStyledItemDelegate):
             painter.setPen(theme.colour("text"))
             painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, text)
 
+    def _paint_state(self, painter: QPainter, box: QRectF, state: PanelState) -> None:
+        """A word in the corner: queued, made, stale…; nothing while there is nothing to say."""
+        if state.stage not in _STATES:
+            return
+        word, ink = _STATES[state.stage]
+        metrics = painter.fontMetrics()
+        chip = QRectF(box.left() + 4, box.bottom() - 21, metrics.horizontalAdvance(word) + 22, 17)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour("background", 225))
+        painter.drawRoundedRect(chip, 4, 4)
+        painter.setBrush(theme.colour(ink))
+        painter.drawEllipse(QPointF(chip.left() + 9, chip.center().y()), 3.2, 3.2)
+        painter.setPen(theme.colour("text"))
+        painter.drawText(chip.adjusted(16, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, word)
+
     def _paint_words(self, painter: QPainter, area: QRectF, panel: Panel) -> None:
         marks = [
             name
@@ -255,7 +307,8 @@ class CardDelegate(QStyledItemDelegate):
                 ("camera", panel.camera != Camera()),
                 ("palette", panel.look is not None),
                 ("message-square", bool(panel.dialogue or panel.notes)),
-                ("film", bool(panel.clip_id)),
+                ("film", panel.mock_up is not None),
+                ("volume-2", panel.sound is not None),
             )
             if there
         ]
@@ -264,12 +317,24 @@ class CardDelegate(QStyledItemDelegate):
         for name in marks:
             painter.drawPixmap(QPointF(x + 2, area.bottom() - 13), theme.icon_pixmap(name, 12, "text_muted", ratio))
             x += 15
-        words = panel.prompt or panel.name
-        painter.setPen(theme.colour("text" if words else "text_faint"))
+        words = panel.action or panel.prompt
+        if panel.name:
+            font = QFont(painter.font())
+            painter.save()
+            font.setBold(True)
+            painter.setFont(font)
+            painter.setPen(theme.colour("text"))
+            high = painter.fontMetrics().height()
+            title = painter.fontMetrics().elidedText(panel.name, Qt.TextElideMode.ElideRight, int(area.width()))
+            painter.drawText(area, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, title)
+            painter.restore()
+            area = area.adjusted(0, high, 0, 0)
+        painter.setPen(theme.colour("text_muted" if panel.name else "text" if words else "text_faint"))
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         room = area.adjusted(0, 0, 0, -14 if marks else 0)
-        painter.drawText(room, _clipped(painter, words or "No words yet", room), option)
+        words = " ".join(words.split()) or ("" if panel.name else "No words yet")
+        painter.drawText(room, _clipped(painter, words, room), option)
 
 
 def _clipped(painter: QPainter, text: str, room: QRectF) -> str:

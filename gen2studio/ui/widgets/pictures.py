@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ def image_from_file(path: Path, box: QSize, ratio: float = 1.0) -> QImage:
         if target.width() < size.width():
             reader.setScaledSize(target)
     return reader.read()
+
+
+def png_of(image: QImage) -> bytes:
+    """The PNG file of a picture."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return bytes(buffer.data().data())
 
 
 def _fitted(image: QImage, box: QSize | None, ratio: float) -> QPixmap:

@@ -1,0 +1,1 @@
+"""The window in which storyboard panels are drawn, and its parts."""
