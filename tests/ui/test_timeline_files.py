@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,12 +62,18 @@ def test_the_timeline_is_written_in_the_chosen_format(desk: Desk, qtbot: QtBot, 
     window, _ = desk
     window.binder.action("file.export_timeline").trigger()
     dialog = part(window, QFileDialog, "timelineExport.fileDialog")
-    kind = next(f for f in dialog.nameFilters() if "*.xml" in f)
+    kind = next(f for f in dialog.nameFilters() if "*.otioz" in f)
     dialog.selectNameFilter(kind)
     with qtbot.waitSignal(window.studio.interchange.finished, timeout=10000):
-        dialog.fileSelected.emit(str(tmp_path / "cut.xml"))
+        dialog.fileSelected.emit(str(tmp_path / "cut.otioz"))
     dialog.close()
-    assert "<xmeml" in (tmp_path / "cut.xml").read_text()
+    assert dialog.defaultSuffix() == "otioz"
+    assert any(name.startswith("media/") for name in zipfile.ZipFile(tmp_path / "cut.otioz").namelist())
+    with qtbot.waitSignal(window.studio.session.message, timeout=10000) as told:
+        dialog.fileSelected.emit(str(tmp_path / "cut.xml"))
+    assert told.args is not None
+    assert "Choose OpenTimelineIO" in told.args[1], "Final Cut counts no 10 frames a second"
+    assert not (tmp_path / "cut.xml").exists()
 
 
 def test_a_broken_timeline_leaves_the_project_as_it_was(desk: Desk, qtbot: QtBot, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class ConsolidateDialog(FileJobDialog):
 
         def work(cancel: CancelToken, tell: Tell) -> object:
             def part(done: float) -> None:
-                tell(ExportProgress(round(done * _STEPS), _STEPS, 0.0, None))
+                tell(ExportProgress(done=round(done * _STEPS), total=_STEPS, frames_per_second=0.0, seconds_left=None))
 
             return consolidate(project, document, target, handles=handles, cut=cut, cancel=cancel, tell=part)
 
