@@ -8,10 +8,10 @@ from gen2studio.app.actions import Action
 
 ROWS: tuple[Action, ...] = (
     # -- source viewer -------------------------------------------------------------------------------------------------
-    Action(id="source.insert", text="Insert from Source", tip="Put the marked source in at the playhead or In; what follows moves right.", key=",", icon="between-horizontal-start", menu="Clip/Source", group="lay", scope="source"),
-    Action(id="source.overwrite", text="Overwrite from Source", tip="Put the marked source over what is there: three of the marks on both sides say where.", key=".", icon="replace", menu="Clip/Source", group="lay", scope="source"),
-    Action(id="source.append", text="Append from Source", tip="Put the marked source behind the last clip.", key="Shift+.", keys=(">",), icon="list-plus", menu="Clip/Source", group="lay", scope="source"),
-    Action(id="source.fit_to_fill", text="Fit to Fill", tip="Fill In to Out of the timeline with In to Out of the source, at the speed that takes.", key="Shift+,", keys=("<",), icon="move-horizontal", menu="Clip/Source", group="lay", scope="source"),
+    Action(id="source.insert", text="Insert from Source", tip="Put the marked source in at the playhead or In; what follows moves right.", key="Ctrl+F9", icon="between-horizontal-start", menu="Clip/Source", group="lay"),
+    Action(id="source.overwrite", text="Overwrite from Source", tip="Put the marked source over what is there: three of the marks on both sides say where.", key="Ctrl+F10", icon="replace", menu="Clip/Source", group="lay"),
+    Action(id="source.append", text="Append from Source", tip="Put the marked source behind the last clip.", key="Ctrl+F12", icon="list-plus", menu="Clip/Source", group="lay"),
+    Action(id="source.fit_to_fill", text="Fit to Fill", tip="Fill In to Out of the timeline with In to Out of the source, at the speed that takes.", key="Ctrl+F11", icon="move-horizontal", menu="Clip/Source", group="lay"),
     Action(id="source.mark_all", text="Mark Whole Source", tip="Set In and Out of the source to its start and end.", key="X", menu="Clip/Source", group="mark", scope="source"),
     Action(id="source.show_clip", text="Show Clip in Source", tip="Open the clip at the playhead in the source viewer, marked as it is used.", key="Alt+F", icon="monitor", menu="Clip/Source", group="match"),
     Action(id="source.match_frame", text="Match Frame", tip="Show in the source viewer what the timeline shows: the same file at the same frame.", key="F", icon="crosshair", menu="Clip/Source", group="match"),

@@ -7,7 +7,6 @@ left out is the playhead of the timeline, or the end of the file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -98,15 +97,13 @@ class SourceEdits(QObject):
             first, stop = sequence.in_point, sequence.out_point
             if first is None or stop is None:
                 raise EditRefused("Fit to Fill needs a range on the timeline.", "Set In and Out on the timeline first.")
-            begin, end = self._marked(item)
-            speed = (end - begin) * sequence.rate / (stop - first)
-            if not edits.SLOWEST <= speed <= edits.FASTEST:
-                raise EditRefused(
-                    f"The source would play at {float(speed) * 100:.4g} %.", "Only 1 % to 10000 % are possible."
-                )
-            new, ids = self._filled(sequence, item, (begin, end), first, stop - first, speed)
-            placed.extend(ids)
-            return new
+            patch, tracks = self._source.patch, self._tracks(sequence)
+            done = edits.fit_to_fill(
+                sequence, item, self._marked(item), first, stop, video_track=tracks[0], audio_track=tracks[1],
+                video=patch.video, audio=patch.audio,
+            )  # fmt: skip
+            placed.extend(done.clip_ids)
+            return done.sequence
 
         return self._done(self._editing.perform(f"Fit to Fill {item.name}", edit), placed)
 
@@ -175,31 +172,6 @@ class SourceEdits(QObject):
             return target.id if target is not None and target.kind is kind else ""
 
         return of(TrackKind.VIDEO, patch.video_track), of(TrackKind.AUDIO, patch.audio_track)
-
-    def _filled(
-        self,
-        sequence: Sequence,
-        item: MediaItem,
-        source: tuple[Fraction, Fraction],
-        start: int,
-        duration: int,
-        speed: Fraction,
-    ) -> tuple[Sequence, tuple[str, ...]]:
-        patch, tracks = self._source.patch, self._tracks(sequence)
-        picture, sound = edits.clips_of(
-            item, sequence.rate, start, source=source, video=patch.video, audio=patch.audio
-        )
-        places: list[edits.Placement] = []
-        for clip, chosen, kind in ((picture, tracks[0], TrackKind.VIDEO), (sound, tracks[1], TrackKind.AUDIO)):
-            lanes = [t.id for t in sequence.tracks if t.kind is kind and not t.locked]
-            target = chosen if chosen else next(iter(lanes), "")
-            if clip is not None and target:
-                places.append(edits.Placement(target, replace(clip, duration=duration, speed=speed)))
-        if not places:
-            raise EditRefused("There is no unlocked track for that.", "Add a track or unlock one.")
-        if len(places) == 1:
-            places = [edits.Placement(places[0].track_id, replace(places[0].clip, link=""))]
-        return edits.overwrite(sequence, places), tuple(p.clip.id for p in places)
 
     def _done(self, done: bool, placed: list[str]) -> bool:
         if done and placed:
@@ -283,4 +255,3 @@ def places_of(sequence: Sequence, media_id: str, seconds: Fraction, step: Fracti
             if 0 <= offset < clip.duration:
                 found.setdefault(clip.start + (clip.duration - 1 - offset if clip.reverse else offset), clip.id)
     return sorted(found.items())
-

@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
 from gen2studio.app.actions import Action
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.late_work import LateWork
 
 MENUS = ("File", "Edit", "Clip", "Mask", "Generate", "View", "Playback", "Help")
@@ -52,7 +52,7 @@ class ActionBinder(QObject):
             if row.scope == "window"
             else Qt.ShortcutContext.WidgetWithChildrenShortcut
         )
-        action.setToolTip(_tip(row, action))
+        action.setToolTip(key_tips.tip(row))
         action.setStatusTip(row.tip)
         action.setEnabled(False)
         if row.scope == "window":
@@ -82,12 +82,13 @@ class ActionBinder(QObject):
 
         Buttons that are no default action's name their command in the property ``command``.
         """
+        key_tips.use(keys)
         changed: set[str] = set()
         for action_id, action in self._actions.items():
             wanted = [QKeySequence(text) for text in keys.get(action_id, ())]
             if action.shortcuts() != wanted:
                 action.setShortcuts(wanted)
-                action.setToolTip(_tip(self.rows[action_id], action))
+                action.setToolTip(key_tips.tip(self.rows[action_id]))
                 changed.add(action_id)
         if not changed:
             return
@@ -133,12 +134,6 @@ class ActionBinder(QObject):
             menus[row.menu].setObjectName(f"menu.{row.menu.replace('/', '.').lower()}")
             menus[row.menu].setToolTipsVisible(True)
         return menus[row.menu]
-
-
-def _tip(row: Action, action: QAction) -> str:
-    label = row.text.rstrip("…")
-    shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-    return f"{label} ({shown})\n{row.tip}" if shown else f"{label}\n{row.tip}"
 
 
 class _Drawn(dict[str, QAction]):

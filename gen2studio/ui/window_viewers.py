@@ -11,6 +11,7 @@ from gen2studio.app.transport import PROGRAMME
 from gen2studio.ui.viewer_area import ViewerArea
 
 if TYPE_CHECKING:
+    from gen2studio.app.key_maps import KeyMaps
     from gen2studio.app.trimming import TrimShown
     from gen2studio.ui.main_window import MainWindow
     from gen2studio.ui.trim_view import TrimView
@@ -42,7 +43,53 @@ def wire(window: MainWindow) -> None:
     loop.setChecked(studio.player.loop)
     studio.player.loop_changed.connect(loop.setChecked)
     window.timeline.view.trim_shown.connect(lambda shown: show_drag(window, shown))
+    if studio.preferences.get("key_map") != "gen2":
+        window.late.add(lambda: window.key_maps)
     studio.trim.shown.connect(lambda shown: _show_trim(window, shown, mode=True))
+
+
+def key_maps(window: MainWindow) -> KeyMaps:
+    """The maps there are; the one in force is in force in ``window`` from now on."""
+    from gen2studio.app.action_table import all_actions
+    from gen2studio.app.key_maps import KeyMaps
+
+    maps = KeyMaps(all_actions(), window.studio.preferences, window)
+    maps.changed.connect(lambda: window.binder.use_keys(maps.keys))
+    window.binder.use_keys(maps.keys)
+    return maps
+
+
+def edit_keys(window: MainWindow) -> None:
+    """Open the editor of key maps, or bring it to the front."""
+    from gen2studio.ui.dialogs.key_map_dialog import KeyMapDialog
+
+    there = window.findChild(KeyMapDialog)
+    if there is not None and there.isVisible():
+        there.raise_()
+        there.activateWindow()
+        return
+    dialog = KeyMapDialog(window.key_maps, window)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.show()
+
+
+def panels(window: MainWindow) -> list[QWidget]:
+    """What the keyboard goes through, in reading order."""
+    docks = [dock.widget() for dock in window.docks.values()]
+    viewers = [pane.viewer for pane in window.viewers.panes.values()]
+    found = [widget for widget in (*docks, *viewers) if widget is not None]
+    return sorted(found, key=lambda p: (p.mapTo(window, p.rect().topLeft()).y() // 80, p.mapTo(window, p.pos()).x()))
+
+
+def go_panel(window: MainWindow, step: int) -> None:
+    """The next or previous panel gets the keyboard, and says so."""
+    from gen2studio.ui.panel_cycling import PanelCycle
+
+    panel = PanelCycle(lambda: panels(window)).go(step)
+    if panel is not None:
+        dock = next((d for d in window.docks.values() if d.widget() is panel), None)
+        name = dock.windowTitle() if dock is not None else panel.accessibleName() or "Viewer"
+        window.messages.show_message("info", f"Keyboard: {name}")
 
 
 def open_media(window: MainWindow, media_id: str) -> None:
@@ -71,6 +118,9 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "source.to_programme": window.viewers.open_programme,
         "source.split": window.viewers.set_split,
         "playback.loop": studio.player.set_loop,
+        "keys.edit": lambda: edit_keys(window),
+        "panel.next": lambda: go_panel(window, 1),
+        "panel.previous": lambda: go_panel(window, -1),
     }
     return found
 

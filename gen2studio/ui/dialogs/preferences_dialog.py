@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -17,11 +18,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gen2studio.app.key_maps import KeyMaps
 from gen2studio.app.preferences import FIELDS, Field, Preferences
 
 
 class PreferencesDialog(QDialog):
-    def __init__(self, preferences: Preferences, parent: QWidget) -> None:
+    keys_wanted = Signal()
+    """The artist wants to edit keys."""
+
+    def __init__(self, preferences: Preferences, parent: QWidget, maps: KeyMaps | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("preferencesDialog")
         self.setWindowTitle("Preferences")
@@ -44,6 +49,8 @@ class PreferencesDialog(QDialog):
             help_.setWordWrap(True)
             pages[field.page].addRow(field.title, self._editor(field))
             pages[field.page].addRow("", help_)
+        if maps is not None:
+            self.tabs.addTab(self._keyboard(maps), "Keyboard")
         close = QPushButton("Close", self)
         close.setObjectName("preferences.close")
         close.setToolTip("Close this window (Esc)")
@@ -54,6 +61,41 @@ class PreferencesDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(self.tabs, 1)
         layout.addLayout(row)
+
+    def _keyboard(self, maps: KeyMaps) -> QWidget:
+        """The page that chooses a key map."""
+        page = QWidget(self)
+        form = QFormLayout(page)
+        form.setContentsMargins(16, 16, 16, 16)
+        form.setVerticalSpacing(4)
+        chooser = QComboBox(page)
+        chooser.setObjectName("preference.key_map")
+        chooser.setAccessibleName("Key map")
+        chooser.setToolTip("Which keys mean which commands; in force at once")
+        chooser.activated.connect(lambda index: maps.choose(chooser.itemData(index)))
+
+        def show() -> None:
+            blocked = chooser.blockSignals(True)
+            chooser.clear()
+            for keymap in maps.maps:
+                chooser.addItem(keymap.name, keymap.id)
+            chooser.setCurrentIndex(chooser.findData(maps.current.id))
+            chooser.blockSignals(blocked)
+
+        maps.changed.connect(show)
+        self.finished.connect(lambda _result: maps.changed.disconnect(show))
+        show()
+        edit = QPushButton("Edit keys…", page)
+        edit.setObjectName("preferences.edit_keys")
+        edit.setToolTip("Give commands other keys, import, export and print maps")
+        edit.clicked.connect(self.keys_wanted)
+        help_ = QLabel("Keys as in Gen2 Studio, Premiere Pro or DaVinci Resolve, or a map of your own.", page)
+        help_.setProperty("role", "muted")
+        help_.setWordWrap(True)
+        form.addRow("Key map", chooser)
+        form.addRow("", help_)
+        form.addRow("", edit)
+        return page
 
     def _editor(self, field: Field) -> QWidget:
         value = self._preferences.get(field.name)

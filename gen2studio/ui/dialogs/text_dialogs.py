@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QProcess, Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QHeaderView,
@@ -18,7 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 import gen2studio
-from gen2studio.ui import theme
+from gen2studio.app.key_sheets import WHERE
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.action_binder import ActionBinder
 
 
@@ -41,10 +41,9 @@ class ShortcutsDialog(QDialog):
         self.tree.setHeaderLabels(["Command", "Key", "Where"])
         self.tree.setRootIsDecorated(False)
         self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        where = {"window": "everywhere", "timeline": "timeline", "canvas": "viewer"}
         for row in binder.rows.values():
-            keys = "   ".join(QKeySequence(k).toString(QKeySequence.SequenceFormat.NativeText) for k in row.shortcuts())
-            item = QTreeWidgetItem([row.text.rstrip("…"), keys, where[row.scope]])
+            keys = "   ".join(key_tips.keys_of(row))
+            item = QTreeWidgetItem([row.text.rstrip("…"), keys, WHERE.get(row.scope, row.scope)])
             item.setToolTip(0, row.tip)
             item.setIcon(0, binder.action(row.id).icon())
             self.tree.addTopLevelItem(item)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -29,7 +28,7 @@ from gen2studio.app.look_parts import LookParts
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.mask_editing_jobs import MaskJob
 from gen2studio.app.session import Session
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.panels.masks_engines import with_engines
 from gen2studio.ui.panels.masks_looks import LooksSection
 from gen2studio.ui.panels.masks_objects import ROW, ObjectList
@@ -207,6 +206,7 @@ class MasksPanel(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.setObjectName(f"masks.{name}")
             button.setAccessibleName(row.text)
+            button.setProperty("command", row.id)
             button.setToolTip(_tip(row.id))
             button.setCheckable(True)
             button.clicked.connect(lambda _on, n=name: self._session.set_tool(n))
@@ -267,6 +267,7 @@ class MasksPanel(QWidget):
             button = QPushButton(theme.icon(action.icon), "", box)
             button.setObjectName(f"masks.propagate_{direction}")
             button.setAccessibleName(action.text)
+            button.setProperty("command", action.id)
             button.setToolTip(_tip(action.id))
             button.setIconSize(QSize(18, 18))
             button.clicked.connect(lambda _on, d=direction: self._on_propagate(d))
@@ -297,6 +298,7 @@ class MasksPanel(QWidget):
         self.suspect_button = QPushButton(theme.icon("triangle-alert", "warning"), "Next suspect frame", box)
         self.suspect_button.setObjectName("masks.next_suspect")
         self.suspect_button.setAccessibleName("Next suspect frame")
+        self.suspect_button.setProperty("command", "mask.next_suspect")
         self.suspect_button.setToolTip(_tip("mask.next_suspect"))
         self.suspect_button.clicked.connect(self._masks.go_to_next_suspect)
         layout.addWidget(self.suspect_button)
@@ -317,6 +319,7 @@ class MasksPanel(QWidget):
         button = QPushButton(theme.icon(row.icon), text, self)
         button.setObjectName(f"masks.{action.split('.')[1]}")
         button.setAccessibleName(row.text.rstrip("…"))
+        button.setProperty("command", action)
         button.setToolTip(_tip(action))
         button.clicked.connect(lambda: opener() if (opener := command()) is not None else None)
         return button
@@ -328,6 +331,7 @@ class MasksPanel(QWidget):
         button = QToolButton(self)
         button.setObjectName(f"masks.{action.split('.')[1]}")
         button.setAccessibleName(row.text.rstrip("…"))
+        button.setProperty("command", action)
         button.setToolTip(_tip(action))
         button.setIcon(theme.icon(row.icon))
         button.setIconSize(QSize(16, 16))
@@ -440,7 +444,4 @@ def _frames(count: int) -> str:
 
 
 def _tip(action: str) -> str:
-    row = _ROWS[action]
-    key = QKeySequence(row.key).toString(QKeySequence.SequenceFormat.NativeText) if row.key else ""
-    title = f"{row.text.rstrip('…')} ({key})" if key else row.text.rstrip("…")
-    return f"{title}\n{row.tip}"
+    return key_tips.tip(_ROWS[action])

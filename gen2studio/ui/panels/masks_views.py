@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor, QIcon, QKeySequence, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QColorDialog, QGridLayout, QToolButton, QVBoxLayout, QWidget
 
 from gen2studio.app.actions_masks import ROWS
 from gen2studio.app.session import MaskView, Session
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.widgets.value_slider import ValueSlider
 
 VIEWS = (
@@ -62,11 +62,11 @@ class ViewSection(QWidget):
 
     def _button(self, view: MaskView) -> QToolButton:
         row = _ROWS[f"maskview.{view.value}"]
-        key = QKeySequence(row.key).toString(QKeySequence.SequenceFormat.NativeText)
         button = QToolButton(self)
         button.setObjectName(f"masks.{view.value}")
         button.setAccessibleName(row.text)
-        button.setToolTip(f"{row.text} ({key})\n{row.tip}")
+        button.setProperty("command", row.id)
+        button.setToolTip(key_tips.tip(row))
         button.setIcon(theme.icon(row.icon))
         button.setIconSize(QSize(16, 16))
         button.setFixedHeight(28)

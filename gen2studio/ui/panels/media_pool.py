@@ -298,6 +298,7 @@ class MediaPool(QWidget):
         add = QToolButton(self)
         add.setObjectName("mediaPool.import")
         add.setAccessibleName("Import media")
+        add.setProperty("command", "file.import")
         add.setToolTip("Import media (Ctrl+I)")
         add.setIcon(theme.icon("plus"))
         add.clicked.connect(self.import_requested)
@@ -322,6 +323,7 @@ class MediaPool(QWidget):
         )
         assert self.empty.button is not None
         self.empty.button.setObjectName("mediaPool.emptyImport")
+        self.empty.button.setProperty("command", "file.import")
         self.empty.button.setToolTip("Import media (Ctrl+I)")
         self.empty.button.clicked.connect(self.import_requested)
 

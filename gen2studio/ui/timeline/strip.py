@@ -136,7 +136,7 @@ class ToolStrip(QWidget):
         self.transitions.setObjectName("button_timeline.transitions")
         self.transitions.setAccessibleName("Transitions")
         self.transitions.setToolTip("Transitions: drag one onto a cut, or choose one for the nearest cut")
-        self.transitions.setIcon(theme.icon("square-split-horizontal"))
+        self.transitions.setIcon(theme.icon("blend"))
         self.transitions.setIconSize(QSize(16, 16))
         self.transitions.setAutoRaise(True)
         self.transitions.setFocusPolicy(Qt.FocusPolicy.TabFocus)

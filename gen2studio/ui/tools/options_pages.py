@@ -6,12 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.mask_editing import MaskEditing
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.canvas.canvas import Canvas
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
@@ -111,8 +110,8 @@ class _Page(QWidget):
     def command(self, action_id: str, run: Callable[[], object]) -> QToolButton:
         """A button for a row of the action table."""
         row = next(row for row in all_actions() if row.id == action_id)
-        key = QKeySequence(row.key).toString(QKeySequence.SequenceFormat.NativeText)
-        button = self.button(action_id, row.text, f"{row.text} ({key})\n{row.tip}" if key else f"{row.text}\n{row.tip}")
+        button = self.button(action_id, row.text, key_tips.tip(row))
+        button.setProperty("command", action_id)
         if row.icon:
             button.setText("")
             # Its padding leaves the icon room in so small a button.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QWidget
 
 from gen2studio.app.action_table import all_actions
 from gen2studio.app.session import Session
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
 from gen2studio.ui.tools.registry import TOOLS
 
 _GROUPS = (
@@ -89,8 +89,8 @@ class CanvasToolBar(QWidget):
         button = QToolButton(self)
         button.setObjectName(f"canvas.tools.{name}")
         button.setAccessibleName(row.text)
-        key = QKeySequence(row.key).toString(QKeySequence.SequenceFormat.NativeText)
-        button.setToolTip(f"{row.text} ({key})\n{row.tip}")
+        button.setProperty("command", row.id)
+        button.setToolTip(key_tips.tip(row))
         button.setIcon(theme.icon(row.icon))
         button.setIconSize(QSize(18, 18))
         button.setFixedSize(_SIDE, _SIDE)

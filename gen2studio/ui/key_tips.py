@@ -1,0 +1,32 @@
+"""Tool tips that show the keys in force. A button that stands for a command names it in its property ``command``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtGui import QKeySequence
+
+from gen2studio.app.actions import Action
+
+_in_force: dict[str, tuple[str, ...]] = {}
+
+
+def use(keys: Mapping[str, tuple[str, ...]]) -> None:
+    """Another key map is in force: command id → keys in portable text. One window a process, one map a window."""
+    _in_force.clear()
+    _in_force.update(keys)
+
+
+def keys_of(row: Action) -> list[str]:
+    """The keys of a command as this system writes them."""
+    return [
+        QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
+        for key in _in_force.get(row.id, row.shortcuts())
+    ]
+
+
+def tip(row: Action) -> str:
+    """What a tool tip says of a command: name, first key, what it does."""
+    keys = keys_of(row)
+    label = row.text.rstrip("…")
+    return f"{label} ({keys[0]})\n{row.tip}" if keys else f"{label}\n{row.tip}"
