@@ -80,6 +80,10 @@ class ClipInspecting(QObject):
         if not self._soon.isActive():
             self._soon.start(0)
 
+    def forget(self) -> None:
+        """Read the curves again: they were changed in this turn of the event loop."""
+        self._curves = None
+
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def clips(self) -> tuple[Clip, ...]:

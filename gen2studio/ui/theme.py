@@ -154,6 +154,8 @@ QTabBar::tab {{ background: {t["background"]}; color: {t["text_muted"]}; padding
 QTabBar::tab:selected {{ color: {t["text"]}; background: {t["panel"]}; border-bottom: 2px solid {t["accent"]}; }}
 QTabBar::tab:hover:!selected {{ color: {t["text"]}; background: {t["raised"]}; }}
 QTabBar {{ background: {t["background"]}; qproperty-drawBase: 0; }}
+QTabBar::close-button {{ image: url("{marks}/mark-close.svg"); subcontrol-position: right; padding: 2px; }}
+QTabBar::close-button:hover {{ background: {t["hover"]}; border-radius: 3px; }}
 QTabWidget::pane {{ border: none; border-top: 1px solid {t["line"]}; }}
 QPushButton {{ background: {t["raised"]}; border: 1px solid {t["line_strong"]}; border-radius: 5px; padding: 5px 12px;
     min-height: 16px; }}
@@ -219,9 +221,9 @@ QProgressBar::chunk {{ background: {t["accent_soft"]}; border-radius: 3px; }}
 QCheckBox, QRadioButton {{ spacing: 7px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]}; border-radius: 3px;
     background: {t["input"]}; }}
-QListView::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]}; border-radius: 3px;
+QListView::indicator, QTreeView::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]}; border-radius: 3px;
     background: {t["input"]}; }}
-QListView::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
+QListView::indicator:checked, QTreeView::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
     image: url("{marks}/mark-check.svg"); }}
 QCheckBox::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
     image: url("{marks}/mark-check.svg"); }}

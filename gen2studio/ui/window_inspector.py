@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from PySide6.QtWidgets import QWidget
+
+from gen2studio.app.actions_inspector import ROWS
+
 if TYPE_CHECKING:
     from gen2studio.app.clip_inspecting import ClipInspecting
     from gen2studio.document.model import Clip
     from gen2studio.ui.main_window import MainWindow
+    from gen2studio.ui.panels.curves_panel import CurvesPanel
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
 
-DOCKS = {"inspector": "Inspector"}
+DOCKS = {"inspector": "Inspector", "curves": "Curves"}
 """Name → title of the docks that are made here."""
 
 
@@ -19,6 +24,7 @@ def arrange(window: MainWindow) -> None:
     """Put the docks where they come from."""
     docks = window.docks
     window.tabifyDockWidget(docks["generate"], docks["inspector"])
+    window.tabifyDockWidget(docks["timeline"], docks["curves"])
 
 
 def inspecting(window: MainWindow) -> ClipInspecting:
@@ -40,6 +46,20 @@ def inspector(window: MainWindow) -> InspectorPanel:
     return InspectorPanel(window.inspecting, window)
 
 
+def curves(window: MainWindow) -> CurvesPanel:
+    from gen2studio.app.curve_editing import CurveEditing
+    from gen2studio.ui.panels.curves_panel import CurvesPanel
+
+    panel = CurvesPanel(CurveEditing(window.inspecting, window), window.binder.for_buttons(), window)
+    window.binder.scope("curves", panel)
+    snap = window.binder.action("curves.snap")
+    snap.blockSignals(True)
+    snap.setChecked(panel.curves.snapping)
+    snap.blockSignals(False)
+    window.inspector.curve_chosen.connect(panel.curves.set_current)
+    return panel
+
+
 def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
     """Action id → what it does, for the rows of :mod:`gen2studio.app.actions_inspector`."""
 
@@ -49,7 +69,13 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         now = ask.fact(lambda clip: getattr(clip.transform, field), ask.pictures())
         return ask.set_flip(**{way: now is not True})
 
-    return {
+    def on_curves(name: str) -> Callable[..., object]:
+        # The panel is made when it is first needed.
+        return lambda *values: window.curves.handlers()[name](*values)
+
+    bound: dict[str, Callable[..., object]] = {row.id: on_curves(row.id) for row in ROWS if row.scope == "curves"}
+    return bound | {
+        "view.curves": lambda: show(window, "curves"),
         "view.inspector": lambda: show(window, "inspector"),
         "key.previous": lambda: window.inspecting.go_to_key("", -1),
         "key.next": lambda: window.inspecting.go_to_key("", 1),
@@ -67,6 +93,8 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
 def show(window: MainWindow, name: str) -> None:
     """Bring a dock to the front and put the keyboard into it."""
     window.raise_dock(name)
+    target = {"curves": "curves.graph"}.get(name)
     widget = window.docks[name].widget()
-    if widget is not None:
-        widget.setFocus()
+    found = widget.findChild(QWidget, target) if target else widget
+    if found is not None:
+        found.setFocus()

@@ -138,7 +138,7 @@ class InspectorPanel(QWidget):
         self.reverse.clicked.connect(lambda on: ask.set_reverse(bool(on)))
         self.freeze.clicked.connect(lambda on: ask.set_freeze(bool(on)))
         self.keep_pitch.clicked.connect(lambda on: ask.set_keep_pitch(bool(on)))
-        rows.add("", side_by_side(self.reverse, self.freeze, self.keep_pitch, parent=rows, spacing=10))
+        rows.add_wide(side_by_side(self.reverse, self.freeze, self.keep_pitch, parent=rows, spacing=14))
         self.fade_in, self.fade_out = (
             NumberField(
                 f"inspector.{name}", title, low=0, high=1_000_000, step=1, decimals=0, unit="fr",

@@ -1,0 +1,175 @@
+"""Which frames and values the curve editor's graph shows, and where they lie on the widget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QPainterPath
+
+from gen2studio.app.clip_curves import CurveKind, NamedCurve
+from gen2studio.core.curve import CurveKey, Ease
+
+MIN_PPF, MAX_PPF = 0.002, 200.0
+_PADDING = 0.1
+"""Of the range of values, left free above and below."""
+LEFT, TOP, RIGHT, BOTTOM = 54, 24, 12, 10
+"""Pixels around the graph: values stand on the left, the ruler above."""
+
+
+class GraphView:
+    """Frames are those of the sequence. Each curve has a range of values of its own over the same height."""
+
+    def __init__(self) -> None:
+        self.width, self.height = 200, 100
+        self.ppf = 4.0
+        self.first = 0.0
+        """The frame at the graph's left edge."""
+        self.ranges: dict[str, tuple[float, float]] = {}
+
+    @property
+    def inner_width(self) -> float:
+        return max(1.0, self.width - LEFT - RIGHT)
+
+    @property
+    def inner_height(self) -> float:
+        return max(1.0, self.height - TOP - BOTTOM)
+
+    @property
+    def last(self) -> float:
+        return self.first + self.inner_width / self.ppf
+
+    def x(self, frame: float) -> float:
+        return LEFT + (frame - self.first) * self.ppf
+
+    def frame(self, x: float) -> float:
+        return self.first + (x - LEFT) / self.ppf
+
+    def range_of(self, kind: CurveKind) -> tuple[float, float]:
+        return self.ranges.get(kind.name, padded(*kind.usual))
+
+    def y(self, kind: CurveKind, value: float) -> float:
+        low, high = self.range_of(kind)
+        return TOP + (high - value) / (high - low) * self.inner_height
+
+    def value(self, kind: CurveKind, y: float) -> float:
+        low, high = self.range_of(kind)
+        return high - (y - TOP) / self.inner_height * (high - low)
+
+    def rise(self, kind: CurveKind, pixels: float) -> float:
+        """The change of value that ``pixels`` downwards are."""
+        low, high = self.range_of(kind)
+        return -pixels / self.inner_height * (high - low)
+
+    # -- moving it ----------------------------------------------------------------------------------------------------
+
+    def fit(self, start: float, stop: float, curves: Iterable[NamedCurve]) -> None:
+        """Show frames [start, stop] and every value of the curves."""
+        self.ppf = min(max(self.inner_width / max(1.0, (stop - start) * 1.04), MIN_PPF), MAX_PPF)
+        self.first = start - (self.inner_width / self.ppf - (stop - start)) / 2
+        for each in curves:
+            self.ranges[each.name] = fitted_range(each)
+
+    def zoom(self, factor: float, x: float) -> None:
+        """Magnify time while the frame at ``x`` stays there."""
+        frame = self.frame(x)
+        self.ppf = min(max(self.ppf * factor, MIN_PPF), MAX_PPF)
+        self.first = frame - (x - LEFT) / self.ppf
+
+    def zoom_values(self, factor: float, y: float, kinds: Iterable[CurveKind]) -> None:
+        """Magnify values while those at ``y`` stay there."""
+        for kind in kinds:
+            low, high = self.range_of(kind)
+            about = self.value(kind, y)
+            span = min(max((high - low) / factor, 1e-4), 1e6) / (high - low)
+            self.ranges[kind.name] = (about - (about - low) * span, about + (high - about) * span)
+
+    def pan(self, dx: float, dy: float, kinds: Iterable[CurveKind]) -> None:
+        """Move what is shown by pixels."""
+        self.first -= dx / self.ppf
+        for kind in kinds:
+            low, high = self.range_of(kind)
+            shift = dy / self.inner_height * (high - low)
+            self.ranges[kind.name] = (low + shift, high + shift)
+
+    # -- drawing ------------------------------------------------------------------------------------------------------
+
+    def point(self, each: NamedCurve, frame: float, value: float) -> QPointF:
+        """Where a frame of the curve and a value lie."""
+        return QPointF(self.x(each.to_sequence_frame(frame)), self.y(each.kind, value))
+
+    def key_point(self, each: NamedCurve, key: CurveKey) -> QPointF:
+        return self.point(each, key.frame, key.value)
+
+    def path(self, each: NamedCurve) -> QPainterPath:
+        """The curve over the whole width. Every easing is exactly a line, a step or one cubic: nothing is sampled."""
+        path = QPainterPath()
+        keys = each.curve.keys
+        left, right = float(LEFT), LEFT + self.inner_width
+        if not keys:
+            y = self.y(each.kind, each.curve.value)
+            path.moveTo(left, y)
+            path.lineTo(right, y)
+            return path
+        points = [self.key_point(each, key) for key in keys]
+        backwards = len(points) > 1 and points[0].x() > points[-1].x()
+        start, stop = (right, left) if backwards else (left, right)
+        path.moveTo(min(start, points[0].x()) if not backwards else max(start, points[0].x()), points[0].y())
+        path.lineTo(points[0])
+        for index in range(len(keys) - 1):
+            self._stretch(path, each, keys[index], keys[index + 1], points[index], points[index + 1])
+        path.lineTo(max(stop, points[-1].x()) if not backwards else min(stop, points[-1].x()), points[-1].y())
+        return path
+
+    def _stretch(
+        self, path: QPainterPath, each: NamedCurve, left: CurveKey, right: CurveKey, start: QPointF, end: QPointF
+    ) -> None:
+        if max(start.x(), end.x()) < LEFT or min(start.x(), end.x()) > self.width:
+            path.moveTo(end)
+        elif left.ease is Ease.HOLD:
+            path.lineTo(end.x(), start.y())
+            path.lineTo(end)
+        elif left.ease is Ease.SMOOTH:
+            third = (end.x() - start.x()) / 3
+            path.cubicTo(QPointF(start.x() + third, start.y()), QPointF(end.x() - third, end.y()), end)
+        elif left.ease is Ease.BEZIER:
+            path.cubicTo(*self.controls(each, left, right), end)
+        else:
+            path.lineTo(end)
+
+    def controls(self, each: NamedCurve, left: CurveKey, right: CurveKey) -> tuple[QPointF, QPointF]:
+        """Where the two handles of a Bézier stretch lie, clamped as :mod:`gen2studio.core.curve` clamps them."""
+        span = right.frame - left.frame
+        out = min(max(left.out_handle[0], 0.0), span)
+        back = max(min(right.in_handle[0], 0.0), -span)
+        return (
+            self.point(each, left.frame + out, left.value + left.out_handle[1]),
+            self.point(each, right.frame + back, right.value + right.in_handle[1]),
+        )
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
+    room = (high - low) * _PADDING
+    return low - room, high + room
+
+
+def fitted_range(each: NamedCurve) -> tuple[float, float]:
+    """The usual range of a curve, wider where its values need it; narrower around keys that use little of it."""
+    values = [key.value for key in each.curve.keys] or [each.curve.value]
+    for index, key in enumerate(each.curve.keys):
+        values += [key.value + key.out_handle[1]] if key.ease is Ease.BEZIER else []
+        values += [key.value + key.in_handle[1]] if index and each.curve.keys[index - 1].ease is Ease.BEZIER else []
+    low, high = each.kind.usual
+    return padded(min(low, *values), max(high, *values)) if values else padded(low, high)
+
+
+def steps(low: float, high: float, room: float, least: float) -> list[float]:
+    """Round numbers in [low, high] that are at least ``least`` pixels apart over ``room`` pixels (1, 2, 5 × 10ⁿ)."""
+    if high <= low or room <= 0:
+        return []
+    wanted = (high - low) * least / room
+    power = 10.0 ** math.floor(math.log10(wanted))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= wanted * 0.999)
+    first = math.ceil(low / step)
+    return [n * step for n in range(first, math.floor(high / step) + 1)]
