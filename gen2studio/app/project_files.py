@@ -463,7 +463,7 @@ class Project:
     @staticmethod
     def offline(document: Document) -> tuple[str, ...]:
         """Ids of the media whose files are not there: shown as offline, never fatal."""
-        return tuple(key for key, item in document.media.items() if not Path(item.path).is_file())
+        return tuple(k for k, item in document.media.items() if not item.nested and not Path(item.path).is_file())
 
 
 def image_suffix(data: bytes) -> str:

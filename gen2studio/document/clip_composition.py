@@ -9,42 +9,33 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import NamedTuple
 
 from gen2studio.core.curve import Curve, CurveKey
 from gen2studio.core.errors import EditRefused
 from gen2studio.document import edits_hold, edits_trim
-from gen2studio.document.composition import BlendMode, Transform
+from gen2studio.document.composition import CURVES, PICTURE_CURVES, SOUND_CURVES, BlendMode, CurveLimits, Transform
 from gen2studio.document.draft import Draft, tracks_of
 from gen2studio.document.lookup import Media
 from gen2studio.document.model import Clip, Sequence
 
-
-class CurveLimits(NamedTuple):
-    """The lowest and the highest value of a clip's curve, and what it is when nobody touched it."""
-
-    low: float
-    high: float
-    default: float = 0.0
-
-
-SOUND_CURVES: dict[str, CurveLimits] = {"volume": CurveLimits(-96, 24), "pan": CurveLimits(-1, 1)}
-PICTURE_CURVES: dict[str, CurveLimits] = {
-    "opacity": CurveLimits(0, 1, 1),
-    "transform.x": CurveLimits(-16, 16),
-    "transform.y": CurveLimits(-16, 16),
-    "transform.scale": CurveLimits(0, 64, 1),
-    "transform.stretch": CurveLimits(0.02, 50, 1),
-    "transform.rotation": CurveLimits(-36000, 36000),
-    "transform.anchor_x": CurveLimits(-8, 8),
-    "transform.anchor_y": CurveLimits(-8, 8),
-    "transform.crop_left": CurveLimits(0, 1),
-    "transform.crop_right": CurveLimits(0, 1),
-    "transform.crop_top": CurveLimits(0, 1),
-    "transform.crop_bottom": CurveLimits(0, 1),
-}
-CURVES: dict[str, CurveLimits] = SOUND_CURVES | PICTURE_CURVES
-"""Every curve of a clip by name, in the order in which they are listed."""
+__all__ = [
+    "CURVES",
+    "PICTURE_CURVES",
+    "SOUND_CURVES",
+    "CurveLimits",
+    "change",
+    "curve_of",
+    "set_blend",
+    "set_curve",
+    "set_fades",
+    "set_flip",
+    "set_freeze",
+    "set_keep_pitch",
+    "set_reverse",
+    "set_transform",
+    "set_value",
+    "with_curve",
+]
 
 
 def curve_of(clip: Clip, name: str) -> Curve:

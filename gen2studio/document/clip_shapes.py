@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from gen2studio.core.curve import Curve
 from gen2studio.core.ids import new_id
-from gen2studio.document.composition import PLAIN, Transform
+from gen2studio.document.composition import CURVES, PLAIN, Transform
 from gen2studio.document.model import Clip
 
 _TRANSFORM_CURVES = (
@@ -106,6 +107,26 @@ def stretched(clip: Clip, scale: Fraction, duration: int) -> Clip:
         clip, duration=duration, fade_in=round(clip.fade_in * scale), fade_out=round(clip.fade_out * scale)
     )
     return with_curves(fitted(changed), lambda curve: curve.scaled(factor))
+
+
+def held(clip: Clip, offset: int) -> Clip:
+    """The clip with every curve at rest as it is ``offset`` frames from its head (Béziers kept within their limits)."""
+
+    def rest(curve: Curve, name: str) -> Curve:
+        limits = CURVES[name]
+        return Curve(min(max(curve.at(offset), limits.low), limits.high))
+
+    own: dict[str, Any] = {
+        name: rest(curve, name) for name in ("volume", "pan", "opacity") if (curve := getattr(clip, name)).keys
+    }
+    moving = {
+        name: rest(curve, f"transform.{name}")
+        for name in _TRANSFORM_CURVES
+        if (curve := getattr(clip.transform, name)).keys
+    }
+    if moving:
+        own["transform"] = replace(clip.transform, **moving)
+    return replace(clip, **own) if own else clip
 
 
 def with_curves(clip: Clip, change: Callable[[Curve], Curve]) -> Clip:

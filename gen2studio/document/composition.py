@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 from gen2studio.core.curve import AT_ONE, AT_ZERO, Curve
 from gen2studio.core.records import dataclass
@@ -56,6 +57,33 @@ class Transform:
 
 PLAIN = Transform()
 """Fitted and centred; shared, so that it can be told by identity."""
+
+
+class CurveLimits(NamedTuple):
+    """The lowest and the highest value of a clip's curve, and what it is when nobody touched it."""
+
+    low: float
+    high: float
+    default: float = 0.0
+
+
+SOUND_CURVES: dict[str, CurveLimits] = {"volume": CurveLimits(-96, 24), "pan": CurveLimits(-1, 1)}
+PICTURE_CURVES: dict[str, CurveLimits] = {
+    "opacity": CurveLimits(0, 1, 1),
+    "transform.x": CurveLimits(-16, 16),
+    "transform.y": CurveLimits(-16, 16),
+    "transform.scale": CurveLimits(0, 64, 1),
+    "transform.stretch": CurveLimits(0.02, 50, 1),
+    "transform.rotation": CurveLimits(-36000, 36000),
+    "transform.anchor_x": CurveLimits(-8, 8),
+    "transform.anchor_y": CurveLimits(-8, 8),
+    "transform.crop_left": CurveLimits(0, 1),
+    "transform.crop_right": CurveLimits(0, 1),
+    "transform.crop_top": CurveLimits(0, 1),
+    "transform.crop_bottom": CurveLimits(0, 1),
+}
+CURVES: dict[str, CurveLimits] = SOUND_CURVES | PICTURE_CURVES
+"""Every curve of a clip by name, in the order in which they are listed."""
 
 
 class TransitionKind(enum.Enum):

@@ -6,10 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from fractions import Fraction
 
-from gen2studio.core.curve import Curve
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.ids import new_id
-from gen2studio.document.clip_shapes import with_curves, zero_of
+from gen2studio.document.clip_shapes import held, zero_of
 from gen2studio.document.draft import Draft, tracks_of
 from gen2studio.document.edits_place import Placed
 from gen2studio.document.lookup import Media, longest, together, where
@@ -80,8 +79,8 @@ def insert_hold(sequence: Sequence, clip_id: str, frame: int, frames: int, media
     if frames < 1:
         raise EditRefused("A hold lasts at least one frame.", "Enter a longer one.")
     offset = frame - clip.start
-    held = replace(
-        with_curves(clip, lambda curve: Curve(curve.at(offset))),
+    hold = replace(
+        held(clip, offset),
         id=new_id("clip"),
         start=frame,
         duration=frames,
@@ -98,8 +97,8 @@ def insert_hold(sequence: Sequence, clip_id: str, frame: int, frames: int, media
         draft.cut(track_id, frame)
     draft.relink_halves()
     draft.shift(pushed, frame, frames)
-    draft.put(track.id, held)
-    return Placed(draft.result(media), (held.id,))
+    draft.put(track.id, hold)
+    return Placed(draft.result(media), (hold.id,))
 
 
 # -- groups ----------------------------------------------------------------------------------------------------------
