@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from gen2studio.core.errors import ProjectError
-from gen2studio.core.ids import new_id
-from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
+from gen2studio.core.ids import is_id, new_id
+from gen2studio.core.media_info import MediaKind
 from gen2studio.document.codec_composition import decode_transition
 from gen2studio.document.codec_reader import Node
 from gen2studio.document.codec_timeline import decode_clip, decode_sequence_head, decode_track
@@ -17,6 +17,7 @@ from gen2studio.document.composition import Transition, TransitionKind
 from gen2studio.document.lookup import head_room, longest, zero_of
 from gen2studio.document.media_edits import add_media
 from gen2studio.document.model import Clip, Document, Marker, MediaItem, Sequence, Track, TrackKind
+from gen2studio.document.nesting import item_of
 from gen2studio.document.sequences import add_sequence
 from gen2studio.interchange.notes import Notes
 from gen2studio.interchange.outline import OutlineClip, OutlineMarker, OutlineSequence, OutlineTrack
@@ -62,6 +63,7 @@ def build(
             fresh[item.id] = item
     document = add_media(document, *fresh.values())
     builder = _Builder(document, found, offsets, notes)
+    builder.remember(outline.media)
     sequence = builder.sequence(outline)
     return Built(add_sequence(builder.document, sequence), sequence.id)
 
@@ -78,6 +80,12 @@ class _Builder:
         self._taken |= {t.id for s in document.sequences.values() for t in s.tracks}
         self._taken |= {c.id for s in document.sequences.values() for t in s.tracks for c in t.clips}
         self._groups: dict[str, str] = {}
+        self._inside: list[tuple[OutlineSequence, MediaItem]] = []
+        self._media: tuple[dict[str, Any], ...] = ()
+
+    def remember(self, media: tuple[dict[str, Any], ...]) -> None:
+        """The media items as we wrote them: nested timelines get their ids back."""
+        self._media = media
 
     def _own(self, wanted: str, prefix: str) -> str:
         """``wanted`` when nothing in the document has it, else a new id."""
@@ -186,10 +194,7 @@ class _Builder:
         start = max(round(entry.start * rate), cursor)
         stop = max(round(entry.stop * rate), start + 1)
         if entry.nested is not None:
-            inner = self.sequence(entry.nested)
-            self.document = add_sequence(self.document, inner, activate=False)
-            item = _nested_item(inner)
-            self.document = add_media(self.document, item)
+            item = self._nested(entry.nested)
             source = entry.source
         else:
             item = self._found[entry.wish]
@@ -225,6 +230,22 @@ class _Builder:
             clip = replace(clip, duration=room)
         fade_in = min(clip.fade_in, clip.duration)
         return replace(clip, fade_in=fade_in, fade_out=min(clip.fade_out, clip.duration - fade_in))
+
+    def _nested(self, outline: OutlineSequence) -> MediaItem:
+        """The item of a timeline inside; one that was written twice is one again."""
+        known = next((item for seen, item in self._inside if seen == outline), None)
+        if known is not None:
+            return known
+        inner = self.sequence(outline)
+        self.document = add_sequence(self.document, inner, activate=False)
+        item = item_of(inner, self.document.media)
+        written = str((outline.ours or {}).get("id", ""))
+        own = next((m for m in self._media if str(m.get("nested", "")) == written != ""), None)
+        if own is not None and is_id(str(own.get("id"))) and own["id"] not in self.document.media:
+            item = replace(item, id=str(own["id"]), name=str(own.get("name") or item.name))
+        self.document = add_media(self.document, item)
+        self._inside.append((outline, item))
+        return item
 
     def _of_ours(self, entry: OutlineClip, item: MediaItem, kind: TrackKind) -> Clip:
         """The clip as we wrote it, or a plain one, with an id that is free."""
@@ -292,20 +313,6 @@ def _linked(tracks: list[Track]) -> list[Track]:
         replace(t, clips=tuple(replace(c, link=by_clip[c.id]) if c.id in by_clip else c for c in t.clips))
         for t in tracks
     ]
-
-
-def _nested_item(sequence: Sequence) -> MediaItem:
-    info = MediaInfo(
-        kind=MediaKind.VIDEO,
-        width=sequence.width,
-        height=sequence.height,
-        rate=sequence.rate,
-        frame_count=sequence.duration,
-        exact=True,
-        duration=sequence.duration / sequence.rate,
-        audio=AudioInfo(sequence.sample_rate, 2, "", sequence.duration / sequence.rate),
-    )
-    return MediaItem(id=new_id("media"), name=sequence.name, path="", fingerprint="", info=info, nested=sequence.id)
 
 
 def refuse_empty(outline: OutlineSequence) -> None:

@@ -17,6 +17,7 @@ from gen2studio.core.curve import Curve, CurveKey, Ease
 from gen2studio.core.errors import ProjectError
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.ids import new_id
+from gen2studio.document import nesting
 from gen2studio.document.composition import BlendMode, Subtitle, Transform, Transition, TransitionKind
 from gen2studio.document.look import Look
 from gen2studio.document.lookup import problems
@@ -139,6 +140,41 @@ def test_our_own_timeline_comes_back_whole(tmp_path: Path, items: list[MediaItem
     }
     inside = {Path(i.path).parent == tmp_path / "unpacked" for i in again.media.values()}
     assert inside == {suffix == ".otioz"}
+
+
+def test_timelines_inside_timelines_come_back_as_one(tmp_path: Path, items: list[MediaItem]) -> None:
+    document = film(items)
+    sequence = document.sequence
+    assert sequence is not None
+    inner = nesting.nest(document, [sequence.tracks[0].clips[0].id], "Inside")
+    document = inner.document
+    outer = document.sequence
+    assert outer is not None
+    shown = next(
+        c
+        for t in outer.video_tracks
+        for c in t.clips
+        if c.media_id in document.media and document.media[c.media_id].nested
+    )
+    again = replace(shown, id=new_id("clip"), start=400, link="")
+    first = replace(outer.tracks[0], clips=(*outer.tracks[0].clips, again))
+    document = replace(
+        document,
+        sequences=frozen_map({**document.sequences, outer.id: replace(outer, tracks=(first, *outer.tracks[1:]))}),
+    )
+    write_timeline(document, tmp_path / "film.otio")
+    laid, back = reread(tmp_path / "film.otio", empty())
+    assert back == document.sequence
+    assert laid.sequences[inner.sequence_id] == document.sequences[inner.sequence_id]
+    assert len(laid.sequences) == 2
+    foreign = otio.adapters.read_from_file(str(tmp_path / "film.otio"))
+    for item in [foreign.tracks, *foreign.find_children()]:
+        item.metadata.clear()
+    foreign.metadata.clear()
+    otio.adapters.write_to_file(foreign, str(tmp_path / "plain.otio"))
+    laid, back = reread(tmp_path / "plain.otio", empty())
+    assert sum(bool(m.nested) for m in laid.media.values()) == 1
+    assert [c.start for c in back.tracks[0].clips] == [c.start for c in first.clips]
 
 
 def test_into_the_project_it_came_from_it_is_a_second_timeline(tmp_path: Path, items: list[MediaItem]) -> None:

@@ -63,7 +63,7 @@ def test_the_timeline_is_written_in_the_chosen_format(desk: Desk, qtbot: QtBot, 
     window.binder.action("file.export_timeline").trigger()
     dialog = part(window, QFileDialog, "timelineExport.fileDialog")
     kind = next(f for f in dialog.nameFilters() if "*.otioz" in f)
-    dialog.selectNameFilter(kind)
+    dialog.filterSelected.emit(kind)
     with qtbot.waitSignal(window.studio.interchange.finished, timeout=10000):
         dialog.fileSelected.emit(str(tmp_path / "cut.otioz"))
     dialog.close()
