@@ -20,6 +20,8 @@ from gen2studio.media import codecs
 
 MOST_FILES = 200_000
 """Where a search ends: somebody chose the root of a disk."""
+_MOST_READ = 5_000
+"""Files of other names whose fingerprint is taken (192 KiB of each are read)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +37,39 @@ class Match:
 def search(items: Sequence[MediaItem], folder: Path) -> tuple[list[Match], list[str]]:
     """Look for ``items`` in ``folder`` and below; returns matches and sentences about files that did not fit.
 
-    A file of the same fingerprint wins over one that only has the same name.
+    A file of the same fingerprint wins over one that only has the same name, and is found under another name too. Of
+    several with the same name the one whose folders are most like the lost one's is taken.
     """
     codecs.load()
     from gen2studio.media.probe import probe
 
     names = {Path(item.path).name.casefold() for item in items}
+    suffixes = {Path(item.path).suffix.casefold() for item in items}
     places: dict[str, list[Path]] = {}
+    renamed: list[Path] = []
     seen = 0
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             if name.casefold() in names:
                 places.setdefault(name.casefold(), []).append(Path(root) / name)
+            elif Path(name).suffix.casefold() in suffixes:
+                renamed.append(Path(root) / name)
         seen += len(files)
         if seen > MOST_FILES:
             break
     matches: list[Match] = []
     complaints: list[str] = []
+    others: dict[str, Path] | None = None
     for item in items:
-        options = [(path, file_fingerprint(path)) for path in places.get(Path(item.path).name.casefold(), ())]
+        found = sorted(places.get(Path(item.path).name.casefold(), ()), key=lambda p: -_likeness(p, Path(item.path)))
+        options = [(path, file_fingerprint(path)) for path in found]
         same = next((option for option in options if option[1] == item.fingerprint), None)
+        if same is None and item.fingerprint:
+            if others is None:
+                others = {file_fingerprint(path): path for path in renamed[:_MOST_READ]}
+            if item.fingerprint in others:
+                same = (others[item.fingerprint], item.fingerprint)
         if same is not None:
             matches.append(Match(item.id, *same, None))
         elif options:
@@ -67,6 +81,16 @@ def search(items: Sequence[MediaItem], folder: Path) -> tuple[list[Match], list[
             except (StudioError, OSError) as error:
                 complaints.append(sentence_of(error))
     return matches, complaints
+
+
+def _likeness(path: Path, lost: Path) -> int:
+    """How many folders from the end on are called the same."""
+    count = 0
+    for one, other in zip(reversed(path.parts), reversed(lost.parts), strict=False):
+        if one.casefold() != other.casefold():
+            break
+        count += 1
+    return count
 
 
 class Relinker(QObject):

@@ -29,6 +29,7 @@ VERBS = {
     "matte": "export mattes to files, or import them into a project",
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",
+    "timeline": "timelines to and from other programs; consolidate a project",
     "models": "list, add, check and remove model folders",
     "train": "teach a model a subject or style from a few images",
     "adapters": "list, import, rename and delete trained adapters",
