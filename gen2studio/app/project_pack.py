@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +21,13 @@ _WANTED = re.compile(
     r"project\.json|tiles/[0-9a-f]{2}/[0-9a-f]{32}|blobs/[0-9a-f]{64}\.[a-z0-9]{1,5}"
     r"|takes/[a-z]{1,8}-[0-9a-f]{12,32}/[A-Za-z0-9_\-]{1,80}\.(png|json)|media/[^/\\:\0]{1,200}"
 )
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, ArithmeticError, RuntimeError,
+    NotImplementedError, MemoryError,
+)  # fmt: skip
+"""What the standard library raises for damaged archives."""
+_DAMAGE = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ})
+"""What the system says to offsets and names that no archive of ours has."""
 _MOST_FILES = 4_000_000
 _WORST_RATIO = 250
 """Deflate can't do better than 1,032:1; what we write stays far below, a bomb does not."""
@@ -56,7 +67,11 @@ def unpack(source: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as stream, open(target, "wb") as out:
                     shutil.copyfileobj(stream, out, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError) as error:
+    except OSError as error:
+        if error.errno not in _DAMAGE:
+            raise
+        raise ProjectError("This project file is damaged.", "Open an earlier copy of it.") from error
+    except _BROKEN as error:
         raise ProjectError("This project file is damaged.", "Open an earlier copy of it.") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any, cast
 
@@ -69,6 +68,6 @@ def _key(item: Any, low: float, high: float, where: str) -> CurveKey:
 def _number(value: Any, low: float, high: float, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         complain(where, "has no valid value")
-    if not math.isfinite(value) or not low <= value <= high:
+    if not low <= value <= high:
         complain(where, "has a value out of range")
     return float(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -88,7 +87,7 @@ class Node:
         value = self.raw(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             complain(self.where, f"has no valid {key}")
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high:
             complain(self.where, f"has a {key} out of range")
         return float(value)
 

@@ -99,6 +99,12 @@ class Replay:
 
     def __init__(self, data: Json) -> None:
         """``data`` is :func:`gen2studio.document.codec.encode`'s form with absolute paths."""
+        try:
+            self._take_apart(data)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            complain("its journal", "holds a document that can't be read")
+
+    def _take_apart(self, data: Json) -> None:
         apart = (*_WHOLE, "sequences", "masks")
         self._head = {k: v for k, v in data.items() if k not in apart}
         # An older version's document has fewer of them; what it lacks is brought up when the result is decoded.
@@ -129,7 +135,7 @@ class Replay:
                     frames.pop(index, None)
                 for frame in change.get("set", ()):
                     frames[frame[0]] = frame
-        except (KeyError, TypeError, AttributeError, IndexError):
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             complain("its journal", "holds a record that does not fit")
 
     def document(self) -> Document:

@@ -61,9 +61,8 @@ def run(count: int, seed: int) -> int:
         if number % 10_000 == 9_999:
             print(f"{number + 1:>8} edits", flush=True)
     print(f"{count} edits made, {refused.total()} more refused, no rule broken")
-    print(
-        f"undone and redone {undone}, written and read {read}, up to {most} clips, {time.process_time() - began:.0f} s CPU"
-    )
+    spent = time.process_time() - began
+    print(f"undone and redone {undone}, written and read {read}, up to {most} clips, {spent:.0f} s CPU")
     for name in NAMES:
         print(f"  {name:20}{made[name]:8} made {refused[name]:8} refused")
     del application
