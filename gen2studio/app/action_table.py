@@ -12,6 +12,7 @@ def all_actions() -> tuple[Action, ...]:
     """Every command of the program, in menu order. Raises ValueError when two rows share an id."""
     from gen2studio.app import (
         actions_app,
+        actions_clips,
         actions_boards,
         actions_exports,
         actions_files,
@@ -38,6 +39,7 @@ def all_actions() -> tuple[Action, ...]:
         *actions_programme.ROWS,
         *masks,
         *actions_generate.ROWS,
+        *actions_clips.ROWS,
         *actions_boards.BOARD_ROWS,
         *actions_boards.DRAWING_ROWS,
         *actions_inspector.ROWS,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
+from gen2studio.app import planning
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.generation import Generation
 from gen2studio.app.session import Compare, Session
@@ -20,6 +21,7 @@ from gen2studio.document.clip_changes import change_clips
 from gen2studio.document.model import Clip, Document, Take
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Job
+from gen2studio.engine.take_store import runs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,18 @@ class ClipTakes(QObject):
         if not queued:
             self._session.tell("No clip of this timeline shows frames that can be renewed in part.", "info")
         return queued
+
+    def spans(self, clip: Clip, take_id: str) -> tuple[tuple[int, int], ...]:
+        """The sequence frames [start, stop) of a clip that a running renewal makes; empty for other takes."""
+        job = self._renewals.get(take_id)
+        if job is None:
+            return ()
+        document = self._session.document
+        found: list[tuple[int, int]] = []
+        for first, last in runs_of(job.made):
+            ends = sorted(planning.sequence_frame(document, clip, frame) for frame in (first, last - 1))
+            found.append((ends[0], ends[1] + 1))
+        return tuple(found)
 
     def _on_submitted(self, job: Job) -> None:
         """Also jobs of an earlier session that go on now."""

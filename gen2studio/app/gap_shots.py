@@ -169,6 +169,10 @@ class GapShots(QObject):
         """The way that is offered first."""
         return next(way for way, why in self.ways(stretch) if not why or way is Way.WORDS)
 
+    def words_for(self, stretch: Stretch) -> str:
+        """The words that are offered: those of the clip before, where it is a shot."""
+        return self._look(stretch, Way.WORDS, "").prompt
+
     # -- filling ------------------------------------------------------------------------------------------------------
 
     def fill(self, stretch: Stretch, way: Way, prompt: str = "", run: bool = True) -> None:

@@ -12,6 +12,7 @@ WHERE = {
     "canvas": "programme viewer",
     "source": "source viewer",
     "curves": "curve editor",
+    "takes": "takes panel",
 }
 """Scope → where its keys are live."""
 

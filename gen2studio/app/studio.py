@@ -15,18 +15,21 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from gen2studio.app import planning
 from gen2studio.app.adapter_shelf import AdapterShelf
 from gen2studio.app.choosing import denoises
+from gen2studio.app.clip_looks import ClipLooks
 from gen2studio.app.clip_takes import ClipTakes
 from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.export_queue import ExportQueue
 from gen2studio.app.export_values import ExportResult
+from gen2studio.app.gap_shots import GapShots
 from gen2studio.app.generation import Generation
 from gen2studio.app.importing import Importer
 from gen2studio.app.interchange import Interchange
 from gen2studio.app.jobs import EngineSignals, JobBoard
 from gen2studio.app.journal import Journal
 from gen2studio.app.live_preview import LivePreview
+from gen2studio.app.look_keys import LookKeys
 from gen2studio.app.look_parts import LookParts
 from gen2studio.app.mask_editing import BrushSettings, MaskEditing
 from gen2studio.app.planning import Adapters
@@ -118,6 +121,12 @@ class Studio(QObject):
         self.stale_book = StaleBook(self.judge)
         self.clip_takes = ClipTakes(self.session, self.generation, host, self.takes, self.judge, self)
         self.shots = Shots(self.session, self.generation, self.takes, lambda: self.project.media_dir, self)
+        self.clip_looks = ClipLooks(self.session, self)
+        self.gaps = GapShots(
+            self.session, self.generation, self.shots, lambda source: self.project.add_blob(source), self.take_folder,
+            self,
+        )  # fmt: skip
+        self.look_keys = LookKeys(self.session, self.generation, self)
         self.footage = TakeFootage(self.session, engine, lambda: self._take_store, lambda: self.project.media_dir, self)
         self.storyboards = Storyboards(
             self.session, self.generation, self.shots, lambda source: self.project.add_blob(source),
@@ -588,6 +597,7 @@ class Studio(QObject):
         self.relinker.shutdown()
         self.interchange.shutdown()
         self.masks.shutdown()
+        self.gaps.shutdown()
         self.shots.shutdown()
         self.storyboards.shutdown()
         self.footage.shutdown()

@@ -18,6 +18,7 @@ from gen2studio.ui import (
     window_boards,
     window_commands,
     window_generate,
+    window_takes,
     window_inspector,
     window_programme,
     window_viewers,
@@ -297,15 +298,11 @@ class MainWindow(QMainWindow):
         self.pool.append_requested.connect(studio.editing.append_media)
         self.pool.remove_requested.connect(lambda ids: window_commands.remove_media(self, ids))
         self.pool.relink_requested.connect(lambda ids: window_commands.relink(self, ids))
-        self.timeline.set_stale(self._clip_is_stale)
         window_commands.wire_timeline(self)
+        window_takes.wire(self)
         window_viewers.wire(self)
         self._on_offline_changed(studio.offline)
         self._on_busy_changed(studio.board.busy)
-
-    def _clip_is_stale(self, clip: object) -> bool:
-        take = self.studio.store.document.takes.get(clip.active_take)  # pyright: ignore[reportAttributeAccessIssue]
-        return take is not None and self.studio.is_stale(clip, take)  # pyright: ignore[reportArgumentType]
 
     # -- layout -------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
-from gen2studio.ui import window_generate, window_inspector, window_programme, window_viewers
+from gen2studio.ui import window_generate, window_inspector, window_programme, window_takes, window_viewers
 from gen2studio.ui.dialogs import matte_commands, timeline_edit_dialogs, timeline_files
 from gen2studio.ui.tools import bindings, shape_bindings
 
@@ -81,6 +81,7 @@ def bind(window: MainWindow) -> None:
     handlers |= timeline_files.handlers(studio, window)
     handlers |= timeline_edit_dialogs.handlers(studio, window)
     handlers |= window_generate.handlers(window)
+    handlers |= window_takes.handlers(window)
     handlers |= window_inspector.handlers(window)
     handlers |= window_viewers.handlers(window)
     for action_id, mode in _COMPARE.items():
@@ -94,6 +95,7 @@ def bind(window: MainWindow) -> None:
     timeline_files.wire(studio, window)
     binder.scope("timeline", window.timeline)
     binder.scope("canvas", window.viewer)
+    binder.scope("takes", window.takes)
     _follow(window)
 
 
@@ -150,25 +152,10 @@ def wire_timeline(window: MainWindow) -> None:
     )
     studio.masks.lane_changed.connect(window.timeline.refresh_lanes)
 
-    def job_spans(clip_id: str) -> list[tuple[str, int, int]]:
-        rows = [row for row in studio.board.rows if row.owner == clip_id and row.take_id and not row.state.ended]
-        clip = studio.session.find_clip(clip_id) if rows else None
-        if clip is None:
-            return []
-        spans: list[tuple[str, int, int]] = []
-        for row in rows:
-            done = clip.start + round(clip.duration * row.progress)
-            waiting = row.state.value == "queued"
-            spans.append(("queued" if waiting else "rendering", clip.start if waiting else done, clip.end))
-            if not waiting and done > clip.start:
-                spans.append(("rendered", clip.start, done))
-        return spans
-
     def refresh(row: JobRow) -> None:
         if row.owner and row.take_id:
             window.timeline.refresh_bands(frozenset({row.owner}))
 
-    window.timeline.set_job_states(job_spans)
     window.timeline.set_mask_lane(studio.masks.confidence_lane)
     studio.board.row_added.connect(lambda _index, row: refresh(row))
     studio.board.row_changed.connect(lambda _index, row: refresh(row))

@@ -43,7 +43,7 @@ def test_every_row_says_what_it_does(row: Action) -> None:
     assert row.text
     assert row.tip.endswith((".", "…")) or len(row.tip) > 10
     assert row.menu.split("/")[0] in ("File", "Edit", "Clip", "Mask", "Generate", "View", "Playback", "Help", "")
-    assert row.scope in ("window", "timeline", "canvas", "source", "curves", "drawing")
+    assert row.scope in ("window", "timeline", "canvas", "source", "curves", "drawing", "takes")
     for key in row.shortcuts():
         assert not QKeySequence(key).isEmpty(), key
 

@@ -43,6 +43,12 @@ from gen2studio.ui.widgets.pictures import image_from_file
 _THUMB = QSize(128, 72)
 Index = QModelIndex | QPersistentModelIndex
 
+ON_BUTTONS = (
+    "take.apply", "take.source", "take.renew", "take.pin", "take.compare", "take.reuse", "take.discard",
+)  # fmt: skip
+CHOOSING = ("take.pin", "take.rename", "take.compare", "take.promote")
+"""What can be done with a take among the others of its clip."""
+RATINGS = (*(f"take.rate_{stars}" for stars in range(5, 0, -1)), "take.unrate", "take.reject")
 OPERATORS = ("take.footage", "take.extend", "take.variations", "take.interpolate", "take.upscale", "take.purge")
 """What else can become of a take."""
 SOURCE = ""
@@ -50,7 +56,7 @@ SOURCE = ""
 
 
 class TakesModel(QAbstractListModel):
-    """The source first, then the takes of one clip, latest first."""
+    """The source first, then the takes of one clip: pinned ones, and the rest latest first."""
 
     _arrived = Signal(object, object)
     """((take id, frame), QImage), from a pool thread."""
@@ -79,6 +85,7 @@ class TakesModel(QAbstractListModel):
 
     def show(self, document: Document, clip: Clip | None) -> None:
         takes = [document.takes[t] for t in reversed(clip.takes) if t in document.takes] if clip else []
+        takes.sort(key=lambda take: not take.pinned)
         item = document.media.get(clip.media_id) if clip else None
         empty = item is not None and item.shot is not None
         self.source_words = ("Empty shot", "nothing") if empty else ("Source", "Footage")
@@ -97,6 +104,11 @@ class TakesModel(QAbstractListModel):
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:
         return 0 if parent.isValid() or self.clip is None else len(self._takes) + 1
+
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """In the order in which they are shown."""
+        return tuple(self._takes)
 
     def take(self, index: Index) -> Take | None:
         """None for the source's row."""
@@ -163,7 +175,7 @@ class TakesModel(QAbstractListModel):
     def describe(self, take: Take) -> str:
         done = sum(b - a for a, b in take.done)
         lines = [
-            take.name,
+            f"{take.name}, pinned" if take.pinned else take.name,
             f"{done} of {take.stop - take.start} frames, {take.width}×{take.height}, seed {take.look.seed}",
         ]
         if take.flicker is not None:
@@ -218,6 +230,14 @@ class _TakeDelegate(QStyledItemDelegate):
             painter.drawRoundedRect(badge, 4, 4)
             painter.setPen(theme.colour("accent_text"))
             painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "on timeline")
+        if take is not None and take.pinned:
+            corner = QRect(frame.x() + 4, frame.y() + 4, 17, 17)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.colour("background"))
+            painter.setOpacity(0.8)
+            painter.drawRoundedRect(corner, 4, 4)
+            painter.setOpacity(1.0)
+            painter.drawPixmap(corner.topLeft() + QPoint(2, 2), theme.icon_pixmap("pin", 13, "accent"))
         text = QRect(frame.x(), frame.bottom() + 3, frame.width(), 16)
         font = option.font  # pyright: ignore[reportAttributeAccessIssue]
         painter.setFont(font)
@@ -292,7 +312,15 @@ class TakesPanel(QWidget):
         )
         buttons = QHBoxLayout()
         buttons.setSpacing(2)
-        for name in ("take.apply", "take.source", "take.reuse", "take.discard"):
+        for name in (
+            "take.apply",
+            "take.source",
+            "take.renew",
+            "take.pin",
+            "take.compare",
+            "take.reuse",
+            "take.discard",
+        ):
             button = QToolButton(self)
             button.setObjectName(f"button.{name}")
             button.setAccessibleName(actions[name].text())
@@ -363,7 +391,11 @@ class TakesPanel(QWidget):
         clip = self._generation.target
         self._actions["take.apply"].setEnabled(take is not None and clip is not None and clip.active_take != take.id)
         self._actions["take.source"].setEnabled(clip is not None and clip.active_take != "")
-        for name in ("take.reuse", "take.discard", "take.footage"):
+        shown = self._session.document.takes.get(clip.active_take) if clip is not None else None
+        self._actions["take.renew"].setEnabled(shown is not None and self.model.is_stale(shown))
+        self._actions["take.pin"].setText("Unpin take" if take is not None and take.pinned else "Pin take")
+        self._actions["take.compare"].setEnabled(clip is not None and bool(clip.takes))
+        for name in ("take.reuse", "take.discard", "take.footage", "take.pin", "take.rename", "take.promote", *RATINGS):
             self._actions[name].setEnabled(take is not None)
         for name in ("take.extend", "take.variations", "take.interpolate", "take.upscale"):
             self._actions[name].setEnabled(clip is not None)
@@ -386,6 +418,9 @@ class TakesPanel(QWidget):
 
     def _show_operators(self) -> None:
         menu = QMenu(self)
+        for name in CHOOSING:
+            menu.addAction(self._actions[name])
+        menu.addSeparator()
         for name in OPERATORS:
             menu.addAction(self._actions[name])
         menu.aboutToHide.connect(menu.deleteLater)
@@ -393,13 +428,15 @@ class TakesPanel(QWidget):
 
     def _on_menu_requested(self, position: QPoint) -> None:
         menu = QMenu(self)
-        for name in ("take.apply", "take.source", "take.reuse", "take.discard"):
+        for name in ("take.apply", "take.source", "take.renew", "take.reuse", "take.discard"):
             menu.addAction(self._actions[name])
+        menu.addSeparator()
+        for name in CHOOSING:
+            menu.addAction(self._actions[name])
+        ratings = menu.addMenu(theme.icon("star"), "Rating")
+        for name in RATINGS:
+            ratings.addAction(self._actions[name])
         menu.addSeparator()
         for name in OPERATORS:
             menu.addAction(self._actions[name])
-        take = self._session.document.takes.get(self.chosen)
-        if take is not None:
-            menu.addSeparator()
-            menu.addAction(theme.icon("thumbs-down"), "Reject", lambda: self._generation.rate_take(take.id, -1))
         menu.popup(self.view.viewport().mapToGlobal(position))

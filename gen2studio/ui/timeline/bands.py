@@ -75,6 +75,8 @@ class BandBook:
         self._document = document
         self.job_states: Callable[[str], list[JobSpan]] | None = None
         self.stale: Callable[[Clip], bool] | None = None
+        self.stale_runs: Callable[[Clip], tuple[tuple[int, int], ...]] | None = None
+        """Media frames of a clip's applied take that are stale, where it is not all of them or none."""
         self.lane_source: Callable[[str], LaneFrames] | None = None
         self._bands: dict[str, tuple[Clip, tuple[Band, ...]]] = {}
         self._lanes: dict[str, tuple[Clip, MaskLane | None]] = {}
@@ -141,6 +143,11 @@ class BandBook:
             kind = "stale" if self.stale is not None and self.stale(clip) else "rendered"
             bands += [Band("missing", *run) for run in runs_on_clip([(take.start, take.stop)], clip, factor, rate)]
             bands += [Band(kind, *run) for run in runs_on_clip(take.done, clip, factor, rate)]
+            if self.stale_runs is not None:
+                runs = [(max(a, c), min(b, d)) for a, b in self.stale_runs(clip) for c, d in take.done]
+                bands += [
+                    Band("stale", *run) for run in runs_on_clip((r for r in runs if r[0] < r[1]), clip, factor, rate)
+                ]
         if self.job_states is not None:
             for state, start, stop in self.job_states(clip.id):
                 start, stop = max(start, clip.start), min(stop, clip.end)

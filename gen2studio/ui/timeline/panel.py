@@ -8,7 +8,7 @@ from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QInputDialog, QScrollBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QInputDialog, QMenu, QScrollBar, QVBoxLayout, QWidget
 
 from gen2studio.app import magnetic
 from gen2studio.app.session import Session
@@ -55,6 +55,8 @@ class TimelinePanel(QWidget):
         self.session, self.editing = session, editing
         self.viewport = Viewport(self)
         self.ruler = Ruler(self.viewport, self)
+        self.add_to_menu: Callable[[QMenu, Hit], None] | None = None
+        """Adds to the menu of what was clicked before it is shown."""
         self.view = TimelineView(session, editing, self.viewport, self.ruler, self)
         self.headers = HeaderColumn(session, editing, self.viewport, self)
         self.captions = CaptionLane(self.view, self.view.hands, editing, self.viewport, self)
@@ -164,6 +166,11 @@ class TimelinePanel(QWidget):
     def set_stale(self, provider: Callable[[Clip], bool] | None) -> None:
         """``provider(clip)``: whether its applied take no longer matches what the artist asks for now."""
         self.view.bands.stale = provider
+        self.view.refresh_bands()
+
+    def set_stale_runs(self, provider: Callable[[Clip], tuple[tuple[int, int], ...]] | None) -> None:
+        """``provider(clip)``: the media frames [start, stop) of its applied take that are stale."""
+        self.view.bands.stale_runs = provider
         self.view.refresh_bands()
 
     def refresh_bands(self, clip_ids: frozenset[str] | None = None) -> None:
@@ -419,7 +426,7 @@ class TimelinePanel(QWidget):
 
     def _on_menu_wanted(self, hit: Hit, place: QPoint) -> None:
         document = self.session.document
-        menu_for(
+        menu = menu_for(
             self,
             self.editing,
             document,
@@ -428,7 +435,10 @@ class TimelinePanel(QWidget):
             self._rename_clip,
             lambda transition_id: self.show_transition(transition_id, place),
             self.join,
-        ).popup(place)
+        )
+        if self.add_to_menu is not None:
+            self.add_to_menu(menu, hit)
+        menu.popup(place)
 
     def show_transition(self, transition_id: str, place: QPoint) -> None:
         """The options of a transition at ``place`` (global)."""

@@ -7,6 +7,7 @@ gestures lie over it and cost only the rectangles they touch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, Signal
@@ -120,6 +121,8 @@ class TimelineView(QWidget):
         self._arrivals.timeout.connect(self._on_arrivals)
         self._stripes = QTimer(self, interval=120)
         self._stripes.timeout.connect(self._on_stripes)
+        self.replace_source: Callable[[str, str], object] | None = None
+        """(media id, clip id): puts media that is dropped with Alt under a clip, whose look stays."""
         self._dropping = Dropping(self)
         self.hands = Hands(self)
         self.keys = Keyboard(self)
