@@ -29,6 +29,7 @@ def _source_panel(window: MainWindow, parent: QWidget) -> QWidget:
     panel = SourcePanel(studio.session, studio.source, window.binder.for_buttons(), parent)
     panel.touched.connect(lambda: studio.transport.set_viewer("source"))
     window.binder.scope("source", panel)
+    window.closing.append(panel.shutdown)
     return panel
 
 
