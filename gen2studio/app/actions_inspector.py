@@ -9,6 +9,10 @@ from gen2studio.app.actions import Action
 ROWS: tuple[Action, ...] = (
     Action(id="view.inspector", text="Inspector", tip="Show every fact and parameter of the selected clips.", key="Ctrl+4", icon="sliders-horizontal", menu="View", group="panels"),
     Action(id="view.curves", text="Curve Editor", tip="Show how the parameters of the clip change over time.", key="Ctrl+5", icon="spline", menu="View", group="panels"),
+    Action(id="view.subtitles", text="Subtitles", tip="Show the subtitles of the timeline: list, text, times and style.", key="Ctrl+6", icon="message-square", menu="View", group="panels"),
+    Action(id="view.markers", text="Markers", tip="Show the markers of the timeline in a list.", key="Ctrl+7", icon="map-pin", menu="View", group="panels"),
+    Action(id="marker.edit", text="Name Marker", tip="Type the name of the marker at the playhead; puts one there first.", key="Alt+M", icon="pencil", menu="Playback", group="marker"),
+    Action(id="marker.export", text="Export Markers…", tip="Write the markers as text or CSV.", icon="upload", menu="Playback", group="marker"),
     Action(id="key.previous", text="Go to Previous Key", tip="Move the playhead to the key before it, of any parameter of the clip.", key="Alt+Up", icon="chevron-left", menu="Playback", group="key"),
     Action(id="key.next", text="Go to Next Key", tip="Move the playhead to the key after it, of any parameter of the clip.", key="Alt+Down", icon="chevron-right", menu="Playback", group="key"),
     Action(id="key.transform", text="Set Transform Keys", tip="Set keys of position, scale and rotation at the playhead.", key="Shift+T", icon="diamond", menu="Clip/Transform", group="transform"),

@@ -75,7 +75,7 @@ def _words(text: str) -> str:
     text = _OVERRIDE.sub(lambda tag: f"<{'' if tag[2] == '1' else '/'}{tag[1]}>", text)
     text = _BLOCKS.sub("", text).replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
     text = _TAGS.sub("", text).encode("utf-8", "replace").decode().replace("\0", "")
-    return text.strip()[:LONGEST]
+    return "\n".join(text.splitlines()).strip()[:LONGEST]
 
 
 def _apart(found: list[tuple[int, int, str]]) -> list[Subtitle]:

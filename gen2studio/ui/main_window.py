@@ -46,9 +46,11 @@ if TYPE_CHECKING:
     from gen2studio.ui.panels.curves_panel import CurvesPanel
     from gen2studio.ui.panels.history_panel import HistoryPanel
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
+    from gen2studio.ui.panels.markers_panel import MarkersPanel
     from gen2studio.ui.panels.masks_panel import MasksPanel
     from gen2studio.ui.panels.queue_panel import QueuePanel
     from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
+    from gen2studio.ui.panels.subtitles_panel import SubtitlesPanel
     from gen2studio.ui.trim_view import TrimView
 
 LAYOUT_VERSION = 3
@@ -217,6 +219,14 @@ class MainWindow(QMainWindow):
     @functools.cached_property
     def curves(self) -> CurvesPanel:
         return window_inspector.curves(self)
+
+    @functools.cached_property
+    def subtitles(self) -> SubtitlesPanel:
+        return window_inspector.subtitles(self)
+
+    @functools.cached_property
+    def markers(self) -> MarkersPanel:
+        return window_inspector.markers(self)
 
     @property
     def docks(self) -> dict[str, QDockWidget]:

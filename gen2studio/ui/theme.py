@@ -15,7 +15,7 @@ from gen2studio.core.paths import resources_dir
 SPACING = 6
 """Base distance in device-independent pixels; margins and gaps are multiples of it."""
 
-LABELS = ("amber", "orange", "red", "pink", "violet", "blue", "cyan", "green", "grey")
+LABELS = ("amber", "orange", "red", "pink", "violet", "blue", "cyan", "green", "grey", "white")
 """What markers and labels may be coloured: names for :func:`label`."""
 
 _ICON_SIZE = 40
@@ -40,20 +40,9 @@ def label(name: str, alpha: int = 255) -> QColor:
     return colour(f"label_{name if name in LABELS else 'amber'}", alpha)
 
 
-LABELS = {
-    "amber": "marker",
-    "red": "danger",
-    "green": "success",
-    "blue": "info",
-    "violet": "band_running",
-    "white": "text",
-}
-"""The label colours of markers, by the name of their ink in the theme."""
-
-
 def label_colour(name: str) -> QColor:
-    """The colour of a label; names that are not known are amber."""
-    return colour(LABELS.get(name, "marker"))
+    """:func:`label`, opaque."""
+    return label(name)
 
 
 @functools.cache

@@ -44,6 +44,7 @@ def services(window: MainWindow, motion: MotionBrush) -> PanelServices:
     return PanelServices(
         session=studio.session,
         generation=studio.generation,
+        keys=studio.look_keys,
         preferences=studio.preferences,
         motion=motion,
         adapters=adapters,

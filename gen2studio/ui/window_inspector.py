@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from gen2studio.app.actions_inspector import ROWS
 
 if TYPE_CHECKING:
     from gen2studio.app.clip_inspecting import ClipInspecting
-    from gen2studio.document.model import Clip
+    from gen2studio.document.model import Clip, Marker
     from gen2studio.ui.main_window import MainWindow
     from gen2studio.ui.panels.curves_panel import CurvesPanel
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
+    from gen2studio.ui.panels.markers_panel import MarkersPanel
+    from gen2studio.ui.panels.subtitles_panel import SubtitlesPanel
 
-DOCKS = {"inspector": "Inspector", "curves": "Curves"}
+DOCKS = {"inspector": "Inspector", "subtitles": "Subtitles", "markers": "Markers", "curves": "Curves"}
 """Name → title of the docks that are made here."""
 
 
@@ -24,6 +27,8 @@ def arrange(window: MainWindow) -> None:
     """Put the docks where they come from."""
     docks = window.docks
     window.tabifyDockWidget(docks["generate"], docks["inspector"])
+    window.tabifyDockWidget(docks["generate"], docks["subtitles"])
+    window.tabifyDockWidget(docks["media"], docks["markers"])
     window.tabifyDockWidget(docks["timeline"], docks["curves"])
 
 
@@ -60,6 +65,22 @@ def curves(window: MainWindow) -> CurvesPanel:
     return panel
 
 
+def subtitles(window: MainWindow) -> SubtitlesPanel:
+    from gen2studio.ui.panels.subtitles_panel import SubtitlesPanel
+
+    studio = window.studio
+    return SubtitlesPanel(studio.session, studio.editing, window.binder.for_buttons(), window)
+
+
+def markers(window: MainWindow) -> MarkersPanel:
+    from gen2studio.ui.panels.markers_panel import MarkersPanel
+
+    studio = window.studio
+    panel = MarkersPanel(studio.session, studio.editing, window.binder.for_buttons(), window)
+    panel.export_wanted.connect(lambda: export_markers(window))
+    return panel
+
+
 def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
     """Action id → what it does, for the rows of :mod:`gen2studio.app.actions_inspector`."""
 
@@ -76,6 +97,10 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
     bound: dict[str, Callable[..., object]] = {row.id: on_curves(row.id) for row in ROWS if row.scope == "curves"}
     return bound | {
         "view.curves": lambda: show(window, "curves"),
+        "view.subtitles": lambda: show(window, "subtitles"),
+        "view.markers": lambda: show(window, "markers"),
+        "marker.edit": lambda: name_marker(window),
+        "marker.export": lambda: export_markers(window),
         "view.inspector": lambda: show(window, "inspector"),
         "key.previous": lambda: window.inspecting.go_to_key("", -1),
         "key.next": lambda: window.inspecting.go_to_key("", 1),
@@ -93,8 +118,57 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
 def show(window: MainWindow, name: str) -> None:
     """Bring a dock to the front and put the keyboard into it."""
     window.raise_dock(name)
-    target = {"curves": "curves.graph"}.get(name)
+    target = {"curves": "curves.graph", "markers": "markers.table", "subtitles": "subtitles.table"}.get(name)
     widget = window.docks[name].widget()
     found = widget.findChild(QWidget, target) if target else widget
     if found is not None:
         found.setFocus()
+
+
+def name_marker(window: MainWindow) -> None:
+    """Type the name of the marker at the playhead in its list; without one, put one there first."""
+    show(window, "markers")
+    panel = window.markers
+    panel.refresh()
+    if not panel.edit_here() and window.studio.editing.titles.add_marker():
+        panel.refresh()
+        panel.edit_here()
+
+
+def export_markers(window: MainWindow) -> None:
+    """Ask for a file and write the timeline's markers into it, as the file's name says: text or CSV."""
+    studio = window.studio
+    sequence = studio.session.sequence
+    if sequence is None or not sequence.markers:
+        studio.session.tell("This timeline has no markers to write.", "warning")
+        return
+    # What the panel's filter leaves, where it is in use.
+    chosen = window.markers.shown() if "markers" in window.__dict__ and window.markers.isVisible() else sequence.markers
+    dialog = QFileDialog(
+        window, "Export markers", str(Path.home() / f"{studio.title} markers.csv"), "CSV (*.csv);;Text (*.txt)"
+    )
+    dialog.setObjectName("markers.exportDialog")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.filterSelected.connect(lambda kind: dialog.setDefaultSuffix("csv" if "csv" in kind else "txt"))
+    dialog.setDefaultSuffix("csv")
+    dialog.fileSelected.connect(lambda name: write_markers(window, Path(name), chosen))
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+
+
+def write_markers(window: MainWindow, path: Path, markers: tuple[Marker, ...]) -> None:
+    """Write markers on a thread; what comes of it is told."""
+    from gen2studio.app.file_job import FileJob
+    from gen2studio.app.marker_sheets import markers_csv, markers_text
+    from gen2studio.core.paths import write_atomic
+
+    session = window.studio.session
+    sequence = session.sequence
+    assert sequence is not None
+    sheet = markers_text if path.suffix.casefold() == ".txt" else markers_csv
+    # A spreadsheet reads a file as UTF-8 only when it says so.
+    data = sheet(markers, sequence.rate).encode("utf-8-sig" if sheet is markers_csv else "utf-8")
+    job = FileJob("markers", lambda _cancel, _tell: write_atomic(path, data), window)
+    job.finished.connect(lambda _none: session.tell(f"{len(markers)} markers were written to “{path.name}”."))
+    job.failed.connect(lambda sentence: session.tell(sentence, "error"))
+    job.start()

@@ -138,7 +138,7 @@ class GeneratePanel(QWidget):
         self.keys.images_dropped.connect(lambda paths: generation.add_key(paths[0], paths[0].name))
         self.keys.add_requested.connect(lambda: self.choose_image("Painted key frame", generation.add_key))
         self.keys.removed.connect(generation.remove_key)
-        self.rows = SliderRows(generation, self.body)
+        self.rows = SliderRows(generation, services.keys, self.body)
         self.sliders = self.rows.sliders
         self.seed_row = SeedRow(generation, actions["generate.new_seed"], self.body)
         self.seed, self.lock = self.seed_row.seed, self.seed_row.lock

@@ -23,10 +23,13 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app.generation import Generation
 from gen2studio.app.motion_brush import MotionBrush
-from gen2studio.document.look import Controls, Fill, Region
+from gen2studio.app.look_keys import LookKeys
+from gen2studio.document.look import KEYED, Controls, Fill, Region
 from gen2studio.engine.requests import ControlValues
+from gen2studio.ui import theme
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.panels.motion_section import MotionSection
+from gen2studio.ui.widgets.key_button import KeyButton
 from gen2studio.ui.widgets.named import action_button, named
 from gen2studio.ui.widgets.value_slider import ValueSlider
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
@@ -51,14 +54,16 @@ _INSIDE = frozenset({"structure", "strength"})
 
 
 class SliderRows(QWidget):
-    """The sliders of :class:`Controls` that the generator honours."""
+    """The sliders of :class:`Controls` that the generator honours, with keys where it follows them."""
 
-    def __init__(self, generation: Generation, parent: QWidget | None = None) -> None:
+    def __init__(self, generation: Generation, keys: LookKeys, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._look_keys = keys
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         self.sliders: dict[str, ValueSlider] = {}
+        self.keys: dict[str, KeyButton] = {}
         defaults = ControlValues()
         for field, title, low, high, step, decimals, unit, tip, left, right, log in _SLIDERS:
             slider = ValueSlider(
@@ -68,6 +73,13 @@ class SliderRows(QWidget):
             slider.value_committed.connect(lambda value, f=field, t=title: self._put(generation, f, t, value))
             self.sliders[field] = slider
             column.addWidget(slider)
+            if field in KEYED:
+                key = self.keys[field] = KeyButton(f"control.{field}", title, slider)
+                key.clicked.connect(lambda _on, f=field: self._toggle(f))
+                slider.add_beside_name(key)
+                slider.reset_button.clicked.disconnect()
+                slider.reset_button.clicked.connect(lambda f=field: self._reset(f))
+        keys.values_changed.connect(self._show_values)
 
     def shown(self, state: PanelState) -> frozenset[str]:
         """The sliders that do something now."""
@@ -82,11 +94,40 @@ class SliderRows(QWidget):
         shown = self.shown(state)
         for field, slider in self.sliders.items():
             slider.setVisible(field in shown)
-            value = float(getattr(state.look.controls, field))
             if field == "strength":
                 slider.set_default(state.ability.strength)
-                value = value if value >= 0 else state.ability.strength
-            slider.set_value(value)
+        self._show_values()
+
+    def _show_values(self) -> None:
+        """The values under the playhead."""
+        keys = self._look_keys
+        for field, slider in self.sliders.items():
+            value = float(keys.value(field))
+            slider.set_value(slider.default if field == "strength" and value < 0 else value)
+            button = self.keys.get(field)
+            if button is not None:
+                keyed = keys.has(field)
+                button.show_key(here=keys.here(field), keyed=keyed)
+                button.setVisible(keyed or keys.can_have(field))
+                unfollowed = keyed and not keys.can_have(field)
+                if unfollowed:
+                    button.setIcon(theme.icon("diamond", "warning"))
+                    button.setToolTip(
+                        "This generator can't change it over a clip: the first key's value holds. Click for a key."
+                    )
+                if keyed:
+                    slider.reset_button.setEnabled(True)
+                    slider.reset_button.setToolTip("Remove the keys; the value on this frame stays")
+
+    def _toggle(self, field: str) -> None:
+        self._look_keys.toggle(field)
+        self._show_values()
+
+    def _reset(self, field: str) -> None:
+        if self._look_keys.has(field):
+            self._look_keys.clear(field)
+        else:
+            self.sliders[field].reset()
 
     def _put(self, generation: Generation, field: str, title: str, value: float) -> None:
         if field == "strength" and abs(value - self.sliders[field].default) < 1e-6:

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QWidget
 
 from gen2studio.app.generation import Generation
+from gen2studio.app.look_keys import LookKeys
 from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.session import Session
@@ -28,6 +29,7 @@ class PanelServices:
 
     session: Session
     generation: Generation
+    keys: LookKeys
     preferences: Preferences
     motion: MotionBrush
     adapters: Library

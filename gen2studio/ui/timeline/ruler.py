@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPixmap,
     QPolygon,
     QStaticText,
     QWheelEvent,
@@ -24,7 +25,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.timeline.viewport import Viewport
 
 HEIGHT = 34
-MARKER_COLOURS = theme.LABELS
+MARKER_COLOURS = {name: f"label_{name}" for name in theme.LABELS}
 
 
 def tick_step(ppf: float, rate: Fraction, room: int = 108) -> tuple[int, int]:
@@ -75,6 +76,8 @@ class Ruler(QWidget):
             "missing": theme.colour("danger"),
         }
         self._font = theme.fixed_font(8.0)
+        self._flags: dict[tuple[str, float], QPixmap] = {}
+        self._texts: dict[str, QStaticText] = {}
         self._labels: dict[tuple[int, Fraction], QStaticText] = {}
         viewport.scrolled.connect(self._on_scrolled)
         viewport.zoomed.connect(self.update)
@@ -224,17 +227,35 @@ class Ruler(QWidget):
             faint.setAlpha(90)
             painter.fillRect(bar, faint)
             painter.fillRect(QRect(stop - 2, 21, 2, 11), ink)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(ink)
-        painter.drawPolygon(
-            QPolygon([QPoint(x - 5, 19), QPoint(x + 5, 19), QPoint(x + 5, 26), QPoint(x, 32), QPoint(x - 5, 26)])
-        )
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.drawPixmap(x - 5, 19, self._flag(marker.colour))
         if marker.name:
+            text = self._texts.get(marker.name)
+            if text is None:
+                if len(self._texts) > 2000:
+                    self._texts.clear()
+                text = self._texts[marker.name] = QStaticText(marker.name)
+                text.setTextFormat(Qt.TextFormat.PlainText)
+                text.prepare(font=self._font)
             painter.setFont(self._font)
             painter.setPen(ink)
-            painter.drawText(x + 8, 27, marker.name)
+            painter.drawStaticText(x + 8, 17, text)
+
+    def _flag(self, colour: str) -> QPixmap:
+        """The flag of a marker, drawn once."""
+        ratio = self.devicePixelRatioF()
+        known = self._flags.get((colour, ratio))
+        if known is None:
+            known = self._flags[colour, ratio] = QPixmap(round(10 * ratio), round(13 * ratio))
+            known.setDevicePixelRatio(ratio)
+            known.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(known)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.label_colour(colour))
+            corners = [QPoint(0, 0), QPoint(10, 0), QPoint(10, 7), QPoint(5, 13), QPoint(0, 7)]
+            painter.drawPolygon(QPolygon(corners))
+            painter.end()
+        return known
 
     def _paint_playhead(self, painter: QPainter, x: int) -> None:
         ink: QColor = self._colours["playhead"]

@@ -30,11 +30,16 @@ class TimecodeField(QLineEdit):
         self._frame = 0
         self._mixed = False
         self.setFont(theme.fixed_font(9.0))
-        self.editingFinished.connect(self._on_finished)
+        self.editingFinished.connect(self.commit)
 
     @property
     def frame(self) -> int:
         return self._frame
+
+    @property
+    def rate(self) -> Fraction:
+        """Of the timecode shown."""
+        return self._rate
 
     def show_frame(self, frame: int, rate: Fraction, *, mixed: bool = False) -> None:
         """Show a frame; with ``mixed`` a dash in its place. What is being typed is left alone."""
@@ -46,7 +51,8 @@ class TimecodeField(QLineEdit):
         self.setText("–" if self._mixed else timecode(self._frame, self._rate))
         self.setModified(False)
 
-    def _on_finished(self) -> None:
+    def commit(self) -> None:
+        """Take what was typed, if anything was."""
         if not self.isModified():
             return
         text = self.text().strip()

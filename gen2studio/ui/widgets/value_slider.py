@@ -114,6 +114,14 @@ class ValueSlider(QWidget):
         self.reset_button.clicked.connect(self.reset)
         self.set_value(default)
 
+    def add_beside_name(self, widget: QWidget) -> None:
+        """Put a small widget between the name and the number."""
+        layout = self.layout()
+        assert isinstance(layout, QGridLayout)
+        layout.removeWidget(self.label)
+        layout.addWidget(self.label, 0, 0)
+        layout.addWidget(widget, 0, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
     def _lay_out(self, layout: QGridLayout, low_label: str, high_label: str) -> None:
         layout.addWidget(self.label, 0, 0, 1, 2)
         layout.addWidget(self.field, 0, 2)
