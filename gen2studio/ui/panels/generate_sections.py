@@ -22,11 +22,10 @@ from PySide6.QtWidgets import (
 )
 
 from gen2studio.app.generation import Generation
-from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.app.look_keys import LookKeys
+from gen2studio.app.motion_brush import MotionBrush
 from gen2studio.document.look import KEYED, Controls, Fill, Region
 from gen2studio.engine.requests import ControlValues
-from gen2studio.ui import theme
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.panels.motion_section import MotionSection
 from gen2studio.ui.widgets.key_button import KeyButton
@@ -74,11 +73,11 @@ class SliderRows(QWidget):
             self.sliders[field] = slider
             column.addWidget(slider)
             if field in KEYED:
-                key = self.keys[field] = KeyButton(f"control.{field}", title, slider)
+                key = self.keys[field] = KeyButton(f"control.{field}.key", title, slider)
                 key.clicked.connect(lambda _on, f=field: self._toggle(f))
                 slider.add_beside_name(key)
                 slider.reset_button.clicked.disconnect()
-                slider.reset_button.clicked.connect(lambda f=field: self._reset(f))
+                slider.reset_button.clicked.connect(lambda _checked=False, f=field: self._reset(f))
         keys.values_changed.connect(self._show_values)
 
     def shown(self, state: PanelState) -> frozenset[str]:
@@ -105,19 +104,16 @@ class SliderRows(QWidget):
             value = float(keys.value(field))
             slider.set_value(slider.default if field == "strength" and value < 0 else value)
             button = self.keys.get(field)
-            if button is not None:
-                keyed = keys.has(field)
-                button.show_key(here=keys.here(field), keyed=keyed)
-                button.setVisible(keyed or keys.can_have(field))
-                unfollowed = keyed and not keys.can_have(field)
-                if unfollowed:
-                    button.setIcon(theme.icon("diamond", "warning"))
-                    button.setToolTip(
-                        "This generator can't change it over a clip: the first key's value holds. Click for a key."
-                    )
-                if keyed:
-                    slider.reset_button.setEnabled(True)
-                    slider.reset_button.setToolTip("Remove the keys; the value on this frame stays")
+            if button is None:
+                continue
+            keyed, possible = keys.has(field), keys.can_have(field)
+            button.setVisible(keyed or possible)
+            button.show_state(animated=keyed, here=keys.here(field), possible=keyed or possible)
+            if keyed:
+                slider.reset_button.setEnabled(True)
+                slider.reset_button.setToolTip("Remove the keys; the value on this frame stays")
+                if not possible:
+                    button.setToolTip("This generator can't change it over a clip: the first key's value holds")
 
     def _toggle(self, field: str) -> None:
         self._look_keys.toggle(field)
@@ -130,7 +126,8 @@ class SliderRows(QWidget):
             self.sliders[field].reset()
 
     def _put(self, generation: Generation, field: str, title: str, value: float) -> None:
-        if field == "strength" and abs(value - self.sliders[field].default) < 1e-6:
+        at_default = abs(value - self.sliders[field].default) < 1e-6
+        if field == "strength" and at_default and not self._look_keys.has(field):
             # As the generator is best used, whichever runs the look.
             value = Controls().strength
         generation.change(title, merge_key=f"slider-{field}", **{field: round(value) if field in _WHOLE else value})
