@@ -8,11 +8,13 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app import audio_output
 from gen2studio.app.playback import Player
 from gen2studio.app.session import Session
 from gen2studio.app.source_edits import SourceEdits, places_of, three_point
@@ -25,7 +27,9 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.frozen import without
 from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Clip, MediaItem, TrackKind
-from tests.export.sequences import clip_of, document_with, sequence_with
+from gen2studio.media.audio_reader import AudioReader
+from tests.app.test_playback import Card
+from tests.export.sequences import BUNNY, clip_of, document_with, item_of, sequence_with
 
 RATE = Fraction(25)
 
@@ -280,6 +284,40 @@ def test_keys_act_on_the_viewer_that_has_them_and_one_plays_at_a_time(room: Room
     transport.set_viewer(SOURCE)
     transport.clear_marks()
     assert source.marks == Marks() and room.session.sequence.in_point is not None
+
+
+def test_the_source_is_heard_through_the_sound_card(
+    qtbot: QtBot, media_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Card, "opened", [])
+    monkeypatch.setattr(audio_output, "QAudioSink", PlayingCard)
+    monkeypatch.setattr(audio_output, "QMediaDevices", Card())
+    monkeypatch.setattr(Card, "opened", [])
+    bunny = item_of(media_root / BUNNY)
+    programme = Session(DocumentStore(document_with(sequence_with(rate=Fraction(24)), bunny)))
+    source = SourceMonitor(programme, Path)
+    try:
+        source.open(bunny.id, 48)
+        source.player.forward()
+        qtbot.waitUntil(lambda: source.playhead >= 54, timeout=10_000)
+        source.player.stop()
+        assert source.player.clock == "audio" and len(Card.opened) == 1
+        heard = Card.opened[0].heard
+        reader = AudioReader(Path(bunny.path), source.session.sequence.sample_rate)  # type: ignore[union-attr]
+        wanted = reader.read(Fraction(2), 4800)
+        reader.close()
+        # The first four milliseconds are faded in.
+        assert np.abs(wanted).max() > 0.001 and np.abs(heard[200:4800] - wanted[200:]).max() < 1e-3
+    finally:
+        source.shutdown()
+
+
+class PlayingCard(Card):
+    """Plays 10 ms whenever somebody looks at it."""
+
+    def processedUSecs(self) -> int:
+        self.play(480)
+        return super().processedUSecs()
 
 
 def test_in_to_out_is_played_once_and_rests_on_its_last_frame(room: Room, qtbot: QtBot) -> None:

@@ -50,9 +50,11 @@ class Bench:
         shown = self.shown[-1]
         assert shown is not None
         return [
-            (p.clip.id if p.clip else "", int(p.clip.source_time(p.frame, RATE) * 25) if p.clip else -1, p.offset, p.moving)
+            (p.clip.id, int(p.clip.source_time(p.frame, RATE) * 25), p.offset, p.moving)
+            if p.clip is not None
+            else ("", -1, p.offset, p.moving)
             for p in shown.panes
-        ]  # fmt: skip
+        ]
 
 
 @pytest.fixture
