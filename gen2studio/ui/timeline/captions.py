@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QStaticText,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QMenu, QPlainTextEdit, QToolTip, QWidget
@@ -108,9 +109,11 @@ class CaptionLane(QWidget):
         self.chosen: frozenset[str] = frozenset()
         self._editor: CaptionEditor | None = None
         self._edited = ""
+        self._lines: dict[tuple[str, int], QStaticText] = {}
         viewport.scrolled.connect(self._on_scrolled)
         viewport.zoomed.connect(self.update)
-        host.session.playhead_changed.connect(lambda _frame: self.update())
+        self._playhead = host.session.playhead
+        host.session.playhead_changed.connect(self._on_playhead_changed)
 
     def show_sequence(self, sequence: Sequence | None) -> None:
         if sequence is not self._sequence:
@@ -129,9 +132,20 @@ class CaptionLane(QWidget):
             self.update()
             self.chosen_changed.emit(ids)
 
+    def _on_playhead_changed(self, frame: int) -> None:
+        for each in (self._playhead, frame):
+            self.update(self._viewport.x(each) - 1, 0, 3, HEIGHT)
+        self._playhead = frame
+
     def _on_scrolled(self, dx: int, _dy: int) -> None:
-        if dx:
+        if abs(dx) >= self.width() or self._host.overlay.active:
             self.update()
+        elif dx:
+            self.scroll(-dx, 0)
+            # A text whose caption begins outside is held at the edge.
+            if self._visible():
+                first = self._visible()[0]
+                self.update(0, 0, max(0, self._viewport.x(first.end)) + abs(dx), HEIGHT)
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
@@ -164,20 +178,30 @@ class CaptionLane(QWidget):
         painter.setFont(font)
         metrics = QFontMetrics(font)
         shown = self._sequence is None or self._sequence.subtitle_style.shown
+        body, edge = theme.colour("clip_subtitle" if shown else "raised"), theme.colour("clip_subtitle_edge")
+        ink = theme.colour("clip_text" if shown else "text_muted")
         captions = self._visible()
-        for caption in captions:
-            left, right = view.x(caption.start), view.x(caption.end)
-            box = QRect(left, 3, max(2, right - left - 1), HEIGHT - 8)
-            painter.fillRect(box, theme.colour("clip_subtitle" if shown else "raised"))
-            painter.fillRect(QRect(box.left(), 3, box.width(), 1), theme.colour("clip_subtitle_edge"))
+        area = event.rect()
+        here = [
+            (caption, QRect(left, 3, max(2, right - left - 1), HEIGHT - 8))
+            for caption in captions
+            if (right := view.x(caption.end)) >= area.left() and (left := view.x(caption.start)) <= area.right()
+        ]
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(body)
+        painter.drawRects([box for _, box in here])
+        painter.setBrush(edge)
+        painter.drawRects([QRect(box.left(), 3, box.width(), 1) for _, box in here])
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(ink)
+        for caption, box in here:
             if box.width() >= 24:
-                text = plain(caption.text)
-                inner = box.adjusted(max(5, 5 - left), 0, -4, 0)
-                line = metrics.elidedText(" ".join(text.split()), Qt.TextElideMode.ElideRight, inner.width())
-                painter.setPen(theme.colour("clip_text" if shown else "text_muted"))
-                painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, line)
+                inner = box.adjusted(max(5, 5 - box.left()), 0, -4, 0)
+                line = self._line(caption.text, inner.width(), metrics)
+                painter.drawStaticText(inner.left(), inner.center().y() - metrics.height() // 2, line)
+        painter.setPen(QPen(theme.colour("clip_selected"), 2))
+        for caption, box in here if self.chosen else ():
             if caption.id in self.chosen:
-                painter.setPen(QPen(theme.colour("clip_selected"), 2))
                 painter.drawRect(box.adjusted(1, 1, -1, -1))
         if not captions and self._sequence is not None and not self._sequence.subtitles:
             painter.setPen(theme.colour("text_faint"))
@@ -189,6 +213,20 @@ class CaptionLane(QWidget):
             painter.fillRect(view.x(snapped), 0, 1, HEIGHT, theme.colour("snap"))
         painter.fillRect(view.x(self._host.session.playhead), 0, 1, HEIGHT, theme.colour("playhead"))
         painter.end()
+
+    def _line(self, text: str, width: int, metrics: QFontMetrics) -> QStaticText:
+        """A caption's text in one line, cut to ``width`` in steps of 8 pixels; kept."""
+        key = (text, width // 8)
+        known = self._lines.get(key)
+        if known is None:
+            if len(self._lines) > 4000:
+                self._lines.clear()
+            whole = " ".join(plain(text).split())
+            known = self._lines[key] = QStaticText(
+                metrics.elidedText(whole, Qt.TextElideMode.ElideRight, width // 8 * 8)
+            )
+            known.setTextFormat(Qt.TextFormat.PlainText)
+        return known
 
     # -- mouse -------------------------------------------------------------------------------------------------------
 

@@ -55,9 +55,6 @@ class TrackHeader(QWidget):
         self.mute.clicked.connect(lambda checked: editing.set_muted(self.track.id, checked))
         self.solo = self._button("solo")
         self.solo.setText("S")
-        font = self.solo.font()
-        font.setBold(True)
-        self.solo.setFont(font)
         self.solo.clicked.connect(self._on_solo)
         self.show_track(track, number)
 
@@ -92,6 +89,8 @@ class TrackHeader(QWidget):
         self.mute.setToolTip(f"{verb} this track")
         self.mute.setAccessibleName(f"{'Hide' if video else 'Mute'} {track.name}")
         self.solo.setChecked(track.solo)
+        ink = theme.tokens()["clip_selected" if track.solo else "text_faint"]
+        self.solo.setStyleSheet(f"color: {ink}; font-weight: 700; font-size: 11px; padding: 0;")
         what = "shown" if video else "heard"
         self.solo.setToolTip(
             f"End solo: the other tracks are {what} again" if track.solo else f"Solo: only this track is {what}"

@@ -7,6 +7,7 @@ offset. Vertical positions are content pixels below the ruler.
 from __future__ import annotations
 
 import enum
+import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Many
@@ -16,7 +17,7 @@ import numpy as np
 
 from gen2studio.core.records import dataclass
 from gen2studio.document.clip_shapes import PLAIN
-from gen2studio.document.composition import BlendMode, Transform, Transition
+from gen2studio.document.composition import BlendMode, Transform, Transition, TransitionKind
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
 
 if TYPE_CHECKING:
@@ -130,11 +131,13 @@ class Facts:
     __slots__ = (
         "any_fades",
         "any_groups",
+        "any_keys",
         "any_special",
         "enabled",
         "fade_in",
         "fade_out",
         "gain",
+        "group_codes",
         "grouped",
         "marks",
         "media",
@@ -172,6 +175,9 @@ class Facts:
         self.any_fades = bool(self.fade_in.any() or self.fade_out.any())
         self.grouped = np.fromiter((bool(c.group) for c in clips), bool, count)
         self.any_groups = bool(self.grouped.any())
+        self.group_codes: Ints = np.fromiter((zlib.crc32(c.group.encode()) for c in clips), np.int64, count)
+        """A number that stands for the group: its colour."""
+        self.any_keys = bool((self.marks & Mark.KEYS).any())
 
 
 def _marks(clip: Clip) -> int:
@@ -208,6 +214,7 @@ class Row:
     __slots__ = (
         "_ends",
         "_facts",
+        "_mix_columns",
         "_mixed",
         "_mixes",
         "_starts",
@@ -218,6 +225,8 @@ class Row:
         "height",
         "index",
         "lane",
+        "levels",
+        "line",
         "starts",
         "top",
         "track",
@@ -228,6 +237,11 @@ class Row:
         self._facts: Facts | None = None
         self._mixes: tuple[Mix, ...] | None = None
         self._mixed: frozenset[str] = frozenset()
+        self._mix_columns: tuple[Ints, Ints, NDArray[np.bool_]] | None = None
+        self.line: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        """Kept by :func:`level_lines.level_line`."""
+        self.levels: tuple[NDArray[np.float64], NDArray[np.bool_]] | None = None
+        """Kept by :func:`level_lines.level_values`."""
         self.clips = track.clips
         count = len(track.clips)
         self.starts: Ints = np.fromiter((c.start for c in track.clips), np.int64, count)
@@ -246,6 +260,7 @@ class Row:
         """Take the arrays of a row with the very same clips."""
         self.starts, self.durations, self.ends = before.starts, before.durations, before.ends
         self._starts, self._ends, self._facts = before._starts, before._ends, before._facts
+        self.line, self.levels = before.line, before.levels
 
     @property
     def facts(self) -> Facts:
@@ -268,6 +283,18 @@ class Row:
             self._mixes = tuple(sorted(found, key=lambda mix: mix.start))
             self._mixed = frozenset(mix.transition.left for mix in found)
         return self._mixes
+
+    @property
+    def mix_columns(self) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+        """(first frames, frames behind the last, whether a dissolve) of the transitions."""
+        if self._mix_columns is None:
+            mixes = self.mixes
+            self._mix_columns = (
+                np.fromiter((m.start for m in mixes), np.int64, len(mixes)),
+                np.fromiter((m.stop for m in mixes), np.int64, len(mixes)),
+                np.fromiter((m.transition.kind is TransitionKind.DISSOLVE for m in mixes), bool, len(mixes)),
+            )
+        return self._mix_columns
 
     @property
     def keyed(self) -> list[int]:

@@ -77,6 +77,7 @@ class OverlayPainter:
         self._hint_line = theme.colour("line_strong")
         self._text = theme.colour("text")
         self._dark = theme.colour("timeline")
+        self._lines: dict[str, QColor] = {}
         self._dim = theme.colour("timeline", 110)
 
     def paint_range(self, painter: QPainter, sequence: Sequence | None, area: QRect) -> None:
@@ -91,17 +92,24 @@ class OverlayPainter:
             for x, point in ((left, sequence.in_point), (right - 1, sequence.out_point)):
                 if point is not None:
                     painter.fillRect(QRect(x, 0, 1, view.height), self._range_edge)
+        first, last = view.frame(area.left() - 1), view.frame(area.right() + 1)
         for marker in sequence.markers:
-            x = view.x(marker.frame)
-            stop = view.x(marker.frame + marker.duration)
-            if stop < area.left() or x > area.right():
-                continue
-            ink = theme.label_colour(marker.colour)
-            if marker.duration:
-                ink.setAlpha(22)
-                painter.fillRect(QRect(x, area.top(), stop - x, area.height()).intersected(area), ink)
-            ink.setAlpha(90)
-            painter.fillRect(x, area.top(), 1, area.height(), ink)
+            for frame in (marker.frame, marker.frame + marker.duration) if marker.duration else (marker.frame,):
+                if first <= frame <= last:
+                    # Opaque: many half-transparent lines as high as the view would take longer than all clips.
+                    painter.fillRect(view.x(frame), area.top(), 1, area.height(), self._line_of(marker.colour))
+
+    def _line_of(self, colour: str) -> QColor:
+        """The faint line of a marker over the tracks."""
+        known = self._lines.get(colour)
+        if known is None:
+            ink, ground = theme.label_colour(colour), self._dark
+            mixed = [
+                round(0.45 * a + 0.55 * b)
+                for a, b in ((ink.red(), ground.red()), (ink.green(), ground.green()), (ink.blue(), ground.blue()))
+            ]
+            known = self._lines[colour] = QColor(*mixed)
+        return known
 
     def paint_selection(self, painter: QPainter, layout: Layout, chosen: frozenset[str], area: QRect) -> None:
         """A frame around every selected clip inside ``area``."""

@@ -48,7 +48,8 @@ class Overview(QWidget):
         viewport.scrolled.connect(lambda _dx, _dy: self.update())
         viewport.zoomed.connect(self.update)
         viewport.ranged.connect(self.update)
-        session.playhead_changed.connect(lambda _frame: self.update())
+        self._playhead = session.playhead
+        session.playhead_changed.connect(self._on_playhead_changed)
 
     def sizeHint(self) -> QSize:
         return QSize(200, HEIGHT)
@@ -61,6 +62,11 @@ class Overview(QWidget):
 
     def stop(self) -> None:
         self._late.stop()
+
+    def _on_playhead_changed(self, frame: int) -> None:
+        for each in (self._playhead, frame):
+            self.update(round(self._x(each)) - 1, 0, 3, HEIGHT)
+        self._playhead = frame
 
     # -- where things lie --------------------------------------------------------------------------------------------
 
@@ -114,6 +120,10 @@ class Overview(QWidget):
                 bottom = max(top + 1, 1 + round((row.index + 1) * step) - (1 if step >= 3 else 0))
                 pixels[top:bottom] = np.where(inside, ink, pixels[top])
             self._picture = QImage(pixels.tobytes(), wide, high, wide * 4, QImage.Format.Format_RGB32).copy()
+            painter = QPainter(self._picture)
+            for marker in layout.sequence.markers if layout is not None and layout.sequence is not None else ():
+                painter.fillRect(round(self._x(marker.frame)) - 1, 0, 2, 4, theme.label_colour(marker.colour))
+            painter.end()
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -127,10 +137,6 @@ class Overview(QWidget):
         shade = theme.colour("background", 150)
         painter.fillRect(QRect(0, 0, round(left), HEIGHT), shade)
         painter.fillRect(QRect(round(right), 0, self.width() - round(right), HEIGHT), shade)
-        sequence = self._session.sequence
-        for marker in sequence.markers if sequence is not None else ():
-            x = round(self._x(marker.frame))
-            painter.fillRect(x - 1, 0, 2, 4, theme.label_colour(marker.colour))
         painter.setPen(QPen(theme.colour("text_muted"), 1))
         painter.drawRect(QRect(round(left), 0, max(2, round(right - left)) - 1, HEIGHT - 1))
         for x in (left, right - 3):

@@ -25,6 +25,8 @@ from gen2studio.ui import theme
 from gen2studio.ui.timeline.viewport import Viewport
 
 HEIGHT = 34
+NAME_ROOM = 26
+"""Pixels up to the next marker from which a marker's name is shown."""
 MARKER_COLOURS = {name: f"label_{name}" for name in theme.LABELS}
 
 
@@ -161,8 +163,10 @@ class Ruler(QWidget):
         if sequence is not None:
             self._paint_range(painter, sequence)
             self._paint_ticks(painter, sequence.rate, area)
-            for marker in sequence.markers:
-                self._paint_marker(painter, marker)
+            markers = sequence.markers
+            for k, marker in enumerate(markers):
+                following = self._viewport.x(markers[k + 1].frame) if k + 1 < len(markers) else 1 << 30
+                self._paint_marker(painter, marker, following, area)
         painter.fillRect(area.left(), HEIGHT - 1, area.width(), 1, self._colours["line_strong"])
         for state, start, stop in self._bands:
             left, right = self._viewport.x(start), self._viewport.x(stop)
@@ -215,10 +219,11 @@ class Ruler(QWidget):
             self._labels[frame, rate] = known
         return known
 
-    def _paint_marker(self, painter: QPainter, marker: Marker) -> None:
+    def _paint_marker(self, painter: QPainter, marker: Marker, following: int, area: QRect) -> None:
+        """``following`` is where the next marker stands: a name without room before it is left out."""
         x = self._viewport.x(marker.frame)
         stop = self._viewport.x(marker.frame + marker.duration)
-        if stop < -160 or x > self.width() + 8:
+        if stop < area.left() - 160 or x > area.right() + 8:
             return
         ink = theme.label_colour(marker.colour)
         if marker.duration:
@@ -228,7 +233,7 @@ class Ruler(QWidget):
             painter.fillRect(bar, faint)
             painter.fillRect(QRect(stop - 2, 21, 2, 11), ink)
         painter.drawPixmap(x - 5, 19, self._flag(marker.colour))
-        if marker.name:
+        if marker.name and following - x >= NAME_ROOM:
             text = self._texts.get(marker.name)
             if text is None:
                 if len(self._texts) > 2000:

@@ -1,26 +1,43 @@
-"""What is drawn over the bodies of clips: fades, transitions, level lines with their keys, brackets of groups."""
+"""What is drawn over the bodies of clips: fades, transitions, level lines with their keys, brackets of groups.
+
+What is too narrow to be seen is left out. Fades and transitions of one size are drawn once and stamped; the lines of
+all clips with keys are worked out column by column and laid over the row as one picture.
+"""
 
 from __future__ import annotations
 
-import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QLine, QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPen, QPixmap, QPolygonF, QStaticText
+from PySide6.QtCore import QLine, QLineF, QPoint, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap, QPolygonF, QStaticText
 
-from gen2studio.core.curve import Curve, Ease
 from gen2studio.document.composition import TransitionKind
 from gen2studio.document.model import Clip
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import handles
-from gen2studio.ui.timeline.layout import Mark, Row
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Ints, Row
+from gen2studio.ui.timeline.level_lines import level_line, level_values
 from gen2studio.ui.timeline.viewport import Viewport
 
-MIN_LEVEL = 8
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MIN_LEVEL = 14
 """Clips narrower than this have no level line."""
-GROUP_INKS = ("accent", "marker", "success", "danger", "band_running", "clip_text")
-_CURVED = 4
-"""Pixels between the points of a curved stretch."""
+MIN_INNER = 18
+"""Rows whose part below the names is lower than this show no level lines and no brackets."""
+MIN_KEYS = 48
+"""On clips narrower than this the keys of a line are not drawn."""
+MIN_FADE = 6
+"""Fades narrower than this are not drawn."""
+MIN_CROSS = 8
+"""Transitions narrower than this are plain boxes."""
+MIN_GROUP = 14
+"""Clips narrower than this show no bracket."""
+STAMP = 320
+"""Slopes up to so many pixels wide are drawn once and stamped."""
+_GROUP_INKS = ("accent", "marker", "success", "danger", "band_running", "clip_text")
 
 TRANSITION_NAMES = {
     TransitionKind.DISSOLVE: "Dissolve",
@@ -38,19 +55,27 @@ class ShapePainter:
 
     def __init__(self, viewport: Viewport) -> None:
         self._viewport = viewport
-        self._shade = theme.colour("timeline", 165)
-        self._slope = theme.colour("clip_text", 190)
-        self._mix = theme.colour("transition", 70)
-        self._mix_edge = theme.colour("transition", 220)
-        self._level = theme.colour("level", 215)
-        self._groups = [theme.colour(name) for name in GROUP_INKS]
+        self._ground = theme.colour("timeline", 165)
+        self._slope = theme.colour("clip_text", 200)
+        self._mix = theme.colour("transition", 80)
+        self._mix_edge = theme.colour("transition", 225)
+        self._level = theme.colour("level")
+        self._level_ink = _pixel(self._level)
+        self._ink = theme.colour("clip_text")
+        self._group_inks = [theme.colour(name) for name in _GROUP_INKS]
+        self._stamps: dict[tuple[int, int, str], QPixmap] = {}
         self._key = QPixmap()
         self._names: dict[TransitionKind, QStaticText] = {}
+        self._ratio = 1.0
+        self._pixels: NDArray[np.uint32] | None = None
         self.levels = False
         """Whether level lines are shown."""
 
     def set_ratio(self, ratio: float) -> None:
         """Match the screen's device pixels."""
+        self._ratio = ratio
+        self._names.clear()
+        self._stamps.clear()
         self._key = QPixmap(round(10 * ratio), round(10 * ratio))
         self._key.setDevicePixelRatio(ratio)
         self._key.fill(Qt.GlobalColor.transparent)
@@ -74,161 +99,285 @@ class ShapePainter:
         right: int,
     ) -> None:
         """Everything over the clips from ``i`` on, which lie from ``x0`` to ``x1``; ``top`` and ``foot`` bound the part
-        of the row below the names."""
-        facts = row.facts
+        of the row below the names, ``left`` and ``right`` what is painted."""
         if foot - top < 6:
             return
+        facts = row.facts
+        apart = row.body >= STRIP + MIN_PICTURE and foot - top >= MIN_INNER
         if facts.any_fades:
-            self._paint_fades(painter, row, i, x0, x1, top, foot)
+            self._paint_fades(painter, row, i, x0, x1, top, foot, left, right)
         if row.track.transitions:
             self._paint_mixes(painter, row, top, foot, left, right)
-        if self.levels and foot - top >= 12:
-            self._paint_levels(painter, row, i, x0, x1, left, right)
-        if facts.any_groups:
-            self._paint_groups(painter, row, i, x0, x1, foot)
+        if self.levels and apart:
+            self._paint_levels(painter, row, i, x0, x1, top, foot, left, right)
+        if facts.any_groups and apart:
+            self._paint_groups(painter, row, i, x0, x1, foot, left, right)
 
-    # -- fades -------------------------------------------------------------------------------------------------------
+    # -- fades and transitions ---------------------------------------------------------------------------------------
 
     def _paint_fades(
-        self, painter: QPainter, row: Row, i: int, x0: list[int], x1: list[int], top: int, foot: int
+        self,
+        painter: QPainter,
+        row: Row,
+        i: int,
+        x0: list[int],
+        x1: list[int],
+        top: int,
+        foot: int,
+        left: int,
+        right: int,
     ) -> None:
         """The corner that a fade takes away, darkened, and its slope."""
-        facts, ppf = row.facts, self._viewport.ppf
-        stop = i + len(x0)
-        lengths_in = np.rint(facts.fade_in[i:stop] * ppf).astype(np.int64).tolist()
-        lengths_out = np.rint(facts.fade_out[i:stop] * ppf).astype(np.int64).tolist()
-        corners = QPainterPath()
-        slopes: list[QLine] = []
-        for k, (inwards, outwards) in enumerate(zip(lengths_in, lengths_out, strict=True)):
-            if inwards >= 2:
-                a = x0[k]
-                corners.moveTo(a, top)
-                corners.lineTo(a + inwards, top)
-                corners.lineTo(a, foot)
-                corners.closeSubpath()
-                slopes.append(QLine(a, foot, a + inwards, top))
-            if outwards >= 2:
-                b = x1[k] - 1
-                corners.moveTo(b, top)
-                corners.lineTo(b - outwards, top)
-                corners.lineTo(b, foot)
-                corners.closeSubpath()
-                slopes.append(QLine(b - outwards, top, b, foot))
-        if slopes:
-            painter.fillPath(corners, self._shade)
-            painter.setPen(self._slope)
-            painter.drawLines(slopes)
-
-    # -- transitions -------------------------------------------------------------------------------------------------
+        facts, ppf, high = row.facts, self._viewport.ppf, foot - top
+        least, part = MIN_FADE / ppf, slice(i, i + len(x0))
+        lengths = facts.fade_in[part]
+        for k in np.flatnonzero(lengths >= least).tolist():
+            wide = round(lengths[k] * ppf)
+            if x0[k] + wide > left and x0[k] < right:
+                self._paint_slope(painter, x0[k], top, wide, high, "in")
+        lengths = facts.fade_out[part]
+        for k in np.flatnonzero(lengths >= least).tolist():
+            wide = round(lengths[k] * ppf)
+            x = x1[k] - 1 - wide
+            if x + wide > left and x < right:
+                self._paint_slope(painter, x, top, wide, high, "out")
 
     def _paint_mixes(self, painter: QPainter, row: Row, top: int, foot: int, left: int, right: int) -> None:
-        view = self._viewport
+        """A box around every transition, crossed for a dissolve, with one slope for the others."""
+        view, high = self._viewport, foot - top
         boxes: list[QRect] = []
-        crosses: list[QLine] = []
         for mix in row.mixes_between(view.frame(left - 2), view.frame(right + 2)):
             a, b = view.x(mix.start), view.x(mix.stop)
-            if b - a < 3:
-                b = a + 3
-            boxes.append(QRect(a, top, b - a, foot - top))
-            if mix.transition.kind is TransitionKind.DISSOLVE:
-                crosses += (QLine(a, top, b - 1, foot - 1), QLine(a, foot - 1, b - 1, top))
-            else:
-                crosses.append(QLine(a, foot - 1, b - 1, top))
-        if not boxes:
-            return
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._mix)
-        painter.drawRects(boxes)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(self._mix_edge)
-        painter.drawLines(crosses)
-        painter.drawRects([box.adjusted(0, 0, -1, -1) for box in boxes])
-        for mix, box in zip(row.mixes_between(view.frame(left - 2), view.frame(right + 2)), boxes, strict=True):
-            if box.width() >= 64 and box.height() >= 30:
-                self._paint_mix_name(painter, mix.transition.kind, box)
+            wide = max(3, b - a)
+            if wide < MIN_CROSS:
+                boxes.append(QRect(a, top, wide, high))
+                continue
+            crossed = mix.transition.kind is TransitionKind.DISSOLVE
+            self._paint_slope(painter, a, top, wide, high, "cross" if crossed else "mix")
+            if wide >= 64 and high >= 30:
+                self._paint_name(painter, mix.transition.kind, (a + b) // 2, foot)
+        if boxes:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._mix_edge)
+            painter.drawRects(boxes)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
 
-    def _paint_mix_name(self, painter: QPainter, kind: TransitionKind, box: QRect) -> None:
+    def _paint_slope(self, painter: QPainter, x: int, top: int, wide: int, high: int, kind: str) -> None:
+        """A fade or a transition; those that come again and again are stamps."""
+        if wide > STAMP:
+            painter.save()
+            painter.translate(x, top)
+            self._draw_slope(painter, wide, high, kind)
+            painter.restore()
+            return
+        key = (wide, high, kind)
+        stamp = self._stamps.get(key)
+        if stamp is None:
+            if len(self._stamps) > 600:
+                self._stamps.clear()
+            stamp = self._stamps[key] = QPixmap(round(wide * self._ratio), round(high * self._ratio))
+            stamp.setDevicePixelRatio(self._ratio)
+            stamp.fill(Qt.GlobalColor.transparent)
+            inner = QPainter(stamp)
+            self._draw_slope(inner, wide, high, kind)
+            inner.end()
+        painter.drawPixmap(x, top, stamp)
+
+    def _draw_slope(self, painter: QPainter, wide: int, high: int, kind: str) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        up, down = QLineF(0, high, wide, 0), QLineF(0, 0, wide, high)
+        if kind in ("in", "out"):
+            line = up if kind == "in" else down
+            corner = QPointF(0, 0) if kind == "in" else QPointF(wide, 0)
+            painter.setBrush(self._ground)
+            painter.drawPolygon(QPolygonF([line.p1(), corner, line.p2()]))
+            painter.setPen(QPen(self._slope, 1.2))
+            painter.drawLine(line)
+        else:
+            painter.fillRect(QRectF(0, 0, wide, high), self._mix)
+            painter.setPen(QPen(self._mix_edge, 1.2))
+            painter.drawLine(up)
+            if kind == "cross":
+                painter.drawLine(down)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setPen(QPen(self._mix_edge, 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(QRect(0, 0, wide - 1, high - 1))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+    def _paint_name(self, painter: QPainter, kind: TransitionKind, middle: int, foot: int) -> None:
         text = self._names.get(kind)
         if text is None:
             text = self._names[kind] = QStaticText(TRANSITION_NAMES[kind])
             text.setTextFormat(Qt.TextFormat.PlainText)
             text.prepare(font=painter.font())
         wide, high = round(text.size().width()), round(text.size().height())
-        ground = QRect(box.center().x() - wide // 2 - 4, box.bottom() - high - 3, wide + 8, high + 1)
-        painter.fillRect(ground, self._shade)
+        ground = QRect(middle - wide // 2 - 4, foot - high - 4, wide + 8, high + 1)
+        painter.fillRect(ground, self._ground)
+        painter.setPen(self._ink)
         painter.drawStaticText(ground.left() + 4, ground.top(), text)
+
+    # -- groups ------------------------------------------------------------------------------------------------------
+
+    def _paint_groups(
+        self, painter: QPainter, row: Row, i: int, x0: list[int], x1: list[int], foot: int, left: int, right: int
+    ) -> None:
+        """A bracket at the foot of each grouped clip, in the colour of its group."""
+        boxes: dict[int, list[QRect]] = {}
+        codes = row.facts.group_codes
+        for k in np.flatnonzero(row.facts.grouped[i : i + len(x0)]).tolist():
+            a, b = x0[k] + 1, x1[k] - 2
+            if b - a >= MIN_GROUP and b > left and a < right:
+                a, b = max(a, left - 8), min(b, right + 8)
+                some = boxes.setdefault(int(codes[i + k]) % len(_GROUP_INKS), [])
+                some.append(QRect(a, foot - 3, b - a, 2))
+                some.append(QRect(a, foot - 8, 2, 6))
+                some.append(QRect(b - 2, foot - 8, 2, 6))
+        if boxes:
+            painter.setPen(Qt.PenStyle.NoPen)
+            for ink, rects in boxes.items():
+                painter.setBrush(self._group_inks[ink])
+                painter.drawRects(rects)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
 
     # -- levels ------------------------------------------------------------------------------------------------------
 
     def _paint_levels(
-        self, painter: QPainter, row: Row, i: int, x0: list[int], x1: list[int], left: int, right: int
+        self,
+        painter: QPainter,
+        row: Row,
+        i: int,
+        x0: list[int],
+        x1: list[int],
+        top: int,
+        foot: int,
+        left: int,
+        right: int,
     ) -> None:
-        """Opacity or volume of every clip; a clip's keys stand on its line."""
-        scroll = self._viewport.scroll_y
+        """Opacity or volume of every clip: straight lines at once, those with keys as one picture."""
+        parts, moving = level_values(row)
+        part = slice(i, i + len(x0))
+        high = foot - top
+        heights = (top + high - 3 - np.clip(parts[part], 0.0, 1.0) * (high - 6)).astype(np.int64).tolist()
+        keyed = moving[part].tolist()
         flat: list[QLine] = []
-        still = row.facts.marks[i : i + len(x0)] & Mark.KEYS == 0
-        for k, clip in enumerate(row.clips[i : i + len(x0)]):
+        some: list[int] = []
+        for k, y in enumerate(heights):
             a, b = x0[k], x1[k] - 2
-            if b - a < MIN_LEVEL:
+            if b - a < MIN_LEVEL or b < left or a >= right:
                 continue
-            curve = handles.level_curve(row.track, clip)
-            if still[k] or not curve.keys:
-                y = round(handles.level_y(row, clip, 0)) - scroll
-                flat.append(QLine(a, y, b, y))
+            if keyed[k]:
+                some.append(k)
             else:
-                self._paint_curve(painter, row, clip, curve, a, b, left, right)
+                flat.append(QLine(max(a, left - 2), y, min(b, right + 2), y))
         if flat:
             painter.setPen(self._level)
             painter.drawLines(flat)
+        if some:
+            columns = _Columns(self, row, i, x0, x1, top, foot, left, right, self._ratio)
+            painter.drawImage(QPoint(left, top), columns.image(some))
+            for k in some:
+                if x1[k] - x0[k] >= MIN_KEYS:
+                    self._paint_keys(painter, row, row.clips[i + k], left, right)
 
-    def _paint_curve(
-        self, painter: QPainter, row: Row, clip: Clip, curve: Curve, a: int, b: int, left: int, right: int
-    ) -> None:
-        ppf, scroll = self._viewport.ppf, self._viewport.scroll_y
-        frames: list[float] = [0.0]
-        for at, key in enumerate(curve.keys):
-            frames.append(key.frame)
-            after = curve.keys[at + 1].frame if at + 1 < len(curve.keys) else None
-            if after is None or key.ease is Ease.LINEAR:
-                continue
-            if key.ease is Ease.HOLD:
-                frames.append(after - 1e-6)
-            else:
-                steps = max(2, min(200, round((after - key.frame) * ppf / _CURVED)))
-                frames += [key.frame + (after - key.frame) * step / steps for step in range(1, steps)]
-        frames.append(clip.duration)
-        base = clip.start * ppf - self._viewport.scroll_x
-        line = QPolygonF(
-            [QPointF(base + f * ppf, handles.level_y(row, clip, f) - scroll) for f in frames if 0 <= f <= clip.duration]
-        )
-        painter.save()
-        painter.setClipRect(QRect(a, 0, b - a + 1, self._viewport.height + 9999), Qt.ClipOperation.IntersectClip)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(self._level, 1.4))
-        painter.drawPolyline(line)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    def _paint_keys(self, painter: QPainter, row: Row, clip: Clip, left: int, right: int) -> None:
+        ppf, dx, dy = self._viewport.ppf, self._viewport.scroll_x, self._viewport.scroll_y
         last = -99
-        for key in curve.keys:
-            x = round(base + key.frame * ppf)
+        for key in handles.level_curve(row.track, clip).keys:
+            x = round((clip.start + key.frame) * ppf) - dx
             if 0 <= key.frame <= clip.duration and left - 8 <= x <= right + 8 and x - last >= 4:
-                painter.drawPixmap(QPoint(x - 5, round(handles.level_y(row, clip, key.frame)) - scroll - 5), self._key)
+                painter.drawPixmap(QPoint(x - 5, round(handles.level_y(row, clip, key.frame)) - dy - 5), self._key)
                 last = x
-        painter.restore()
 
-    # -- groups ------------------------------------------------------------------------------------------------------
 
-    def _paint_groups(self, painter: QPainter, row: Row, i: int, x0: list[int], x1: list[int], foot: int) -> None:
-        """A bracket at the foot of each grouped clip, in the colour of its group."""
-        boxes: dict[int, list[QRect]] = {}
-        for k in np.flatnonzero(row.facts.grouped[i : i + len(x0)]).tolist():
-            a, b = x0[k] + 1, x1[k] - 2
-            if b - a >= 6:
-                ink = zlib.crc32(row.clips[i + k].group.encode()) % len(self._groups)
-                boxes.setdefault(ink, []).extend(
-                    (QRect(a, foot - 3, b - a, 2), QRect(a, foot - 8, 2, 7), QRect(b - 2, foot - 8, 2, 7))
-                )
-        painter.setPen(Qt.PenStyle.NoPen)
-        for ink, rects in boxes.items():
-            painter.setBrush(self._groups[ink])
-            painter.drawRects(rects)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+class _Columns:
+    """The moving level lines of a row between two widget columns, worked out for every column of device pixels."""
+
+    def __init__(
+        self,
+        owner: ShapePainter,
+        row: Row,
+        i: int,
+        x0: list[int],
+        x1: list[int],
+        top: int,
+        foot: int,
+        left: int,
+        right: int,
+        ratio: float,
+    ) -> None:
+        self._owner, self._row, self._ratio = owner, row, ratio
+        self._first, self._stop = i, i + len(x0)
+        self._left, self._right = left, right
+        self._wide, self._high = round((right - left) * ratio), round((foot - top) * ratio)
+        # Clips as columns [heads, tails) of the picture, which may lie outside it.
+        self._heads, self._tails = np.array(x0, np.int64) - left, np.array(x1, np.int64) - 1 - left
+        if ratio != 1:
+            self._heads = np.rint(self._heads * ratio).astype(np.int64)
+            self._tails = np.rint(self._tails * ratio).astype(np.int64)
+        self._scale = owner._viewport.ppf * ratio
+        """Device pixels per frame."""
+        self._pixels: NDArray[np.uint32] = self._blank()
+
+    def _blank(self) -> NDArray[np.uint32]:
+        owner, size = self._owner, self._high * self._wide
+        if owner._pixels is None or owner._pixels.size < size:
+            owner._pixels = np.empty(size, np.uint32)
+        pixels = owner._pixels[:size].reshape(self._high, self._wide)
+        pixels.fill(0)
+        return pixels
+
+    def image(self, clips: list[int]) -> QImage:
+        """The lines of ``clips`` (counted from the first that is drawn)."""
+        columns, which = self._spread(self._heads[clips], self._tails[clips])
+        if len(columns):
+            self._draw_lines(columns, np.asarray(clips)[which])
+        image = QImage(
+            self._pixels.data, self._wide, self._high, self._wide * 4, QImage.Format.Format_ARGB32_Premultiplied
+        )
+        image.setDevicePixelRatio(self._ratio)
+        return image
+
+    def _spread(self, heads: Ints, tails: Ints) -> tuple[Ints, Ints]:
+        """(columns, which span each belongs to) of spans of columns, as far as they lie in the picture."""
+        first = np.maximum(heads, 0)
+        lengths = np.minimum(tails, self._wide) - first
+        np.maximum(lengths, 0, out=lengths)
+        which = np.repeat(np.arange(len(heads)), lengths)
+        return np.arange(len(which)) - (lengths.cumsum() - lengths - first)[which], which
+
+    def _draw_lines(self, columns: Ints, clips: Ints) -> None:
+        """Lines with keys in ``columns``, which belong to ``clips`` (counted from the first that is drawn)."""
+        row, high, ratio, scale = self._row, self._high, self._ratio, self._scale
+        base = row.starts[self._first : self._stop][clips]
+        # Counted from each clip's first column, so that a line never leaves its clip.
+        along = (columns - self._heads[clips] + 0.5) / scale
+        lengths = row.durations[self._first : self._stop][clips]
+        frames, parts = level_line(row)
+        room = 3 * ratio
+
+        def heights(at: NDArray[np.float64]) -> Ints:
+            part = np.interp(base + np.minimum(at, lengths - 1e-5), frames, parts)
+            return (high - room - np.clip(part, 0.0, 1.0) * (high - 2 * room)).astype(np.int64)
+
+        here = heights(along)
+        way = heights(along + 1 / scale) - here
+        ink, pixels = self._owner._level_ink, self._pixels
+        for down in range(max(1, round(ratio))):
+            pixels[np.minimum(here + down, high - 1), columns] = ink
+        far = np.abs(way)
+        steep = np.flatnonzero(far > 1)
+        if len(steep):
+            # Steeper than one to one: what lies between a column and the next is filled.
+            step, most = np.sign(way[steep]), int(far[steep].max())
+            for reach in range(1, most):
+                going = far[steep] > reach
+                pixels[np.clip(here[steep] + step * reach, 0, high - 1)[going], columns[steep][going]] = ink
+
+
+def _pixel(colour: QColor) -> int:
+    """A colour as a pixel of QImage.Format_ARGB32_Premultiplied."""
+    alpha = colour.alpha()
+    red, green, blue = (round(part * alpha / 255) for part in (colour.red(), colour.green(), colour.blue()))
+    return alpha << 24 | red << 16 | green << 8 | blue
