@@ -35,8 +35,8 @@ ROWS: tuple[Action, ...] = (
     Action(id="timeline.reset_attributes", text="Reset Attributes", tip="Put look, transform, opacity, volume and fades of the selected clips back.", menu="Edit", group="attributes", scope="timeline"),
     # -- rippling ------------------------------------------------------------------------------------------------------
     Action(id="timeline.ripple_delete_all", text="Ripple Delete on All Tracks", tip="Take the selected clips out and move everything behind them on all tracks.", key="Ctrl+Shift+Del", menu="Clip", group="delete", scope="timeline"),
-    Action(id="timeline.trim_head_all", text="Trim Head on All Tracks", tip="Drop what lies before the playhead in the clip; every track behind moves along.", key="Shift+Q", menu="Clip", group="cut", scope="timeline"),
-    Action(id="timeline.trim_tail_all", text="Trim Tail on All Tracks", tip="Drop what lies after the playhead in the clip; every track behind moves along.", key="Shift+W", menu="Clip", group="cut", scope="timeline"),
+    Action(id="timeline.trim_head_all", text="Trim Head on All Tracks", tip="Take the stretch from the head of the clip to the playhead out of all unlocked tracks.", key="Shift+Q", menu="Clip", group="cut", scope="timeline"),
+    Action(id="timeline.trim_tail_all", text="Trim Tail on All Tracks", tip="Take the stretch from the playhead to the tail of the clip out of all unlocked tracks.", key="Shift+W", menu="Clip", group="cut", scope="timeline"),
     Action(id="timeline.insert_gap", text="Insert Gap", tip="Open a gap of a second, or as long as in to out, at the playhead on all unlocked tracks.", key="Alt+G", icon="unfold-horizontal", menu="Clip", group="delete", scope="timeline"),
     Action(id="timeline.close_gap", text="Remove Gap at Playhead", tip="Close the gap at the playhead on the target track.", key="Shift+G", menu="Clip", group="delete", scope="timeline"),
     Action(id="timeline.move_up", text="Move Clips One Track Up", tip="Move the selected clips to the next track above.", key="Shift+Up", menu="Clip", group="nudge", scope="timeline"),

@@ -241,7 +241,8 @@ class TimelineEditing(QObject):
         return self.perform(f"Razor All Tracks at {self._here(frame)}", lambda s: edits.razor(s, frame))
 
     def trim_head_to_playhead(self, all_tracks: bool = False) -> bool:
-        """Drop what lies before the playhead in the clip under it; what follows (on all tracks) moves left."""
+        """Drop what lies before the playhead in the clip under it; what follows moves left. With ``all_tracks`` that
+        stretch goes from every unlocked track."""
         clip = self._clip_to_trim()
         if clip is None:
             return False
@@ -249,14 +250,19 @@ class TimelineEditing(QObject):
         delta = self.session.playhead - clip.start
         done = self.perform(
             f"Trim Head to {self._here()}",
-            lambda s: edits.ripple_trim_head(s, clip.id, delta, media, all_tracks=all_tracks),
+            lambda s: (
+                edits.extract_range(s, clip.start, clip.start + delta)
+                if all_tracks
+                else edits.ripple_trim_head(s, clip.id, delta, media)
+            ),
         )
         if done:
             self.session.set_playhead(clip.start)
         return done
 
     def trim_tail_to_playhead(self, all_tracks: bool = False) -> bool:
-        """Drop what lies after the playhead in the clip under it; what follows (on all tracks) moves left."""
+        """Drop what lies after the playhead in the clip under it; what follows moves left. With ``all_tracks`` that
+        stretch goes from every unlocked track."""
         clip = self._clip_to_trim()
         if clip is None:
             return False
@@ -264,7 +270,11 @@ class TimelineEditing(QObject):
         delta = self.session.playhead - clip.end
         return self.perform(
             f"Trim Tail to {self._here()}",
-            lambda s: edits.ripple_trim_tail(s, clip.id, delta, media, all_tracks=all_tracks),
+            lambda s: (
+                edits.extract_range(s, clip.end + delta, clip.end)
+                if all_tracks
+                else edits.ripple_trim_tail(s, clip.id, delta, media)
+            ),
         )
 
     def _clip_to_trim(self) -> Clip | None:

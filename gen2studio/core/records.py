@@ -7,19 +7,48 @@ ordinary functions over the fields. What they return is the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replacer"]
+
+T = TypeVar("T")
+
+
+def replacer(cls: type[T], name: str) -> Callable[[T, Any], T]:
+    """A function (record, value) → the record with ``value`` in its field ``name``, as ``dataclasses.replace`` makes,
+    three times as fast: for what is done to thousands of records at once.
+
+    ``cls`` is a slotted record without ``__post_init__``. The function is compiled when it is called first.
+    """
+
+    def compile_it() -> Callable[[T, Any], T]:
+        scope: dict[str, Any] = {"_new": object.__new__, "_cls": cls}
+        lines = ["made = _new(_cls)"]
+        for f in fields(cast("Any", cls)):
+            scope[f"_put_{f.name}"] = getattr(cls, f.name).__set__
+            lines.append(f"_put_{f.name}(made, {'value' if f.name == name else f'record.{f.name}'})")
+        exec("def replaced(record, value):\n " + "\n ".join([*lines, "return made"]), scope)
+        return scope["replaced"]
+
+    compiled: list[Callable[[T, Any], T]] = []
+
+    def replaced(record: T, value: Any) -> T:
+        if not compiled:
+            compiled.append(compile_it())
+        return compiled[0](record, value)
+
+    return replaced
+
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     import dataclasses
     import reprlib
-    from collections.abc import Callable
     from dataclasses import MISSING
     from operator import attrgetter
-    from typing import Any
 
     def dataclass(
         cls: type | None = None, /, *, eq: bool = True, frozen: bool = False, slots: bool = False, kw_only: bool = False

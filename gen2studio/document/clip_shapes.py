@@ -14,6 +14,7 @@ from typing import Any
 
 from gen2studio.core.curve import Curve
 from gen2studio.core.ids import new_id
+from gen2studio.core.records import replacer
 from gen2studio.document.composition import CURVES, PLAIN, Transform
 from gen2studio.document.model import Clip
 
@@ -23,34 +24,12 @@ _TRANSFORM_CURVES = (
 )  # fmt: skip
 
 
+_with_start = replacer(Clip, "start")
+
+
 def shifted(clip: Clip, delta: int) -> Clip:
-    """The clip ``delta`` frames later. Spelled out because ripples do this a thousand times: 2x faster than replace."""
-    return Clip(
-        id=clip.id,
-        media_id=clip.media_id,
-        name=clip.name,
-        start=clip.start + delta,
-        duration=clip.duration,
-        source_in=clip.source_in,
-        speed=clip.speed,
-        reverse=clip.reverse,
-        freeze=clip.freeze,
-        keep_pitch=clip.keep_pitch,
-        link=clip.link,
-        group=clip.group,
-        enabled=clip.enabled,
-        gain_db=clip.gain_db,
-        volume=clip.volume,
-        pan=clip.pan,
-        opacity=clip.opacity,
-        blend=clip.blend,
-        transform=clip.transform,
-        fade_in=clip.fade_in,
-        fade_out=clip.fade_out,
-        look=clip.look,
-        takes=clip.takes,
-        active_take=clip.active_take,
-    )
+    """The clip ``delta`` frames later. Ripples do this a thousand times."""
+    return _with_start(clip, clip.start + delta)
 
 
 def head_moved(clip: Clip, delta: int, rate: Fraction) -> Clip:

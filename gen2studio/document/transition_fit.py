@@ -38,8 +38,9 @@ def fit_transitions(
     pool = {(t.left, t.right): t for track in old for t in track.transitions}
     if not pool:
         return new
+    known = {clip.id: clip for track in old if track.transitions for clip in track.clips}
     return [
-        track if track is before else _fitted(track, pool, parents, rate, media)
+        track if track is before else _fitted(track, pool, parents, rate, media, known)
         for track, before in zip(new, old, strict=True)
     ]
 
@@ -48,7 +49,7 @@ def refit(track: Track, rate: Fraction, media: Media | None = None) -> Track:
     """The track with transitions that its own clips can carry; the same object when all can."""
     if not track.transitions:
         return track
-    return _fitted(track, {(t.left, t.right): t for t in track.transitions}, {}, rate, media)
+    return _fitted(track, {(t.left, t.right): t for t in track.transitions}, {}, rate, media, {})
 
 
 def _fitted(
@@ -57,7 +58,10 @@ def _fitted(
     parents: Mapping[str, str],
     rate: Fraction,
     media: Media | None,
+    known: Mapping[str, Clip],
 ) -> Track:
+    """``known`` are clips as they were when their transitions fitted: where neither changed but its place, nothing has
+    to be worked out, which keeps long ripples cheap."""
     kept: list[Transition] = []
     free_from = 0
     """First frame that no transition before lies on."""
@@ -66,6 +70,10 @@ def _fitted(
             continue
         found = pool.get((parents.get(left.id, left.id), right.id))
         if found is None:
+            continue
+        if _as_long(known.get(left.id), left) and _as_long(known.get(right.id), right):
+            kept.append(found)
+            free_from = right.start + found.after
             continue
         most_before, most_after = reach(left, right, rate, media)
         before = min(found.before, most_before, right.start - free_from)
@@ -81,3 +89,16 @@ def _fitted(
         a is b for a, b in zip(transitions, track.transitions, strict=True)
     )
     return track if same else replace(track, transitions=transitions)
+
+
+def _as_long(old: Clip | None, new: Clip) -> bool:
+    """Whether a clip shows the same stretch of the same media as before, wherever it lies."""
+    return old is new or (
+        old is not None
+        and old.duration == new.duration
+        and old.source_in is new.source_in
+        and old.speed is new.speed
+        and old.reverse is new.reverse
+        and old.freeze is new.freeze
+        and old.media_id == new.media_id
+    )

@@ -136,3 +136,15 @@ def test_own_methods_are_kept() -> None:
     assert repr(Own(1)) == "own"
     assert hash(Own(1)) == 7
     assert Own(1) == Own(1)
+
+
+def test_a_replacer_changes_one_field_and_keeps_the_rest() -> None:
+    from dataclasses import replace
+
+    from gen2studio.core.curve import CurveKey, Ease
+    from gen2studio.core.records import replacer
+
+    move = replacer(CurveKey, "frame")
+    key = CurveKey(3, 0.5, Ease.SMOOTH, (-1.0, 0.0), (2.0, 0.25))
+    assert move(key, 9) == replace(key, frame=9)
+    assert key.frame == 3 and move(key, 9).out_handle is key.out_handle

@@ -50,7 +50,7 @@ def full_clip() -> Clip:
 
 
 def test_a_shifted_clip_keeps_everything_but_its_place() -> None:
-    """``shifted`` names every field for speed: none may be forgotten."""
+    """``shifted`` copies field by field for speed: none may be forgotten."""
     full = full_clip()
     fresh = Clip(id="", media_id="", name="", start=0, duration=1)
     assert [f.name for f in fields(full) if getattr(full, f.name) == getattr(fresh, f.name)] == []
