@@ -94,6 +94,7 @@ class ExportDialog(FileJobDialog):
             QToolButton(self), "export.also", "Further presets", "Write the same range in further kinds of files"
         )
         self.also.setText("Also…")
+        self.also.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.also.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.also)
         menu.setToolTipsVisible(True)
@@ -160,6 +161,8 @@ class ExportDialog(FileJobDialog):
             [("As on the timeline", Captions.SHOWN), ("Burned in", Captions.BURNED), ("Left out", Captions.LEFT_OUT)],
             self,
         )  # fmt: skip
+        for box in (self.loudness, self.captions):
+            box.setMinimumContentsLength(19)
         self.srt = self._check("srt", "SRT file", "Write the captions beside the film, for any player")
         self.caption_track = self._check("caption_track", "Track in the file", "Players can switch the captions on")
         self.timecode = self._check("timecode", "Timecode", "Burn the timeline's timecode into the picture")
@@ -173,7 +176,7 @@ class ExportDialog(FileJobDialog):
         )
         self.mask_mattes = self._check("mask_mattes", "Masks", "Grey pictures of the masks of what is on screen")
         self.sidecar = self._check(
-            "sidecar", "Settings beside it (.json)", "The settings that made each take; the file has them inside as well",
+            "sidecar", "Settings beside it (.json)", "The settings that made each take; the file has them as well",
             True,
         )  # fmt: skip
         form = self._rows = QFormLayout()

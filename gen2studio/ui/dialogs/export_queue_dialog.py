@@ -142,6 +142,7 @@ class _Row(QFrame):
         self._queue = queue
         self._order = order
         self._icon = QLabel(self)
+        self._icon.setFixedWidth(20)
         self._label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle, parent=self)
         self._detail = ElidedLabel(parent=self)
         self._detail.setProperty("role", "muted")
