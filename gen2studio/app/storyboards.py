@@ -33,6 +33,7 @@ from gen2studio.document.model import Board, Clip, Document, MediaItem, Panel, T
 from gen2studio.engine.requests import GenerateRequest
 
 if TYPE_CHECKING:
+    from gen2studio.app.board_import import FoundBoard
     from gen2studio.app.board_player import BoardPlayer
     from gen2studio.app.board_state import PanelState
     from gen2studio.app.board_stills import BoardStills
@@ -73,6 +74,8 @@ class Storyboards(QObject):
         self._media_folder = media_folder
         self.sound_device = True
         """Play sound; off where there is no device to ask for (tests, command line)."""
+        self.take_folder: Callable[[str], Path] | None = None
+        """Where the frames of a take lie."""
         self._engine: EngineSignals | None = None
         self._is_stale: Callable[[Clip, Take], bool] = lambda _clip, _take: False
         self._rows: Callable[[], Iterable[JobRow]] = lambda: ()
@@ -89,11 +92,13 @@ class Storyboards(QObject):
         engine: EngineSignals,
         is_stale: Callable[[Clip, Take], bool],
         rows: Callable[[], Iterable[JobRow]],
+        take_folder: Callable[[str], Path],
         *,
         sound: bool,
     ) -> None:
         """What makes stills, and what knows how far shots have come."""
         self._engine, self._is_stale, self._rows, self.sound_device = engine, is_stale, rows, sound
+        self.take_folder = take_folder
 
     @cached_property
     def still_maker(self) -> BoardStills:
@@ -345,6 +350,56 @@ class Storyboards(QObject):
             return ""
         self.choose(found[0].id)
         return found[1].id
+
+    # -- from and to files --------------------------------------------------------------------------------------------
+
+    def bring_in(
+        self, found: FoundBoard, panels: tuple[Panel, ...], items: tuple[MediaItem, ...], *, fresh: bool
+    ) -> bool:
+        """Put imported panels on a board of their own (``fresh``), or behind those of the current one."""
+        current = self.current
+        made: list[str] = []
+
+        def change(document: Document) -> Document:
+            document = media_edits.add_media(document, *(item for item in items if item.id not in document.media))
+            if fresh or current is None:
+                look = replace(self._generation.look, generator="")
+                rate = found.rate or Fraction(24)
+                abilities = self._shots.abilities(Mode.STORYBOARD)
+                if abilities is not None and abilities.native_rate:
+                    rate = default_wish(abilities).rate
+                size = shots.shot_size(
+                    found.aspect or Fraction(16, 9), abilities.native_sizes if abilities is not None else ()
+                )
+                taken = {board.name for board in document.boards.values()}
+                name = found.name[:80].strip() or "Storyboard"
+                name = next(
+                    n for i in range(1, len(taken) + 2) if (n := name if i == 1 else f"{name} {i}") not in taken
+                )
+                document, board_id = boards.new_board(
+                    document, name, look, width=size.width, height=size.height, rate=rate
+                )
+            else:
+                board_id = current.id
+            made.append(board_id)
+            return board_edits.insert_panels(document, board_id, panels)
+
+        if not self._apply("Import storyboard", change):
+            return False
+        self.choose(made[-1])
+        return True
+
+    def result_of(self, panel: Panel) -> Path | None:
+        """A picture of what was made of a panel: the middle frame of its shot, else its still."""
+        clip = boards.clip_of_panel(self._session.document, panel)
+        take = self._session.document.takes.get(clip.active_take) if clip is not None else None
+        if take is not None and take.done and self.take_folder is not None:
+            first, stop = take.done[0]
+            found = self.take_folder(take.id) / f"frame_{(first + stop) // 2:06d}.png"
+            if found.is_file():
+                return found
+        still = panel.guide or (panel.stills[-1].picture if panel.stills else "")
+        return self.find_picture(still)
 
     # -- onto the timeline --------------------------------------------------------------------------------------------
 

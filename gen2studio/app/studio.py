@@ -132,7 +132,7 @@ class Studio(QObject):
             self.session, self.generation, self.shots, lambda source: self.project.add_blob(source),
             lambda: self.project.media_dir, self,
         )  # fmt: skip
-        self.storyboards.attach(engine, self.is_stale, lambda: self.board.rows, sound=sound)
+        self.storyboards.attach(engine, self.is_stale, lambda: self.board.rows, self.take_folder, sound=sound)
         self.masks = MaskEditing(self.session, host, self)
         self.masks.effective.set_pictures(self.frames.get)
         self.look_parts = LookParts(self.session, self.generation, self)

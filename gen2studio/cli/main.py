@@ -27,6 +27,7 @@ VERBS = {
     "segment": "select a subject on one frame from clicks, a box or words",
     "propagate": "carry painted mattes through a clip",
     "matte": "export mattes to files, or import them into a project",
+    "board": "list, import, export and render storyboards",
     "probe": "say what a media file holds",
     "export": "render a project's timeline to a file",
     "timeline": "timelines to and from other programs; consolidate a project",

@@ -22,12 +22,13 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from gen2studio.app import board_overlay as overlay
 from gen2studio.app.panel_drawing import INKING, PanelDrawing, Tool
 from gen2studio.core.geometry import Rect
 from gen2studio.document.board_values import Arrow, ArrowKind, CameraFrame
 from gen2studio.ui import theme
 from gen2studio.ui.canvas.view_transform import ViewTransform
-from gen2studio.ui.drawing import overlay
+from gen2studio.ui.drawing.overlay import inks
 
 _MARGIN = 28
 _START = (CameraFrame(), CameraFrame(width=0.6))
@@ -182,10 +183,12 @@ class DrawingCanvas(QWidget):
         painter.drawRect(whole.adjusted(-0.5, -0.5, 0.5, 0.5))
         tool = self.drawing.settings.tool
         frames = self.frames or (_START if tool is Tool.FRAME else ())
-        painter.setOpacity(1.0 if tool in (Tool.FRAME, Tool.HAND) else 0.55)
-        overlay.paint_frames(painter, frames, self.place, handles=tool is Tool.FRAME)
+        painter.setOpacity(1.0 if tool in (Tool.FRAME, Tool.HAND) else 0.4)
+        overlay.paint_frames(painter, frames, self.place, handles=tool is Tool.FRAME, inks=inks())
         painter.setOpacity(1.0 if tool in (Tool.ARROW, Tool.HAND) else 0.75)
-        overlay.paint_arrows(painter, self.arrows, self.place, chosen=self._chosen if tool is Tool.ARROW else -1)
+        overlay.paint_arrows(
+            painter, self.arrows, self.place, chosen=self._chosen if tool is Tool.ARROW else -1, inks=inks()
+        )
         painter.setOpacity(1.0)
         self._paint_tip(painter)
         painter.end()

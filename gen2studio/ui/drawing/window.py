@@ -486,7 +486,7 @@ def _swatch(ink: QColor, size: QSize) -> QIcon:
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(QPen(theme.colour("line_strong"), 2))
+    painter.setPen(QPen(theme.colour("text_faint"), 2))
     painter.setBrush(ink)
     painter.drawRoundedRect(pixmap.rect().adjusted(1, 1, -1, -1), 8, 8)
     painter.end()

@@ -22,11 +22,12 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFont, QImage, QPainter, QPainterPath, QPen, QPixmap, QTextOption
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from gen2studio.app.board_overlay import paint_moves
 from gen2studio.app.board_state import PanelState, Stage
 from gen2studio.document.look import Camera
 from gen2studio.document.model import Board, Panel
 from gen2studio.ui import theme
-from gen2studio.ui.drawing import overlay
+from gen2studio.ui.drawing.overlay import inks
 from gen2studio.ui.widgets.pictures import image_from_file
 
 PANEL_MIME = "application/x-gen2studio-panel"
@@ -222,8 +223,8 @@ class CardDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(card, 6, 6)
         box = QRectF(card.left() + 4, card.top() + 4, card.width() - 8, _PICTURE.height())
         self._paint_picture(painter, box, *model.pictures(panel), option.widget)  # pyright: ignore[reportAttributeAccessIssue]
-        if panel.picture and (panel.frames or panel.arrows):
-            self._paint_moves(painter, box, panel)
+        if panel.picture:
+            paint_moves(painter, box, panel, inks())
         self._paint_chips(painter, box, index.row(), panel)
         self._paint_state(painter, box, model.state(panel))
         words = QRectF(card.left() + 7, box.bottom() + 4, card.width() - 14, card.bottom() - box.bottom() - 8)
@@ -256,18 +257,6 @@ class CardDelegate(QStyledItemDelegate):
             painter.setPen(QPen(theme.colour("text"), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(inset)
-        painter.restore()
-
-    def _paint_moves(self, painter: QPainter, box: QRectF, panel: Panel) -> None:
-        """Camera frames and arrows over the picture, as large as it is shown."""
-
-        def place(x: float, y: float) -> QPointF:
-            return QPointF(box.left() + x * box.width(), box.top() + y * box.height())
-
-        painter.save()
-        painter.setClipRect(box)
-        overlay.paint_frames(painter, panel.frames, place, small=True)
-        overlay.paint_arrows(painter, panel.arrows, place, small=True)
         painter.restore()
 
     def _paint_chips(self, painter: QPainter, box: QRectF, row: int, panel: Panel) -> None:

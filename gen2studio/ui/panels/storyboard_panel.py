@@ -121,7 +121,7 @@ class StoryboardPanel(QWidget):
         self._playing = False
         """The player is bound."""
         self._actions = actions
-        self.model = PanelsModel(self._own_picture, self._made_picture, boards.state_of, self)
+        self.model = PanelsModel(self._own_picture, boards.result_of, boards.state_of, self)
         self.view = PanelView(actions, self)
         self.view.setModel(self.model)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -176,6 +176,9 @@ class StoryboardPanel(QWidget):
         roomy = self.width() >= _ROOMY
         for button in self._roomy:
             button.setVisible(roomy)
+        for button, title in self._pushes:
+            button.setText(title if roomy or button.property("primary") else "")
+        self._show_details()
         self.look.setToolButtonStyle(
             Qt.ToolButtonStyle.ToolButtonTextBesideIcon if roomy else Qt.ToolButtonStyle.ToolButtonIconOnly
         )
@@ -229,6 +232,10 @@ class StoryboardPanel(QWidget):
         if "editor" in self.__dict__:
             self.editor.close()
 
+    def _show_details(self) -> None:
+        """Time needs the width: a narrow panel shows no form beside it."""
+        self.details.setVisible(self.width() >= _ROOMY or self._views.currentIndex() == 0)
+
     def _build_bar(self) -> QHBoxLayout:
         actions = self._actions
         bar = QHBoxLayout()
@@ -250,6 +257,7 @@ class StoryboardPanel(QWidget):
         bar.addWidget(self.more)
         self._roomy: list[QWidget] = []
         """Buttons that a narrow panel leaves to the menus."""
+        self._pushes: list[tuple[QPushButton, str]] = []
         for group in (_EDITS, _PICTURES):
             bar.addSpacing(6)
             for name in group:
@@ -277,6 +285,8 @@ class StoryboardPanel(QWidget):
     def _push(self, action: QAction, title: str, *, primary: bool) -> QPushButton:
         button = named(QPushButton(title, self), f"{action.objectName()}Button", action.text(), action.toolTip())
         button.setProperty("primary", primary)
+        button.setMinimumWidth(0)
+        self._pushes.append((button, title))
         button.clicked.connect(action.trigger)
         button.setIcon(action.icon())
         button.setEnabled(action.isEnabled())
@@ -316,7 +326,7 @@ class StoryboardPanel(QWidget):
         self._playing = True
         player = self._boards.player
         self.strip.sought.connect(player.seek)
-        player.moved.connect(self._on_moved)
+        player.moved.connect(self._on_second)
         player.playing_changed.connect(self._on_playing)
 
     def show_way(self, name: str) -> None:
@@ -324,6 +334,7 @@ class StoryboardPanel(QWidget):
         for other in self._ways:
             self._actions[other].setChecked(other == name)
         self._views.setCurrentIndex(0 if name == "board.view_grid" else 1)
+        self._show_details()
         if name == "board.view_strip":
             self._start_player()
             self._show_time()
@@ -344,7 +355,7 @@ class StoryboardPanel(QWidget):
             self._boards.player.tap()
         self._show_time()
 
-    def _on_moved(self, second: float) -> None:
+    def _on_second(self, second: float) -> None:
         self.strip.show_second(second)
         self.monitor.show_moment(self._boards.player.board, second)
         self._show_clock()
@@ -380,15 +391,6 @@ class StoryboardPanel(QWidget):
 
     def _own_picture(self, panel: Panel) -> Path | None:
         return self._generation.find_blob(panel.picture) if panel.picture else None
-
-    def _made_picture(self, panel: Panel) -> Path | None:
-        """A frame of the shot made from a panel: of its applied take, else its still."""
-        clip = self._boards.clip_of(panel.id)
-        take = self._session.document.takes.get(clip.active_take) if clip is not None else None
-        if take is not None and take.done:
-            first, stop = take.done[0]
-            return self._take_folder(take.id) / f"frame_{(first + stop) // 2:06d}.png"
-        return self._boards.find_picture(self._boards.still_of(panel.id))
 
     def _describe(self, look: Look) -> str:
         """A look in a few words."""
