@@ -18,9 +18,10 @@ from gen2studio.ui import (
     window_boards,
     window_commands,
     window_generate,
-    window_takes,
     window_inspector,
     window_programme,
+    window_sound,
+    window_takes,
     window_viewers,
 )
 from gen2studio.ui.action_binder import ActionBinder
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
     from gen2studio.ui.panels.markers_panel import MarkersPanel
     from gen2studio.ui.panels.masks_panel import MasksPanel
+    from gen2studio.ui.panels.mixer_panel import MixerPanel
     from gen2studio.ui.panels.queue_panel import QueuePanel
+    from gen2studio.ui.panels.scopes_panel import ScopesPanel
     from gen2studio.ui.panels.storyboard_panel import StoryboardPanel
     from gen2studio.ui.panels.subtitles_panel import SubtitlesPanel
     from gen2studio.ui.trim_view import TrimView
@@ -57,6 +60,7 @@ LAYOUT_VERSION = 3
 _DOCKS = {
     "media": "Media", "history": "History", "generate": "Generate", "masks": "Masks",
     "timeline": "Timeline", "storyboard": "Storyboard", "takes": "Takes", "queue": "Queue", **window_inspector.DOCKS,
+    **window_sound.DOCKS,
 }  # fmt: skip
 """Name → title."""
 
@@ -142,7 +146,7 @@ class MainWindow(QMainWindow):
             if name in shown:
                 dock.setWidget(shown[name])
             else:
-                self._fill_later(name, dock)
+                self._fill_later(name, dock, unseen=name not in window_sound.DOCKS)
             dock.toggleViewAction().setObjectName(f"dock.{name}.toggle")
             dock.dockLocationChanged.connect(lambda _area: self._titles.start())
             dock.topLevelChanged.connect(lambda _floating: self._titles.start())
@@ -156,8 +160,9 @@ class MainWindow(QMainWindow):
 
         self.selection_outline = HoverOutline(self.canvas, self.studio.session, self.studio.masks)
 
-    def _fill_later(self, name: str, dock: QDockWidget) -> None:
-        """A page behind another tab: the property ``name`` makes it, after the first paint or when it is shown."""
+    def _fill_later(self, name: str, dock: QDockWidget, *, unseen: bool = True) -> None:
+        """A page behind another tab: the property ``name`` makes it when it is shown, or ``unseen`` after the first
+        paint."""
         self._empty.add(name)
 
         def fill() -> None:
@@ -165,9 +170,18 @@ class MainWindow(QMainWindow):
                 self._empty.remove(name)
                 dock.setWidget(getattr(self, name))
 
-        self.late.add(fill)
+        if unseen:
+            self.late.add(fill)
         # A saved layout may have it in front: then the first frame shows it.
         dock.visibilityChanged.connect(lambda visible: fill() if visible else None)
+
+    @functools.cached_property
+    def mixer(self) -> MixerPanel:
+        return window_sound.mixer(self)
+
+    @functools.cached_property
+    def scopes(self) -> ScopesPanel:
+        return window_sound.scopes(self)
 
     @functools.cached_property
     def history(self) -> HistoryPanel:
@@ -261,6 +275,7 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(docks["takes"], docks["queue"])
         self.tabifyDockWidget(docks["timeline"], docks["storyboard"])
         window_inspector.arrange(self)
+        window_sound.arrange(self)
         for name in ("media", "generate", "timeline", "takes"):
             docks[name].raise_()
 

@@ -12,7 +12,14 @@ from PySide6.QtWidgets import QFileDialog
 from gen2studio.app.session import Compare
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.document import media_edits
-from gen2studio.ui import window_generate, window_inspector, window_programme, window_takes, window_viewers
+from gen2studio.ui import (
+    window_generate,
+    window_inspector,
+    window_programme,
+    window_sound,
+    window_takes,
+    window_viewers,
+)
 from gen2studio.ui.dialogs import matte_commands, timeline_edit_dialogs, timeline_files
 from gen2studio.ui.tools import bindings, shape_bindings
 
@@ -83,6 +90,7 @@ def bind(window: MainWindow) -> None:
     handlers |= window_generate.handlers(window)
     handlers |= window_takes.handlers(window)
     handlers |= window_inspector.handlers(window)
+    handlers |= window_sound.handlers(window)
     handlers |= window_viewers.handlers(window)
     for action_id, mode in _COMPARE.items():
         handlers[action_id] = lambda on, mode=mode: compare(window, mode, on)
