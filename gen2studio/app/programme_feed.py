@@ -53,7 +53,7 @@ class ProgrammeFeed(QObject):
         self._worker: ProgrammeWorker | None = None
         self._preferred = True
         self._masking = False
-        self._need = Extent(1, 1)
+        self._need = Extent(960, 540)
         self._wish: Wish | None = None
         self._made.connect(self._on_made)
         session.tool_changed.connect(lambda _tool: self.changed.emit())
@@ -137,7 +137,9 @@ class ProgrammeFeed(QObject):
         wish = self.wish_at(self._session.playhead, proxies=proxies)
         self._wish = wish
         found = self.worker.at_hand(wish)
-        self.worker.want(wish, self._ahead(proxies))
+        # On a machine that can't keep up, fewer frames in time are better than all of them too late.
+        behind = found is None and bool(self._session.shuttle) and self.worker.pace > 1
+        self.worker.want(wish, self._ahead(proxies), late=behind)
         return found
 
     def prepare(self, *, proxies: bool) -> None:
@@ -156,6 +158,10 @@ class ProgrammeFeed(QObject):
         if speed:
             stride = max(1, round(abs(speed))) * (1 if speed > 0 else -1)
             frames = [here + stride * step for step in range(1, _AHEAD + 1)]
+            pace = self.worker.pace
+            if pace > 1:
+                # The first of them is on screen by the time that it is made; the same ones as at the last look.
+                frames = [frame for frame in frames[1:] if frame // abs(stride) % pace == 0]
         else:
             frames = [here + way * step for step in range(1, _AROUND + 1) for way in (1, -1)]
         end = sequence.duration

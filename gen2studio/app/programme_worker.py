@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -150,26 +151,34 @@ class ProgrammeWorker:
         self._wanted: frozenset[tuple[int, str, int, Extent, bool]] = frozenset()
         self._done: set[tuple[int, str, int, Extent, bool]] = set()
         """Of the present list: made, being made, or failed."""
-        self._busy: set[tuple[int, str, int, Extent, bool]] = set()
+        self._busy: dict[tuple[int, str, int, Extent, bool], Wish] = {}
         self._keys: OrderedDict[tuple[int, str, int, Extent, bool], tuple[Document, RenderKey]] = OrderedDict()
         self._backlog = 0
         self._closing = False
         self._builders: dict[int, tuple[Document, StackBuilder]] = {}
         self._painters = ThreadPoolExecutor(_PAINTERS, thread_name_prefix="programme-painter")
         self._thread: threading.Thread | None = None
+        self._share = 0.0
         self.painted = 0
         """Frames composited since the start."""
 
     # -- asked by the UI thread ----------------------------------------------------------------------------------------
 
-    def want(self, wish: Wish | None, ahead: Sequence[Wish] = ()) -> None:
-        """Make ``wish`` and then ``ahead``, in this order; replaces what was wanted before."""
+    @property
+    def pace(self) -> int:
+        """Every how manyth frame can be made in time, as things go now: 1 when all can."""
+        return min(8, max(1, ceil(0.95 * self._share)))
+
+    def want(self, wish: Wish | None, ahead: Sequence[Wish] = (), *, late: bool = False) -> None:
+        """Make ``wish`` and then ``ahead``, in this order; replaces what was wanted before. ``late``: the wish would
+        come too late anyway, so what is ahead goes first."""
         with self._condition:
             if self._closing:
                 return
             self._wish = wish
-            self._list = (wish, *ahead) if wish is not None else tuple(ahead)
-            self._wanted = frozenset(each.place for each in self._list)
+            own = (wish,) if wish is not None else ()
+            self._list = (*ahead, *own) if late else (*own, *ahead)
+            self._wanted = frozenset((*(each.place for each in self._list), *self._under_way()))
             self._done &= self._wanted
             if wish is not None and wish.place not in self._busy and self._at_hand(wish) is None:
                 # It was made, and has fallen out of memory since.
@@ -178,6 +187,20 @@ class ProgrammeWorker:
                 self._thread = threading.Thread(target=self._gather, name="programme", daemon=True)
                 self._thread.start()
             self._condition.notify_all()
+
+    def _under_way(self) -> list[tuple[int, str, int, Extent, bool]]:
+        """Frames being made that lie inside what is wanted: finishing them is cheaper than other ones."""
+        if not self._list:
+            return []
+        first, last = (limit(each.frame for each in self._list) for limit in (min, max))
+        like = self._list[0]
+        return [
+            place
+            for place, each in self._busy.items()
+            if first <= each.frame <= last
+            and (each.document is like.document and each.sequence_id == like.sequence_id)
+            and (each.size, each.proxies) == (like.size, like.proxies)
+        ]
 
     def at_hand(self, wish: Wish) -> Bgra | None:
         """The frame if it was made and is in memory. Quick."""
@@ -231,7 +254,7 @@ class ProgrammeWorker:
                 wish = self._next()
                 assert wish is not None
                 self._done.add(wish.place)
-                self._busy.add(wish.place)
+                self._busy[wish.place] = wish
             submitted = False
             try:
                 submitted = self._begin(wish)
@@ -244,7 +267,7 @@ class ProgrammeWorker:
                 self._tell(wish, None, sentence_of(error))
             if not submitted:
                 with self._condition:
-                    self._busy.discard(wish.place)
+                    self._busy.pop(wish.place, None)
 
     def _stack(self, wish: Wish) -> Stack:
         known = self._builders.get(id(wish.document))
@@ -292,12 +315,13 @@ class ProgrammeWorker:
                 with self._condition:
                     self._done.discard(wish.place)
                 return
-            began = time.thread_time()
+            began, started = time.thread_time(), time.perf_counter()
             frame = opaque(composed(stack, pictures, wish.size))  # pyright: ignore[reportArgumentType]
-            painting = time.thread_time() - began
+            painting, passed = time.thread_time() - began, time.perf_counter() - started
             sequence = wish.document.sequences.get(wish.sequence_id)
             interval = float(1 / sequence.rate) if sequence is not None else 0.04
             share = max(gathering, painting / _PAINTERS) / interval
+            self._share = 0.85 * self._share + 0.15 * max(gathering, passed / _PAINTERS) / interval
             self.painted += 1
             self.cache.put(key, frame, slow=share > 1)
             self._took(stack, share)
@@ -310,7 +334,7 @@ class ProgrammeWorker:
         finally:
             with self._condition:
                 self._backlog -= 1
-                self._busy.discard(wish.place)
+                self._busy.pop(wish.place, None)
                 self._condition.notify_all()
 
     def _know(self, wish: Wish, key: RenderKey) -> None:

@@ -33,7 +33,8 @@ class ProxyState:
     """How far the proxy of one media is."""
 
     kind: str
-    """``waiting``, ``making``, ``ready``, ``none`` (it plays well, or is not to have one) or ``failed``."""
+    """``making``, ``ready``, ``none`` (it plays well as it is), ``failed``, or empty: not looked at yet, or no proxy is
+    wanted."""
     share: float = 0.0
     """0…1 while it is made."""
     sentence: str = ""
@@ -96,17 +97,16 @@ class ProxyKeeper(QObject):
         return self._ready.get((item.path, item.fingerprint))
 
     def state_of(self, media_id: str) -> ProxyState:
-        return self._states.get(media_id, ProxyState("none"))
+        return self._states.get(media_id, ProxyState(""))
 
     @property
     def busy(self) -> tuple[int, int, float]:
-        """(number of the one being made, how many there are to make in all, 0…1 of all of them); zeros when idle."""
-        states = [state for state in self._states.values() if state.kind in ("waiting", "making", "ready")]
-        open_ones = [state for state in states if state.kind != "ready"]
-        if not any(state.kind == "making" for state in open_ones):
+        """(number of the one being made, how many there may be in all, 0…1 of the one); zeros when idle."""
+        making = next((state for state in self._states.values() if state.kind == "making"), None)
+        if making is None:
             return 0, 0, 0.0
-        done = len(states) - len(open_ones)
-        return done + 1, len(states), (done + sum(state.share for state in open_ones)) / len(states)
+        ready = sum(state.kind == "ready" for state in self._states.values())
+        return ready + 1, ready + 1 + len(self._queue), making.share
 
     # -- following the document ----------------------------------------------------------------------------------------
 

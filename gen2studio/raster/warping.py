@@ -109,13 +109,15 @@ def _covered(picture: Bgra, u: NDArray[np.float64], v: NDArray[np.float64], crop
     if abs(u[1]) < 1e-12 and abs(v[0]) < 1e-12:
         columns = _inside(u[0] * across + u[2], left, right, abs(u[0]))
         rows = _inside(v[1] * down + v[2], top, bottom, abs(v[1]))
-        if columns.min() == 1 and rows.min() == 1:
-            return picture
-        cover = np.outer(rows, columns)
-    else:
-        grid_u = (u[1] * down + u[2]).astype(np.float32)[:, None] + (u[0] * across).astype(np.float32)[None, :]
-        grid_v = (v[1] * down + v[2]).astype(np.float32)[:, None] + (v[0] * across).astype(np.float32)[None, :]
-        cover = _inside(grid_u, left, right, hypot(u[0], u[1])) * _inside(grid_v, top, bottom, hypot(v[0], v[1]))
+        # Upright, only the pixels along the edges are covered in part.
+        for y in np.flatnonzero(rows < 1):
+            picture[y] = np.rint(picture[y] * rows[y])
+        for x in np.flatnonzero(columns < 1):
+            picture[:, x] = np.rint(picture[:, x] * columns[x])
+        return picture
+    grid_u = (u[1] * down + u[2]).astype(np.float32)[:, None] + (u[0] * across).astype(np.float32)[None, :]
+    grid_v = (v[1] * down + v[2]).astype(np.float32)[:, None] + (v[0] * across).astype(np.float32)[None, :]
+    cover = _inside(grid_u, left, right, hypot(u[0], u[1])) * _inside(grid_v, top, bottom, hypot(v[0], v[1]))
     nothing = np.zeros_like(picture)
     cover = np.ascontiguousarray(cover, np.float32)
     return np.asarray(cv2.blendLinear(picture, nothing, cover, np.float32(1) - cover), np.uint8)
