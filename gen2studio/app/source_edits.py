@@ -71,6 +71,8 @@ class SourceEdits(QObject):
         self._session = session
         self._editing = editing
         self._source = source
+        self._matched: tuple[str, int, int] | None = None
+        """(media, its frame, sequence frame) of the last reverse match: asked again from there, it goes on."""
 
     # -- onto the timeline ---------------------------------------------------------------------------------------------
 
@@ -203,7 +205,10 @@ class SourceEdits(QObject):
             self._session.tell(f"This frame of “{item.name}” is not on the timeline.", "info")
             return False
         here = self._session.playhead
-        frame, clip_id = next((place for place in found if place[0] > here), found[0])
+        asked = (item.id, self._source.playhead, here)
+        again = asked == self._matched
+        frame, clip_id = next((p for p in found if p[0] > here or (p[0] == here and not again)), found[0])
+        self._matched = (item.id, self._source.playhead, frame)
         self._session.set_selection(lookup.linked(sequence, [clip_id]))
         self._session.set_playhead(frame)
         return True

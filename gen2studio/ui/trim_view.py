@@ -28,7 +28,7 @@ class TrimView(QWidget):
         self.setAccessibleName("Trim view")
         self.setToolTip("Click a picture to trim that side, the seam to roll the cut")
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._pictures = pictures
         self._shown: TrimShown | None = None
         self.keys = ""

@@ -46,6 +46,7 @@ def wire(window: MainWindow) -> None:
     window.timeline.view.trim_shown.connect(lambda shown: show_drag(window, shown))
     if studio.preferences.get("key_map") != "gen2":
         window.late.add(lambda: window.key_maps)
+    studio.trim.changed.connect(lambda on: window.timeline.view.setFocus() if on else None)
     studio.trim.shown.connect(lambda shown: _show_trim(window, shown, mode=True))
 
 
@@ -145,6 +146,8 @@ def _trim_view(window: MainWindow) -> TrimView:
         pictures = TrimPictures(studio.session, studio.frames, studio.take_folder, window)
         found = window.trim_view = TrimView(window.canvas, pictures)
         found.side_chosen.connect(studio.trim.set_side)
+        # The keys that trim live in the timeline.
+        found.setFocusProxy(window.timeline.view)
         window.closing.append(pictures.shutdown)
     return found
 
