@@ -22,7 +22,10 @@ _FRAMES = 24
 def estimated_bytes(
     document: Document, settings: ExportSettings, take_folder: Callable[[str], Path], cancel: CancelToken | None = None
 ) -> int:
-    """About how many bytes the export will have, without its extras; blocks. Raises ExportError, MediaError, Cancelled."""
+    """About how many bytes the export will have, without its extras; blocks.
+
+    Raises ExportError, MediaError or Cancelled.
+    """
     sequence = sequence_of(document)
     start, stop = export_range(sequence, settings)
     preset = preset_of(settings.preset)

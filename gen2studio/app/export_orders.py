@@ -17,7 +17,7 @@ import contextlib
 import enum
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from gen2studio.core.errors import ProjectError, StudioError
 from gen2studio.core.ids import is_id
 from gen2studio.core.log import topic
 from gen2studio.core.paths import data_dir, write_atomic
+from gen2studio.core.records import dataclass
 from gen2studio.document import codec
 from gen2studio.document.codec_reader import Node, complain, parse_json
 from gen2studio.document.model import Document

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from gen2studio.core.errors import ExportError
 from gen2studio.core.media_info import MediaKind
+from gen2studio.core.records import dataclass
 from gen2studio.document.model import Document, Sequence
 from gen2studio.media.encoder_presets import preset_of
 
