@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
-from gen2studio.app.actions_timeline import ROWS
+from gen2studio.app import actions_timeline, actions_timeline_edits
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.document import edits
 from gen2studio.document.clip_composition import set_fades
@@ -20,7 +20,7 @@ from gen2studio.ui.timeline.layout import Hit, Layout, Zone
 from gen2studio.ui.timeline.ruler import MARKER_COLOURS
 from gen2studio.ui.timeline.shapes import TRANSITION_NAMES
 
-_ROWS = {row.id: row for row in ROWS}
+_ROWS = {row.id: row for row in (*actions_timeline.ROWS, *actions_timeline_edits.ROWS)}
 SPEEDS = (Fraction(1, 4), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(2), Fraction(4))
 GAINS = (12, 6, 3, 0, -3, -6, -12, -24)
 """Decibels."""
@@ -72,6 +72,12 @@ def clip_menu(
         entry.setCheckable(True)
         entry.setChecked(clip.speed == speed)
         group.addAction(entry)
+    speeds.addSeparator()
+    turned, frozen = _add(speeds, "timeline.reverse", handlers), _add(speeds, "timeline.freeze", handlers)
+    for entry, on in ((turned, clip.reverse), (frozen, clip.freeze)):
+        entry.setCheckable(True)
+        entry.setChecked(on)
+    _add(speeds, "timeline.insert_hold", handlers)
     item = document.media.get(clip.media_id)
     if item is not None and item.info.audio is not None:
         volume = menu.addMenu("Volume")
@@ -82,6 +88,21 @@ def clip_menu(
             entry.setChecked(clip.gain_db == gain)
             group.addAction(entry)
     _add_shapes(menu, editing, document, clip)
+    joins = menu.addMenu("Transitions")
+    for kind in TransitionKind:
+        _add(joins, f"timeline.add_{kind.value}", handlers)
+    joins.addSeparator()
+    _add(joins, "timeline.remove_transition", handlers)
+    attributes = menu.addMenu("Attributes")
+    _add(attributes, "timeline.copy_attributes", handlers)
+    _add(attributes, "timeline.paste_all_attributes", handlers).setEnabled(editing.clips.can_paste_attributes)
+    _add(attributes, "timeline.reset_attributes", handlers)
+    menu.addSeparator()
+    _add(menu, "timeline.ungroup" if clip.group else "timeline.group", handlers)
+    _add(menu, "timeline.nest", handlers)
+    if item is not None and item.nested:
+        menu.addAction("Open Nested Timeline", lambda: editing.clips.open_nested(clip.id))
+        _add(menu, "timeline.unnest", handlers)
     if clip.takes:
         menu.addMenu(take_menu(menu, editing, document, clip))
     menu.addSeparator()
