@@ -246,7 +246,7 @@ class GapShots(QObject):
                 for frame, (data, name) in zip(names, pictures, strict=False)
             ]
             # A shot of one frame has room for one picture.
-            look = replace(look, keys=tuple({key.frame: key for key in reversed(keys)}.values()))
+            look = replace(look, keys=tuple(keys[: shot.frames]))
             # A track that has to be made and the shot on it are one undo step.
             step = new_id("gap")
             track_id = self._track_for(stretch, step)
