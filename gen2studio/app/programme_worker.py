@@ -137,7 +137,7 @@ class ProgrammeWorker:
         pixels: LivePixels,
         cache: RenderCache,
         deliver: Callable[[Wish, Bgra | None, str], None],
-        took: Callable[[Stack, float], None] = lambda _stack, _share: None,
+        took: Callable[[Stack, float], object] = lambda _stack, _share: None,
     ) -> None:
         """``deliver(wish, frame or None, error sentence)`` is called on another thread for the wanted frame alone;
         ``took(stack, share)`` hears what part of the time a frame lasts it took to make."""

@@ -61,8 +61,8 @@ class Costs:
         self._lock = threading.Lock()
         self._shares: dict[tuple[object, ...], float] = {}
 
-    def note(self, stack: Stack, share: float) -> bool:
-        """A frame took ``share`` of the time it is on screen; True when its kind has become heavy or light by it."""
+    def note(self, stack: Stack, share: float) -> None:
+        """A frame took ``share`` of the time it is on screen."""
         key = make_up(stack)
         with self._lock:
             before = self._shares.get(key)
@@ -70,7 +70,6 @@ class Costs:
             if len(self._shares) > 5000:
                 self._shares.clear()
             self._shares[key] = after
-        return (before is not None and before > 1) != (after > 1)
 
     def heavy(self, stack: Stack) -> bool:
         with self._lock:

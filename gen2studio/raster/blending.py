@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Bgra = NDArray[np.uint8]
 """(H, W, 4) uint8 BGRA, premultiplied alpha."""
-_Floats = NDArray[np.float32]
+_Floats = NDArray[np.floating]
 _BAND = 32
 _LUMA = np.array([0.11, 0.59, 0.30], np.float32)
 """Weights of B, G and R in ``Lum`` (§10.2)."""

@@ -1,8 +1,8 @@
 """Playing two tracks of 1080p30 with dissolves through proxies, in the real window, against ffmpeg in the same run.
 
-``python -m tests.bench.bench_playback [seconds]`` prints the frames shown a second, the dropped ones, how far picture and
-sound were apart by the clock of the sound device, and processor time; then how fast ffmpeg decodes and mixes the same
-two films (no display, no sound, as fast as it can). The sound device is a stand-in that plays in real time.
+``python -m tests.bench.bench_playback [seconds]`` prints the frames shown a second, the dropped ones, how far picture
+and sound were apart by the clock of the sound device, and processor time; then how fast ffmpeg decodes and mixes the
+same two films (no display, no sound, as fast as it can). The sound device is a stand-in that plays in real time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def two_tracks(first: MediaItem, second: MediaItem, seconds: int) -> Document:
         lower.append(replace(clip, source_in=Fraction(start, 30) if (start // 120) % 2 else Fraction(2)))
     transitions = tuple(
         Transition(id=f"trans-{left.end:012x}", left=left.id, right=right.id, before=15, after=15)
-        for left, right in zip(lower, lower[1:], strict=False)
+        for left, right in pairwise(lower)
     )
     end = seconds * 30
     glide = Curve(0.0, (CurveKey(0, -0.2), CurveKey(end, 0.2)))
@@ -193,9 +194,8 @@ def main() -> None:
     steady = np.array(late[5:])
     print(f"frames made at {services.programme.feed.size}, clock: {player.clock}")
     print(f"{'':28}{'frames/s':>10}{'dropped':>9}{'CPU ms/frame':>14}")
-    print(
-        f"{'Gen2 Studio, playing':28}{len(frames) / spent:10.2f}{player.dropped:9d}{cpu / max(1, len(frames)) * 1e3:14.1f}"
-    )
+    each = cpu / max(1, len(frames)) * 1e3
+    print(f"{'Gen2 Studio, playing':28}{len(frames) / spent:10.2f}{player.dropped:9d}{each:14.1f}")
     fps, each = peer(first, second, min(seconds, 20))
     print(f"{'ffmpeg, decode and overlay':28}{fps:10.2f}{'-':>9}{each * 1e3:14.1f}")
     print(f"A/V offset ms: median {np.median(steady):.1f}, p95 {np.percentile(steady, 95):.1f}, max {steady.max():.1f}, "
