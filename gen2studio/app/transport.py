@@ -101,11 +101,17 @@ class Transport(QObject):
             self.player.backward()
 
     def stop(self) -> None:
-        """K."""
+        """K: stop; while it is held, J and L step."""
         if self._trimming:
             self._trim.hold()
         else:
-            self.player.stop()
+            self.player.hold()
+
+    def release(self) -> None:
+        """K was let go, or it was no key that stopped."""
+        self._programme.release()
+        if self._source.item is not None:
+            self._source.player.release()
 
     def step(self, way: int) -> None:
         if self._trimming:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QMessageBox, QTabWidget, QWidget
 
 from gen2studio.app.action_table import all_actions
@@ -350,6 +350,11 @@ class MainWindow(QMainWindow):
             # Dock sizes only hold once the window has its real size.
             self._fresh = False
             QTimer.singleShot(0, self._size_docks)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        super().keyReleaseEvent(event)
+        if not event.isAutoRepeat():
+            self.studio.transport.release()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

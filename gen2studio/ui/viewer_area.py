@@ -22,16 +22,21 @@ class ViewerPane(QWidget):
         self.viewer = viewer
         self._marked = False
         self._framed = False
+        self._focused = False
         self._rows = QVBoxLayout(self)
-        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setContentsMargins(2, 2, 2, 2)
         self._rows.addWidget(viewer)
 
     def set_framed(self, framed: bool) -> None:
-        """Leave room for the line; without a second viewer there is nothing to tell apart."""
-        if framed != self._framed:
-            self._framed = framed
-            edge = 2 if framed else 0
-            self._rows.setContentsMargins(edge, edge, edge, edge)
+        """Say always which viewer the keys mean. Alone, a viewer is framed while it has the keyboard itself."""
+        self._framed = framed
+        self.update()
+
+    def set_focused(self, focused: bool) -> None:
+        """Whether something in the viewer has the keyboard."""
+        if focused != self._focused:
+            self._focused = focused
+            self.update()
 
     @property
     def marked(self) -> bool:
@@ -44,10 +49,10 @@ class ViewerPane(QWidget):
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        if self._framed:
-            painter = QPainter(self)
-            painter.fillRect(self.rect(), theme.colour("accent" if self._marked else "line"))
-            painter.fillRect(self.rect().adjusted(2, 2, -2, -2), theme.colour("panel"))
+        painter = QPainter(self)
+        marked = self._marked if self._framed else self._focused
+        painter.fillRect(self.rect(), theme.colour("accent" if marked else "line" if self._framed else "background"))
+        painter.fillRect(self.rect().adjusted(2, 2, -2, -2), theme.colour("panel"))
 
 
 class ViewerArea(QWidget):
@@ -182,6 +187,8 @@ class ViewerArea(QWidget):
             self.open_programme()
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        for pane in self.panes.values():
+            pane.set_focused(new is not None and pane.isAncestorOf(new))
         if new is None or SOURCE not in self.panes:
             return
         for viewer, widgets in self._followers.items():

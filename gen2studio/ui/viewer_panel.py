@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from gen2studio.app.playback import Player
@@ -16,6 +16,10 @@ from gen2studio.ui import theme
 TRANSPORT = (
     "timeline.go_start", "playback.step_back", "playback.play", "playback.step_forward", "timeline.go_end",
 )  # fmt: skip
+
+
+_ROOMY, _WIDE = 480, 640
+"""Widths of the strip from which on it holds the ways to compare, and the length of the timeline."""
 
 
 class ViewerPanel(QWidget):
@@ -65,13 +69,16 @@ class ViewerPanel(QWidget):
         for name in TRANSPORT:
             row.addWidget(self._button(actions[name], strip))
         row.addStretch(1)
+        self._compares: list[QToolButton] = []
         for group in (
             ("compare.off", "compare.wipe", "compare.side", "compare.difference", "compare.toggle"),
             ("viewer.programme", "canvas.fit", "canvas.one_to_one"),
         ):
             for name in group:
                 if name in actions:
-                    row.addWidget(self._button(actions[name], strip))
+                    row.addWidget(button := self._button(actions[name], strip))
+                    if name.startswith("compare."):
+                        self._compares.append(button)
             row.addSpacing(8)
 
         middle = QHBoxLayout()
@@ -112,7 +119,14 @@ class ViewerPanel(QWidget):
         sequence = self._session.sequence
         rate = sequence.rate if sequence else Fraction(25)
         length = sequence.duration if sequence else 0
-        self.clock.setText(f"{timecode(self._session.playhead, rate)}  /  {timecode(length, rate)}")
+        here, whole = timecode(self._session.playhead, rate), timecode(length, rate)
+        self.clock.setText(f"{here}  /  {whole}" if self.width() >= _WIDE else here)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for button in self._compares:
+            button.setVisible(self.width() >= _ROOMY)
+        self._show_clock()
 
     def _on_dropped_changed(self, count: int) -> None:
         self.dropped.setText(f"{count} dropped" if count else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from gen2studio.app.transport import PROGRAMME
@@ -41,6 +42,8 @@ def wire(window: MainWindow) -> None:
     window.pool.open_requested.connect(lambda media_id: open_media(window, media_id))
     split, loop = window.binder.action("source.split"), window.binder.action("playback.loop")
     area.split_changed.connect(split.setChecked)
+    # Stop in the menu holds no key down.
+    window.menus["Playback"].aboutToHide.connect(lambda: QTimer.singleShot(0, window, studio.transport.release))
     loop.setChecked(studio.player.loop)
     studio.player.loop_changed.connect(loop.setChecked)
     window.timeline.view.trim_shown.connect(lambda shown: show_drag(window, shown))

@@ -244,6 +244,31 @@ def test_every_panel_is_reached_by_keyboard(window: MainWindow) -> None:
             action = button.defaultAction()
             known = button.property("command") or (action.objectName() if action is not None else "")
             assert known in commands or button.objectName().startswith("qt_"), button.objectName()
-    listed = {window.palette_dialog.list.item(i).data(Qt.ItemDataRole.UserRole) for i in range(window.palette_dialog.list.count())}  # fmt: skip
-    assert listed == commands
+    entries = window.palette_dialog.list
+    assert {entries.item(i).data(Qt.ItemDataRole.UserRole) for i in range(entries.count())} == commands
     assert not [d for d in window.findChildren(QDialog) if d.isVisible()]
+
+
+def test_k_held_steps_and_let_go_plays(window: MainWindow, qtbot: QtBot) -> None:
+    session, player, view = window.studio.session, window.studio.player, window.timeline.view
+    view.setFocus()
+    session.set_playhead(20)
+    QTest.keyPress(view, Qt.Key.Key_K)
+    for _ in range(3):
+        QTest.keyPress(view, Qt.Key.Key_L)
+    assert session.playhead == 23 and not player.playing
+    QTest.keyPress(view, Qt.Key.Key_J)
+    assert session.playhead == 22
+    QTest.keyRelease(view, Qt.Key.Key_K)
+    QTest.keyClick(view, Qt.Key.Key_L)
+    assert player.playing
+    window.menus["Playback"].popup(QPoint(0, 0))
+    window.menus["Playback"].setActiveAction(window.binder.action("playback.stop"))
+    QTest.keyClick(window.menus["Playback"], Qt.Key.Key_Return)
+    assert not player.playing
+    qtbot.waitUntil(lambda: not player._held)
+    window.activateWindow()
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_J)
+    assert player.playing, "a command of the menu holds no key"
+    player.stop()
