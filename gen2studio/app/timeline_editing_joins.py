@@ -160,10 +160,13 @@ class JoinCommands(QObject):
     def remove_fades(self) -> bool:
         """Take the fades off the selected clips."""
         ids = [c.id for c in self._editing.selected_clips() or self._editing.clips_under_playhead()]
-        return self._editing.perform(
-            "Remove Fades",
-            lambda s: clip_composition.set_fades(s, lookup.linked(s, ids), fade_in=0, fade_out=0) if ids else s,
-        )
+
+        def edit(sequence: Sequence) -> Sequence:
+            if not ids:
+                raise EditRefused("No clip is selected.", "Click a clip on the timeline first.")
+            return clip_composition.set_fades(sequence, lookup.linked(sequence, ids), fade_in=0, fade_out=0)
+
+        return self._editing.perform("Remove Fades", edit)
 
     # -- binding -----------------------------------------------------------------------------------------------------
 

@@ -90,7 +90,8 @@ class TitleCommands(QObject):
         def edit(sequence: Sequence) -> Sequence:
             ids = list(subtitle_ids)
             if not ids:
-                first = next(i for i, s in enumerate(sequence.subtitles) if s.id == self._here_id())
+                here = self._here_id()
+                first = next(i for i, s in enumerate(sequence.subtitles) if s.id == here)
                 ids = [s.id for s in sequence.subtitles[first : first + 2]]
             return subtitles.merge_subtitles(sequence, ids)
 

@@ -18,6 +18,7 @@ from gen2studio.document.clip_shapes import fitted, head_moved, shifted, split, 
 from gen2studio.document.lookup import Media, each_clip, start_of, where
 from gen2studio.document.lookup import track as track_by_id
 from gen2studio.document.model import Clip, Sequence, Track
+from gen2studio.document.title_ripple import markers_closed, markers_opened, subtitles_closed, subtitles_opened
 from gen2studio.document.transition_fit import fit_transitions
 
 _OUT_OF_SYNC = (
@@ -33,6 +34,8 @@ class Draft:
         self.sequence = sequence
         self.rate = sequence.rate
         self._open: dict[str, list[Clip]] = {}
+        self._subtitles = sequence.subtitles
+        self._markers = sequence.markers
         self._halves: dict[str, list[tuple[int, str]]] = {}
         self._parents: dict[str, str] = {}
         """Right halves → the clip they were cut from: transitions at its tail are theirs now."""
@@ -151,6 +154,16 @@ class Draft:
                 clips = self.clips(track.id)
                 clips[first:] = [c if c.id in skip else shifted(c, delta) for c in clips[first:]]
 
+    def everywhere_opened(self, frame: int, length: int) -> None:
+        """``length`` frames come in at ``frame`` on every unlocked track: captions and markers make room as well."""
+        self._subtitles = subtitles_opened(self._subtitles, frame, length)
+        self._markers = markers_opened(self._markers, frame, length)
+
+    def everywhere_closed(self, spans: list[tuple[int, int]]) -> None:
+        """The ``spans`` (sorted, apart) go from every unlocked track, and from captions and markers."""
+        self._subtitles = subtitles_closed(self._subtitles, spans)
+        self._markers = markers_closed(self._markers, spans)
+
     def with_partners(self, tracks: Iterable[str], frame: int) -> set[str]:
         """``tracks`` and every track that holds a linked partner of what lies at or after ``frame`` on them."""
         grown = set(tracks)
@@ -203,7 +216,7 @@ class Draft:
         if not changed:
             return self.sequence
         tracks = fit_transitions(self.sequence.tracks, tracks, self._parents, self.rate, media)
-        after = replace(self.sequence, tracks=tuple(tracks))
+        after = replace(self.sequence, tracks=tuple(tracks), subtitles=self._subtitles, markers=self._markers)
         if touched:
             self._check_sync(after, before, touched)
         return after

@@ -13,6 +13,8 @@ Rules shared by all of them:
 * Linked clips of one media always stay in sync; an edit that would break that refuses.
 * Curves count frames from a clip's head and stay on the picture they were set on when a head is trimmed, a clip is
   cut or its speed changes; slipping leaves them. Fades shrink with their clip.
+* What moves every unlocked track (insert, extract, gaps, holds, ripples with ``all_tracks``) takes captions and markers
+  along.
 * A transition stays with its two clips while they touch, and shrinks to what they and their media carry.
 * Trims refuse at a media or neighbour limit; :func:`trim_limits`, :func:`roll_limits`, :func:`slip_limits`,
   :func:`slide_limits` and :func:`move_limits` tell the allowed deltas beforehand so that a drag can

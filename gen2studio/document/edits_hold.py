@@ -97,6 +97,7 @@ def insert_hold(sequence: Sequence, clip_id: str, frame: int, frames: int, media
         draft.cut(track_id, frame)
     draft.relink_halves()
     draft.shift(pushed, frame, frames)
+    draft.everywhere_opened(frame, frames)
     draft.put(track.id, hold)
     return Placed(draft.result(media), (hold.id,))
 
@@ -143,6 +144,8 @@ def insert_gap(sequence: Sequence, frame: int, frames: int, *, tracks: Collectio
         draft.cut(track_id, frame)
     draft.relink_halves()
     draft.shift(chosen, frame, frames)
+    if tracks is None:
+        draft.everywhere_opened(frame, frames)
     new = draft.result()
     if new is sequence:
         raise EditRefused("Nothing lies behind this frame that could move.", "Put the playhead before a clip.")

@@ -143,6 +143,8 @@ def _make_room(draft: Draft, clips: list[Clip], targets: set[str], tracks: Colle
         draft.cut(track_id, start)
     draft.relink_halves()
     draft.shift(pushed, start, length)
+    if tracks is None:
+        draft.everywhere_opened(start, length)
 
 
 def _check_kind(sequence: Sequence, placement: Placement) -> Track:
@@ -349,6 +351,8 @@ def extract_range(sequence: Sequence, start: int, stop: int, *, tracks: Collecti
     _punch_range(draft, start, stop, chosen)
     draft.relink_halves()
     draft.shift(chosen, stop, start - stop)
+    if tracks is None:
+        draft.everywhere_closed([(start, stop)])
     return draft.result()
 
 
@@ -384,6 +388,8 @@ def ripple_delete(
     for track in sequence.tracks:
         if track.id in closing:
             _close(draft, track, closing[track.id])
+    if all_tracks:
+        draft.everywhere_closed(common)
     return draft.result()
 
 
@@ -397,6 +403,8 @@ def close_gap(sequence: Sequence, track_id: str, frame: int, *, all_tracks: bool
     for track in sequence.tracks:
         if track.id in chosen:
             _close(draft, track, [gap])
+    if all_tracks:
+        draft.everywhere_closed([gap])
     return draft.result()
 
 

@@ -155,7 +155,15 @@ def _ripple(
             draft.swap(track.id, replace(head_moved(clip, delta, sequence.rate), start=clip.start))
         else:
             draft.swap(track.id, tail_moved(clip, delta, sequence.rate))
-    draft.shift(chosen, frame, -delta if edge is Edge.HEAD else delta, skip=ids)
+    longer = -delta if edge is Edge.HEAD else delta
+    draft.shift(chosen, frame, longer, skip=ids)
+    if all_tracks:
+        # What comes or goes is at the edge that was trimmed.
+        start = min(clip.start for _, clip in members)
+        if longer > 0:
+            draft.everywhere_opened(start if edge is Edge.HEAD else frame, longer)
+        else:
+            draft.everywhere_closed([(start, start - longer) if edge is Edge.HEAD else (frame + longer, frame)])
     return draft.result(media)
 
 

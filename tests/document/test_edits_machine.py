@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from PySide6.QtCore import QCoreApplication
 
 from gen2studio.app.store import DocumentStore
 from gen2studio.core.errors import EditRefused
@@ -39,7 +38,6 @@ class Cutting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.application = QCoreApplication.instance() or QCoreApplication([])
         self.store = DocumentStore(start())
         self.past: list[Document] = []
         self.attempt("append", SeededPicks(1))

@@ -72,9 +72,25 @@ def test_captions_are_trimmed_split_and_merged() -> None:
     assert (styled.size, styled.colour, styled.shown) == (0.5, (1, 2, 3), False)
 
 
-def test_ripples_leave_captions_where_they_are() -> None:
-    sequence = spoken()
-    assert edits.insert_gap(edits.place_media(sequence, still(), 0).sequence, 0, 10).subtitles == sequence.subtitles
+def test_captions_and_markers_go_with_what_moves_everywhere() -> None:
+    sequence = edits.append_media(spoken(), still(), source=(Fraction(0), Fraction(8))).sequence
+    for frame, duration in ((20, 0), (120, 30), (160, 0)):
+        sequence = edits.add_marker(sequence, frame, duration=duration)
+    words = [text for _, _, text in told(sequence)]
+    opened = edits.insert_gap(sequence, 110, 10)
+    assert told(opened) == list(zip([0, 100, 160], [40, 150, 185], words, strict=True))
+    assert [(m.frame, m.duration) for m in opened.markers] == [(20, 0), (130, 30), (170, 0)]
+    out = edits.extract_range(sequence, 30, 140)
+    assert told(out) == [(0, 30, "first"), (30, 40, "one two three four"), (40, 65, "last")]
+    assert [(m.frame, m.duration) for m in out.markers] == [(20, 0), (30, 10), (50, 0)]
+    gone = edits.extract_range(sequence, 10, 170)
+    assert [text for _, _, text in told(gone)] == ["first", "last"] and not gone.markers
+    lane = sequence.tracks[0].id
+    alone = edits.insert_gap(sequence, 110, 10, tracks=[lane])
+    assert (alone.subtitles, alone.markers) == (sequence.subtitles, sequence.markers)
+    clip = sequence.tracks[0].clips[0].id
+    short = edits.ripple_trim_head(sequence, clip, 120, {}, all_tracks=True)
+    assert told(short) == [(0, 30, "one two three four"), (30, 55, "last")]
 
 
 def test_srt_comes_in_and_goes_out() -> None:
