@@ -13,7 +13,7 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.time import timecode
 from gen2studio.document import edits
 from gen2studio.document.composition import TransitionKind
-from gen2studio.document.model import TrackKind
+from gen2studio.document.model import Clip, TrackKind
 from gen2studio.ui.timeline import impact
 from gen2studio.ui.timeline.layout import Ints, snap, snap_targets
 from gen2studio.ui.timeline.pointer import SNAP
@@ -115,6 +115,9 @@ class Dropping:
             event.ignore()
             return
         view = self._view
+        if (under := self._clip_under(event)) is not None:
+            self._show_replacing(event, under)
+            return
         track_id, frame, insert = self._place(event)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
@@ -151,6 +154,33 @@ class Dropping:
                 view.overlay.refused = refusal.sentence
         view.update_overlay()
 
+    def _clip_under(self, event: QDropEvent) -> Clip | None:
+        """With Alt: the picture clip under the pointer, whose source one dragged medium would replace."""
+        view = self._view
+        if len(self._ids) != 1 or view.replace_source is None:
+            return None
+        if not event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            return None
+        hit = view.hit_at(event.position().x(), event.position().y())
+        if hit.clip is None or self._base.rows[hit.row].track.kind is not TrackKind.VIDEO:
+            return None
+        return hit.clip
+
+    def _show_replacing(self, event: QDragMoveEvent, clip: Clip) -> None:
+        """Say that the drop puts the medium under the clip."""
+        view = self._view
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        overlay = view.overlay
+        overlay.hint_at = (round(event.position().x()), round(event.position().y()))
+        self._shown = None
+        view.show_preview(None)
+        overlay.covered, overlay.pushed, overlay.refused, overlay.snap = [], [], "", None
+        row = next((r.index for r in self._base.rows if clip in r.clips), 0)
+        overlay.ghosts = [(row, clip.start, clip.end)]
+        overlay.hint = f"Put under the look of {clip.name}"
+        view.update_overlay()
+
     def _impact(self, ghosts: list[impact.Span], insert: bool) -> str:
         """Show what the drop does to the clips that are there, and say it."""
         overlay, viewport = self._view.overlay, self._view.viewport
@@ -160,7 +190,7 @@ class Dropping:
             overlay.pushed, count = impact.pushed(self._base, start, stop - start, (), last)
             return f" · pushes {count}" if count else ""
         overlay.covered, count = impact.covered(self._base, ghosts, ())
-        return f" · overwrites {count} · Ctrl inserts" if count else " · Ctrl inserts"
+        return f" · overwrites {count} · Ctrl inserts · Alt replaces" if count else " · Ctrl inserts"
 
     def _on_main(self, track_id: str) -> bool:
         """Whether a drop goes between the clips of a magnetic track."""
@@ -187,6 +217,14 @@ class Dropping:
                 media = view.session.document.media
                 name = TRANSITION_NAMES[kind]
                 view.editing.perform(f"Add {name}", lambda s: edits.add_transition(s, *cut, media, kind=kind).sequence)
+            return
+        under = self._clip_under(event)
+        if under is not None and self._view.replace_source is not None:
+            [media_id] = self._ids
+            self.leave()
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._view.replace_source(media_id, under.id)
             return
         track_id, frame, insert = self._place(event)
         ids, paths = self._ids, self._paths
