@@ -268,7 +268,9 @@ def test_k_held_steps_and_let_go_plays(window: MainWindow, qtbot: QtBot) -> None
     assert not player.playing
     qtbot.waitUntil(lambda: not player._held)
     window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
     view.setFocus()
+    qtbot.waitUntil(view.hasFocus)
     QTest.keyClick(view, Qt.Key.Key_J)
     assert player.playing, "a command of the menu holds no key"
     player.stop()
