@@ -10,6 +10,7 @@ After a seek, half a second is decoded and thrown away: transform codecs need th
 from __future__ import annotations
 
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 
 import av
@@ -50,7 +51,11 @@ class AudioSource:
             self._base = Fraction(stream.time_base)
             has_video = best_video(self._container) is not None
             self._origin = clock_of(path).start if has_video else self._first_time()
-            exact = (1 / (self._base * self.rate)).denominator == 1
+            step, shift = self._base * self.rate, self._origin * self.rate
+            # Sample of a timestamp: (pts · factor − shift) / divisor.
+            self._divisor = lcm(step.denominator, shift.denominator)
+            self._factor, self._shift = int(step * self._divisor), int(shift * self._divisor)
+            exact = (1 / step).denominator == 1
             self._starts: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None if exact else self._count()
         except BaseException:
             self._container.close()
@@ -96,7 +101,8 @@ class AudioSource:
     def _forget_before(self, sample: int) -> None:
         """Keep a second behind the last read for small steps back."""
         surplus = sample - self.rate - self._position
-        if surplus > 4 * self.rate:
+        # Often enough that appending to it stays cheap, seldom enough that trimming it does.
+        if surplus > self.rate:
             self._buffer = self._buffer[surplus:].copy()
             self._position += min(surplus, self._position + len(self._buffer))
 
@@ -164,7 +170,10 @@ class AudioSource:
             if found < len(stamps) and stamps[found] == frame.pts:
                 return int(starts[found])
             return self._next
-        return round((frame.pts * self._base - self._origin) * self.rate)
+        # In whole numbers: fractions would cost as much as decoding.
+        numerator = frame.pts * self._factor - self._shift
+        whole, rest = divmod(numerator, self._divisor)
+        return whole if not rest else round(Fraction(numerator, self._divisor))
 
     def _first_time(self) -> Fraction:
         for frame in decoded(self._container, self._stream, [], self.path):
@@ -250,7 +259,8 @@ def stereo(frame: AudioFrame) -> NDArray[np.float32]:
     if channels == 1:
         return np.repeat(samples.T, 2, axis=1)
     if channels == 2:
-        return np.ascontiguousarray(samples.T)
+        # Turned when blocks are joined: one copy, not two.
+        return samples.T
     names = [channel.name for channel in frame.layout.channels]
     left = np.array([_LEFT.get(name, 0.0) for name in names], np.float32)
     right = np.array([_RIGHT.get(name, 0.0) for name in names], np.float32)
