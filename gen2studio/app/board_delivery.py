@@ -60,6 +60,8 @@ class Delivery:
     """Show what was made of the panels (shots, stills) instead of the drawings. Not in films and timelines."""
     rate: Fraction = Fraction(24)
     """Frames a second of a film."""
+    size: tuple[int, int] | None = None
+    """(width, height) of a film, even; None = as large as the drawings."""
 
 
 def target_of(delivery: Delivery) -> Path:
@@ -89,7 +91,7 @@ def deliver(
     pictures = PanelPictures(find)
     if delivery.form is Form.FILM:
         notes = write_film(
-            document, board, path, pictures, rate=delivery.rate, cancel=cancel, on_progress=on_progress
+            document, board, path, pictures, rate=delivery.rate, size=delivery.size, cancel=cancel, on_progress=on_progress
         )  # fmt: skip
         return path, tuple(notes)
     source = BoardPictures(document, board, pictures)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence as Row
 from dataclasses import replace
 from fractions import Fraction
 
+from gen2studio.core.curve import Curve, CurveKey
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.geometry import Extent
+from gen2studio.core.media_info import MediaKind
 from gen2studio.core.records import dataclass
 from gen2studio.document import boards, edits, media_edits, sequences, shots
+from gen2studio.document.board_camera import frame_at, frames_of_camera
+from gen2studio.document.board_values import SoundCue
 from gen2studio.document.clip_changes import change_clip
+from gen2studio.document.composition import Transform
 from gen2studio.document.look import Look, PaintedKey, Region
-from gen2studio.document.lookup import find_clip, where
-from gen2studio.document.model import Board, Clip, Document, MediaItem, Panel, Sequence, Shot, Track
+from gen2studio.document.lookup import find_clip, free, where
+from gen2studio.document.model import Board, Clip, Document, MediaItem, Panel, Sequence, Shot, Track, TrackKind
+
+_KEYS = 16
+"""Keys of a camera move on a timeline, but the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,8 @@ def lay_panels(
 ) -> Layout:  # fmt: skip
     """Put the panels on the active timeline in order, linked to their clips. Raises EditRefused.
 
+    Stills and mock-up footage move as the panel's camera does (:func:`move_of`); shots make their own moves.
+
     A panel that has a clip there keeps its place: the clip shows the new media now, and a shot that is already what
     the panel asks for stays with its takes (any shot does with ``keep_shots``). The others follow the panel before
     them in the next free place; the first one starts at ``frame`` or behind it, where the whole board fits.
@@ -78,7 +89,7 @@ def lay_panels(
             item = document.media.get(clip.media_id)
             shot = item.shot if item is not None else None
             if shot is None or (not keep_shots and (laid.item.shot is None or not _same(shot, laid.item.shot))):
-                document = _swapped(document, clip, laid)
+                document = _swapped(document, clip, laid, board)
                 added.append(laid.item)
         else:
             document, clip = _placed(document, board, laid, panels, frame, track)
@@ -93,16 +104,19 @@ def _placed(
 ) -> tuple[Document, Clip]:
     sequence = document.sequence
     assert sequence is not None
-    clip = replace(_clip(laid, sequence.rate), look=laid.look)
+    clip = _clip(laid, sequence.rate, board)
     previous = _clip_before(document, sequence, board, laid.panel)
     if previous is not None:
-        track, start = previous[0], previous[1].end
+        # Footage may be shorter than its panel: the next one still begins when it should.
+        before = next(p for p in document.boards[board.id].panels if p.clip_id == previous[1].id)
+        length = round(before.seconds * sequence.rate) if before.mock_up is not None else 0
+        track, start = previous[0], max(previous[1].end, previous[1].start + length)
     else:
         track, start = shots.video_track_for(sequence, wanted), frame
     if track is None or track.locked:
         raise EditRefused("There is no unlocked video track.", "Add a track or unlock one.")
     waiting = [p for p in panels if not p.panel.clip_id or find_clip(sequence, p.panel.clip_id) is None]
-    length = sum(_clip(p, sequence.rate).duration for p in waiting) if previous is None else clip.duration
+    length = sum(_clip(p, sequence.rate, board).duration for p in waiting) if previous is None else clip.duration
     clip = replace(clip, start=shots.free_frame(track, start, length))
     sequence = edits.place(sequence, [edits.Placement(track.id, clip)])
     return sequences.with_sequence(_with_media(document, laid.item), sequence), clip
@@ -118,11 +132,11 @@ def _clip_before(document: Document, sequence: Sequence, board: Board, panel: Pa
     return where(sequence, found.id) if found is not None else None
 
 
-def _swapped(document: Document, clip: Clip, laid: LaidPanel) -> Document:
+def _swapped(document: Document, clip: Clip, laid: LaidPanel, board: Board) -> Document:
     """The document with other media in a panel's clip, which keeps its place."""
     sequence = document.sequence
     assert sequence is not None
-    made = _clip(laid, sequence.rate)
+    made = _clip(laid, sequence.rate, board)
     track, _ = where(sequence, clip.id)
     if track.locked:
         raise EditRefused(f"Track {track.name} is locked.", "Unlock it or work on another track.")
@@ -138,12 +152,89 @@ def _swapped(document: Document, clip: Clip, laid: LaidPanel) -> Document:
     return document
 
 
-def _clip(laid: LaidPanel, rate: Fraction) -> Clip:
-    length = None if laid.item.shot is not None else (Fraction(0), laid.panel.seconds)
-    picture, _ = edits.clips_of(laid.item, rate, source=length, audio=False)
+def _clip(laid: LaidPanel, rate: Fraction, board: Board) -> Clip:
+    """The clip of a panel's media, at the timeline's start."""
+    panel, shot = laid.panel, laid.item.shot is not None
+    found = panel.mock_up
+    if shot:
+        span = None
+    elif found is not None and found.media_id == laid.item.id and laid.item.info.kind is not MediaKind.STILL:
+        span = found.start, min(found.stop, found.start + panel.seconds, laid.item.info.duration)
+    else:
+        span = Fraction(0), panel.seconds
+    picture, _ = edits.clips_of(laid.item, rate, source=span, audio=False)
     if picture is None:
         raise EditRefused(f"“{laid.item.name}” has no picture.", "Give the panel another one.")
-    return replace(picture, name=laid.item.name, link="")
+    move = Transform() if shot else move_of(panel, board, picture.duration)
+    return replace(picture, name=laid.item.name, link="", look=laid.look, transform=move)
+
+
+def move_of(panel: Panel, board: Board, frames: int) -> Transform:
+    """A transform that shows of a picture what the panel's camera sees, over ``frames`` frames.
+
+    A frame with centre c, width w and angle a is shown whole by scaling by 1/w, turning by −a and moving by the
+    negative of c, turned and scaled alike. Zooming evenly is no straight line, so the curves get keys along the way.
+    """
+    aspect = board.width / board.height
+    drawn = panel.frames or frames_of_camera(panel.camera, aspect)
+    if not drawn or frames < 2:
+        return Transform()
+    steps = min(frames - 1, _KEYS)
+    values: dict[str, list[CurveKey]] = {name: [] for name in ("x", "y", "scale", "rotation")}
+    for step in range(steps + 1):
+        at = round(step * (frames - 1) / steps)
+        seen = frame_at(drawn, at / (frames - 1))
+        scale, turn = 1 / seen.width, math.radians(-seen.angle)
+        # Both in widths of the frame; y is told in heights.
+        across, down = (seen.x - 0.5) * scale, (seen.y - 0.5) / aspect * scale
+        found = {
+            "x": -(across * math.cos(turn) - down * math.sin(turn)),
+            "y": -(across * math.sin(turn) + down * math.cos(turn)) * aspect,
+            "scale": scale,
+            "rotation": -seen.angle,
+        }
+        for name, keys in values.items():
+            keys.append(CurveKey(at, round(found[name], 6)))
+    return Transform(**{name: Curve(keys[0].value, tuple(keys)) for name, keys in values.items()})
+
+
+def lay_sound(document: Document, board: Board) -> Document:
+    """Put the board's guide track and its dialogue on audio tracks of the active timeline, under their panels' clips.
+
+    What lies there already stays, and is not laid twice. Raises EditRefused.
+    """
+    sequence = document.sequence
+    if sequence is None:
+        return document
+    starts: list[tuple[int, SoundCue]] = []
+    first = True
+    for panel in document.boards[board.id].panels:
+        clip = find_clip(sequence, panel.clip_id) if panel.clip_id else None
+        if clip is None:
+            continue
+        if first and board.sound is not None:
+            starts.append((clip.start, board.sound))
+        first = False
+        if panel.sound is not None:
+            starts.append((clip.start, panel.sound))
+    for start, cue in starts:
+        item = document.media.get(cue.media_id)
+        there = any(c.media_id == cue.media_id and c.start == start for t in sequence.audio_tracks for c in t.clips)
+        if item is None or item.info.audio is None or there:
+            continue
+        end = min(item.info.audio.duration, cue.start + Fraction(86400))
+        _, sound = edits.clips_of(item, sequence.rate, source=(cue.start, end), audio=True)
+        if sound is None:
+            continue
+        sound = replace(sound, start=start, link="", gain_db=cue.gain_db)
+        track = next(
+            (t for t in sequence.audio_tracks if not t.locked and free(t.clips, start, start + sound.duration)), None
+        )
+        if track is None:
+            sequence = edits.add_track(sequence, TrackKind.AUDIO)
+            track = sequence.audio_tracks[-1]
+        sequence = edits.place(sequence, [edits.Placement(track.id, sound)])
+    return sequences.with_sequence(document, sequence)
 
 
 def _with_media(document: Document, item: MediaItem) -> Document:

@@ -7,7 +7,6 @@ memory.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from gen2studio.app.drawing_tools import INKING, LABELS, DrawingSettings, Tool
 from gen2studio.app.panel_pictures import PanelPictures, canvas_size
 from gen2studio.core.errors import EditRefused, sentence_of
 from gen2studio.core.geometry import Rect
@@ -32,44 +32,6 @@ if TYPE_CHECKING:
 _EMPTY = Rect(0, 0, 0, 0)
 _BEFORE, _AFTER = (214, 60, 52), (38, 138, 92)
 """Inks of the panels before and after in the onion skin."""
-
-
-class Tool(enum.Enum):
-    PEN = "pen"
-    PENCIL = "pencil"
-    ERASER = "eraser"
-    FILL = "fill"
-    LINE = "line"
-    BOX = "box"
-    ELLIPSE = "ellipse"
-    FRAME = "frame"
-    """Camera frames; drawn on no layer."""
-    ARROW = "arrow"
-    """Arrows of movement; drawn on no layer."""
-    HAND = "hand"
-
-
-INKING = frozenset({Tool.PEN, Tool.PENCIL, Tool.ERASER, Tool.FILL, Tool.LINE, Tool.BOX, Tool.ELLIPSE})
-_LABELS = {Tool.ERASER: "Erase", Tool.FILL: "Fill", Tool.LINE: "Draw line", Tool.BOX: "Draw box",
-           Tool.ELLIPSE: "Draw ellipse"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawingSettings:
-    """How one draws; kept between panels."""
-
-    tool: Tool = Tool.PEN
-    colour: Colour = (26, 28, 34)
-    width: float = 8.0
-    """Canvas pixels."""
-    opacity: float = 1.0
-    solid: bool = True
-    """Boxes and ellipses are filled; else their outline is drawn."""
-    tolerance: int = 24
-    """0…255: how alike colours are that a fill runs over."""
-    onion: float = 0.0
-    """0…1: how strongly the panel before shines through."""
-    onion_next: float = 0.0
 
 
 class PanelDrawing(QObject):
@@ -337,7 +299,7 @@ class PanelDrawing(QObject):
         tool = self.settings.tool
         if self.shown is None or self._stroke is not None or tool not in INKING or self._panel_id == "":
             return
-        layer_id = self._ready_layer(_LABELS.get(tool, "Draw"))
+        layer_id = self._ready_layer(LABELS.get(tool, "Draw"))
         if not layer_id:
             return
         # A picture that is being worked out would be older than this stroke.
@@ -407,7 +369,7 @@ class PanelDrawing(QObject):
         if self._erasing or self.settings.tool in (Tool.PEN, Tool.PENCIL):
             self._lay(stroke.finish())
         changed = not self._dirty.empty
-        label = "Erase" if self._erasing else _LABELS.get(self.settings.tool, "Draw")
+        label = "Erase" if self._erasing else LABELS.get(self.settings.tool, "Draw")
         layer_id, before = self._layer_id, self._before
         self._stroke = self._mask = self._before = None
         if changed and before is not None and not np.array_equal(self._layers[layer_id][1], before):

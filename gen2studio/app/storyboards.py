@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from gen2studio.app.board_layout import LaidPanel, lay_panels, panel_shot, shot_look
+from gen2studio.app.board_layout import LaidPanel, lay_panels, lay_sound, panel_shot, shot_look
 from gen2studio.app.generation import Generation
 from gen2studio.app.importing import media_item
 from gen2studio.app.session import Session
@@ -448,7 +448,10 @@ class Storyboards(QObject):
         names = {panel.id: panel.name or f"Panel {i}" for i, panel in enumerate(board.panels, 1)}
 
         def wanted(panel: Panel) -> LaidPanel:
+            mock_up = self._session.document.media.get(panel.mock_up.media_id) if panel.mock_up is not None else None
             item = items.get(panel.id)
+            if mock_up is not None:
+                return LaidPanel(panel, mock_up, None)
             if item is None:
                 return self._shot_of(board, panel, names[panel.id])
             return LaidPanel(panel, replace(item, name=names[panel.id]), None)
@@ -483,6 +486,10 @@ class Storyboards(QObject):
             if item.shot is not None:
                 self._shots.expect(item)
         laid = boards.change_board(made.document, board.id, sequence_id=made.document.active_sequence)
+        try:
+            laid = lay_sound(laid, laid.boards[board.id])
+        except EditRefused as error:
+            session.tell(str(error), "warning")
         session.store.apply(label, laid)
         for item in made.fresh:
             if item.shot is not None:

@@ -55,10 +55,8 @@ def frames_of_camera(camera: Camera, aspect: float) -> tuple[CameraFrame, ...]:
     across = math.tan(math.radians(camera.pan * _TURN))
     down = -math.tan(math.radians(camera.tilt * _TURN)) * aspect
     scale = 2.0 ** (-camera.zoom / 10)
-    # Both frames, around the middle of their way, in widths of the first.
-    reach_x = (abs(across) + max(1.0, scale) + min(1.0, scale)) / 2
-    reach_y = (abs(down) + max(1.0, scale) + min(1.0, scale)) / 2
-    width = min(1.0, 1.0 / max(reach_x, reach_y, 1.0, scale))
+    # Both frames lie in the picture, as far to each side of its middle; a frame is as high as wide, in parts of it.
+    width = min(1.0, 1.0 / (max(abs(across), abs(down)) + max(1.0, scale)))
     angle = camera.roll * _ROLL
     return (
         CameraFrame(x=0.5 - across * width / 2, y=0.5 - down * width / 2, width=width),

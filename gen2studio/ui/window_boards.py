@@ -57,7 +57,7 @@ def _open(window: MainWindow) -> bool:
 
 def _choose_tool(window: MainWindow, name: str, on: bool) -> None:
     """A tool stays chosen when it is chosen again: there is always one."""
-    from gen2studio.app.panel_drawing import Tool
+    from gen2studio.app.drawing_tools import Tool
 
     if not _open(window):
         return

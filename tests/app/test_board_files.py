@@ -311,7 +311,9 @@ def test_a_film_with_sound_and_camera(studio: Studio, tmp_path: Path, qtbot: QtB
     picture[:180, :320] = RED
     cv2.imwrite(str(tmp_path / "corner.png"), picture)
     studio.storyboards.set_picture(board.panels[1].id, tmp_path / "corner.png")
-    path = written(studio, tmp_path, Delivery(form=Form.FILM, path=tmp_path / "film", rate=Fraction(12)))
+    path = written(
+        studio, tmp_path, Delivery(form=Form.FILM, path=tmp_path / "film", rate=Fraction(12), size=(160, 90))
+    )
     with av.open(str(path)) as film:
         frames = [frame.to_ndarray(format="bgr24") for frame in film.decode(film.streams.video[0])]
         assert len(frames) == 36

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from gen2studio.app.panel_drawing import PanelDrawing, Tool
+from gen2studio.app.drawing_tools import Tool
+from gen2studio.app.panel_drawing import PanelDrawing
 from gen2studio.app.studio import Studio
 from gen2studio.document.board_values import LayerBlend
 from gen2studio.document.model import Panel

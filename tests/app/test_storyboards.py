@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +13,10 @@ from pytestqt.qtbot import QtBot
 from gen2studio.app.studio import Studio
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document import board_edits
-from gen2studio.document.board_values import SeedPolicy
+from gen2studio.document.board_values import CameraFrame, SeedPolicy
 from gen2studio.document.look import Camera, Mode
 from gen2studio.document.model import Clip, Panel
+from tests.app.test_board_files import tone
 from tests.fakes.shot_painter import painting_studio
 
 CAFE = Path("style") / "hokusai_great_wave.jpg"
@@ -228,3 +230,71 @@ def test_a_board_without_a_panel_and_a_broken_picture(studio: Studio, tmp_path: 
     broken.write_bytes(b"no picture")
     assert studio.storyboards.add_panel(broken) == "" and "not an image" in messages[-1]
     assert studio.storyboards.current is None
+
+
+def test_the_animatic_moves_with_the_camera_and_is_heard(
+    studio: Studio, qtbot: QtBot, panels: list[str], media_root: Path, tmp_path: Path
+) -> None:
+    boards = studio.storyboards
+    film, sound = media_root / "clips" / "golden_retriever_512_3.2s.mp4", tone(tmp_path / "guide.wav", 2.0)
+    with qtbot.waitSignal(studio.importer.finished, timeout=15000):
+        studio.importer.import_paths([film, sound])
+    dog, guide = studio.store.document.media.values()
+    frames = (CameraFrame(), CameraFrame(x=0.25, y=0.25, width=0.5, angle=10))
+    assert boards.edit("x", lambda d, b: board_edits.set_frames(d, b.id, panels[0], frames))
+    boards.use_footage(panels[1], dog.id)
+    boards.use_sound(panels[1], guide.id)
+    with qtbot.waitSignal(boards.laid, timeout=10000):
+        assert boards.animatic()
+    first, second, third = clips(studio)
+    assert second.media_id == dog.id and second.duration == 8 and third.start == second.end
+    move = first.transform
+    assert (move.scale.at(0), move.x.at(0), move.y.at(0), move.rotation.at(0)) == (1, 0, 0, 0)
+    # The frame's centre, a quarter from the corner, comes to the middle: doubled and turned back by 10°.
+    assert move.scale.at(15) == 2 and move.rotation.at(15) == -10
+    board = boards.current
+    assert board is not None
+    aspect = board.width / board.height
+    turn = math.radians(-10)
+    across, down = -0.25, -0.25 / aspect
+    x = 2 * (across * math.cos(turn) - down * math.sin(turn)) + move.x.at(15)
+    y = 2 * (across * math.sin(turn) + down * math.cos(turn)) * aspect + move.y.at(15)
+    assert abs(x) < 1e-4 and abs(y) < 1e-4
+    sequence = studio.session.sequence
+    assert sequence is not None
+    [heard] = [clip for track in sequence.audio_tracks for clip in track.clips]
+    assert heard.media_id == guide.id and heard.start == second.start
+    with qtbot.waitSignal(boards.laid, timeout=10000):
+        boards.animatic()
+    assert len([clip for track in studio.session.sequence.audio_tracks for clip in track.clips]) == 1  # type: ignore[union-attr]
+
+
+def test_playing_and_tapping_along(studio: Studio, qtbot: QtBot, panels: list[str]) -> None:
+    player = studio.storyboards.player
+    seen: list[float] = []
+    player.moved.connect(seen.append)
+    player.seek(1.5)
+    assert player.second == 1.5
+    player.seek(0)
+    player.play()
+    qtbot.waitUntil(lambda: player.second > 0.3, timeout=5000)
+    player.tap()  # the first panel ends here; the second begins at once
+    first = player.second
+    assert player.board is not None and abs(float(player.board.panels[0].seconds) - first) < 0.1
+    qtbot.waitUntil(lambda: player.second > first + 0.25, timeout=5000)
+    player.tap()
+    steps = studio.store.undo_stack.count()
+    player.stop()
+    assert studio.store.undo_stack.count() == steps + 1
+    a, b, c = (panel(studio, i) for i in panels)
+    assert 0.25 <= a.seconds <= 0.75 and 0.125 <= b.seconds <= 0.75 and c.seconds == Fraction(3, 2)
+    assert a.tapped is not None and b.tapped is not None and a.tapped < b.tapped and c.tapped is None
+    assert all((p.seconds * 8).denominator == 1 for p in (a, b))
+    assert seen[:2] == [1.5, 0] and seen[2:] == sorted(seen[2:])
+    studio.store.undo_stack.undo()
+    assert panel(studio, panels[0]).seconds == 2
+    # It stops at the end by itself.
+    studio.storyboards.player.seek(4.3)
+    player.play()
+    qtbot.waitUntil(lambda: not player.playing, timeout=5000)
+    assert player.second == 4.5

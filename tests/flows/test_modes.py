@@ -16,6 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 from pytestqt.qtbot import QtBot
 
+from gen2studio.app.drawing_tools import Tool
 from gen2studio.core.frozen import frozen_map
 from gen2studio.core.geometry import Extent
 from gen2studio.document.look import Camera, Mode
@@ -25,7 +26,6 @@ from gen2studio.media import codecs
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.encoder import Encoder
 from gen2studio.media.encoder_presets import ExportPreset
-from gen2studio.app.panel_drawing import Tool
 from gen2studio.ui.main_window import MainWindow
 from gen2studio.ui.panels.frames_section import FramesSection
 from gen2studio.ui.panels.structure_section import StructureSection

@@ -23,7 +23,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gen2studio.app import board_overlay as overlay
-from gen2studio.app.panel_drawing import INKING, PanelDrawing, Tool
+from gen2studio.app.drawing_tools import INKING, Tool
+from gen2studio.app.panel_drawing import PanelDrawing
 from gen2studio.core.geometry import Rect
 from gen2studio.document.board_values import Arrow, ArrowKind, CameraFrame
 from gen2studio.ui import theme

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.panel_drawing import DrawingSettings, Tool
+from gen2studio.app.drawing_tools import DrawingSettings, Tool
 from gen2studio.app.storyboards import Storyboards
 from gen2studio.core.records import dataclass
 from gen2studio.document import board_edits

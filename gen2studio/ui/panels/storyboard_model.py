@@ -223,7 +223,7 @@ class CardDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(card, 6, 6)
         box = QRectF(card.left() + 4, card.top() + 4, card.width() - 8, _PICTURE.height())
         self._paint_picture(painter, box, *model.pictures(panel), option.widget)  # pyright: ignore[reportAttributeAccessIssue]
-        if panel.picture:
+        if panel.picture and model.pictures(panel)[1].isNull():
             paint_moves(painter, box, panel, inks())
         self._paint_chips(painter, box, index.row(), panel)
         self._paint_state(painter, box, model.state(panel))

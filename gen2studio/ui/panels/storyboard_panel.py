@@ -26,8 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gen2studio.app.drawing_tools import Tool
 from gen2studio.app.generation import Generation
-from gen2studio.app.panel_drawing import Tool
 from gen2studio.app.session import Session
 from gen2studio.app.storyboards import Storyboards
 from gen2studio.core.errors import StudioError, sentence_of
@@ -285,7 +285,6 @@ class StoryboardPanel(QWidget):
     def _push(self, action: QAction, title: str, *, primary: bool) -> QPushButton:
         button = named(QPushButton(title, self), f"{action.objectName()}Button", action.text(), action.toolTip())
         button.setProperty("primary", primary)
-        button.setMinimumWidth(0)
         self._pushes.append((button, title))
         button.clicked.connect(action.trigger)
         button.setIcon(action.icon())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QWidget
 
@@ -18,6 +18,7 @@ from gen2studio.ui import theme
 _RULER, _SOUND, _FOOT = 20, 18, 4
 _SIDE = 10
 _EDGE = 6
+_LEAST_PICTURE = 34
 _SCALES = (8.0, 400.0)
 """Pixels a second, at least and at most."""
 
@@ -180,14 +181,22 @@ class BoardStrip(QWidget):
         picture = self._picture(panel)
         foot = 18 if inner.height() > 60 else 0
         stage = inner.adjusted(0, 0, 0, -foot)
+        room = QRectF(stage)
         if not picture.isNull():
             size = picture.deviceIndependentSize()
-            size.scale(QSize(1 << 16, round(stage.height())).toSizeF(), Qt.AspectRatioMode.KeepAspectRatio)
+            high = min(stage.height(), stage.width() * size.height() / size.width())
+            # A panel too short for its whole picture shows the picture's middle.
+            cut = high < min(_LEAST_PICTURE, stage.height())
+            size.scale(QSizeF(1e6, stage.height() if cut else high), Qt.AspectRatioMode.KeepAspectRatio)
             place = QRectF(stage.topLeft(), size)
-            # A panel shorter than its picture shows the picture's middle.
-            if size.width() > stage.width():
+            if cut:
                 place.moveLeft(stage.center().x() - size.width() / 2)
             painter.drawPixmap(place, picture, QRectF(picture.rect()))
+            beside, below = stage.right() - place.right(), stage.bottom() - place.bottom()
+            room = stage.adjusted(size.width(), 0, 0, 0) if beside > below else stage.adjusted(0, size.height(), 0, 0)
+            if cut:
+                room = QRectF()
+        self._paint_words(painter, room, panel)
         painter.restore()
         painter.save()
         painter.setClipRect(inner, Qt.ClipOperation.IntersectClip)
@@ -219,6 +228,22 @@ class BoardStrip(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(theme.colour("accent" if chosen else "line_strong"), 2 if chosen else 1))
         painter.drawPath(path)
+
+    def _paint_words(self, painter: QPainter, room: QRectF, panel: Panel) -> None:
+        """What happens, in the room that the picture leaves."""
+        room = room.adjusted(6, 4, -6, -2)
+        words = " ".join((panel.action or panel.prompt).split())
+        if not words or room.width() < 56 or room.height() < 16:
+            return
+        font = QFont(painter.font())
+        font.setPointSizeF(font.pointSizeF() - 1)
+        painter.save()
+        painter.setFont(font)
+        painter.setPen(theme.colour("text_muted"))
+        lines = max(1, int(room.height() // painter.fontMetrics().lineSpacing()))
+        shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, int(room.width() * lines * 0.85))
+        painter.drawText(room, int(Qt.TextFlag.TextWordWrap), shown)
+        painter.restore()
 
     def _paint_sound(self, painter: QPainter, area: QRectF) -> None:
         assert self._board is not None
