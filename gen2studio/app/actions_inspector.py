@@ -15,6 +15,7 @@ ROWS: tuple[Action, ...] = (
     Action(id="marker.export", text="Export Markers…", tip="Write the markers as text or CSV.", icon="upload", menu="Playback", group="marker"),
     Action(id="key.previous", text="Go to Previous Key", tip="Move the playhead to the key before it, of any parameter of the clip.", key="Alt+Up", icon="chevron-left", menu="Playback", group="key"),
     Action(id="key.next", text="Go to Next Key", tip="Move the playhead to the key after it, of any parameter of the clip.", key="Alt+Down", icon="chevron-right", menu="Playback", group="key"),
+    Action(id="tool.transform", text="Transform Tool", tip="Move, scale, turn and crop the picture by handles in the viewer: Ctrl with a handle crops, Alt scales about the anchor, Shift keeps the axis or frees the proportions.", key="T", icon="scaling", menu="Clip/Transform", group="tool", scope="canvas"),
     Action(id="key.transform", text="Set Transform Keys", tip="Set keys of position, scale and rotation at the playhead.", key="Shift+T", icon="diamond", menu="Clip/Transform", group="transform"),
     Action(id="transform.flip_horizontal", text="Flip Horizontally", tip="Mirror the selected clips left and right.", menu="Clip/Transform", group="transform"),
     Action(id="transform.flip_vertical", text="Flip Vertically", tip="Mirror the selected clips top and bottom.", menu="Clip/Transform", group="transform"),

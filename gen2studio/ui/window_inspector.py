@@ -27,6 +27,8 @@ def arrange(window: MainWindow) -> None:
     """Put the docks where they come from."""
     docks = window.docks
     window.tabifyDockWidget(docks["generate"], docks["inspector"])
+    if window.canvas.handles is None:
+        window.late.add(lambda: set_handles(window))
     window.tabifyDockWidget(docks["generate"], docks["subtitles"])
     window.tabifyDockWidget(docks["media"], docks["markers"])
     window.tabifyDockWidget(docks["timeline"], docks["curves"])
@@ -48,7 +50,16 @@ def inspecting(window: MainWindow) -> ClipInspecting:
 def inspector(window: MainWindow) -> InspectorPanel:
     from gen2studio.ui.panels.inspector_panel import InspectorPanel
 
-    return InspectorPanel(window.inspecting, window)
+    panel = InspectorPanel(window.inspecting, window)
+    panel.handles_wanted.connect(window.canvas.want_handles)
+    return panel
+
+
+def set_handles(window: MainWindow) -> None:
+    """Give the viewer the box around the clip's picture."""
+    from gen2studio.ui.canvas.transform_handles import TransformHandles
+
+    window.canvas.set_handles(TransformHandles(window.inspecting))
 
 
 def curves(window: MainWindow) -> CurvesPanel:

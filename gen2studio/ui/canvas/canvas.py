@@ -57,6 +57,7 @@ from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape, 
 if TYPE_CHECKING:
     from gen2studio.app.motion_brush import MotionBrush
     from gen2studio.app.viewer_feed import ViewerPicture
+    from gen2studio.ui.canvas.transform_handles import TransformHandles
 
 
 class Canvas(PictureView):
@@ -77,6 +78,7 @@ class Canvas(PictureView):
         self.setAcceptDrops(True)
         self.setAttribute(Qt.WidgetAttribute.WA_TabletTracking)
         self._masks = masks
+        self.handles: TransformHandles | None = None
         self._stage = Stage(self, masks)
         self._gestures = GestureRunner()
         self._hover: QPointF | None = None
@@ -119,13 +121,44 @@ class Canvas(PictureView):
         motion.matte_changed.connect(self._on_matte_changed)
         motion.active_changed.connect(self._on_view_changed)
 
+    def set_handles(self, handles: TransformHandles) -> None:
+        """Show a box with handles around the clip's picture while the transform tool or the inspector asks for it."""
+        self.handles = handles
+        handles.inspecting.changed.connect(self._on_handles_changed)
+
+    def want_handles(self, wanted: bool) -> None:
+        """Whether the box is there with the timeline's tools in hand too."""
+        if self.handles is not None and wanted != self.handles.wanted:
+            self.handles.wanted = wanted
+            self.update(self.view_area)
+            self._update_cursor()
+
+    def _on_handles_changed(self) -> None:
+        if self._transforming():
+            self.update(self.view_area)
+
+    def _transforming(self) -> bool:
+        if self.handles is None or self._two_panes() or self._session.shuttle:
+            return False
+        return self._session.tool == "transform" or (self.handles.wanted and self._session.tool not in TOOLS)
+
+    @property
+    def frame_view(self) -> ViewTransform:
+        """Pixels of the sequence's frame ↔ widget positions."""
+        sequence, frame = self._session.sequence, self._letterbox()
+        zoom = self._transform.zoom * frame.width() / (sequence.width if sequence is not None else frame.width())
+        corner = self._transform.to_view(frame.x(), frame.y())
+        return ViewTransform(zoom, corner.x(), corner.y())
+
     # -- the picture -----------------------------------------------------------------------------------------------
 
     def show_picture(self, picture: ViewerPicture) -> None:
         """Show another frame. A gesture that is still held is cancelled when the frame is another one."""
         old = self._picture
         if old is not None and (old.media_id, old.media_frame) != (picture.media_id, picture.media_frame):
-            self.cancel_gesture()
+            # A drag that transforms the picture turns the source into the programme.
+            if not (self._transforming() and self.gesturing):
+                self.cancel_gesture()
             self._lively = self._settle.isActive()
             self._settle.start()
         before = self._letterbox() if self._pair is not None and old is not None else None
@@ -244,6 +277,8 @@ class Canvas(PictureView):
         labelled = Compare.SIDE_BY_SIDE if self._two_panes() else mode
         compare_painter.paint_labels(painter, labelled, names, *areas)
         shift = self.pane_transform
+        if self.handles is not None and self._transforming():
+            self.handles.paint(painter, self.frame_view)
         shape_painter.paint_shapes(painter, self._stage.fill_scene(), shift)
         sketch_painter.paint_sketch(painter, self._stage.sketch, shift)
         if self._ring_shown() and self._hover is not None:
@@ -320,7 +355,7 @@ class Canvas(PictureView):
     # -- tools -----------------------------------------------------------------------------------------------------
 
     def _tool(self) -> CanvasTool:
-        return TOOLS.get(self._session.tool, HAND)
+        return TOOLS["transform"] if self._transforming() else TOOLS.get(self._session.tool, HAND)
 
     def _on_tool_changed(self, _tool: str) -> None:
         self.cancel_gesture()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gen2studio.app.motion_brush import MotionBrush
     from gen2studio.app.shape_editing import ShapeEditing
     from gen2studio.ui.canvas.canvas import Canvas
+    from gen2studio.ui.canvas.transform_handles import TransformHandles
 
 SHAPE_TOOLS = frozenset({"shape", "bspline", "edit_shape"})
 """Tools that shapes are shown with."""
@@ -112,6 +113,20 @@ class Stage:
         owner = self.masks.current()
         raster = self.masks.raster(owner.id, self.masks.frame) if owner is not None else None
         return raster is not None and not raster.is_empty
+
+    @property
+    def handles(self) -> TransformHandles | None:
+        """The box around the clip's picture."""
+        return self._canvas.handles
+
+    @property
+    def frame_view(self) -> ViewTransform:
+        """Pixels of the sequence's frame ↔ widget positions."""
+        return self._canvas.frame_view
+
+    def redraw_handles(self) -> None:
+        """The box or what is marked of it changed."""
+        self._canvas.update(self._canvas.view_area)
 
     @property
     def transform(self) -> ViewTransform:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent
 
 from gen2studio.core.records import dataclass
 from gen2studio.ui.canvas.gestures import Pointer, Tool
-from gen2studio.ui.tools import colour_regions, painting, regions, shape_drawing, shape_reshaping, smart
+from gen2studio.ui.tools import colour_regions, painting, regions, shape_drawing, shape_reshaping, smart, transforming
 
 if TYPE_CHECKING:
     from gen2studio.ui.canvas.stage import Stage
@@ -60,6 +60,14 @@ TOOLS: dict[str, CanvasTool] = {
         CanvasTool(id="select_box", gesture=smart.select_box),
         CanvasTool(id="include", gesture=smart.include),
         CanvasTool(id="exclude", gesture=smart.exclude),
+        CanvasTool(
+            id="transform",
+            gesture=transforming.transform,
+            cursor=Qt.CursorShape.ArrowCursor,
+            edits=False,
+            hover=transforming.hover,
+            keys=transforming.keys,
+        ),
         CanvasTool(id="hand", gesture=painting.hand, cursor=Qt.CursorShape.OpenHandCursor, edits=False),
         CanvasTool(id="zoom", gesture=painting.zoom, edits=False),
     )

@@ -17,7 +17,7 @@ _GROUPS = (
     ("lasso", "polygon", "rectangle", "ellipse"),
     ("fill", "wand", "gradient"),
     ("select_box", "include", "exclude"),
-    ("hand", "zoom"),
+    ("transform", "hand", "zoom"),
 )
 
 _SIDE, _GAP, _MARGIN = 30, 2, 4
