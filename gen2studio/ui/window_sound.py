@@ -26,7 +26,9 @@ def arrange(window: MainWindow) -> None:
 def mixer(window: MainWindow) -> MixerPanel:
     from gen2studio.ui.panels.mixer_panel import MixerPanel
 
-    return MixerPanel(window.studio.editing, window.studio.player.meters, window)
+    panel = MixerPanel(window.studio.editing, window.studio.player.meters, window)
+    window.closing.append(panel.shutdown)
+    return panel
 
 
 def scopes(window: MainWindow) -> ScopesPanel:

@@ -22,6 +22,8 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app.audio_meters import Ballistics, MeterTap
 from gen2studio.app.audio_mix import MASTER, Level
+from gen2studio.app.file_job import FileJob
+from gen2studio.app.loudness_job import loudness_job
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.document import edits_tracks
 from gen2studio.document.model import Document, Sequence, Track
@@ -150,8 +152,15 @@ class Strip(QFrame):
             )
             self.limiter.setText("Limit")
             self.limiter.setCheckable(True)
-            layout.addSpacing(26)
-            layout.addWidget(self.limiter, 0, Qt.AlignmentFlag.AlignHCenter)
+            self.loudness = named(
+                QToolButton(self), "mixer.loudness", "Measure loudness",
+                "Measure the timeline from in to out by EBU R 128: LUFS, range and true peak. Press again to stop",
+            )  # fmt: skip
+            self.loudness.setText("LUFS")
+            self.loudness.setCheckable(True)
+            for button in (self.loudness, self.limiter):
+                button.setFixedSize(52, 22)
+                layout.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
             middle.addStretch(1)
         middle.addWidget(self.meter)
         if not track_id:
@@ -246,6 +255,8 @@ class MixerPanel(QWidget):
         self.master = Strip("", self)
         self.master.name.show_text("Master")
         self.master.limiter.clicked.connect(self._on_limiter)
+        self.master.loudness.clicked.connect(self._on_loudness)
+        self._measuring: FileJob | None = None
         inside = QWidget(self)
         self._column = QHBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -338,6 +349,35 @@ class MixerPanel(QWidget):
 
     def _on_limiter(self, on: bool) -> None:
         self._edit("Switch limiter", lambda s: edits_tracks.set_limiter(s, on))
+
+    # -- loudness ------------------------------------------------------------------------------------------------------
+
+    def _on_loudness(self, on: bool) -> None:
+        if self._measuring is not None:
+            self._measuring.cancel()
+            return
+        if not on:
+            return
+        self._measuring = loudness_job(self._editing.session.document, self)
+        self._measuring.finished.connect(lambda sentence: self._measured(str(sentence), "info"))
+        self._measuring.failed.connect(lambda sentence: self._measured(sentence, "error"))
+        self._measuring.cancelled.connect(lambda: self._measured("", "info"))
+        self._measuring.start()
+
+    def _measured(self, sentence: str, severity: str) -> None:
+        if self._measuring is not None:
+            self._measuring.wait()
+            self._measuring.deleteLater()
+            self._measuring = None
+        self.master.loudness.setChecked(False)
+        if sentence:
+            self._editing.session.tell(sentence, severity)
+
+    def shutdown(self) -> None:
+        """Stop measuring. Safe to call twice."""
+        if self._measuring is not None:
+            self._measuring.cancel()
+            self._measured("", "info")
 
     # -- the meters ----------------------------------------------------------------------------------------------------
 
