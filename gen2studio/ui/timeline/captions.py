@@ -191,7 +191,7 @@ class CaptionLane(QWidget):
         painter.setBrush(body)
         painter.drawRects([box for _, box in here])
         painter.setBrush(edge)
-        painter.drawRects([QRect(box.left(), 3, box.width(), 1) for _, box in here])
+        painter.drawRects([QRect(box.left(), 3, box.width(), 1) for _, box in here if box.width() >= 12])
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(ink)
         for caption, box in here:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gen2studio.core.curve import Curve, Ease
-from gen2studio.document.model import TrackKind
+from gen2studio.core.curve import Curve, CurveKey, Ease
+from gen2studio.document.model import Clip, TrackKind
 from gen2studio.ui.timeline import handles
 from gen2studio.ui.timeline.layout import Row
 
@@ -21,19 +22,30 @@ JUMP = 1e-6
 
 
 def level_values(row: Row) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """(part of every clip at its head, whether it has keys); parts as :func:`level_line` has them."""
+    """(part of every clip in its middle, whether it has keys); parts as :func:`level_line` has them."""
     if row.levels is None:
         video = row.track.kind is TrackKind.VIDEO
         count = len(row.clips)
         if video:
             curves = [clip.opacity for clip in row.clips]
-            parts = np.fromiter((curve.value for curve in curves), np.float64, count)
+            parts = np.fromiter(_middles(curves, row), np.float64, count)
         else:
             curves = [clip.volume for clip in row.clips]
-            parts = np.fromiter((curve.value for curve in curves), np.float64, count)
+            parts = np.fromiter(_middles(curves, row), np.float64, count)
             parts = (parts + row.facts.gain - handles.QUIET) / (handles.LOUD - handles.QUIET)
         row.levels = parts, np.fromiter((bool(curve.keys) for curve in curves), bool, count)
     return row.levels
+
+
+def level_keys(row: Row, clip: Clip) -> list[CurveKey]:
+    """The keys of a clip's line that lie inside it."""
+    curve = handles.level_curve(row.track, clip)
+    return [key for key in curve.keys if 0 <= key.frame < clip.duration]
+
+
+def _middles(curves: Iterable[Curve], row: Row) -> Iterator[float]:
+    for curve, clip in zip(curves, row.clips, strict=True):
+        yield curve.at(clip.duration // 2) if curve.keys else curve.value
 
 
 def level_line(row: Row) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

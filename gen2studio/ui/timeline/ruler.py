@@ -41,6 +41,12 @@ def tick_step(ppf: float, rate: Fraction, room: int = 108) -> tuple[int, int]:
     return label, minor
 
 
+def _faint(label: str) -> QColor:
+    ink = theme.label_colour(label)
+    ink.setAlpha(90)
+    return ink
+
+
 class Ruler(QWidget):
     """Painted strip; the mouse is handled by the view's gestures."""
 
@@ -79,6 +85,7 @@ class Ruler(QWidget):
         }
         self._font = theme.fixed_font(8.0)
         self._flags: dict[tuple[str, float], QPixmap] = {}
+        self._marker_inks: dict[str, tuple[QColor, QColor]] = {}
         self._texts: dict[str, QStaticText] = {}
         self._labels: dict[tuple[int, Fraction], QStaticText] = {}
         viewport.scrolled.connect(self._on_scrolled)
@@ -225,13 +232,13 @@ class Ruler(QWidget):
         stop = self._viewport.x(marker.frame + marker.duration)
         if stop < area.left() - 160 or x > area.right() + 8:
             return
-        ink = theme.label_colour(marker.colour)
-        if marker.duration:
-            bar = QRect(x, 26, stop - x, 5)
-            faint = theme.label_colour(marker.colour)
-            faint.setAlpha(90)
-            painter.fillRect(bar, faint)
-            painter.fillRect(QRect(stop - 2, 21, 2, 11), ink)
+        inks = self._marker_inks.get(marker.colour)
+        if inks is None:
+            inks = self._marker_inks[marker.colour] = (theme.label_colour(marker.colour), _faint(marker.colour))
+        ink = inks[0]
+        if stop - x > 2:
+            painter.fillRect(x, 26, stop - x, 5, inks[1])
+            painter.fillRect(stop - 2, 21, 2, 11, ink)
         painter.drawPixmap(x - 5, 19, self._flag(marker.colour))
         if marker.name and following - x >= NAME_ROOM:
             text = self._texts.get(marker.name)

@@ -1,40 +1,39 @@
 """What is drawn over the bodies of clips: fades, transitions, level lines with their keys, brackets of groups.
 
-What is too narrow to be seen is left out. Fades and transitions of one size are drawn once and stamped; the lines of
-all clips with keys are worked out column by column and laid over the row as one picture.
+What is too narrow to be seen is left out, what is many times the same (fades and transitions of one size) is drawn once
+and stamped.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from PySide6.QtCore import QLine, QLineF, QPoint, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap, QPolygonF, QStaticText
+from PySide6.QtGui import QPainter, QPen, QPixmap, QPolygonF, QStaticText
 
 from gen2studio.document.composition import TransitionKind
 from gen2studio.document.model import Clip
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import handles
-from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Ints, Row
-from gen2studio.ui.timeline.level_lines import level_line, level_values
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Row
+from gen2studio.ui.timeline.level_lines import level_keys, level_line, level_values
 from gen2studio.ui.timeline.viewport import Viewport
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-MIN_LEVEL = 14
+MIN_LEVEL = 24
 """Clips narrower than this have no level line."""
+MIN_CURVE = 64
+"""On clips narrower than this a line with keys is drawn level, at the height it has in the middle."""
 MIN_INNER = 18
 """Rows whose part below the names is lower than this show no level lines and no brackets."""
-MIN_KEYS = 48
-"""On clips narrower than this the keys of a line are not drawn."""
 MIN_FADE = 6
 """Fades narrower than this are not drawn."""
 MIN_CROSS = 8
 """Transitions narrower than this are plain boxes."""
-MIN_GROUP = 14
+MIN_GROUP = 24
 """Clips narrower than this show no bracket."""
+MIN_ENDS = 48
+"""Brackets of clips narrower than this have no ends."""
+CURVE_STEP = 4
+"""Pixels between the points of a line with keys."""
 STAMP = 320
 """Slopes up to so many pixels wide are drawn once and stamped."""
 _GROUP_INKS = ("accent", "marker", "success", "danger", "band_running", "clip_text")
@@ -59,15 +58,14 @@ class ShapePainter:
         self._slope = theme.colour("clip_text", 200)
         self._mix = theme.colour("transition", 80)
         self._mix_edge = theme.colour("transition", 225)
+        self._mix_box = theme.colour("transition")
         self._level = theme.colour("level")
-        self._level_ink = _pixel(self._level)
         self._ink = theme.colour("clip_text")
         self._group_inks = [theme.colour(name) for name in _GROUP_INKS]
         self._stamps: dict[tuple[int, int, str], QPixmap] = {}
         self._key = QPixmap()
         self._names: dict[TransitionKind, QStaticText] = {}
         self._ratio = 1.0
-        self._pixels: NDArray[np.uint32] | None = None
         self.levels = False
         """Whether level lines are shown."""
 
@@ -146,19 +144,21 @@ class ShapePainter:
         """A box around every transition, crossed for a dissolve, with one slope for the others."""
         view, high = self._viewport, foot - top
         boxes: list[QRect] = []
-        for mix in row.mixes_between(view.frame(left - 2), view.frame(right + 2)):
-            a, b = view.x(mix.start), view.x(mix.stop)
-            wide = max(3, b - a)
+        starts, stops, crossed = row.mix_columns
+        i = int(np.searchsorted(stops, view.frame(left - 4)))
+        j = int(np.searchsorted(starts, view.frame(right + 4), "right"))
+        heads = np.rint(starts[i:j] * view.ppf).astype(np.int64) - view.scroll_x
+        widths = np.maximum(np.rint(stops[i:j] * view.ppf).astype(np.int64) - view.scroll_x - heads, 3)
+        for k, (a, wide) in enumerate(zip(heads.tolist(), widths.tolist(), strict=True), i):
             if wide < MIN_CROSS:
                 boxes.append(QRect(a, top, wide, high))
                 continue
-            crossed = mix.transition.kind is TransitionKind.DISSOLVE
-            self._paint_slope(painter, a, top, wide, high, "cross" if crossed else "mix")
+            self._paint_slope(painter, a, top, wide, high, "cross" if crossed[k] else "mix")
             if wide >= 64 and high >= 30:
-                self._paint_name(painter, mix.transition.kind, (a + b) // 2, foot)
+                self._paint_name(painter, row.mixes[k].transition.kind, a + wide // 2, foot)
         if boxes:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._mix_edge)
+            painter.setBrush(self._mix_box)
             painter.drawRects(boxes)
             painter.setBrush(Qt.BrushStyle.NoBrush)
 
@@ -232,8 +232,8 @@ class ShapePainter:
                 a, b = max(a, left - 8), min(b, right + 8)
                 some = boxes.setdefault(int(codes[i + k]) % len(_GROUP_INKS), [])
                 some.append(QRect(a, foot - 3, b - a, 2))
-                some.append(QRect(a, foot - 8, 2, 6))
-                some.append(QRect(b - 2, foot - 8, 2, 6))
+                if b - a >= MIN_ENDS:
+                    some += (QRect(a, foot - 8, 2, 6), QRect(b - 2, foot - 8, 2, 6))
         if boxes:
             painter.setPen(Qt.PenStyle.NoPen)
             for ink, rects in boxes.items():
@@ -259,7 +259,9 @@ class ShapePainter:
         parts, moving = level_values(row)
         part = slice(i, i + len(x0))
         high = foot - top
-        heights = (top + high - 3 - np.clip(parts[part], 0.0, 1.0) * (high - 6)).astype(np.int64).tolist()
+        heights = (
+            (top + high - 3 - np.minimum(np.maximum(parts[part], 0.0), 1.0) * (high - 6)).astype(np.int64).tolist()
+        )
         keyed = moving[part].tolist()
         flat: list[QLine] = []
         some: list[int] = []
@@ -267,7 +269,7 @@ class ShapePainter:
             a, b = x0[k], x1[k] - 2
             if b - a < MIN_LEVEL or b < left or a >= right:
                 continue
-            if keyed[k]:
+            if keyed[k] and b - a >= MIN_CURVE:
                 some.append(k)
             else:
                 flat.append(QLine(max(a, left - 2), y, min(b, right + 2), y))
@@ -275,109 +277,29 @@ class ShapePainter:
             painter.setPen(self._level)
             painter.drawLines(flat)
         if some:
-            columns = _Columns(self, row, i, x0, x1, top, foot, left, right, self._ratio)
-            painter.drawImage(QPoint(left, top), columns.image(some))
+            painter.setPen(self._level)
+            view = self._viewport
+            # Heights at columns that are the same wherever one scrolls.
+            first, last = (left + view.scroll_x) // CURVE_STEP - 1, (right + view.scroll_x) // CURVE_STEP + 2
+            part_at = np.interp(np.arange(first, last) * (CURVE_STEP / view.ppf), *level_line(row))
+            curve = (top + high - 3 - np.minimum(np.maximum(part_at, 0.0), 1.0) * (high - 6)).astype(np.int64).tolist()
             for k in some:
-                if x1[k] - x0[k] >= MIN_KEYS:
-                    self._paint_keys(painter, row, row.clips[i + k], left, right)
+                start = max(first, -((-x0[k] - view.scroll_x) // CURVE_STEP))
+                stop = min(last, (x1[k] - 2 + view.scroll_x) // CURVE_STEP + 1)
+                x = start * CURVE_STEP - view.scroll_x
+                line = [QPoint(x + n * CURVE_STEP, y) for n, y in enumerate(curve[start - first : stop - first])]
+                if line:
+                    painter.drawPolyline([QPoint(x0[k], line[0].y()), *line, QPoint(x1[k] - 2, line[-1].y())])
+                self._paint_keys(painter, row, row.clips[i + k], left, right)
 
     def _paint_keys(self, painter: QPainter, row: Row, clip: Clip, left: int, right: int) -> None:
-        ppf, dx, dy = self._viewport.ppf, self._viewport.scroll_x, self._viewport.scroll_y
+        ppf, dx = self._viewport.ppf, self._viewport.scroll_x
+        top, foot = handles.inner(row)
+        base, room = foot - 3 - self._viewport.scroll_y - 5, foot - top - 6
         last = -99
-        for key in handles.level_curve(row.track, clip).keys:
+        for key in level_keys(row, clip):
             x = round((clip.start + key.frame) * ppf) - dx
-            if 0 <= key.frame <= clip.duration and left - 8 <= x <= right + 8 and x - last >= 4:
-                painter.drawPixmap(QPoint(x - 5, round(handles.level_y(row, clip, key.frame)) - dy - 5), self._key)
+            if left - 8 <= x <= right + 8 and x - last >= 4:
+                part = handles.level_part(row.track, clip, key.value)
+                painter.drawPixmap(x - 5, base - round(part * room), self._key)
                 last = x
-
-
-class _Columns:
-    """The moving level lines of a row between two widget columns, worked out for every column of device pixels."""
-
-    def __init__(
-        self,
-        owner: ShapePainter,
-        row: Row,
-        i: int,
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        foot: int,
-        left: int,
-        right: int,
-        ratio: float,
-    ) -> None:
-        self._owner, self._row, self._ratio = owner, row, ratio
-        self._first, self._stop = i, i + len(x0)
-        self._left, self._right = left, right
-        self._wide, self._high = round((right - left) * ratio), round((foot - top) * ratio)
-        # Clips as columns [heads, tails) of the picture, which may lie outside it.
-        self._heads, self._tails = np.array(x0, np.int64) - left, np.array(x1, np.int64) - 1 - left
-        if ratio != 1:
-            self._heads = np.rint(self._heads * ratio).astype(np.int64)
-            self._tails = np.rint(self._tails * ratio).astype(np.int64)
-        self._scale = owner._viewport.ppf * ratio
-        """Device pixels per frame."""
-        self._pixels: NDArray[np.uint32] = self._blank()
-
-    def _blank(self) -> NDArray[np.uint32]:
-        owner, size = self._owner, self._high * self._wide
-        if owner._pixels is None or owner._pixels.size < size:
-            owner._pixels = np.empty(size, np.uint32)
-        pixels = owner._pixels[:size].reshape(self._high, self._wide)
-        pixels.fill(0)
-        return pixels
-
-    def image(self, clips: list[int]) -> QImage:
-        """The lines of ``clips`` (counted from the first that is drawn)."""
-        columns, which = self._spread(self._heads[clips], self._tails[clips])
-        if len(columns):
-            self._draw_lines(columns, np.asarray(clips)[which])
-        image = QImage(
-            self._pixels.data, self._wide, self._high, self._wide * 4, QImage.Format.Format_ARGB32_Premultiplied
-        )
-        image.setDevicePixelRatio(self._ratio)
-        return image
-
-    def _spread(self, heads: Ints, tails: Ints) -> tuple[Ints, Ints]:
-        """(columns, which span each belongs to) of spans of columns, as far as they lie in the picture."""
-        first = np.maximum(heads, 0)
-        lengths = np.minimum(tails, self._wide) - first
-        np.maximum(lengths, 0, out=lengths)
-        which = np.repeat(np.arange(len(heads)), lengths)
-        return np.arange(len(which)) - (lengths.cumsum() - lengths - first)[which], which
-
-    def _draw_lines(self, columns: Ints, clips: Ints) -> None:
-        """Lines with keys in ``columns``, which belong to ``clips`` (counted from the first that is drawn)."""
-        row, high, ratio, scale = self._row, self._high, self._ratio, self._scale
-        base = row.starts[self._first : self._stop][clips]
-        # Counted from each clip's first column, so that a line never leaves its clip.
-        along = (columns - self._heads[clips] + 0.5) / scale
-        lengths = row.durations[self._first : self._stop][clips]
-        frames, parts = level_line(row)
-        room = 3 * ratio
-
-        def heights(at: NDArray[np.float64]) -> Ints:
-            part = np.interp(base + np.minimum(at, lengths - 1e-5), frames, parts)
-            return (high - room - np.clip(part, 0.0, 1.0) * (high - 2 * room)).astype(np.int64)
-
-        here = heights(along)
-        way = heights(along + 1 / scale) - here
-        ink, pixels = self._owner._level_ink, self._pixels
-        for down in range(max(1, round(ratio))):
-            pixels[np.minimum(here + down, high - 1), columns] = ink
-        far = np.abs(way)
-        steep = np.flatnonzero(far > 1)
-        if len(steep):
-            # Steeper than one to one: what lies between a column and the next is filled.
-            step, most = np.sign(way[steep]), int(far[steep].max())
-            for reach in range(1, most):
-                going = far[steep] > reach
-                pixels[np.clip(here[steep] + step * reach, 0, high - 1)[going], columns[steep][going]] = ink
-
-
-def _pixel(colour: QColor) -> int:
-    """A colour as a pixel of QImage.Format_ARGB32_Premultiplied."""
-    alpha = colour.alpha()
-    red, green, blue = (round(part * alpha / 255) for part in (colour.red(), colour.green(), colour.blue()))
-    return alpha << 24 | red << 16 | green << 8 | blue
