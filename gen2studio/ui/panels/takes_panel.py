@@ -20,7 +20,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QAction, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QListView,
     QMenu,
     QStyledItemDelegate,
@@ -37,6 +36,7 @@ from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.ui import theme
 from gen2studio.ui.panels.media_pool import ThumbnailSource
 from gen2studio.ui.panels.mode_chooser import MODE_ICONS
+from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.pictures import image_from_file
 
@@ -334,6 +334,8 @@ class TakesPanel(QWidget):
         self.more.clicked.connect(self._show_operators)
         buttons.addWidget(self.more)
         buttons.addStretch(1)
+        judged = QHBoxLayout()
+        judged.setSpacing(2)
         self._stars: list[QToolButton] = []
         for star in range(1, 6):
             button = QToolButton(self)
@@ -343,14 +345,16 @@ class TakesPanel(QWidget):
             button.setIconSize(theme.icon_size(14))
             button.clicked.connect(lambda _checked=False, n=star: self._on_star_clicked(n))
             self._stars.append(button)
-            buttons.addWidget(button)
-        self.scores = QLabel(self)
+            judged.addWidget(button)
+        self.scores = ElidedLabel(parent=self)
         self.scores.setProperty("role", "muted")
+        judged.addSpacing(6)
+        judged.addWidget(self.scores, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 8)
         layout.setSpacing(4)
         layout.addLayout(buttons)
-        layout.addWidget(self.scores)
+        layout.addLayout(judged)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.empty, 1)
         generation.target_changed.connect(lambda _clip: self.reload())
@@ -408,8 +412,7 @@ class TakesPanel(QWidget):
             parts.append(f"flicker {take.flicker:.2f}× source")
         if take is not None and take.drift is not None:
             parts.append(f"drift ΔE {take.drift:.1f}")
-        self.scores.setText(" · ".join(parts))
-        self.scores.setVisible(bool(parts))
+        self.scores.show_text(" · ".join(parts))
 
     def _on_star_clicked(self, star: int) -> None:
         take = self._session.document.takes.get(self.chosen)
