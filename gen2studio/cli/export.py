@@ -126,7 +126,7 @@ def _export(args: argparse.Namespace, out: Path) -> int:
     try:
         sequence = sequence_of(document)
         wanted = _settings(args, out, sequence.rate)
-        if args.burn_timecode or args.burn_name or sequence.subtitles:
+        if args.burn_timecode or args.burn_name or any(each.subtitles for each in document.sequences.values()):
             ensure_fonts()
         for settings in wanted:
             target = target_path(document, settings, folder)

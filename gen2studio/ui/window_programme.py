@@ -13,12 +13,19 @@ from gen2studio.document import media_edits
 if TYPE_CHECKING:
     from gen2studio.ui.main_window import MainWindow
 
+_BANDS = {"rendered": "rendered", "needed": "missing"}
+"""Kind of a stretch → the ruler's name for it."""
+
 
 def wire(window: MainWindow) -> None:
     """Tell the programme how large it is seen; show what is made in the background."""
     programme = window.studio.programme
     window.canvas.frame_size_changed.connect(programme.feed.set_view_size)
+    timeline = window.timeline
+    timeline.set_render_bands(lambda: [(_BANDS[s.kind], s.start, s.stop) for s in programme.render_states()])
+    programme.states.changed.connect(timeline.refresh_render_bands)
     label = QLabel(window)
+    label.setContentsMargins(8, 0, 8, 0)
     label.setObjectName("status.programme")
     label.setAccessibleName("Proxies and rendering")
     label.setToolTip("What is made in the background so that the timeline plays smoothly")
