@@ -43,9 +43,9 @@ ROWS: tuple[Action, ...] = (
     Action(id="timeline.move_down", text="Move Clips One Track Down", tip="Move the selected clips to the next track below.", key="Shift+Down", menu="Clip", group="nudge", scope="timeline"),
     Action(id="timeline.toggle_solo", text="Solo Target Track", tip="Hear or see only the target track of its kind, and others that are solo.", menu="Clip/Tracks", group="state"),
     # -- markers and captions ------------------------------------------------------------------------------------------
-    Action(id="timeline.mark_range", text="Mark Range", tip="Put a marker over in to out, or over the selected clips.", key="Shift+M", menu="Playback", group="marker", scope="timeline"),
-    Action(id="timeline.next_marker", text="Go to Next Marker", tip="Move the playhead to the marker after it.", key="Alt+PgDown", menu="Playback", group="marker"),
-    Action(id="timeline.previous_marker", text="Go to Previous Marker", tip="Move the playhead to the marker before it.", key="Alt+PgUp", menu="Playback", group="marker"),
+    Action(id="timeline.mark_range", text="Mark Range", tip="Put a marker over in to out, or over the selected clips.", key="Shift+M", icon="move-horizontal", menu="Playback", group="marker", scope="timeline"),
+    Action(id="timeline.next_marker", text="Go to Next Marker", tip="Move the playhead to the marker after it.", key="Alt+PgDown", icon="chevron-right", menu="Playback", group="marker"),
+    Action(id="timeline.previous_marker", text="Go to Previous Marker", tip="Move the playhead to the marker before it.", key="Alt+PgUp", icon="chevron-left", menu="Playback", group="marker"),
     Action(id="timeline.remove_markers", text="Remove All Markers", tip="Take all markers off the timeline.", menu="Playback", group="marker"),
     Action(id="subtitle.add", text="Add Subtitle", tip="Put a subtitle at the playhead.", key="Alt+S", icon="message-square", menu="Clip/Subtitles", group="add", scope="timeline"),
     Action(id="subtitle.split", text="Split Subtitle", tip="Cut the subtitle at the playhead in two.", key="Alt+Shift+S", menu="Clip/Subtitles", group="change", scope="timeline"),

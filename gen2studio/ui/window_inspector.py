@@ -30,7 +30,7 @@ def arrange(window: MainWindow) -> None:
     if window.canvas.handles is None:
         window.late.add(lambda: set_handles(window))
     window.tabifyDockWidget(docks["generate"], docks["subtitles"])
-    window.tabifyDockWidget(docks["media"], docks["markers"])
+    window.tabifyDockWidget(docks["takes"], docks["markers"])
     window.tabifyDockWidget(docks["timeline"], docks["curves"])
 
 

@@ -80,9 +80,9 @@ def test_markers_are_edited_in_place(lists: Lists, qtbot: QtBot) -> None:
     lists.session.set_playhead(10)
     click(panel, "markers.timeline.add_marker")
     lists.editing.titles.add_marker(30, name="End", colour="red")
-    edit_cell(qtbot, panel.table, 0, 3, "Laugh")
+    edit_cell(qtbot, panel.table, 0, 2, "Laugh")
     edit_cell(qtbot, panel.table, 0, 1, "12")
-    edit_cell(qtbot, panel.table, 0, 2, "5")
+    edit_cell(qtbot, panel.table, 0, 3, "5")
     edit_cell(qtbot, panel.table, 0, 4, "she turns")
     marker = lists.sequence.markers[0]
     assert (marker.frame, marker.duration, marker.name, marker.note) == (12, 5, "Laugh", "she turns")

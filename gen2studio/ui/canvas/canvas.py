@@ -278,6 +278,7 @@ class Canvas(PictureView):
         compare_painter.paint_labels(painter, labelled, names, *areas)
         shift = self.pane_transform
         if self.handles is not None and self._transforming():
+            self.handles.room = QRectF(self.view_area)
             self.handles.paint(painter, self.frame_view)
         shape_painter.paint_shapes(painter, self._stage.fill_scene(), shift)
         sketch_painter.paint_sketch(painter, self._stage.sketch, shift)

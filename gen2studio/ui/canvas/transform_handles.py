@@ -31,6 +31,8 @@ class TransformHandles:
         self.lines: tuple[list[float], list[float]] = ([], [])
         """Frame positions of the vertical and horizontal lines that a drag snapped to."""
         self.hot = ""
+        self.room = QRectF()
+        """Where handles can be caught, in widget pixels; empty = everywhere."""
 
     def clip(self) -> Clip | None:
         """The selected picture at the playhead, else the one under it."""
@@ -74,7 +76,11 @@ class TransformHandles:
         up = QLineF(spots["bottom"], spots["top"])
         if up.length() < 1:
             up = QLineF(spots["top"], spots["top"] - QPointF(0, 1))
-        up.setLength(up.length() + _STALK)
+        side = up.length()
+        up.setLength(side + _STALK)
+        if not self.room.isEmpty() and not self.room.contains(up.p2()) and side > 2 * _STALK:
+            # A picture that fills the view is turned from inside.
+            up.setLength(side - _STALK)
         spots["rotate"] = up.p2()
         return spots
 

@@ -15,6 +15,8 @@ from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.named import action_button, chooser, named, note, text_button
 
 _ACTIONS = ("timeline.add_marker", "timeline.mark_range", "timeline.previous_marker", "timeline.next_marker")
+_NAME = 2
+"""The column of names."""
 
 
 class MarkersPanel(QWidget):
@@ -40,12 +42,12 @@ class MarkersPanel(QWidget):
             ),
             Column(title="At", kind="time", width=96, read=lambda m: m.frame, write=titles.move_marker),
             Column(
-                title="Length", kind="time", width=96, tip="How long the range is; 0 is a point",
-                read=lambda m: m.duration, write=lambda i, frames: titles.edit_marker(i, duration=frames),
-            ),
-            Column(
                 title="Name", kind="text", width=110,
                 read=lambda m: m.name, write=lambda i, text: titles.edit_marker(i, name=" ".join(text.split())),
+            ),
+            Column(
+                title="Length", kind="time", width=96, tip="How long the range is; 0 is a point",
+                read=lambda m: m.duration, write=lambda i, frames: titles.edit_marker(i, duration=frames),
             ),
             Column(
                 title="Note", kind="text", read=lambda m: m.note,
@@ -181,7 +183,7 @@ class MarkersPanel(QWidget):
         row = next((i for i, m in enumerate(self.model.rows) if m.frame <= here < m.frame + max(1, m.duration)), -1)
         if row < 0:
             return False
-        self.table.choose([self.model.rows[row].id], 3)
+        self.table.choose([self.model.rows[row].id], _NAME)
         self.table.setFocus()
-        self.table.edit(self.model.index(row, 3))
+        self.table.edit(self.model.index(row, _NAME))
         return True

@@ -59,6 +59,7 @@ class NumberField(QDoubleSpinBox):
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.setProperty("plain", True)
         named(self, name, title, f"{tip or title}\nDrag sideways to change it; Shift goes faster, Ctrl finer.")
+        self.lineEdit().setTextMargins(5, 0, 4, 0)
         WheelGuard(self)
         self.lineEdit().installEventFilter(self)
         self.lineEdit().setCursor(Qt.CursorShape.SizeHorCursor)
