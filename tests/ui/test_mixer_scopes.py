@@ -81,7 +81,7 @@ def test_the_mixer_edits_tracks_in_undo_steps(film: MainWindow, qtbot: QtBot) ->
     QTest.mouseClick(film.mixer.master.limiter, LEFT)
     assert store.document.sequences[SEQ].limiter
     told: list[str] = []  # the solo track is empty: there is nothing to measure
-    film.studio.session.message.connect(lambda sentence, *_: told.append(sentence))
+    film.studio.session.message.connect(lambda _severity, sentence: told.append(sentence))
     QTest.mouseClick(film.mixer.master.loudness, LEFT)
     qtbot.waitUntil(lambda: any("loudness" in sentence for sentence in told), timeout=10000)
     assert not film.mixer.master.loudness.isChecked()
