@@ -69,6 +69,15 @@ class Programme(QObject):
         player.playing_changed.connect(lambda playing: None if playing else self.states.refresh())
         self.feed.size_changed.connect(self.states.refresh)
 
+    def serve(self, session: Session, server: PictureServer, feed: ViewerFeed) -> None:
+        """Let another viewer play proxies and show composited frames: the source viewer, of a nested timeline."""
+        composed_frames = ProgrammeFeed(session, feed)
+        pixels = LivePixels(server, self._take_folder, self.proxies.path_of)
+        pixels.broken = self._broken.emit
+        composed_frames.set_worker(lambda deliver: ProgrammeWorker(pixels, self.cache, deliver, self.costs.note))
+        feed.set_programme(composed_frames)
+        feed.set_proxies(self.proxies.path_of, self.proxies.broken)
+
     def start(self) -> None:
         """Look after the project's proxies; call once the window is up."""
         self.proxies.start()

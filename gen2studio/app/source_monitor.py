@@ -80,6 +80,8 @@ class SourceMonitor(QObject):
         self._media = ""
         self._patch = Patch()
         self.still_seconds = Fraction(5)
+        self.serve: Callable[[Session, FrameServer, ViewerFeed], object] = lambda _session, _frames, _feed: None
+        """Called with the monitor's feed when it is made: gives it proxies and composited frames."""
         self.session = Session(DocumentStore(Document(id=SOURCE), None, self), self)
         self.session.message.connect(lambda severity, sentence: programme.tell(sentence, severity))
         self._player: Player | None = None
@@ -108,6 +110,7 @@ class SourceMonitor(QObject):
 
             self._frames = FrameServer(_CACHE_BYTES, workers=1)
             self._feed = ViewerFeed(self.session, self._frames, self._take_folder, self)
+            self.serve(self.session, self._frames, self._feed)
         return self._feed
 
     def shutdown(self) -> None:

@@ -143,6 +143,7 @@ class Studio(QObject):
             self.session, self.frames, self.feed, self.player, preferences, self.take_folder, self
         )
         self.source = SourceMonitor(self.session, self.take_folder, self, sound=sound)
+        self.source.serve = self.programme.serve
         self.source_edits = SourceEdits(self.session, self.editing, self.source, self)
         self.editing.marked = self.source.range_of
         self.trim = TrimMode(self.session, self.editing, self.player, self)

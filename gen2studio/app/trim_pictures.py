@@ -118,9 +118,8 @@ class TrimPictures(QObject):
             self.changed.emit()
             return
         extent = item.info.extent
-        if not item.info.has_video or not item.path:
-            words = "Sound" if not item.info.has_video else "Nested timeline"
-            self.pictures[number] = TrimPicture(sentence=words, extent=extent)
+        if not item.info.has_video:
+            self.pictures[number] = TrimPicture(sentence="Sound", extent=extent)
             self.changed.emit()
             return
         take = document.takes.get(pane.clip.active_take)
@@ -132,8 +131,13 @@ class TrimPictures(QObject):
         def deliver(_path: str, _index: int, picture: NDArray[np.uint8] | None, sentence: str) -> None:
             self._ready.emit(serial, number, picture, sentence)
 
+        nested = item.nested
+
         def read() -> None:
             try:
+                if nested:
+                    self._ready.emit(serial, number, _composed(document, nested, seconds, size, self._take_folder), "")
+                    return
                 index = _index(path, info, seconds)
             except Exception as error:
                 _log.info("no frame index of %s: %s", path, error)
@@ -155,6 +159,23 @@ class TrimPictures(QObject):
             return
         self.pictures[number] = TrimPicture(image=picture, extent=item.info.extent, sentence=sentence)
         self.changed.emit()
+
+
+def _composed(
+    document: Document, sequence_id: str, seconds: Fraction, size: Extent, take_folder: Callable[[str], Path]
+) -> NDArray[np.uint8]:
+    """The frame of a nested timeline at ``seconds``: (H, W, 4) BGRA. Raises MediaError."""
+    from gen2studio.app.compositor import OfflinePixels, composed, gathered
+    from gen2studio.app.compositor_stack import StackBuilder
+
+    sequence = document.sequences[sequence_id]
+    pixels = OfflinePixels(take_folder)
+    try:
+        frame = min(max(0, int((seconds * sequence.rate).__floor__())), max(0, sequence.duration - 1))
+        stack = StackBuilder(document, pixels.index_at).stack(sequence, frame)
+        return composed(stack, gathered(stack, pixels), size)
+    finally:
+        pixels.close()
 
 
 def _index(path: str, info: MediaInfo, seconds: Fraction) -> int:

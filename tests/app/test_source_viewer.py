@@ -16,18 +16,26 @@ from pytestqt.qtbot import QtBot
 
 from gen2studio.app import audio_output
 from gen2studio.app.playback import Player
+from gen2studio.app.preferences import Preferences
+from gen2studio.app.programme import Programme
 from gen2studio.app.session import Session
 from gen2studio.app.source_edits import SourceEdits, places_of, three_point
 from gen2studio.app.source_monitor import Marks, Patch, SourceMonitor
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.app.transport import PROGRAMME, SOURCE, Transport
-from gen2studio.app.trimming import TrimMode
+from gen2studio.app.trim_pictures import TrimPictures
+from gen2studio.app.trimming import TrimMode, TrimPane, TrimShown
+from gen2studio.app.viewer_feed import ViewerFeed
 from gen2studio.core.errors import EditRefused
-from gen2studio.core.frozen import without
+from gen2studio.core.frozen import with_item, without
+from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document.model import Clip, MediaItem, TrackKind
+from gen2studio.document.nesting import item_of as nested_item
+from gen2studio.document.sequences import add_sequence
 from gen2studio.media.audio_reader import AudioReader
+from gen2studio.media.frame_server import FrameServer
 from tests.app.test_playback import Card
 from tests.export.sequences import BUNNY, clip_of, document_with, item_of, sequence_with
 
@@ -330,3 +338,43 @@ def test_in_to_out_is_played_once_and_rests_on_its_last_frame(room: Room, qtbot:
     with qtbot.waitSignals([room.player.playing_changed, room.player.playing_changed], timeout=5000):
         room.transport.play_marked()
     assert seen[0] == 10 and room.session.playhead == 13 and all(a < b for a, b in pairwise(seen))
+
+
+def test_a_nested_timeline_is_a_source_like_a_file(qtbot: QtBot, media_root: Path, tmp_path: Path) -> None:
+    bunny = item_of(media_root / BUNNY)
+    inner = replace(
+        sequence_with((clip_of(bunny, duration=48),), rate=Fraction(24), size=(640, 360)), id="inner", name="Inside"
+    )
+    document = add_sequence(document_with(sequence_with(rate=Fraction(24), size=(640, 360)), bunny), inner, False)
+    nest_item = replace(nested_item(inner, document.media), id="n")
+    document = replace(document, media=with_item(document.media, "n", nest_item))
+    programme = Session(DocumentStore(document))
+    frames = FrameServer(64 << 20, workers=1)
+    player = Player(programme, sound=False)
+    feed = ViewerFeed(programme, frames, lambda take: tmp_path / take)
+    services = Programme(programme, frames, feed, player, Preferences(), lambda take: tmp_path / take)
+    source = SourceMonitor(programme, lambda take: tmp_path / take, sound=False)
+    source.serve = services.serve
+    pictures = TrimPictures(programme, frames, lambda take: tmp_path / take)
+    try:
+        assert source.open("n", 30) and source.length == 48
+        source.feed.start()
+        qtbot.waitUntil(lambda: source.feed.picture.image is not None, timeout=15_000)
+        shown = source.feed.picture.image
+        assert shown is not None
+        direct = frames.get(bunny.path, 30, Extent(shown.shape[1], shown.shape[0]))
+        assert np.abs(shown.astype(int) - direct).mean() < 4
+        nest = Clip(id="c", media_id="n", name="n", start=0, duration=40)
+        pane = TrimPane(title="Outgoing", clip=nest, frame=30)
+        pictures.show(TrimShown(caption="", sequence=inner, panes=(pane,), delta=0, cut=40))
+        qtbot.waitUntil(lambda: pictures.pictures[0].image is not None, timeout=15_000)
+        image = pictures.pictures[0].image
+        assert image is not None and image.shape == (360, 640, 4)
+        assert np.abs(image.astype(int) - frames.get(bunny.path, 30)).mean() < 4
+    finally:
+        pictures.shutdown()
+        source.shutdown()
+        player.shutdown()
+        services.shutdown()
+        feed.shutdown()
+        frames.shutdown()
