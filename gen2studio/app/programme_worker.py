@@ -112,6 +112,9 @@ class LivePixels:
     def source(self, item: MediaItem, index: int) -> Picture:
         proxy = self._proxy_of(item) if self.proxies else None
         if proxy is not None:
+            codecs.load()
+            from gen2studio.media.decoder_colour import PlanarPicture, QuickPicture
+
             try:
                 picture = self._server.picture(proxy, index, self.abandon)
             except MediaError as error:
@@ -119,7 +122,7 @@ class LivePixels:
                 self.broken(item)
             else:
                 self.used_proxy = True
-                return picture
+                return QuickPicture(picture) if isinstance(picture, PlanarPicture) else picture
         if self._described.get(item.path) != item.info:
             self._described[item.path] = item.info
             self._server.describe(item.path, item.info)

@@ -134,6 +134,47 @@ def _packed(planar: VideoFrame, order: str) -> NDArray[np.uint8]:
     return np.asarray(cv2.merge([planes[name] for name in order]), np.uint8)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class QuickPicture:
+    """A frame for playing: swscale's quick converter, five times faster and up to a code value darker."""
+
+    picture: PlanarPicture
+
+    @property
+    def extent(self) -> Extent:
+        return self.picture.extent
+
+    @property
+    def nbytes(self) -> int:
+        return self.picture.nbytes
+
+    def rgb(self, size: Extent | None = None) -> NDArray[np.uint8]:
+        return self.picture.rgb(size)
+
+    def rgba(self, size: Extent | None = None) -> NDArray[np.uint8]:
+        return self.picture.rgba(size)
+
+    def bgra(self, size: Extent | None = None) -> NDArray[np.uint8]:
+        source = self.picture
+        frame = source.frame
+        if source.has_alpha or source.orientation != 1 or frame.color_trc in HDR_TRANSFERS:
+            return source.bgra(size)
+        extent = size or source.extent
+        shrinks = extent.width * extent.height < frame.width * frame.height
+        packed = _per_thread.reformatter(frame, extent.width, extent.height, "bgra").reformat(
+            frame,
+            width=extent.width,
+            height=extent.height,
+            format="bgra",
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+        # The frame is new and nobody else's: its memory is taken as it is, because new memory is what costs most here.
+        rows = np.frombuffer(memoryview(packed.planes[0]), np.uint8).reshape(-1, packed.planes[0].line_size)
+        return np.ascontiguousarray(rows[: extent.height, : extent.width * 4]).reshape(extent.height, extent.width, 4)
+
+
 @lru_cache(maxsize=4)
 def _solid(height: int, width: int) -> NDArray[np.uint8]:
     plane = np.full((height, width), 255, np.uint8)
