@@ -130,7 +130,7 @@ class AudioMixer:
         self._broken -= gone
         for key in [key for key in self._stretched if key[0] in gone]:
             del self._stretched[key]
-        if document.media is not self.document.media:
+        if document.media is not self.document.media or sequence.rate != self.sequence.rate:
             self._lanes.clear()
         self.document, self.sequence = document, sequence
         self._limiter.forget()

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 _CLOSE_ENOUGH = 0.1
 """LU that a limited programme may miss its target by before it is measured and raised again."""
+_CORRECTIONS = 2
 
 
 class ExportSound:
     """Samples of a range of a sequence, numbered from 0. One thread at a time.
 
     Loudness normalisation is linear: the programme is measured first (EBU R 128) and gets one gain. Only where that
-    would bring its true peak above the ceiling a look-ahead limiter holds the peaks, and the gain is corrected once.
+    would bring its true peak above the ceiling a look-ahead limiter holds the peaks, and the gain is corrected for it.
     """
 
     def __init__(self, document: Document, start: int, stop: int, settings: ExportSettings) -> None:
@@ -74,7 +75,9 @@ class ExportSound:
             return
         self._limiter = Limiter(self._raised, self.sample_rate, ceiling)
         held = measure(self._limiter.read, self.count, self.sample_rate, told).integrated
-        if target - held > _CLOSE_ENOUGH:
+        for _ in range(_CORRECTIONS):
+            if target - held <= _CLOSE_ENOUGH:
+                break
             self._gain *= np.float32(amplitude(target - held))
             self._limiter.forget()
             held = measure(self._limiter.read, self.count, self.sample_rate, told).integrated

@@ -19,6 +19,7 @@ class ProgressBar:
         self._live = self._stream.isatty()
         self._last = 0.0
         self._stage = ""
+        self._complete = False
         self._drawn = 0
 
     def show(self, done: int, total: int, stage: str = "", eta_seconds: float | None = None) -> None:
@@ -26,8 +27,9 @@ class ProgressBar:
         now = time.monotonic()
         complete = done >= total
         gap = _DRAW_SECONDS if self._live else _LOG_SECONDS
-        if stage == self._stage and not complete and now - self._last < gap:
+        if stage == self._stage and now - self._last < gap and (not complete or self._complete):
             return
+        self._complete = complete
         self._stage, self._last = stage, now
         filled = _WIDTH if complete else int(_WIDTH * done / max(1, total))
         left = f"  {clock_text(eta_seconds)} left" if eta_seconds is not None and not complete else ""
