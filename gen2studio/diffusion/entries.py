@@ -38,6 +38,9 @@ _BY_MODE: dict[str, frozenset[str]] = {
     "render": _FOOTAGE | {"keys"},
     "customize": frozenset[str](),
 }
+_KEYED = frozenset({"structure", "strength"})
+"""What may change over a clip: the control video frame by frame, and how long each latent frame is held on the footage.
+The control's scale acts on all frames alike."""
 _WHY_NOT = {
     "preset": "presets are recipes of the example-based generator; here the prompt says the look",
     "pattern": "patterns are drawn by the example-based generator",
@@ -150,6 +153,7 @@ def _ability(mode: str, served: frozenset[str], strength: float) -> ModeAbility:
         why_not=tuple((name, reason) for name, reason in _WHY_NOT.items() if name not in controls),
         # What an edit puts inside a mask is new: nothing of the footage should shine through it.
         strength=strength if mode in ("stylize", "render") else 1.0,
+        keyed=controls & _KEYED,
     )
 
 

@@ -150,13 +150,16 @@ class Gatherer:
     def _structure(self, frames: Sequence[int], source: Sequence[Picture]) -> list[Picture]:
         from gen2studio.diffusion.conditioning.structure import control_clip
 
-        kind, level = self.kind, self.request.controls.structure
+        kind = self.kind
         if kind == "none":
             return []
-        if kind == "layout" and self.request.layout is not None:
-            drawn = control_clip("layout", [self.framing.into(self.context.blob(self.request.layout))], level=level)
-            return drawn * len(frames)
         unique = list(dict.fromkeys(frames))
+        level = [self.request.control("structure", frame) for frame in unique]
+        if kind == "layout" and self.request.layout is not None:
+            picture = self.framing.into(self.context.blob(self.request.layout))
+            drawn_at = {each: control_clip("layout", [picture], level=each)[0] for each in set(level)}
+            at = dict(zip(unique, level, strict=True))
+            return [drawn_at[at[frame]] for frame in frames]
         if kind in ("depth", "depth_pass"):
             made = self._depth(unique) if kind == "depth" else self._depth_pass(unique)
             drawn = control_clip("depth", made, level=level, depth=[_plane(picture) for picture in made])

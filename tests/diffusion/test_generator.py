@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from gen2studio.core.geometry import Extent
+from gen2studio.diffusion.conditioning.structure import control_clip
 from gen2studio.engine.events import Estimated, Event, JobState, Picture, Progress, StepPreview
 from gen2studio.engine.requests import (
     AdapterRef,
@@ -21,6 +22,7 @@ from gen2studio.engine.requests import (
     KeyRef,
     Lane,
     LeadRef,
+    Levels,
     MaskTrackRef,
     MotionRegionRef,
 )
@@ -128,6 +130,33 @@ def test_every_mode_makes_a_take(stage: Stage, name: str) -> None:
         for index, frame in enumerate(frames):
             assert np.array_equal(frame[kept], footage(source_ref(), index, Extent(64, 64))[kept])
             assert not np.array_equal(frame[~kept], footage(source_ref(), index, Extent(64, 64))[~kept])
+
+
+def test_a_strength_with_keys_holds_frames_on_the_footage(stage: Stage) -> None:
+    def asked(*values: tuple[int, float]) -> list[Picture]:
+        levels = (Levels(name="strength", values=values),) if len(values) > 1 else ()
+        return stage.made(stage.request("stylize", controls={"strength": values[0][1]}, levels=levels))
+
+    def gap(frame: Picture, index: int) -> float:
+        return float(np.abs(frame.astype(float) - footage(source_ref(), index, Extent(64, 64))).mean())
+
+    free, held = asked((0, 1.0)), asked((0, 0.0), (5, 1.0))
+    # Frame 0 has a latent frame for itself, 1 to 4 share the next one, 5 to 8 the last.
+    assert max(gap(held[i], i) for i in range(5)) < 0.25 * min(gap(free[i], i) for i in range(5))
+    assert min(gap(held[i], i) for i in range(5, 9)) > 0.5 * min(gap(free[i], i) for i in range(5, 9))
+    # The other way round, and in between.
+    held = asked((0, 1.0), (5, 0.0))
+    assert gap(held[0], 0) > 3 * gap(held[8], 8)
+    half = asked((0, 0.5), (5, 1.0))
+    assert gap(asked((0, 0.0), (5, 1.0))[2], 2) < gap(half[2], 2) < 1.3 * gap(free[2], 2)
+
+
+def test_structure_with_keys_is_that_of_each_frame() -> None:
+    frames = [footage(source_ref(), i, Extent(64, 64)) for i in range(3)]
+    for kind in ("edges", "grey"):
+        mixed = control_clip(kind, frames, level=[0.0, 3.0, 7.0])
+        for index, level in enumerate((0.0, 3.0, 7.0)):
+            assert np.array_equal(mixed[index], control_clip(kind, frames, level=level)[index])
 
 
 def test_seeds_repeat_whatever_ran_before_and_differ(stage: Stage) -> None:

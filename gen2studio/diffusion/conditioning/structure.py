@@ -116,7 +116,7 @@ def control_clip(
     kind: str,
     frames: Sequence[Picture],
     *,
-    level: float = 0.0,
+    level: float | Sequence[float] = 0.0,
     depth: Sequence[Depth] | None = None,
     flows: Sequence[Flow] | None = None,
     dark_lines: bool = False,
@@ -124,15 +124,17 @@ def control_clip(
     """The control frames of a clip: one (H, W, 3) uint8 picture per frame.
 
     ``kind``: depth (needs ``depth``, scaled per clip), edges, grey, flow (``flows`` or DIS) or layout. ``level`` is the
-    structure slider 0…7. Raises GenerationError for an unknown kind, no frames or a wrong number of depth maps.
+    structure slider 0…7, one for the clip or one for each frame. Raises GenerationError for an unknown kind, no frames
+    or a wrong number of depth maps.
     """
     if not frames:
         raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
+    levels = [float(level)] * len(frames) if isinstance(level, (int, float)) else [float(each) for each in level]
     if kind == "edges":
         contrast = luminance_range(frames)
         # Lines blurred away are no lines any more: half of the level goes into the scale they are looked for at.
-        drawn = [edges(frame, level=level, contrast=contrast) for frame in frames]
-        softened = [structure_level(frame, 0.5 * level) for frame in drawn]
+        drawn = [edges(f, level=each, contrast=contrast) for f, each in zip(frames, levels, strict=True)]
+        softened = [structure_level(f, 0.5 * each) for f, each in zip(drawn, levels, strict=True)]
         return [np.asarray(255 - frame, np.uint8) for frame in softened] if dark_lines else softened
     if kind == "grey":
         made = [grey(frame) for frame in frames]
@@ -149,7 +151,7 @@ def control_clip(
         made = flow_pictures(flows if flows is not None else clip_flows(frames), len(frames), frames[0].shape[:2])
     else:
         raise GenerationError(f"There is no structure source called “{kind}”.", f"Use one of {', '.join(KINDS)}.")
-    return made if level <= 0 else [structure_level(frame, level) for frame in made]
+    return [f if each <= 0 else structure_level(f, each) for f, each in zip(made, levels, strict=True)]
 
 
 def _three(plane: NDArray[np.uint8]) -> Picture:

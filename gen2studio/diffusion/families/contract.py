@@ -203,6 +203,8 @@ class PipelineInputs:
     """1 = start from pure noise; below, from the noised ``start`` at that noise level."""
     start: tuple[Picture, ...] = ()
     """The frames whose latents a run of strength < 1 starts from."""
+    frame_strength: tuple[float, ...] = ()
+    """A strength for every latent frame, none above ``strength``; empty = all have that one."""
 
 
 class FamilyAdapter(Protocol):

@@ -120,7 +120,10 @@ class WanVaceAdapter:
             canvas.pin(index, picture)
         for index, picture in conditions.keys:
             canvas.pin(index, picture)
-        varied = bool(conditions.source) and request.controls.strength < 1.0 and task not in ("outpaint", "extend")
+        keyed = request.varies("strength")
+        strengths = [request.control("strength", frame) for frame in clip.frames] if keyed else []
+        strength = max(strengths) if keyed else request.controls.strength
+        varied = bool(conditions.source) and (keyed or strength < 1.0) and task not in ("outpaint", "extend")
         return PipelineInputs(
             task="variation" if varied and task == "structure" else task,
             width=clip.width,
@@ -130,9 +133,18 @@ class WanVaceAdapter:
             masks=tuple(canvas.masks) if canvas.used else (),
             references=conditions.references[:MOST_REFERENCES],
             scale=request.controls.control_scale,
-            strength=max(0.02, request.controls.strength) if varied else 1.0,
+            strength=max(0.02, strength) if varied else 1.0,
             start=conditions.source if varied else (),
+            frame_strength=_of_groups(strengths, frames) if varied and keyed else (),
         )
+
+
+def _of_groups(values: list[float], frames: FrameRule) -> tuple[float, ...]:
+    """The mean over the frames that share a latent one."""
+    groups: list[list[float]] = [[] for _ in range(frames.latent(len(values)))]
+    for index, value in enumerate(values):
+        groups[frames.group_of(index)].append(value)
+    return tuple(sum(group) / len(group) for group in groups)
 
 
 def task_of(request: GenerateRequest) -> str:

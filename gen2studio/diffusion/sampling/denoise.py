@@ -129,13 +129,20 @@ def denoise(
     guided.started = hook.remove
     try:
         latents = noise
-        if inputs.strength < 1.0 and inputs.start:
-            latents = _noised_start(job, inputs, noise, sampling.steps, references, device)
+        hold: FrameHold | None = None
+        if inputs.start and (inputs.strength < 1.0 or inputs.frame_strength):
+            clean = _clean_start(job, inputs, references)
+            if inputs.strength < 1.0:
+                latents = _noised_start(job, clean, inputs.strength, noise, sampling.steps, device)
+            if inputs.frame_strength:
+                hold = FrameHold(clean.to(noise), noise, inputs, sampling.steps, references)
         tap = X0Tap(job.scheduler)
 
         def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             assert tap.clean is not None
             watch.stepped(index + 1, job.num_timesteps, tap.clean[:, :, references:])
+            if hold is not None:
+                values["latents"] = hold.after(index, values["latents"], job.scheduler.sigmas)
             return values
 
         result = job(
@@ -173,10 +180,37 @@ def _noise(shape: tuple[int, ...], sampling: Sampling, references: int, device: 
     return motion.share_noise(drawn, motion.shared_part(sampling.motion), references)
 
 
-def _noised_start(job: Any, inputs: PipelineInputs, noise: Tensor, steps: int, references: int, device: Any) -> Tensor:
+class FrameHold:
+    """A strength of its own for every latent frame.
+
+    A frame is kept on the footage's noised latents until the run comes down to its strength, and is the model's from
+    there on: Differential Diffusion (Levin & Fried, arXiv 2306.00950) with a map that is constant over each frame.
+    """
+
+    def __init__(self, clean: Tensor, noise: Tensor, inputs: PipelineInputs, steps: int, references: int) -> None:
+        self._clean, self._noise, self._references = clean, noise, references
+        count = max(1, round(steps * inputs.strength)) if inputs.strength < 1.0 else steps
+        # The schedule before the model's own shift: there a strength is the share of the steps that are taken.
+        self._times = np.linspace(inputs.strength, 0.0, count + 1)
+        self._strength = np.array(inputs.frame_strength)
+
+    def after(self, index: int, latents: Tensor, sigmas: Tensor) -> Tensor:
+        """``latents`` (1, C, T, h, w) after step ``index`` (from 0), held frames on their way again."""
+        held = self._references + np.flatnonzero(self._strength <= self._times[min(index + 1, len(self._times) - 1)])
+        if not len(held):
+            return latents
+        sigma = sigmas[index + 1].to(latents.device)
+        frames = torch.from_numpy(held).to(latents.device)
+        on_its_way = (1 - sigma) * self._clean[:, :, frames] + sigma * self._noise[:, :, frames]
+        out = latents.clone()
+        out[:, :, frames] = on_its_way.to(out)
+        return out
+
+
+def _noised_start(job: Any, clean: Tensor, strength: float, noise: Tensor, steps: int, device: Any) -> Tensor:
     """Begin at noise level ``strength`` from the footage's own latents (SDEdit, arXiv 2108.01073)."""
-    count = max(1, round(steps * inputs.strength))
-    times = np.linspace(inputs.strength, 1 / job.scheduler.config.num_train_timesteps, count + 1)[:-1]
+    count = max(1, round(steps * strength))
+    times = np.linspace(strength, 1 / job.scheduler.config.num_train_timesteps, count + 1)[:-1]
     set_timesteps = job.scheduler.set_timesteps
 
     def shortened(num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
@@ -185,11 +219,16 @@ def _noised_start(job: Any, inputs: PipelineInputs, noise: Tensor, steps: int, r
     job.scheduler.set_timesteps = shortened
     job.scheduler.set_timesteps(device=device)
     sigma = job.scheduler.sigmas[0].to(device)
+    return (1 - sigma) * clean.to(noise) + sigma * noise
+
+
+def _clean_start(job: Any, inputs: PipelineInputs, references: int) -> Tensor:
+    """Latents of the footage, behind those of the reference images."""
     clean = encode(job, inputs.start)
     if references:
         white = [_on_white(picture, inputs.width, inputs.height) for picture in inputs.references]
         clean = torch.cat([*[encode(job, [picture]) for picture in reversed(white)], clean], 2)
-    return (1 - sigma) * clean.to(noise) + sigma * noise
+    return clean
 
 
 @torch.no_grad()
