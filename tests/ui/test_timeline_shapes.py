@@ -481,11 +481,11 @@ def test_the_overview_scrolls_and_zooms(desk: Desk) -> None:
     viewport, strip = desk.panel.viewport, desk.panel.overview
     viewport.zoom_to(12.0, 0)
     left, right = strip._window()
-    desk.drag(strip, QPoint(round((left + right) / 2), 15), QPoint(round((left + right) / 2) + 200, 15))
+    desk.drag(strip, QPoint(round((left + right) / 2), 11), QPoint(round((left + right) / 2) + 200, 11))
     assert viewport.scroll_x > 500
     ppf = viewport.ppf
     edge = round(strip._window()[1])
-    desk.drag(strip, QPoint(edge - 1, 15), QPoint(edge + 120, 15))
+    desk.drag(strip, QPoint(edge - 1, 11), QPoint(edge + 120, 11))
     assert viewport.ppf < ppf
     desk.panel.show_overview(False)
     assert not strip.isVisible() and desk.panel.across.isVisible()

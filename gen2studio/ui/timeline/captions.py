@@ -32,7 +32,7 @@ from gen2studio.ui.timeline.hands import Hands
 from gen2studio.ui.timeline.pointer import Host, Phase
 from gen2studio.ui.timeline.viewport import Viewport
 
-HEIGHT = 30
+HEIGHT = 26
 _TAG = re.compile(r"</?[ibuIBU]>")
 EDGE = 6
 """Pixels of a caption's ends that take hold of them."""

@@ -45,6 +45,8 @@ class Overlay:
     """(row, start, stop): beyond what the media holds, hatched."""
     razor: tuple[int, int] | None = None
     """(row or −1 for all tracks, frame)."""
+    cut: tuple[str, int, str] | None = None
+    """The cut in hand: (track id, frame, ``outgoing``, ``roll`` or ``incoming``). It outlives gestures."""
     hover: Hover | None = None
     hint: str = ""
     hint_at: tuple[int, int] = (0, 0)
@@ -175,6 +177,21 @@ class OverlayPainter:
                 row = layout.rows[index]
                 top, bottom = row.top - view.scroll_y, row.top + row.height - view.scroll_y
             painter.fillRect(view.x(frame), top, 1, bottom - top, self._text)
+
+    def paint_cut(self, painter: QPainter, layout: Layout, state: Overlay) -> None:
+        """Brackets around the edges that trim mode moves."""
+        if state.cut is None:
+            return
+        track_id, frame, side = state.cut
+        row = layout.row_of_track(track_id)
+        if row is None:
+            return
+        x, top = self._viewport.x(frame), row.top - self._viewport.scroll_y
+        for way, moves in ((-1, side != "incoming"), (1, side != "outgoing")):
+            if moves:
+                painter.fillRect(QRect(x - 3 if way < 0 else x, top, 3, row.body), self._snap)
+                for y in (top, top + row.body - 3):
+                    painter.fillRect(QRect(x - 10 if way < 0 else x, y, 10, 3), self._snap)
 
     def _on_row(self, layout: Layout, index: int, start: int, stop: int) -> QRect:
         if not 0 <= index < len(layout.rows):

@@ -17,7 +17,7 @@ from gen2studio.ui.timeline.layout import Layout
 from gen2studio.ui.timeline.viewport import MAX_PPF, Viewport
 from gen2studio.ui.timeline.waveforms import rgb32
 
-HEIGHT = 30
+HEIGHT = 22
 LATE = 80
 """Milliseconds after a change until the picture is made anew."""
 GRIP = 5
@@ -133,6 +133,9 @@ class Overview(QWidget):
             self._late.start()
         if not self._picture.isNull():
             painter.drawImage(QPoint(0, 1), self._picture)
+        if not self._viewport.duration:
+            painter.end()
+            return
         left, right = self._window()
         shade = theme.colour("background", 150)
         painter.fillRect(QRect(0, 0, round(left), HEIGHT), shade)
@@ -140,7 +143,7 @@ class Overview(QWidget):
         painter.setPen(QPen(theme.colour("text_muted"), 1))
         painter.drawRect(QRect(round(left), 0, max(2, round(right - left)) - 1, HEIGHT - 1))
         for x in (left, right - 3):
-            painter.fillRect(QRect(round(x), HEIGHT // 2 - 6, 3, 12), theme.colour("text_muted"))
+            painter.fillRect(QRect(round(x), HEIGHT // 2 - 5, 3, 10), theme.colour("text_muted"))
         painter.fillRect(round(self._x(self._session.playhead)), 0, 1, HEIGHT, theme.colour("playhead"))
         painter.end()
 

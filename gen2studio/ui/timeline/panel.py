@@ -421,6 +421,7 @@ class TimelinePanel(QWidget):
             self._fit_once = False
             self.viewport.set_size(self.view.width(), self.view.height())
             self.viewport.fit()
+            self.view.show_story()
 
     # -- menus -------------------------------------------------------------------------------------------------------
 

@@ -116,10 +116,11 @@ class ToolStrip(QWidget):
     def __init__(self, session: Session, trigger: Callable[[str], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("timeline_strip")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._trigger = trigger
         self.buttons: dict[str, QToolButton] = {}
         self.timecode = TimecodeField(session, self)
-        row = QHBoxLayout(self)
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(7, 3, 8, 3)
         row.setSpacing(2)
         row.addWidget(self.timecode)
@@ -156,6 +157,29 @@ class ToolStrip(QWidget):
         row.addWidget(self.slider)
         row.addWidget(self._button("timeline.zoom_in"))
         row.addWidget(self._button("timeline.zoom_fit"))
+        zoom = [self.buttons["timeline.zoom_out"], self.buttons["timeline.zoom_in"]]
+        self._spare: tuple[list[QWidget], ...] = (
+            [self.slider],
+            [self.buttons[action_id] for action_id in COMMANDS],
+            [*zoom, self.buttons["timeline.zoom_fit"]],
+            [self.buttons["timeline.toggle_follow"], self.buttons["timeline.toggle_captions"]],
+        )
+        """What goes when there is no room, first things first: menus and keys have it all."""
+        self._widths = [sum(w.sizeHint().width() + row.spacing() for w in group) for group in self._spare]
+        self._widths[0] = self.slider.width()
+        self._whole = row.sizeHint().width() - self.facts.sizeHint().width()
+
+    def minimumSizeHint(self) -> QSize:
+        """Narrow panels hide what is spare instead of growing over their neighbours."""
+        return QSize(self._whole - sum(self._widths), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        missing = self._whole - self.width()
+        for group, width in zip(self._spare, self._widths, strict=True):
+            for widget in group:
+                widget.setVisible(missing <= 0)
+            missing -= width if missing > 0 else 0
 
     def _button(self, action_id: str, checkable: bool = False) -> QToolButton:
         spec = _ROWS[action_id]

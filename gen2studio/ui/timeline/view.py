@@ -184,6 +184,18 @@ class TimelineView(QWidget):
             self._trims = shown is not None
             self.trim_shown.emit(shown)
 
+    def show_cut(self, cut: tuple[str, int, str] | None) -> None:
+        """Mark the cut that trim mode has in hand; see :attr:`Overlay.cut`."""
+        if cut != self.overlay.cut:
+            self.overlay.cut = cut
+            self.update()
+
+    def show_story(self) -> None:
+        """Scroll to where pictures and sound meet, when not all tracks fit: the lowest video track is the story."""
+        low = next((row for row in reversed(self._layout.rows) if row.is_video), None)
+        if low is not None and self.viewport.max_y:
+            self.viewport.scroll_to(self.viewport.scroll_x, low.bottom - self.height() * 0.6)
+
     def update_overlay(self) -> None:
         self.update()
 
@@ -338,6 +350,7 @@ class TimelineView(QWidget):
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
         self._overlay_painter.paint_mix(painter, self._layout, self.mix)
         self._overlay_painter.paint_gesture(painter, self._layout, self.overlay)
+        self._overlay_painter.paint_cut(painter, self._layout, self.overlay)
         self._overlay_painter.paint_playhead(painter, self._playhead)
         self._overlay_painter.paint_hint(painter, self.overlay)
         if not self._layout.duration and not self.overlay.active:
@@ -380,6 +393,7 @@ class TimelineView(QWidget):
             self._relayout()
             if empty and self._layout.duration:
                 self.viewport.fit()
+                self.show_story()
             self.update()
 
     def _on_document_replaced(self, _new: Document) -> None:
@@ -390,6 +404,7 @@ class TimelineView(QWidget):
         self._relayout()
         self._repaint_all()
         self.viewport.fit()
+        self.show_story()
 
     def _on_playhead_changed(self, frame: int) -> None:
         for f in (self._playhead, frame):
