@@ -197,6 +197,9 @@ QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::su
     border: none; width: 0; height: 0; }}
 QScrollArea {{ border: none; background: transparent; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
+QAbstractItemView:focus {{ border-color: {t["accent"]}; }}
+QTabBar:focus::tab:selected, QTabBar::tab:selected:focus {{ color: {t["accent"]}; }}
+QRadioButton:focus {{ color: {t["accent"]}; }}
 QSlider::groove:horizontal {{ height: 4px; background: {t["line_strong"]}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {t["accent"]}; border-radius: 2px; }}
 QSlider::handle:horizontal {{ background: {t["text"]}; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; }}

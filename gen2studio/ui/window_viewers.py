@@ -164,7 +164,10 @@ def show_drag(window: MainWindow, shown: TrimShown | None) -> None:
 
 
 def _show_trim(window: MainWindow, shown: TrimShown | None, *, mode: bool) -> None:
-    view = _trim_view(window)
+    trim, view = window.studio.trim, _trim_view(window)
+    if mode:
+        cut = (trim.cut.track, trim.frame(), trim.side.value) if trim.cut is not None else None
+        window.timeline.view.show_cut(cut)
     view.keys = _keys_line(window) if mode else ""
     view.show_trim(shown)
 

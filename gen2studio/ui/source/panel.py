@@ -208,6 +208,8 @@ class SourcePanel(QWidget):
             self._source.feed.start()
         for button in self.buttons.values():
             button.setEnabled(item is not None)
+        self.patches[TrackKind.VIDEO].setEnabled(item is None or item.info.has_video)
+        self.patches[TrackKind.AUDIO].setEnabled(item is None or sounds or alone)
         self.timecode.setEnabled(item is not None)
         self.timecode.show_frame(self._source.playhead)
         self._show_length()
