@@ -213,8 +213,8 @@ QProgressBar::chunk {{ background: {t["accent_soft"]}; border-radius: 3px; }}
 QCheckBox, QRadioButton {{ spacing: 7px; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]}; border-radius: 3px;
     background: {t["input"]}; }}
-QListView::indicator, QTreeView::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]}; border-radius: 3px;
-    background: {t["input"]}; }}
+QListView::indicator, QTreeView::indicator {{ width: 14px; height: 14px; border: 1px solid {t["text_faint"]};
+    border-radius: 3px; background: {t["input"]}; }}
 QListView::indicator:checked, QTreeView::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
     image: url("{marks}/mark-check.svg"); }}
 QCheckBox::indicator:checked {{ background: {t["accent"]}; border-color: {t["accent"]};
