@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,15 +26,19 @@ RATE = 48000
 NTSC = Fraction(30000, 1001)
 
 
+@cache
+def noise(number: int) -> NDArray[np.float32]:
+    return np.random.default_rng(number).uniform(-0.4, 0.4, (Noise.length, 2)).astype(np.float32)
+
+
 class Noise:
     """White noise by absolute position: no two samples are alike, so any error of position shows."""
 
-    length = 60 * RATE
+    length = 30 * RATE
 
     def __init__(self, item: MediaItem, sample_rate: int) -> None:
         self.rate = sample_rate
-        wave = np.random.default_rng(int(item.id[-1], 16)).uniform(-0.4, 0.4, (self.length, 2))
-        self.wave = wave.astype(np.float32)
+        self.wave = noise(int(item.id[-1], 16))
 
     def read(self, start_seconds: Fraction, frames: int) -> NDArray[np.float32]:
         at = round(start_seconds * self.rate) + np.arange(frames)
@@ -45,7 +50,7 @@ class Noise:
 
 
 def item(number: int = 1) -> MediaItem:
-    info = MediaInfo(kind=MediaKind.AUDIO, duration=Fraction(60), audio=AudioInfo(RATE, 2, "aac", Fraction(60)))
+    info = MediaInfo(kind=MediaKind.AUDIO, duration=Fraction(30), audio=AudioInfo(RATE, 2, "aac", Fraction(30)))
     return MediaItem(id=f"m{number}", name="noise", path=f"/{number}.wav", fingerprint="", info=info)
 
 

@@ -49,7 +49,7 @@ def changed(document: Document, **changes: object) -> Document:
 
 @pytest.mark.parametrize("target", [-23.0, -14.0])
 def test_sound_is_brought_to_a_loudness(media_root: Path, tmp_path: Path, target: float) -> None:
-    document = simple(media_root / BUNNY, frames=100)
+    document = simple(media_root / BUNNY, frames=45)
     result = exported(document, tmp_path / "film.mov", preset="prores_422_hq", loudness=target, options=(), width=64)
     samples = sound(result.path)
     found = measure(lambda first, count: samples[first : first + count], len(samples), 48000)
@@ -59,7 +59,7 @@ def test_sound_is_brought_to_a_loudness(media_root: Path, tmp_path: Path, target
 
 
 def test_a_limited_programme_says_so(media_root: Path, tmp_path: Path) -> None:
-    document = simple(media_root / BUNNY, frames=100)
+    document = simple(media_root / BUNNY, frames=45)
     result = exported(document, tmp_path / "film.mov", preset="prores_422_hq", loudness=-8.0, options=(), width=64)
     samples = sound(result.path)
     found = measure(lambda first, count: samples[first : first + count], len(samples), 48000)
@@ -164,7 +164,7 @@ def test_animations_come_back_as_they_were(media_root: Path, tmp_path: Path, pre
 
 
 def test_size_is_estimated_from_a_second_of_it(media_root: Path, tmp_path: Path) -> None:
-    document = simple(media_root / DOG, frames=48)
+    document = simple(media_root / DOG, frames=36)
     settings = ExportSettings(path=tmp_path / "x", preset="gif", width=96, rate=10, sidecar=False)
     size = estimated_bytes(document, settings, lambda _: tmp_path)
     real = export_sequence(document, settings, take_folder=lambda _: tmp_path).path.stat().st_size
