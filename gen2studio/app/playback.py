@@ -228,8 +228,8 @@ class Player(QObject):
         self._speed = speed
         self._move(frame)
         self._aim(frame)
-        # Half a frame, so that a tick is never late by a whole one; never above 250 Hz.
-        self._timer.start(max(4, round(500 / float(sequence.rate))))
+        # A sixth of a frame: that is how late a picture can be beside its sound; never above 250 Hz.
+        self._timer.start(max(4, round(167 / float(sequence.rate))))
         return True
 
     def _aim(self, frame: int) -> None:
