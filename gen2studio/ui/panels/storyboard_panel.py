@@ -298,7 +298,7 @@ class StoryboardPanel(QWidget):
         return button
 
     def _wire(self) -> None:
-        boards = self._boards
+        boards, actions = self._boards, self._actions
         boards.current_changed.connect(lambda _board: self.reload())
         boards.panel_still_changed.connect(lambda _panel: self.reload())
         self._session.store.changed.connect(self._on_document_changed)
@@ -306,6 +306,9 @@ class StoryboardPanel(QWidget):
         self.model.moved.connect(self._on_moved)
         self.model.images_dropped.connect(self._on_images_dropped)
         self.view.selectionModel().currentChanged.connect(lambda _now, _before: self._show_chosen())
+        self.view.selectionModel().selectionChanged.connect(
+            lambda _now, _before: actions["board.merge"].setEnabled(len(self.selected) > 1)
+        )
         self.details.changed.connect(self._on_changed)
         self.details.look_taken.connect(lambda: self._take_look(self.chosen))
         self.details.frames_wanted.connect(self.draw_camera)

@@ -19,6 +19,7 @@ _RULER, _SOUND, _FOOT = 20, 18, 4
 _SIDE = 10
 _EDGE = 6
 _LEAST_PICTURE = 34
+_KEYS = frozenset((Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_Return))
 _SCALES = (8.0, 400.0)
 """Pixels a second, at least and at most."""
 
@@ -332,6 +333,18 @@ class BoardStrip(QWidget):
             event.accept()
         else:
             super().wheelEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        # The same keys move the playhead elsewhere in the window; here they are about panels.
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and Qt.Key(event.key()) in _KEYS
+            and not event.modifiers() & ~(Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.KeypadModifier)
+        ):
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         board = self._board
