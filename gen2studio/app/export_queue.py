@@ -62,6 +62,8 @@ class ExportQueue(QObject):
         self._written: dict[str, Future[None]] = {}
         self._documents: dict[str, Document] = {}
         """Of this session's orders: they need not be read back."""
+        self._now: set[str] = set()
+        """Orders that are begun although the queue is held."""
         self._complained = False
         self._closing = False
 
@@ -128,17 +130,20 @@ class ExportQueue(QObject):
         title: str = "",
         *,
         first: bool = False,
+        begin: bool = True,
         tiles: TileStore | None = None,
     ) -> str:
         """Queue an export of ``document`` as it is now; returns the order's id.
 
-        ``folder`` is the project's working folder. ``first`` puts it before everything that waits. ``tiles`` that are
+        ``folder`` is the project's working folder. ``first`` puts it before everything that waits, and lets it run even
+        while the queue is held; with ``begin`` False nothing is begun until the next one is added. ``tiles`` that are
         still in memory are written with it.
         """
         self.open()
         order = ExportOrder(id=new_id("export"), title=title or settings.path.name, settings=settings, folder=folder)
         index = len(self._orders)
         if first:
+            self._now.add(order.id)
             index = next((i for i, o in enumerate(self._orders) if o.state is OrderState.WAITING), index)
         self._orders.insert(index, order)
         files = self._files
@@ -153,7 +158,8 @@ class ExportQueue(QObject):
         self._documents[order.id] = document
         self._write_head()
         self.added.emit(index, order)
-        self._next()
+        if begin:
+            self._next()
         return order.id
 
     def hold(self, held: bool) -> None:
@@ -264,9 +270,10 @@ class ExportQueue(QObject):
 
     def _next(self) -> None:
         self.busy_changed.emit(self.busy)
-        if self._job is not None or self._held or self._closing:
+        if self._job is not None or self._closing:
             return
-        order = next((order for order in self._orders if order.state is OrderState.WAITING), None)
+        waiting = (order for order in self._orders if order.state is OrderState.WAITING)
+        order = next((order for order in waiting if not self._held or order.id in self._now), None)
         if order is None:
             return
         self._running = order.id

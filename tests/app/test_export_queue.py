@@ -78,6 +78,12 @@ def test_orders_run_one_after_the_other_in_their_order(
     (tmp_path / "folder.mp4").mkdir()
     bad = queue.add(document, settings(tmp_path / "folder.mp4"), tmp_path)
     assert states(queue) == [OrderState.WAITING] * 4
+    # What is exported now does not wait for a held queue, and begins nothing else.
+    now = queue.add(document, settings(tmp_path / "now.mp4"), tmp_path, first=True)
+    qtbot.waitUntil(lambda: ended == [now], timeout=20000)
+    queue.remove(now)
+    ended.clear()
+    assert states(queue) == [OrderState.WAITING] * 4
     queue.shift(ids[2], -1)
     queue.shift(ids[2], -1)
     queue.cancel(ids[1])

@@ -129,6 +129,14 @@ def test_several_presets_go_into_the_queue_and_come_out_as_files(
     dialog.also.menu().actions()[1].setChecked(True)
     assert [each.path.name for each in dialog.settings()] == ["film", "film h265", "film", "film"]
     dialog.also.menu().actions()[1].setChecked(False)
+    QTest.mouseClick(dialog.start, LEFT)
+    assert [order.settings.preset for order in film.studio.exports.orders] == ["h264", "prores_422_hq", "gif"]
+    assert film.studio.exports.running == film.studio.exports.orders[0].id
+    dialog.stop()
+    for order in film.studio.exports.orders:
+        film.studio.exports.cancel(order.id)
+    qtbot.waitUntil(lambda: not film.studio.exports.busy, timeout=20000)
+    film.studio.exports.clear_ended()
     film.studio.exports.hold(True)
     QTest.mouseClick(dialog.later, LEFT)
     queue = film.findChild(ExportQueueDialog)

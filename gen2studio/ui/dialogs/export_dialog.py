@@ -339,10 +339,10 @@ class ExportDialog(FileJobDialog):
         self._preferences.set("export_folder", str(wanted[0].path.parent))
         return wanted
 
-    def _add(self, settings: ExportSettings, *, first: bool = False) -> str:
+    def _add(self, settings: ExportSettings, *, first: bool = False, begin: bool = True) -> str:
         title = f"{settings.path.name} · {preset_of(settings.preset).title}"
         return self._queue.add(
-            self._document(), settings, self._project_folder, title, first=first, tiles=self._tiles()
+            self._document(), settings, self._project_folder, title, first=first, begin=begin, tiles=self._tiles()
         )
 
     def begin_work(self) -> None:
@@ -350,12 +350,10 @@ class ExportDialog(FileJobDialog):
         if not wanted:
             return
         for settings in reversed(wanted[1:]):
-            self._add(settings, first=True)
+            self._add(settings, first=True, begin=False)
         waits = bool(self._queue.running)
         order_id = self._add(wanted[0], first=True)
         self.run_job(QueuedJob(self._queue, order_id, self), "Waiting for another export…" if waits else "Preparing…")
-        if self._queue.held and self._queue.running != order_id:
-            self._queue.hold(False)
 
     def _on_later_clicked(self) -> None:
         wanted = self._checked()
