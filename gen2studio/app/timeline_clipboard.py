@@ -9,7 +9,10 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.ids import new_id
 from gen2studio.core.records import dataclass
 from gen2studio.document import edits
+from gen2studio.document.composition import Transition
+from gen2studio.document.lookup import Media
 from gen2studio.document.model import Clip, Sequence, Track, TrackKind
+from gen2studio.document.transition_fit import with_transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class ClipboardClips:
     clips: tuple[CopiedClip, ...]
     span: int
     """Frames from the first start to the last end."""
+    joins: tuple[Transition, ...] = ()
+    """Transitions between two of them."""
 
 
 def copied(sequence: Sequence, clip_ids: Collection[str]) -> ClipboardClips:
@@ -42,7 +47,10 @@ def copied(sequence: Sequence, clip_ids: Collection[str]) -> ClipboardClips:
     clips = tuple(
         CopiedClip(kind, index - lowest[kind], replace(clip, start=clip.start - start)) for kind, index, clip in found
     )
-    return ClipboardClips(clips, max(c.clip.end for c in clips))
+    joins = tuple(
+        join for track in sequence.tracks for join in track.transitions if {join.left, join.right} <= set(clip_ids)
+    )
+    return ClipboardClips(clips, max(c.clip.end for c in clips), joins)
 
 
 def placements(
@@ -67,3 +75,13 @@ def placements(
         replace(p, clip=replace(p.clip, link="")) if p.clip.link and counts.count(p.clip.link) < 2 else p
         for p in places
     )
+
+
+def rejoined(board: ClipboardClips, sequence: Sequence, places: tuple[edits.Placement, ...], media: Media) -> Sequence:
+    """The sequence on which ``places`` (of :func:`placements`) were laid down, with the copied transitions."""
+    new = {copy.clip.id: place for copy, place in zip(board.clips, places, strict=True)}
+    for join in board.joins:
+        left, right = new[join.left], new[join.right]
+        fresh = replace(join, id=new_id("cross"), left=left.clip.id, right=right.clip.id)
+        sequence = with_transition(sequence, left.track_id, fresh, media)
+    return sequence

@@ -12,7 +12,7 @@ from fractions import Fraction
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app.session import Session
-from gen2studio.app.timeline_clipboard import ClipboardClips, copied, placements
+from gen2studio.app.timeline_clipboard import ClipboardClips, copied, placements, rejoined
 from gen2studio.app.timeline_editing_clips import ClipCommands
 from gen2studio.app.timeline_editing_joins import JoinCommands
 from gen2studio.app.timeline_editing_titles import TitleCommands
@@ -398,7 +398,8 @@ class TimelineEditing(QObject):
         def edit(sequence: Sequence) -> Sequence:
             places = placements(board, sequence, at, track)
             new.extend(p.clip.id for p in places)
-            return edits.insert(sequence, places) if insert else edits.overwrite(sequence, places)
+            laid = edits.insert(sequence, places) if insert else edits.overwrite(sequence, places)
+            return rejoined(board, laid, places, self.session.document.media)
 
         done = self.perform(f"{'Paste Insert' if insert else 'Paste'} {counted(len(board.clips))}", edit)
         if done:

@@ -19,6 +19,7 @@ from gen2studio.document.lookup import free, gap_at, start_of, together
 from gen2studio.document.lookup import linked as with_linked
 from gen2studio.document.lookup import track as track_by_id
 from gen2studio.document.model import Clip, MediaItem, Sequence, Track, TrackKind
+from gen2studio.document.transition_fit import with_transition
 
 STILL_SECONDS = Fraction(5)
 """How long a still lasts when it is placed without a source range."""
@@ -278,17 +279,26 @@ def move(
 def duplicate(
     sequence: Sequence, clip_ids: Collection[str], frames: int, *, collision: Collision = Collision.OVERWRITE
 ) -> Placed:
-    """Copies of the clips on their own tracks, ``frames`` later, with fresh ids, links and groups of their own."""
+    """Copies of the clips on their own tracks, ``frames`` later, with fresh ids, links and groups of their own;
+    transitions between them are copied too."""
     links: dict[str, str] = {}
     groups: dict[str, str] = {}
+    copies: dict[str, str] = {}
     placements: list[Placement] = []
     for track_id, clips in tracks_of(sequence, clip_ids).items():
         for clip in clips:
             link = links.setdefault(clip.link, new_id("link")) if clip.link else ""
             group = groups.setdefault(clip.group, new_id("group")) if clip.group else ""
             copy = replace(shifted(clip, frames), id=new_id("clip"), link=link, group=group)
+            copies[clip.id] = copy.id
             placements.append(Placement(track_id, copy))
-    return Placed(_put(sequence, placements, collision), tuple(p.clip.id for p in placements))
+    made = _put(sequence, placements, collision)
+    for track in sequence.tracks:
+        for join in track.transitions:
+            if join.left in copies and join.right in copies:
+                new = replace(join, id=new_id("cross"), left=copies[join.left], right=copies[join.right])
+                made = with_transition(made, track.id, new, None)
+    return Placed(made, tuple(p.clip.id for p in placements))
 
 
 # -- cutting ---------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def relink(document: Document, media_id: str, path: str, fingerprint: str, info:
             f"“{item.name}” has masks and that file has another picture size.", "Choose a file of the same size."
         )
     changed = replace(item, path=path, fingerprint=fingerprint, info=facts)
-    return document if changed == item else replace(document, media=with_item(document.media, media_id, changed))
+    return document if changed == item else _with_item(document, changed)
 
 
 def rename_media(document: Document, media_id: str, name: str) -> Document:
@@ -112,7 +112,22 @@ def set_info(document: Document, media_id: str, info: MediaInfo) -> Document:
     item = document.media.get(media_id)
     if item is None or item.info == info:
         return document
-    return replace(document, media=with_item(document.media, media_id, replace(item, info=info)))
+    return _with_item(document, replace(item, info=info))
+
+
+def _with_item(document: Document, item: MediaItem) -> Document:
+    """Other facts of a media item; transitions shrink where it is shorter than it was said to be."""
+    old = document.media[item.id]
+    document = replace(document, media=with_item(document.media, item.id, item))
+    if item.info.duration >= old.info.duration:
+        return document
+    sequences: dict[str, Sequence] = {}
+    for key, sequence in document.sequences.items():
+        tracks = tuple(refit(track, sequence.rate, document.media) for track in sequence.tracks)
+        same = all(new is was for new, was in zip(tracks, sequence.tracks, strict=True))
+        sequences[key] = sequence if same else replace(sequence, tracks=tracks)
+    same = all(sequences[key] is was for key, was in document.sequences.items())
+    return document if same else replace(document, sequences=frozen_map(sequences))
 
 
 def _a(kind: MediaKind) -> str:

@@ -20,9 +20,9 @@ from gen2studio.document.composition import Transition
 from gen2studio.document.draft import tracks_of
 from gen2studio.document.edits_place import Collision, Placement, lift, place, place_media
 from gen2studio.document.edits_tracks import add_track
-from gen2studio.document.lookup import Media, linked, where
+from gen2studio.document.lookup import linked, where
 from gen2studio.document.model import Document, MediaItem, Sequence, Track, TrackKind
-from gen2studio.document.transition_fit import refit
+from gen2studio.document.transition_fit import with_transition
 
 
 def nested_in(sequence: Sequence, media: Mapping[str, MediaItem]) -> set[str]:
@@ -230,13 +230,3 @@ def unnest(document: Document, clip_id: str) -> Document:
             sequence = with_transition(sequence, target, new, document.media)
     document = replace(document, sequences=with_item(document.sequences, sequence.id, sequence))
     return followed(document)
-
-
-def with_transition(sequence: Sequence, track_id: str, transition: Transition, media: Media) -> Sequence:
-    """The sequence with one more transition on a track, as long as its clips and media carry it."""
-    tracks: list[Track] = []
-    for track in sequence.tracks:
-        if track.id == track_id:
-            track = refit(replace(track, transitions=(*track.transitions, transition)), sequence.rate, media)
-        tracks.append(track)
-    return replace(sequence, tracks=tuple(tracks))

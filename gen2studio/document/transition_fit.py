@@ -15,6 +15,7 @@ from itertools import pairwise
 from gen2studio.document.composition import Transition
 from gen2studio.document.lookup import Media, head_room, tail_room
 from gen2studio.document.model import Clip, Track
+from gen2studio.document.model import Sequence as Timeline
 
 
 def reach(left: Clip, right: Clip, rate: Fraction, media: Media | None) -> tuple[int, int]:
@@ -50,6 +51,16 @@ def refit(track: Track, rate: Fraction, media: Media | None = None) -> Track:
     if not track.transitions:
         return track
     return _fitted(track, {(t.left, t.right): t for t in track.transitions}, {}, rate, media, {})
+
+
+def with_transition(sequence: Timeline, track_id: str, transition: Transition, media: Media | None) -> Timeline:
+    """The sequence with one more transition on a track, as long as its clips and media carry it."""
+    tracks: list[Track] = []
+    for track in sequence.tracks:
+        if track.id == track_id:
+            track = refit(replace(track, transitions=(*track.transitions, transition)), sequence.rate, media)
+        tracks.append(track)
+    return replace(sequence, tracks=tuple(tracks))
 
 
 def _fitted(

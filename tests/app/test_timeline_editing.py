@@ -91,6 +91,17 @@ def test_transitions_say_how_long_they_became(bench: Bench) -> None:
     bench.sound()
 
 
+def test_copies_keep_their_transitions(bench: Bench) -> None:
+    bench.select(bench.ids[1], bench.ids[2])
+    assert bench.editing.joins.add()
+    assert bench.editing.copy()
+    bench.session.set_playhead(200)
+    assert bench.editing.paste()
+    assert [(t.before, t.after) for t in bench.sequence.tracks[0].transitions] == [(12, 13), (12, 13)]
+    assert len({t.id for t in bench.sequence.tracks[0].transitions}) == 2
+    bench.sound()
+
+
 def test_fades_by_the_playhead(bench: Bench) -> None:
     bench.session.set_playhead(12)
     assert bench.editing.joins.fade_in() and bench.editing.joins.fade_out()

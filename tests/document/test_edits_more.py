@@ -200,6 +200,8 @@ def test_a_transition_follows_its_cut_and_goes_with_it() -> None:
     assert left != ids[1] and clip(cut, left).start == 75
     short = edits.razor(sequence, 96)
     assert edits.find_transition(short, mark)[1].before == 4 and not lookup.problems(short, MEDIA)
+    twice = edits.duplicate(sequence, [ids[1], ids[2]], 200).sequence
+    assert [t.before for t in twice.tracks[0].transitions] == [10, 10] and not lookup.problems(twice, MEDIA)
     rippled = edits.ripple_delete(sequence, [ids[0]])
     assert [t.id for t in rippled.tracks[0].transitions] == [mark]
 
