@@ -26,6 +26,9 @@ from gen2studio.document.model import Clip, Document, Sequence, TrackKind
 MIXED: Any = object()
 """Stands for a fact in which the clips differ."""
 
+_PLAYING = 80
+"""Milliseconds between two looks at the numbers while playing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveState:
@@ -72,13 +75,15 @@ class ClipInspecting(QObject):
         self._soon.timeout.connect(self.changed)
         session.selection_changed.connect(self._on_moved)
         session.playhead_changed.connect(self._on_moved)
+        session.shuttle_changed.connect(self._on_moved)
         session.store.changed.connect(self._on_moved)
         session.store.replaced.connect(self._on_moved)
 
     def _on_moved(self, *_values: object) -> None:
         self._curves = None
         if not self._soon.isActive():
-            self._soon.start(0)
+            # While playing numbers are read at a glance; the time belongs to the picture.
+            self._soon.start(_PLAYING if self.session.shuttle else 0)
 
     def forget(self) -> None:
         """Read the curves again: they were changed in this turn of the event loop."""

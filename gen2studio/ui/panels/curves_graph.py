@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
@@ -65,6 +66,7 @@ class CurvesGraph(QWidget):
         self.setMinimumSize(160, 90)
         self._curves = curves
         self.view = GraphView()
+        self._still: QPixmap | None = None
         self._fitted: str = ""
         self._hover = Spot()
         self._mode = ""
@@ -78,6 +80,7 @@ class CurvesGraph(QWidget):
         self._nudging = False
         self._nudged = (0, 0)
         curves.changed.connect(self._on_changed)
+        # The playhead is drawn over a picture of the rest: it moves with every frame of playback.
         curves.session.playhead_changed.connect(lambda _frame: self.update())
 
     # -- what is shown ------------------------------------------------------------------------------------------------
@@ -104,7 +107,7 @@ class CurvesGraph(QWidget):
         for each in self.listed():
             if each.name not in self.view.ranges:
                 self.view.ranges[each.name] = fitted_range(each)
-        self.update()
+        self.redraw()
 
     def fit(self) -> None:
         """Show the whole clip and every value; with several keys chosen, those."""
@@ -117,14 +120,14 @@ class CurvesGraph(QWidget):
         if len(frames) > 1 and max(frames) > min(frames):
             start, stop = min(frames), max(frames)
         self.view.fit(start, stop, self._curves.curves().values())
-        self.update()
+        self.redraw()
 
     def zoom(self, factor: float) -> None:
         """Magnify time about the playhead while it is in view, else about the middle."""
         x = self.view.x(self._curves.session.playhead)
         inside = LEFT <= x <= self.width()
         self.view.zoom(factor, x if inside else LEFT + self.view.inner_width / 2)
-        self.update()
+        self.redraw()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         before = self.view.inner_width
@@ -133,22 +136,38 @@ class CurvesGraph(QWidget):
         super().resizeEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        ratio = self.devicePixelRatioF()
+        if self._still is None or self._still.size() != self.size() * ratio:
+            self._still = QPixmap(self.size() * ratio)
+            self._still.setDevicePixelRatio(ratio)
+            painter = QPainter(self._still)
+            curves_paint.paint(painter, self, self._curves)
+            painter.end()
         painter = QPainter(self)
-        curves_paint.paint(painter, self, self._curves)
+        painter.drawPixmap(0, 0, self._still)
+        if self._curves.clip() is not None:
+            curves_paint.paint_playhead(painter, self, self._curves.session.playhead)
         painter.end()
+
+    def redraw(self) -> None:
+        """What is drawn beside the playhead changed."""
+        self._still = None
+        self.update()
 
     # -- what is under the pointer ------------------------------------------------------------------------------------
 
     def spot_at(self, point: QPointF) -> Spot:
         """The handle, key or curve under a point; the current curve's before the others'."""
         for each in reversed(self.listed()):
-            for index, key in enumerate(each.curve.keys):
+            for index in self._around(each, point.x(), 400):
+                key = each.curve.keys[index]
                 if (each.name, key.frame) in self._curves.chosen:
                     for out, at in self.handles(each, index):
                         if _near(at, point):
                             return Spot("out" if out else "in", each.name, key.frame)
         for each in reversed(self.listed()):
-            near = [key for key in each.curve.keys if _near(self.view.key_point(each, key), point)]
+            keys = [each.curve.keys[index] for index in self._around(each, point.x(), _REACH)]
+            near = [key for key in keys if _near(self.view.key_point(each, key), point)]
             if near:
                 return Spot("key", each.name, near[-1].frame)
         if point.x() < LEFT or point.y() < TOP:
@@ -159,6 +178,10 @@ class CurvesGraph(QWidget):
             if abs(y - point.y()) <= 5:
                 return Spot("curve", each.name)
         return Spot()
+
+    def _around(self, each: NamedCurve, x: float, reach: float) -> range:
+        """Indices of the keys within ``reach`` pixels of a widget position."""
+        return self.view.seen(each, x - reach, x + reach)
 
     def handles(self, each: NamedCurve, index: int) -> list[tuple[bool, QPointF]]:
         """(is the one to the right, where it lies) of the handles that a key has in use."""
@@ -222,13 +245,13 @@ class CurvesGraph(QWidget):
             if spot != self._hover:
                 self._hover = spot
                 self._show_cursor()
-                self.update()
+                self.redraw()
             return
         far = (point - self._press).manhattanLength() >= 3
         if self._mode == "pan":
             step = point - self._last
             self.view.pan(step.x(), step.y(), [each.kind for each in self.listed()])
-            self.update()
+            self.redraw()
         elif self._mode == "scrub":
             self._scrub(point)
         elif self._mode == "band" and (far or not self._band.isNull()):
@@ -245,7 +268,7 @@ class CurvesGraph(QWidget):
         self._mode, self.snapped = "", None
         self._hover = self.spot_at(event.position())
         self._show_cursor()
-        self.update()
+        self.redraw()
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -269,7 +292,7 @@ class CurvesGraph(QWidget):
         for each in self.listed():
             inside |= {(each.name, k.frame) for k in each.curve.keys if band.contains(self.view.key_point(each, k))}
         self._curves.choose(frozenset(self._band_from | inside))
-        self.update()
+        self.redraw()
 
     def _move_keys(self, point: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         dx, dy = point.x() - self._press.x(), point.y() - self._press.y()
@@ -327,7 +350,7 @@ class CurvesGraph(QWidget):
             self.view.pan((ticks.x() or ticks.y()) / 2, 0, ())
         else:
             self.view.zoom(2.0 ** (ticks.y() / 360), point.x())
-        self.update()
+        self.redraw()
         event.accept()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
@@ -337,7 +360,7 @@ class CurvesGraph(QWidget):
     def leaveEvent(self, event: QEvent) -> None:
         if self._hover != Spot():
             self._hover = Spot()
-            self.update()
+            self.redraw()
         super().leaveEvent(event)
 
     def _show_cursor(self) -> None:
@@ -392,12 +415,12 @@ class CurvesGraph(QWidget):
         super().keyReleaseEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        self.update()
+        self.redraw()
         super().focusInEvent(event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._nudging = False
-        self.update()
+        self.redraw()
         super().focusOutEvent(event)
 
 

@@ -24,7 +24,7 @@ _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def paint(painter: QPainter, graph: CurvesGraph, curves: CurveEditing) -> None:
-    """Grid, clip, curves, keys, playhead, ruler."""
+    """Grid, clip, curves, keys, ruler: all but the playhead."""
     view = graph.view
     whole = QRectF(graph.rect())
     painter.fillRect(whole, theme.colour("timeline"))
@@ -60,7 +60,6 @@ def paint(painter: QPainter, graph: CurvesGraph, curves: CurveEditing) -> None:
         painter.drawRect(graph.band)
     painter.restore()
     _paint_ruler(painter, graph, sequence.rate)
-    _paint_playhead(painter, graph, curves.session.playhead)
     if graph.hasFocus():
         painter.setPen(QPen(theme.colour("accent", 150), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -95,13 +94,23 @@ def _paint_curve(painter: QPainter, graph: CurvesGraph, curves: CurveEditing, ea
         ink.setAlpha(120)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     hot = graph.hover.kind == "curve" and graph.hover.name == each.name
-    painter.setPen(QPen(ink, 2.4 if hot else 1.8 if current else 1.3))
-    painter.drawPath(view.path(each))
-    first, last = LEFT - 10, graph.width() + 10
-    for index, key in enumerate(each.curve.keys):
-        at = view.key_point(each, key)
-        if not first <= at.x() <= last:
+    pen = QPen(ink, 2.4 if hot else 1.8 if current else 1.3)
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    crowded = view.crowded(each)
+    if crowded:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(QPen(ink, 1))
+        painter.drawLines(view.columns(each))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    else:
+        painter.setPen(pen)
+        for stroke in view.strokes(each):
+            painter.drawPath(stroke)
+    for index in view.seen(each, LEFT - 10, graph.width() + 10):
+        key = each.curve.keys[index]
+        if crowded and (each.name, key.frame) not in curves.chosen:
             continue
+        at = view.key_point(each, key)
         chosen = (each.name, key.frame) in curves.chosen
         if chosen:
             _paint_handles(painter, graph, each, index, at, ink)
@@ -159,7 +168,9 @@ def _paint_ruler(painter: QPainter, graph: CurvesGraph, rate: object) -> None:
     painter.restore()
 
 
-def _paint_playhead(painter: QPainter, graph: CurvesGraph, playhead: int) -> None:
+def paint_playhead(painter: QPainter, graph: CurvesGraph, playhead: int) -> None:
+    """The line of the playhead and its head in the ruler."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     x = graph.view.x(playhead)
     if x < LEFT - 0.5 or x > graph.width():
         return

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QLineF, QPointF
 from PySide6.QtGui import QPainterPath
 
 from gen2studio.app.clip_curves import CurveKind, NamedCurve
@@ -102,32 +104,58 @@ class GraphView:
     def key_point(self, each: NamedCurve, key: CurveKey) -> QPointF:
         return self.point(each, key.frame, key.value)
 
-    def path(self, each: NamedCurve) -> QPainterPath:
-        """The curve over the whole width. Every easing is exactly a line, a step or one cubic: nothing is sampled."""
-        path = QPainterPath()
+    def seen(self, each: NamedCurve, start: float, stop: float) -> range:
+        """Indices of the keys that lie between two widget positions."""
+        frames = sorted(each.from_sequence_frame(self.frame(x)) for x in (start, stop))
         keys = each.curve.keys
+        first = bisect_left(keys, frames[0], key=lambda key: key.frame)
+        return range(first, bisect_right(keys, frames[1], key=lambda key: key.frame))
+
+    def crowded(self, each: NamedCurve) -> bool:
+        """Whether keys in view stand closer than they can be told apart."""
+        return len(self.seen(each, LEFT, self.width)) * 3 > self.inner_width
+
+    def strokes(self, each: NamedCurve) -> list[QPainterPath]:
+        """The curve over the whole width, a path a stretch: Qt's rasteriser takes far longer for one of them all.
+
+        Every easing is exactly a line, a step or one cubic: nothing is sampled. Of a :meth:`crowded` curve see
+        :meth:`columns`."""
+        inside = self.seen(each, LEFT, self.width)
+        keys = each.curve.keys[max(0, inside.start - 1) : inside.stop + 1]
         left, right = float(LEFT), LEFT + self.inner_width
         if not keys:
-            y = self.y(each.kind, each.curve.value)
-            path.moveTo(left, y)
-            path.lineTo(right, y)
-            return path
+            y = self.y(each.kind, each.curve.at(0))
+            return [_line(QPointF(left, y), QPointF(right, y))]
         points = [self.key_point(each, key) for key in keys]
-        backwards = len(points) > 1 and points[0].x() > points[-1].x()
-        start, stop = (right, left) if backwards else (left, right)
-        path.moveTo(min(start, points[0].x()) if not backwards else max(start, points[0].x()), points[0].y())
-        path.lineTo(points[0])
-        for index in range(len(keys) - 1):
-            self._stretch(path, each, keys[index], keys[index + 1], points[index], points[index + 1])
-        path.lineTo(max(stop, points[-1].x()) if not backwards else min(stop, points[-1].x()), points[-1].y())
-        return path
+        # A clip that plays backwards shows its media's last key first.
+        backwards = each.to_sequence_frame(1) < each.to_sequence_frame(0)
+        head, tail = (points[-1], points[0]) if backwards else (points[0], points[-1])
+        strokes = [
+            self._stretch(each, keys[index], keys[index + 1], points[index], points[index + 1])
+            for index in range(len(keys) - 1)
+        ]
+        if head.x() > left:
+            strokes.append(_line(QPointF(left, head.y()), head))
+        if tail.x() < right:
+            strokes.append(_line(tail, QPointF(right, tail.y())))
+        return strokes
 
-    def _stretch(
-        self, path: QPainterPath, each: NamedCurve, left: CurveKey, right: CurveKey, start: QPointF, end: QPointF
-    ) -> None:
-        if max(start.x(), end.x()) < LEFT or min(start.x(), end.x()) > self.width:
-            path.moveTo(end)
-        elif left.ease is Ease.HOLD:
+    def columns(self, each: NamedCurve) -> list[QLineF]:
+        """A crowded curve: for each column of pixels the reach of its keys, from one to the next."""
+        inside = self.seen(each, LEFT, self.width)
+        found: dict[int, tuple[float, float]] = {}
+        for key in each.curve.keys[max(0, inside.start - 1) : inside.stop + 1]:
+            at = self.key_point(each, key)
+            low, high = found.get(round(at.x()), (at.y(), at.y()))
+            found[round(at.x())] = min(low, at.y()), max(high, at.y())
+        spans = sorted(found.items())
+        upright = [QLineF(x, top, x, bottom + 0.5) for x, (top, bottom) in spans]
+        across = [QLineF(a, top, b, low) for (a, (top, _)), (b, (_, low)) in pairwise(spans)]
+        return upright + across
+
+    def _stretch(self, each: NamedCurve, left: CurveKey, right: CurveKey, start: QPointF, end: QPointF) -> QPainterPath:
+        path = QPainterPath(start)
+        if left.ease is Ease.HOLD:
             path.lineTo(end.x(), start.y())
             path.lineTo(end)
         elif left.ease is Ease.SMOOTH:
@@ -137,6 +165,7 @@ class GraphView:
             path.cubicTo(*self.controls(each, left, right), end)
         else:
             path.lineTo(end)
+        return path
 
     def controls(self, each: NamedCurve, left: CurveKey, right: CurveKey) -> tuple[QPointF, QPointF]:
         """Where the two handles of a Bézier stretch lie, clamped as :mod:`gen2studio.core.curve` clamps them."""
@@ -147,6 +176,12 @@ class GraphView:
             self.point(each, left.frame + out, left.value + left.out_handle[1]),
             self.point(each, right.frame + back, right.value + right.in_handle[1]),
         )
+
+
+def _line(start: QPointF, end: QPointF) -> QPainterPath:
+    path = QPainterPath(start)
+    path.lineTo(end)
+    return path
 
 
 def padded(low: float, high: float) -> tuple[float, float]:

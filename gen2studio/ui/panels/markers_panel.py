@@ -58,10 +58,11 @@ class MarkersPanel(QWidget):
         self.table = TimedTable("markers.table", "Markers", self.model, self)
         self.table.row_chosen.connect(self._go_to)
         self.table.remove_wanted.connect(self._remove)
-        self.find = named(QLineEdit(self), "markers.find", "Find markers", "Show markers whose name or note holds this")
-        self.find.setPlaceholderText("Find")
-        self.find.setClearButtonEnabled(True)
-        self.find.textChanged.connect(lambda _text: self._filter())
+        tip = "Show markers whose name or note holds this"
+        self.search = named(QLineEdit(self), "markers.find", "Find markers", tip)
+        self.search.setPlaceholderText("Find")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(lambda _text: self._filter())
         entries: list[tuple[str, object]] = [("All colours", "")]
         entries += [(name.capitalize(), name) for name in theme.LABELS]
         self.colour = chooser("markers.colour", "Colour of markers", "Show markers of one colour", entries, self)
@@ -105,7 +106,7 @@ class MarkersPanel(QWidget):
         bar.addStretch(1)
         bar.addWidget(self.export)
         search = QHBoxLayout()
-        search.addWidget(self.find, 1)
+        search.addWidget(self.search, 1)
         search.addWidget(self.colour)
         page = QWidget(self)
         inner = QVBoxLayout(page)
@@ -147,7 +148,7 @@ class MarkersPanel(QWidget):
         return tuple(self.model.rows)
 
     def _filter(self) -> None:
-        text, colour = self.find.text().casefold(), self.colour.currentData()
+        text, colour = self.search.text().casefold(), self.colour.currentData()
 
         def wanted(marker: Marker) -> bool:
             return (not colour or marker.colour == colour) and (

@@ -65,12 +65,12 @@ class SubtitlesPanel(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(38)
         self.table.row_chosen.connect(self._go_to)
         self.table.remove_wanted.connect(self._remove)
-        self.find = named(
+        self.search = named(
             QLineEdit(self), "subtitles.find", "Find in subtitles", "Show subtitles whose text holds this"
         )
-        self.find.setPlaceholderText("Find")
-        self.find.setClearButtonEnabled(True)
-        self.find.textChanged.connect(lambda _text: self._filter())
+        self.search.setPlaceholderText("Find")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(lambda _text: self._filter())
         self.count = note(self, name="subtitles.count")
         self.empty = EmptyState(
             "message-square", "No subtitles yet", "Add one at the playhead, or import an SRT file.", parent=self
@@ -98,7 +98,7 @@ class SubtitlesPanel(QWidget):
         for name in ("subtitle.import", "subtitle.export"):
             bar.addWidget(self._button(actions[name]))
         search = QHBoxLayout()
-        search.addWidget(self.find, 1)
+        search.addWidget(self.search, 1)
         search.addWidget(self.count)
         self._stack = QStackedLayout()
         self._stack.addWidget(self.empty)
@@ -201,7 +201,7 @@ class SubtitlesPanel(QWidget):
         self.shift_by.show_frame(max(1, self.shift_by.frame), rate)
 
     def _filter(self) -> None:
-        text = self.find.text().casefold()
+        text = self.search.text().casefold()
         self.model.set_filter((lambda s: text in s.text.casefold()) if text else None)
         self.refresh()
 
@@ -233,7 +233,7 @@ class SubtitlesPanel(QWidget):
         """A new caption is typed at once."""
         if not self.isVisible():
             return
-        self.find.clear()
+        self.search.clear()
         self.refresh()
         self.table.choose([subtitle_id], _TEXT)
         self.table.setFocus()
