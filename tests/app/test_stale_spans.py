@@ -22,7 +22,7 @@ from gen2studio.core.curve import Curve, CurveKey, Ease
 from gen2studio.document import masks
 from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_reader import Node
-from gen2studio.document.look import KEYED, Look, Region
+from gen2studio.document.look import KEYED, Look, LookPart, Region
 from gen2studio.document.model import Clip, MaskFrame, Take
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Levels
@@ -200,6 +200,36 @@ def test_mattes_make_their_own_frames_stale(studio: Studio, qtbot: QtBot) -> Non
     seeded = replace(target(studio), look=replace(studio.generation.look, seed=99))
     assert stale_runs(studio.store.document, seeded, take, studio.judge()) == whole
     assert stale_runs(studio.store.document, target(studio), take, Judge(blobs=studio.project.find_blob)) == whole
+
+
+def test_looks_by_object_are_renewed_by_span(studio: Studio, qtbot: QtBot) -> None:
+    clip = target(studio)
+
+    def painted(left: int) -> MaskFrame:
+        matte = np.zeros((64, 96), np.uint8)
+        matte[16:48, left : left + 40] = 255
+        return MaskFrame(raster=studio.store.tiles.pack(matte), anchor=True)
+
+    object_id = "mask-00000000000b"
+    document = masks.add_object(studio.store.document, clip.media_id, object_id=object_id)
+    document = masks.set_frames(document, object_id, {frame: painted(10 + frame) for frame in range(FRAMES)})
+    studio.store.apply("Paint", document)
+    parts = (
+        LookPart(object_id=object_id, look=Look(prompt="sunset").with_curve("strength", RAMP)),
+        LookPart(look=Look(preset="noir")),
+    )
+    studio.generation.change("Looks", parts=parts)
+    old = generate(studio, qtbot)
+    before = pictures(studio, old)
+    studio.store.apply("Paint", masks.set_frames(studio.store.document, object_id, {25: painted(50)}))
+    assert studio.stale_runs(target(studio)) == ((25, 26),)
+    with qtbot.waitSignal(studio.clip_takes.renewed, timeout=60000):
+        assert studio.clip_takes.renew()
+    take = shown(studio)
+    after = pictures(studio, take)
+    assert take.complete and studio.stale_runs(target(studio)) == ()
+    assert all(np.array_equal(before[f], after[f]) for f in range(21))
+    assert not np.array_equal(before[25][16:48, 50:90], after[25][16:48, 50:90])
 
 
 def test_a_longer_clip_gets_the_frames_it_lacks(studio: Studio, qtbot: QtBot) -> None:
