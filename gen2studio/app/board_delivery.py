@@ -91,7 +91,8 @@ def deliver(
     pictures = PanelPictures(find)
     if delivery.form is Form.FILM:
         notes = write_film(
-            document, board, path, pictures, rate=delivery.rate, size=delivery.size, cancel=cancel, on_progress=on_progress
+            document, board, path, pictures, rate=delivery.rate, size=delivery.size, cancel=cancel,
+            on_progress=on_progress,
         )  # fmt: skip
         return path, tuple(notes)
     source = BoardPictures(document, board, pictures)

@@ -146,7 +146,7 @@ def _pdf(path: Path, seconds: Fraction, cancel: CancelToken) -> FoundBoard:
     from PySide6.QtGui import QColor, QImage, QPainter
     from PySide6.QtPdf import QPdfDocument
 
-    document = QPdfDocument(None)
+    document = QPdfDocument(None)  # pyright: ignore[reportArgumentType]
     try:
         if document.load(str(path)) is not QPdfDocument.Error.None_:
             raise ProjectError(

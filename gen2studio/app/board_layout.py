@@ -195,7 +195,8 @@ def move_of(panel: Panel, board: Board, frames: int) -> Transform:
         }
         for name, keys in values.items():
             keys.append(CurveKey(at, round(found[name], 6)))
-    return Transform(**{name: Curve(keys[0].value, tuple(keys)) for name, keys in values.items()})
+    x, y, scale, rotation = (Curve(keys[0].value, tuple(keys)) for keys in values.values())
+    return Transform(x=x, y=y, scale=scale, rotation=rotation)
 
 
 def lay_sound(document: Document, board: Board) -> Document:

@@ -76,7 +76,7 @@ def why_stale(
         changes.append(f"it lasts {_seconds(wanted)} now, the shot {_seconds(shot)}")
     if (wanted.width, wanted.height) != (shot.width, shot.height) or wanted.rate != shot.rate:
         changes.append(f"the board is {wanted.width} × {wanted.height} at {float(wanted.rate):g} fps now")
-    if clip.look == shot_look(board, panel) and is_stale(clip, take):
+    if clip.look is not None and clip.look == shot_look(board, panel) and is_stale(clip, take):
         changes += _differences(take.look, clip.look) or ["a model or file behind it changed"]
     elif clip.look is not None and clip.look != shot_look(board, panel) and is_stale(clip, take):
         # The artist gave the clip a look of its own: it counts, not the panel.

@@ -15,6 +15,7 @@ from gen2studio.app.generation import Generation
 from gen2studio.app.jobs import EngineSignals
 from gen2studio.app.shot_wish import shot_item
 from gen2studio.core.errors import StudioError, sentence_of
+from gen2studio.core.frozen import frozen_map
 from gen2studio.core.ids import new_id
 from gen2studio.core.paths import cache_dir
 from gen2studio.core.records import dataclass
@@ -106,8 +107,8 @@ class BoardStills(QObject):
         item = shot_item(panel_shot(board, bare), panel.name or "Panel", cache_dir("panels"))
         only = replace(board, panels=(bare,))
         empty = replace(
-            self._session.document, sequences=type(self._session.document.sequences)({}), active_sequence="",
-            boards=type(self._session.document.boards)({board.id: only}),
+            self._session.document, sequences=frozen_map({}), active_sequence="",
+            boards=frozen_map({board.id: only}),
         )  # fmt: skip
         laid = lay_panels(empty, only, [LaidPanel(bare, item, shot_look(only, bare))], frame=0)
         sequence = laid.document.sequence

@@ -148,7 +148,8 @@ def _from_project(path: Path) -> tuple[CliPanel, ...]:
         kept: list[CliPanel] = []
         for panel in board.panels:
             look = panel.look or board.look
-            words = ", ".join(text for text in (panel.prompt.strip(), look.prompt.strip()) if text)
+            own = panel.prompt.strip() or " ".join(panel.action.split())
+            words = ", ".join(text for text in (own, look.prompt.strip()) if text)
             camera = CameraMove(**{name: getattr(panel.camera, name) for name in CameraMove.__dataclass_fields__})
             picture = _carried(project.blob_path(panel.picture)) if panel.picture else ""
             kept.append(

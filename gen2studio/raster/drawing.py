@@ -174,7 +174,7 @@ def decoded(data: bytes) -> Pixels | None:
     if image is None:
         return None
     if image.dtype != np.uint8:
-        image = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else np.clip(image * 255, 0, 255)
+        image = np.right_shift(image, 8).astype(np.uint8) if image.dtype == np.uint16 else np.clip(image * 255, 0, 255)
         image = image.astype(np.uint8)
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGRA)
