@@ -12,8 +12,8 @@ def all_actions() -> tuple[Action, ...]:
     """Every command of the program, in menu order. Raises ValueError when two rows share an id."""
     from gen2studio.app import (
         actions_app,
-        actions_clips,
         actions_boards,
+        actions_clips,
         actions_exports,
         actions_files,
         actions_generate,
@@ -52,16 +52,21 @@ def all_actions() -> tuple[Action, ...]:
     return rows
 
 
-def clashes(rows: tuple[Action, ...]) -> list[tuple[str, str, str]]:
-    """(key, id, id) for commands whose keys would be ambiguous: same key in one scope, or a window key with any.
+def share(first: Action, second: Action) -> bool:
+    """Whether two commands may have one key: they live in different parts of the window, or in different windows.
 
     ``drawing`` is a window of its own, in which no other keys are live.
     """
+    scopes = {first.scope, second.scope}
+    return len(scopes) > 1 and ("window" not in scopes or "drawing" in scopes)
+
+
+def clashes(rows: tuple[Action, ...]) -> list[tuple[str, str, str]]:
+    """(key, id, id) for commands whose keys would be ambiguous: same key in one scope, or a window key with any."""
     found: list[tuple[str, str, str]] = []
     for index, first in enumerate(rows):
         for second in rows[index + 1 :]:
-            scopes = {first.scope, second.scope}
-            if len(scopes) > 1 and ("window" not in scopes or "drawing" in scopes):
+            if share(first, second):
                 continue
             for key in set(first.shortcuts()) & set(second.shortcuts()):
                 found.append((key, first.id, second.id))

@@ -21,6 +21,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QKeySequence
 
+from gen2studio.app.action_table import share
 from gen2studio.app.actions import Action
 from gen2studio.app.preferences import Preferences
 from gen2studio.core.errors import ProjectError
@@ -74,12 +75,6 @@ def portable(text: str) -> str:
 def native(text: str) -> str:
     """A key as this system writes it."""
     return QKeySequence(text).toString(QKeySequence.SequenceFormat.NativeText)
-
-
-def share(first: Action, second: Action) -> bool:
-    """Whether both may have one key: they live in different parts of the window, or one in the drawing window."""
-    scopes = {first.scope, second.scope}
-    return len(scopes) > 1 and ("window" not in scopes or "drawing" in scopes)
 
 
 def resolved(rows: Iterable[Action], keymap: KeyMap) -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ WHERE = {
     "source": "source viewer",
     "curves": "curve editor",
     "takes": "takes panel",
+    "drawing": "drawing window",
 }
 """Scope → where its keys are live."""
 

@@ -109,7 +109,8 @@ def test_preferences_are_changed_at_once_and_shortcuts_are_searched(desk: Desk) 
     assert tree.topLevelItemCount() == len(window.binder.rows)
     QTest.keyClicks(part(shortcuts, QWidget, "shortcuts.search"), "ctrl+return")
     shown = [tree.topLevelItem(i) for i in range(tree.topLevelItemCount())]
-    assert [item.text(0) for item in shown if item is not None and not item.isHidden()] == ["Generate"]
+    found = [(item.text(0), item.text(2)) for item in shown if item is not None and not item.isHidden()]
+    assert found == [("Generate", "everywhere"), ("New panel", "drawing window")]
     shortcuts.reject()
     opened(window, "aboutDialog", window.binder.action("help.about").trigger).reject()
 
