@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import (
+    QColor,
     QContextMenuEvent,
     QFocusEvent,
     QFontMetrics,
     QHelpEvent,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -31,9 +34,12 @@ from gen2studio.ui.timeline.gestures_captions import drag_caption, trim_caption
 from gen2studio.ui.timeline.hands import Hands
 from gen2studio.ui.timeline.pointer import Host, Phase
 from gen2studio.ui.timeline.viewport import Viewport
+from gen2studio.ui.timeline.waveforms import rgb32
 
 HEIGHT = 26
 _TAG = re.compile(r"</?[ibuIBU]>")
+NARROW = 12
+"""Pixels a caption takes on average below which the lane shows only where there are any."""
 EDGE = 6
 """Pixels of a caption's ends that take hold of them."""
 _EDITOR = (260, 56)
@@ -182,11 +188,19 @@ class CaptionLane(QWidget):
         ink = theme.colour("clip_text" if shown else "text_muted")
         captions = self._visible()
         area = event.rect()
+        if len(captions) * NARROW > self.width():
+            # Too narrow for texts and edges: what of the lane is covered, pixel by pixel.
+            self._paint_dense(painter, captions, body)
+            captions = ()
         here = [
             (caption, QRect(left, 3, max(2, right - left - 1), HEIGHT - 8))
             for caption in captions
             if (right := view.x(caption.end)) >= area.left() and (left := view.x(caption.start)) <= area.right()
         ]
+        region = event.region()
+        if region.rectCount() > 1:
+            # What scrolling left standing need not be drawn again.
+            here = [pair for pair in here if region.intersects(pair[1])]
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(body)
         painter.drawRects([box for _, box in here])
@@ -203,7 +217,7 @@ class CaptionLane(QWidget):
         for caption, box in here if self.chosen else ():
             if caption.id in self.chosen:
                 painter.drawRect(box.adjusted(1, 1, -1, -1))
-        if not captions and self._sequence is not None and not self._sequence.subtitles:
+        if self._sequence is not None and not self._sequence.subtitles:
             painter.setPen(theme.colour("text_faint"))
             painter.drawText(
                 self.rect().adjusted(10, 0, 0, -2), Qt.AlignmentFlag.AlignVCenter, "Double-click to add a subtitle"
@@ -213,6 +227,17 @@ class CaptionLane(QWidget):
             painter.fillRect(view.x(snapped), 0, 1, HEIGHT, theme.colour("snap"))
         painter.fillRect(view.x(self._host.session.playhead), 0, 1, HEIGHT, theme.colour("playhead"))
         painter.end()
+
+    def _paint_dense(self, painter: QPainter, captions: tuple[Subtitle, ...], ink: QColor) -> None:
+        starts = np.fromiter((c.start for c in captions), np.float64, len(captions))
+        stops = starts + np.fromiter((c.duration for c in captions), np.float64, len(captions))
+        view = self._viewport
+        frames = (np.arange(self.width()) + (0.5 + view.scroll_x)) / view.ppf
+        at = np.maximum(np.searchsorted(starts, frames, "right") - 1, 0)
+        inside = (frames >= starts[at]) & (frames < stops[at] - 1 / view.ppf)
+        pixels = np.where(inside, np.uint32(rgb32(ink)), np.uint32(rgb32(theme.colour("track"))))
+        line = QImage(pixels.data, len(pixels), 1, len(pixels) * 4, QImage.Format.Format_RGB32)
+        painter.drawImage(QRect(0, 3, self.width(), HEIGHT - 8), line)
 
     def _line(self, text: str, width: int, metrics: QFontMetrics) -> QStaticText:
         """A caption's text in one line, cut to ``width`` in steps of 8 pixels; kept."""

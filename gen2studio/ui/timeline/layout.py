@@ -129,6 +129,7 @@ class Facts:
     """Columns of clip facts beside the positions of a :class:`Row`."""
 
     __slots__ = (
+        "all_enabled",
         "any_fades",
         "any_groups",
         "any_keys",
@@ -159,6 +160,7 @@ class Facts:
         self.speed = np.fromiter((float(c.speed) for c in clips), np.float64, count)
         self.gain = np.fromiter((c.gain_db for c in clips), np.float64, count)
         self.enabled = np.fromiter((c.enabled for c in clips), bool, count)
+        self.all_enabled = bool(self.enabled.all())
         self.special = np.fromiter((bool(c.takes) for c in clips), bool, count)
         """Clips with takes: the few that may carry bands and a badge."""
         self.any_special = bool(self.special.any())
@@ -558,7 +560,11 @@ def pack_runs(frames: Iterable[int]) -> tuple[tuple[int, int], ...]:
 def runs_on_clip(
     runs: Iterable[tuple[int, int]], clip: Clip, sequence_rate: float, media_rate: float
 ) -> tuple[tuple[int, int], ...]:
-    """Runs of media frames as runs of sequence frames, cut to ``clip``."""
+    """Runs of media frames as runs of sequence frames, cut to ``clip``; mirrored where it runs backwards, and all of it
+    or nothing where it stands still."""
+    if clip.freeze:
+        still = int(float(clip.source_in) * media_rate + 1e-6)
+        return ((clip.start, clip.end),) if any(start <= still < stop for start, stop in runs) else ()
     factor = sequence_rate / (media_rate * float(clip.speed))
     offset = clip.start - float(clip.source_in) / float(clip.speed) * sequence_rate
     shown: list[tuple[int, int]] = []
@@ -567,4 +573,6 @@ def runs_on_clip(
         a, b = max(clip.start, first), min(clip.end, max(round(stop * factor + offset), first + 1))
         if a < b:
             shown.append((a, b))
+    if clip.reverse:
+        return tuple((clip.start + clip.end - b, clip.start + clip.end - a) for a, b in reversed(shown))
     return tuple(shown)

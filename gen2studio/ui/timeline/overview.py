@@ -45,7 +45,9 @@ class Overview(QWidget):
         """(window | left | right, x of the press, first frame and frame behind the last of the window then)."""
         self._late = QTimer(self, interval=LATE, singleShot=True)
         self._late.timeout.connect(self._draw)
-        viewport.scrolled.connect(lambda _dx, _dy: self.update())
+        self._shown = (0.0, 0.0)
+        """The window as it was drawn last."""
+        viewport.scrolled.connect(self._on_scrolled)
         viewport.zoomed.connect(self.update)
         viewport.ranged.connect(self.update)
         self._playhead = session.playhead
@@ -62,6 +64,12 @@ class Overview(QWidget):
 
     def stop(self) -> None:
         self._late.stop()
+
+    def _on_scrolled(self, _dx: int, _dy: int) -> None:
+        """Only what the window's edges passed over changes."""
+        for old, new in zip(self._shown, self._window(), strict=True):
+            left = round(min(old, new)) - 4
+            self.update(left, 0, round(max(old, new)) + 4 - left, HEIGHT)
 
     def _on_playhead_changed(self, frame: int) -> None:
         for each in (self._playhead, frame):
@@ -136,7 +144,7 @@ class Overview(QWidget):
         if not self._viewport.duration:
             painter.end()
             return
-        left, right = self._window()
+        left, right = self._shown = self._window()
         shade = theme.colour("background", 150)
         painter.fillRect(QRect(0, 0, round(left), HEIGHT), shade)
         painter.fillRect(QRect(round(right), 0, self.width() - round(right), HEIGHT), shade)

@@ -143,9 +143,16 @@ class WavePainter:
         room = middle - np.float32(1)
         upper = middle - np.minimum(np.abs(top * gain) ** LOUDNESS, 1) * room - np.float32(0.5)
         lower = middle + np.minimum(np.abs(low * gain) ** LOUDNESS, 1) * room + np.float32(0.5)
-        y = np.arange(high, dtype=np.float32)[:, None]
-        ink = np.where(facts.enabled[clip], np.uint32(self._ink), np.uint32(self._faint))
-        np.copyto(pixels, ink[None, :], where=(y >= upper) & (y <= lower) & known)
+        # One unsigned comparison a pixel: rows above the first one wrap round to huge numbers.
+        first = np.ceil(upper).astype(np.int16)
+        span = (np.floor(lower) - first).astype(np.uint16)
+        first[~known], span[~known] = high + 1, 0
+        drawn = (np.arange(high, dtype=np.int16)[:, None] - first).view(np.uint16) <= span
+        if facts.all_enabled:
+            np.copyto(pixels, np.uint32(self._ink), where=drawn)
+        else:
+            ink = np.where(facts.enabled[clip], np.uint32(self._ink), np.uint32(self._faint))
+            np.copyto(pixels, ink[None, :], where=drawn)
 
 
 def rgb32(colour: QColor) -> int:
