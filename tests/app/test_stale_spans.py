@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -28,6 +29,7 @@ from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Levels
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.decoder import open_decoder
+from gen2studio.ui.timeline.layout import runs_on_clip
 
 FRAMES = 30
 RAMP = Curve(1.0, (CurveKey(0, 0.0), CurveKey(20, 1.0)))
@@ -255,3 +257,11 @@ def _trimmed(sequence: object, clip: Clip, delta: int, studio: Studio) -> object
     from gen2studio.document import edits
 
     return edits.trim_tail(sequence, clip.id, delta, studio.store.document.media)  # type: ignore[arg-type]
+
+
+def test_bands_lie_where_a_clip_shows_the_frames() -> None:
+    clip = Clip(id="clip-00000000000a", media_id="media-00000000000a", name="a", start=100, duration=30)
+    assert runs_on_clip([(2, 5)], clip, 15, 15) == ((102, 105),)
+    assert runs_on_clip([(2, 5), (20, 40)], replace(clip, reverse=True), 15, 15) == ((100, 110), (125, 128))
+    frozen = replace(clip, freeze=True, source_in=Fraction(4, 15))
+    assert runs_on_clip([(2, 5)], frozen, 15, 15) == ((100, 130),) and runs_on_clip([(5, 9)], frozen, 15, 15) == ()
