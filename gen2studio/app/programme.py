@@ -97,6 +97,11 @@ class Programme(QObject):
         :attr:`states` tells when they change."""
         return self.states.render_states()
 
+    def refresh(self) -> None:
+        """Files came or went: look at everything again."""
+        self.feed.worker.refresh()
+        self.feed.changed.emit()
+
     # -- rendering a stretch -----------------------------------------------------------------------------------------
 
     @property

@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gen2studio.app.session import Session
 from gen2studio.core.errors import sentence_of
+from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.log import topic
 from gen2studio.core.records import dataclass
 from gen2studio.document.model import Document, MediaItem
@@ -227,7 +228,8 @@ class ProxyKeeper(QObject):
                 time.sleep(0.05)
             return self._closing or self._making != item.id
 
-        file = proxies.proxy_file(item.fingerprint, item.info)
+        # What the project says of a file may be old, or made up: the proxy is of what lies there now.
+        file = proxies.proxy_file(file_fingerprint(path), item.info)
         frames = clock_of(path, item.info, gone).frame_count
         if not proxies.is_sound(file, frames):
             if not work.forced and not proxies.measure(path, item.info, gone).plays_badly:

@@ -570,6 +570,7 @@ class Studio(QObject):
             self.frames.forget(self.store.document.media[media_id].path)
         if offline != self.offline:
             self.offline = offline
+            self.programme.refresh()
             self.offline_changed.emit(offline)
 
     # -- ending ----------------------------------------------------------------------------------------------------

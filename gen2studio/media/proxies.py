@@ -84,8 +84,10 @@ def proxy_size(info: MediaInfo) -> Extent:
 
 
 def proxy_file(fingerprint: str, info: MediaInfo) -> Path:
-    """Where the proxy of a file lies or would lie."""
+    """Where the proxy of a file lies or would lie. Raises ValueError for what is no fingerprint of a file."""
     kind = "alpha" if info.has_alpha else "plain"
+    if not fingerprint.isalnum() or not fingerprint.isascii():
+        raise ValueError(f"not a fingerprint: {fingerprint[:40]!r}")
     return paths.cache_dir("proxies") / f"{fingerprint}_{_VERSION}_{LINES}_{kind}.mov"
 
 

@@ -123,6 +123,8 @@ def test_an_edit_shows_at_once_and_undoing_it_finds_the_frame_again(qtbot: QtBot
     room.session.set_playhead(14)
     qtbot.waitUntil(lambda: room.shows("programme", 14), timeout=10000)
     before, worker = room.feed.picture.image, room.programme.feed.worker
+    # With two frames on either side.
+    qtbot.waitUntil(lambda: worker.painted == 5, timeout=10000)
     document = room.session.document
     sequence = document.sequences[SEQ]
     top = replace(sequence.tracks[1].clips[0], opacity=Curve(0.2))
@@ -130,11 +132,10 @@ def test_an_edit_shows_at_once_and_undoing_it_finds_the_frame_again(qtbot: QtBot
     room.session.store.apply("Fade", replace(document, sequences=frozen_map({SEQ: replace(sequence, tracks=tracks)})))
     qtbot.waitUntil(lambda: room.feed.picture.image is not before, timeout=10000)
     assert room.feed.picture.image is not None and not np.array_equal(room.feed.picture.image, before)
-    qtbot.waitUntil(lambda: not worker._busy, timeout=10000)
-    painted = worker.painted
+    qtbot.waitUntil(lambda: worker.painted == 10, timeout=10000)
     room.session.store.undo_stack.undo()
     qtbot.waitUntil(lambda: room.feed.picture.image is before, timeout=10000)
-    assert worker.painted == painted
+    assert worker.painted == 10
 
 
 def test_playing_shows_frames_in_order_and_counts_those_it_dropped(qtbot: QtBot, room: Room) -> None:
@@ -216,6 +217,7 @@ def test_rendering_in_to_out_makes_bands_and_edits_unmake_only_what_they_change(
     painted = programme.feed.worker.painted
     session.set_playhead(12)
     qtbot.waitUntil(lambda: room.shows("programme", 12), timeout=10000)
+    # Nor were its neighbours made again.
     assert programme.feed.worker.painted == painted
     # The upper clip ends earlier: what lay under it alone needs no rendering, the rest is as it was.
     now = session.document.sequences[SEQ]
