@@ -113,7 +113,7 @@ class GraphView:
 
     def crowded(self, each: NamedCurve) -> bool:
         """Whether keys in view stand closer than they can be told apart."""
-        return len(self.seen(each, LEFT, self.width)) * 3 > self.inner_width
+        return len(self.seen(each, LEFT, self.width)) * 5 > self.inner_width
 
     def strokes(self, each: NamedCurve) -> list[QPainterPath]:
         """The curve over the whole width, a path a stretch: Qt's rasteriser takes far longer for one of them all.
