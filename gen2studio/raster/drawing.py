@@ -111,9 +111,9 @@ def box_points(x0: float, y0: float, x1: float, y1: float) -> list[tuple[float, 
 
 
 def ellipse_points(x0: float, y0: float, x1: float, y1: float) -> list[tuple[float, float]]:
-    """An ellipse in a box as a closed polygon that is at most an eighth of a pixel off."""
+    """An ellipse in a box as a closed polygon that is at most 1/32 of a pixel off."""
     cx, cy, a, b = (x0 + x1) / 2, (y0 + y1) / 2, abs(x1 - x0) / 2, abs(y1 - y0) / 2
-    count = max(12, math.ceil(math.pi / math.acos(1 - min(1.0, 0.125 / max(a, b, 0.25)))))
+    count = max(12, math.ceil(math.pi / math.acos(1 - min(1.0, 0.03125 / max(a, b, 0.25)))))
     return [
         (cx + a * math.cos(2 * math.pi * i / count), cy + b * math.sin(2 * math.pi * i / count))
         for i in range(count + 1)

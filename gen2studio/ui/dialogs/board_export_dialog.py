@@ -70,7 +70,9 @@ class BoardExportDialog(FileJobDialog):
         row = QHBoxLayout()
         row.addWidget(self.path, 1)
         row.addWidget(self.browse)
+        row.setSpacing(6)
         words = QHBoxLayout()
+        words.setSpacing(16)
         for box in self.words:
             words.addWidget(box)
         words.addStretch(1)

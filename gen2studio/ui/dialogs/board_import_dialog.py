@@ -99,6 +99,7 @@ class BoardImportDialog(FileJobDialog):
         self.preview.setWordWrap(True)
         self.preview.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         row = QHBoxLayout()
+        row.setSpacing(6)
         row.addWidget(self.path, 1)
         row.addWidget(self.file)
         row.addWidget(self.folder)
@@ -175,8 +176,8 @@ class BoardImportDialog(FileJobDialog):
             said = f"“{panel.dialogue[:120]}”" if panel.dialogue else ""
             head = f"{number}   {panel.name}   {float(panel.seconds):.4g} s"
             item = QListWidgetItem("\n".join(line for line in (head, words, said) if line))
-            image = thumbnails[number - 1] if thumbnails else QImage()
-            item.setIcon(QIcon(_framed(image)))
+            if thumbnails and any(not image.isNull() for image in thumbnails):
+                item.setIcon(QIcon(_framed(thumbnails[number - 1])))
             self.preview.addItem(item)
 
     # -- importing ----------------------------------------------------------------------------------------------------

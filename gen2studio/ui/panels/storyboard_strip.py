@@ -100,7 +100,7 @@ class BoardStrip(QWidget):
         total = float(starts(self._board)[-1]) if self._board is not None else 0.0
         if self._auto and total and area is not None:
             room = max(100, area.viewport().width() - 2 * _SIDE - 24)
-            self._scale = min(160.0, max(_SCALES[0], room / total))
+            self._scale = min(240.0, max(_SCALES[0], room / total))
         width = round(total * self._scale) + 2 * _SIDE + 24
         if self.minimumWidth() != width:
             self.setMinimumWidth(width)
