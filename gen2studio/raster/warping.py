@@ -23,6 +23,8 @@ Crop = tuple[float, float, float, float]
 """What is left of the picture in unit coordinates: (left, top, right, bottom)."""
 WHOLE: Crop = (0.0, 0.0, 1.0, 1.0)
 _NEAR = 1e-6
+_BAND = 32
+"""Rows whose edges are worked out at a time."""
 
 
 def needed(matrix: Affine, picture: Extent) -> Extent:
@@ -115,16 +117,27 @@ def _covered(picture: Bgra, u: NDArray[np.float64], v: NDArray[np.float64], crop
         for x in np.flatnonzero(columns < 1):
             picture[:, x] = np.rint(picture[:, x] * columns[x])
         return picture
-    grid_u = (u[1] * down + u[2]).astype(np.float32)[:, None] + (u[0] * across).astype(np.float32)[None, :]
-    grid_v = (v[1] * down + v[2]).astype(np.float32)[:, None] + (v[0] * across).astype(np.float32)[None, :]
-    cover = _inside(grid_u, left, right, hypot(u[0], u[1])) * _inside(grid_v, top, bottom, hypot(v[0], v[1]))
-    nothing = np.zeros_like(picture)
-    cover = np.ascontiguousarray(cover, np.float32)
-    return np.asarray(cv2.blendLinear(picture, nothing, cover, np.float32(1) - cover), np.uint8)
+    for first in range(0, height, _BAND):
+        rows = down[first : first + _BAND]
+        place_u = (u[1] * rows + u[2]).astype(np.float32)[:, None] + (u[0] * across).astype(np.float32)[None, :]
+        place_v = (v[1] * rows + v[2]).astype(np.float32)[:, None] + (v[0] * across).astype(np.float32)[None, :]
+        cover = _inside(place_u, left, right, hypot(u[0], u[1]))
+        cover *= _inside(place_v, top, bottom, hypot(v[0], v[1]))
+        if cover.min() < 1:
+            band = picture[first : first + _BAND]
+            band[...] = cv2.blendLinear(band, np.zeros_like(band), cover, np.float32(1) - cover)
+    return picture
 
 
 def _inside(place: NDArray[np.floating], low: float, high: float, step: float) -> NDArray[np.float32]:
     """How much of a pixel at unit coordinate ``place``, ``step`` wide, lies in [low, high)."""
-    after = np.clip((place - low) / step + 0.5, 0, 1)
-    before = np.clip((high - place) / step + 0.5, 0, 1)
-    return np.maximum(after + before - 1, 0).astype(np.float32)
+    if high - low < step:
+        # Both edges in one pixel.
+        after = np.clip((place - low) / step + 0.5, 0, 1)
+        before = np.clip((high - place) / step + 0.5, 0, 1)
+        return np.maximum(after + before - 1, 0).astype(np.float32)
+    # The nearer edge alone decides.
+    cover = np.abs(place - np.float32((low + high) / 2)).astype(np.float32, copy=False)
+    cover *= np.float32(-1 / step)
+    cover += np.float32((high - low) / 2 / step + 0.5)
+    return np.clip(cover, 0, 1, out=cover)
