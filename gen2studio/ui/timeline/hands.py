@@ -52,7 +52,7 @@ class Hands(QObject):
         self._view = view
         self._gesture: Gesture | None = None
         self._last: Pointer | None = None
-        self._scrolls = False
+        self._across = False
         self._autoscroll = QTimer(self, interval=SCROLL_EVERY)
         self._autoscroll.timeout.connect(self._on_autoscroll)
         ruler = view.ruler
@@ -76,11 +76,12 @@ class Hands(QObject):
             self._autoscroll.stop()
             gesture.close()
 
-    def begin(self, gesture: Gesture, scrolls: bool = True) -> None:
-        """Take a gesture in hand; ``scrolls``: the view follows it over its edges."""
+    def begin(self, gesture: Gesture, across: bool = False) -> None:
+        """Take a gesture in hand. The view follows it over its left and right edge, with ``across`` (drags of clips)
+        also over its upper and lower one."""
         self.cancel()
         self._show_hover(None)
-        self._scrolls = scrolls
+        self._across = across
         try:
             next(gesture)
         except StopIteration:
@@ -101,7 +102,7 @@ class Hands(QObject):
         except StopIteration:
             if self._gesture is gesture:
                 self._gesture = None
-        if self._gesture is not None and self._scrolls:
+        if self._gesture is not None:
             if self._beyond(pointer) != (0.0, 0.0):
                 if not self._autoscroll.isActive():
                     self._autoscroll.start()
@@ -118,6 +119,8 @@ class Hands(QObject):
         if x < 0 and view.viewport.scroll_x == 0:
             x = 0.0
         y = 0.0
+        if not self._across:
+            return x, 0.0
         if pointer.y >= 0 and view.viewport.max_y:
             y = max(pointer.y - (height - 8), 0.0)
         elif view.viewport.scroll_y and pointer.y < 0:
@@ -161,11 +164,11 @@ class Hands(QObject):
         if clip is None or locked:
             if locked and clip is not None:
                 view.session.tell(f"{rows[hit.row].track.name} is locked.", "info")
-            self.begin(rubber_band(view, pointer))
+            self.begin(rubber_band(view, pointer), across=True)
             return
         gesture = self._gesture_for(hit, clip, pointer, event)
         if gesture is not None:
-            self.begin(gesture)
+            self.begin(gesture, across=True)
 
     def _gesture_for(self, hit: Hit, clip: Clip, pointer: Pointer, event: QMouseEvent) -> Gesture | None:
         """What a press on a clip begins; None when it did its work already."""
