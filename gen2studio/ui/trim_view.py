@@ -29,6 +29,7 @@ class TrimView(QWidget):
         self.setToolTip("Click a picture to trim that side, the seam to roll the cut")
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._stage = stage
         self._pictures = pictures
         self._shown: TrimShown | None = None
         self.keys = ""
@@ -50,14 +51,14 @@ class TrimView(QWidget):
             return
         sides = ", ".join(f"{p.title} {p.offset:+d}" for p in shown.panes if p.moving)
         self.setAccessibleDescription(f"{shown.caption}: {sides} frames")
-        self.setGeometry(self.parentWidget().rect())
+        self.setGeometry(self._stage.rect())
         self.raise_()
         self.show()
         self.update()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize and watched is self.parent():
-            self.setGeometry(self.parentWidget().rect())
+        if event.type() == QEvent.Type.Resize and watched is self._stage:
+            self.setGeometry(self._stage.rect())
         return False
 
     # -- where things lie ----------------------------------------------------------------------------------------------

@@ -80,9 +80,10 @@ def edit_keys(window: MainWindow) -> None:
 
 def panels(window: MainWindow) -> list[QWidget]:
     """What the keyboard goes through, in reading order."""
-    docks = [dock.widget() for dock in window.docks.values()]
-    viewers = [pane.viewer for pane in window.viewers.panes.values()]
-    found = [widget for widget in (*docks, *viewers) if widget is not None]
+    # A dock whose page was not made yet has no widget, which Qt's type hints leave out.
+    docks: list[QWidget | None] = [dock.widget() for dock in window.docks.values()]
+    found = [widget for widget in docks if widget is not None]
+    found += [pane.viewer for pane in window.viewers.panes.values()]
     return sorted(found, key=lambda p: (p.mapTo(window, p.rect().topLeft()).y() // 80, p.mapTo(window, p.pos()).x()))
 
 

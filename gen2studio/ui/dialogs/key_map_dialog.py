@@ -219,8 +219,7 @@ class KeyMapDialog(QDialog):
             if group is None:
                 continue
             shown = 0
-            for at in range(group.childCount()):
-                item = group.child(at)
+            for item in (child for at in range(group.childCount()) if (child := group.child(at)) is not None):
                 text = f"{group.text(0)} {item.text(0)} {item.text(1)}".casefold()
                 action_id: str = item.data(0, _ID)
                 fits = wanted in text and (not self.only_changed.isChecked() or self._maps.is_changed(action_id))

@@ -66,7 +66,8 @@ class WaveStrip(QObject):
     def _made(self, pyramid: WavePyramid, width: int, height: int, ratio: float) -> QPixmap:
         columns = round(width * ratio)
         step = self._seconds / columns
-        low, high = pyramid.columns((np.arange(columns) + 0.5) * step, step)
+        seconds = np.linspace(0.5 * step, self._seconds - 0.5 * step, columns, dtype=np.float64)
+        low, high = pyramid.columns(seconds, step)
         middle = (height * ratio - 1) / 2
         top = middle - np.abs(high / 128.0) ** LOUDNESS * middle
         bottom = middle + np.abs(low / 128.0) ** LOUDNESS * middle
