@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -16,13 +17,14 @@ from gen2studio.app.jobs import EngineSignals
 from gen2studio.app.shot_wish import shot_item
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.frozen import frozen_map
+from gen2studio.core.geometry import Extent
 from gen2studio.core.ids import new_id
 from gen2studio.core.paths import cache_dir
 from gen2studio.core.records import dataclass
 from gen2studio.document import board_edits, boards
 from gen2studio.document.board_values import PanelStill
 from gen2studio.document.lookup import find_clip
-from gen2studio.document.model import Board, Document, Panel
+from gen2studio.document.model import Board, Document, Panel, Shot
 from gen2studio.engine.events import FrameReady, JobState, StateChanged
 from gen2studio.engine.requests import GenerateRequest, Job, Lane
 
@@ -53,6 +55,7 @@ class BoardStills(QObject):
     """Panel id whose stills are made, or arrived."""
 
     _kept = Signal(object, str, str)
+    _prepared = Signal(object, str)
 
     def __init__(
         self, storyboards: Storyboards, generation: Generation, engine: EngineSignals, parent: QObject | None = None
@@ -63,10 +66,13 @@ class BoardStills(QObject):
         self._generation = generation
         self._engine = engine
         self._asked: dict[str, _Asked] = {}
+        self._slates: dict[str, Shot] = {}
+        """Path of a slate → the shot it stands for."""
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stills")
         engine.frame_ready.connect(self._on_frame)
         engine.state_changed.connect(self._on_state)
         self._kept.connect(self._on_kept)
+        self._prepared.connect(self._on_prepared)
         self._session.store.replaced.connect(lambda _document: self._asked.clear())
 
     def shutdown(self) -> None:
@@ -95,7 +101,7 @@ class BoardStills(QObject):
             )  # fmt: skip
             self._asked[job.id] = _Asked(board.id, panel.id, request.seed)
             jobs.append(job.id)
-            self._engine.submit(job)
+            self._pool.submit(self._prepare, job, dict(self._slates))
         for panel in chosen:
             self.changed.emit(panel.id)
         return tuple(jobs)
@@ -104,7 +110,12 @@ class BoardStills(QObject):
         """Requests for the first frame of the panel's shot, as if it lay on a timeline. Nothing is placed for it."""
         generation = self._generation
         bare = replace(panel, guide="", clip_id="")
-        item = shot_item(panel_shot(board, bare), panel.name or "Panel", cache_dir("panels"))
+        shot = panel_shot(board, bare)
+        item = shot_item(shot, panel.name or "Panel", cache_dir("panels"))
+        # One slate for all shots of a size and length: nothing is placed, so nothing else would write it.
+        name = f"slate_{shot.width}x{shot.height}_{shot.rate.numerator}-{shot.rate.denominator}_{shot.frames}.mp4"
+        item = replace(item, path=(cache_dir("panels") / name).as_posix())
+        self._slates[item.path] = shot
         only = replace(board, panels=(bare,))
         empty = replace(
             self._session.document, sequences=frozen_map({}), active_sequence="",
@@ -125,6 +136,35 @@ class BoardStills(QObject):
                 )
             )  # fmt: skip
         return made
+
+    def _prepare(self, job: Job, slates: dict[str, Shot]) -> None:
+        """Write the slate that a job's request names, then have it queued."""
+        from gen2studio.media import codecs
+
+        sentence = ""
+        try:
+            codecs.load()
+            from gen2studio.media.slate import write_slate
+
+            assert isinstance(job.request, GenerateRequest)
+            path = Path(job.request.source.path)
+            shot = slates[path.as_posix()]
+            if not path.is_file():
+                write_slate(path, Extent(shot.width, shot.height), shot.rate, shot.frames)
+        except Exception as error:  # the thread must go on
+            sentence = sentence_of(error)
+        self._prepared.emit(job, sentence)
+
+    def _on_prepared(self, job: Job, sentence: str) -> None:
+        asked = self._asked.get(job.id)
+        if asked is None:
+            return  # another project is open
+        if sentence:
+            del self._asked[job.id]
+            self._session.tell(sentence, "error")
+            self.changed.emit(asked.panel_id)
+        else:
+            self._engine.submit(job)
 
     # -- what comes of it ---------------------------------------------------------------------------------------------
 
