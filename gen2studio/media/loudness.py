@@ -1,4 +1,4 @@
-"""Loudness as broadcasters measure it: EBU R 128 (ITU-R BS.1770-4) by FFmpeg's ``ebur128``, true peak by oversampling."""
+"""Loudness as broadcasters measure it: EBU R 128 (ITU-R BS.1770-4) by FFmpeg's ``ebur128``, true peak oversampled."""
 
 from __future__ import annotations
 
@@ -108,7 +108,10 @@ def _graph(sample_rate: int) -> Graph:
 
 
 def measure(
-    read: Callable[[int, int], Samples], count: int, sample_rate: int, tell: Callable[[float], None] = lambda _part: None
+    read: Callable[[int, int], Samples],
+    count: int,
+    sample_rate: int,
+    tell: Callable[[float], None] = lambda _part: None,
 ) -> Loudness:
     """Loudness of samples [0, count) that ``read(first, length)`` gives; ``tell`` hears how much is done (0…1)."""
     meter = LoudnessMeter(sample_rate)

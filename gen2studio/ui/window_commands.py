@@ -169,7 +169,6 @@ def wire_timeline(window: MainWindow) -> None:
     studio.board.row_changed.connect(lambda _index, row: refresh(row))
 
 
-
 # -- files ------------------------------------------------------------------------------------------------------------
 
 

@@ -65,29 +65,33 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
     bound: dict[str, Callable[..., object]] = {
         f"mode.{mode.value}": lambda mode=mode: choose_mode(window, mode) for mode in Mode
     }
-    return bound | {
-        "motion.paint": lambda on: paint_motion(window, on),
-        "shot.new": lambda: new_shot(window),
-        "generate.stills": lambda: make_stills(window),
-        "generate.run": lambda: run(window),
-        "take.footage": lambda: studio.footage.use_take(window.takes.chosen),
-        "take.purge": lambda: purge_takes(window),
-        "file.collect": studio.collect_media,
-        "take.extend": lambda: studio.shots.extend() and run(window),
-        "take.variations": lambda: studio.clip_takes.variations() and window.raise_dock("queue"),
-        "take.interpolate": lambda: studio.footage.interpolate(2) and window.raise_dock("queue"),
-        "take.upscale": lambda: studio.footage.upscale(2) and window.raise_dock("queue"),
-        "board.new_panel": lambda: add_panel(window),
-        "board.duplicate": lambda: studio.storyboards.duplicate_panel(window.storyboard.chosen),
-        "board.remove": lambda: studio.storyboards.remove_panels(window.storyboard.selected),
-        "board.go_to": lambda: go_to_panel(window),
-        "board.draw": lambda: window.storyboard.draw(),
-        "board.paste": lambda: window.storyboard.paste(),
-        "board.from_frame": lambda: panel_from_frame(window),
-        "board.animatic": studio.storyboards.animatic,
-        "board.stills": lambda: run_board(window, stills=True),
-        "board.generate": lambda: run_board(window, stills=False),
-    } | window_boards.handlers(window)
+    return (
+        bound
+        | {
+            "motion.paint": lambda on: paint_motion(window, on),
+            "shot.new": lambda: new_shot(window),
+            "generate.stills": lambda: make_stills(window),
+            "generate.run": lambda: run(window),
+            "take.footage": lambda: studio.footage.use_take(window.takes.chosen),
+            "take.purge": lambda: purge_takes(window),
+            "file.collect": studio.collect_media,
+            "take.extend": lambda: studio.shots.extend() and run(window),
+            "take.variations": lambda: studio.clip_takes.variations() and window.raise_dock("queue"),
+            "take.interpolate": lambda: studio.footage.interpolate(2) and window.raise_dock("queue"),
+            "take.upscale": lambda: studio.footage.upscale(2) and window.raise_dock("queue"),
+            "board.new_panel": lambda: add_panel(window),
+            "board.duplicate": lambda: studio.storyboards.duplicate_panel(window.storyboard.chosen),
+            "board.remove": lambda: studio.storyboards.remove_panels(window.storyboard.selected),
+            "board.go_to": lambda: go_to_panel(window),
+            "board.draw": lambda: window.storyboard.draw(),
+            "board.paste": lambda: window.storyboard.paste(),
+            "board.from_frame": lambda: panel_from_frame(window),
+            "board.animatic": studio.storyboards.animatic,
+            "board.stills": lambda: run_board(window, stills=True),
+            "board.generate": lambda: run_board(window, stills=False),
+        }
+        | window_boards.handlers(window)
+    )
 
 
 def choose_mode(window: MainWindow, mode: Mode) -> None:

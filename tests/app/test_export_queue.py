@@ -53,7 +53,7 @@ def test_orders_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
             track_mattes=True,
             width=320,
             rate=10,
-        ),  # fmt: skip
+        ),
         folder=tmp_path,
         state=OrderState.DONE,
         paths=("/a", "/b"),

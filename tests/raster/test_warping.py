@@ -62,9 +62,15 @@ POSES = {
     "mirrored": Pose(flip_horizontal=True, x=0.1),
     "upside down": Pose(flip_vertical=True, scale=0.9, crop=(0.0, 0.3, 1.0, 1.0)),
     "everything": Pose(
-        x=0.1, y=0.05, scale=1.4, stretch=0.7, rotation=118, anchor_x=0.2, crop=(0.1, 0.1, 0.8, 0.95),
+        x=0.1,
+        y=0.05,
+        scale=1.4,
+        stretch=0.7,
+        rotation=118,
+        anchor_x=0.2,
+        crop=(0.1, 0.1, 0.8, 0.95),
         flip_horizontal=True,
-    ),  # fmt: skip
+    ),
 }
 
 
