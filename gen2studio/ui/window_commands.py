@@ -34,6 +34,12 @@ _COMPARE = {
     "compare.difference": Compare.DIFFERENCE,
     "compare.toggle": Compare.TOGGLE,
 }
+_SWITCHES = {
+    "timeline.toggle_magnetic": "magnetic_timeline",
+    "timeline.toggle_levels": "level_lines",
+    "timeline.toggle_minimap": "timeline_overview",
+}
+"""Switches of the timeline → the preferences that keep them."""
 PROJECT_FILTER = "Gen2 Studio projects (*.g2s);;All files (*)"
 MEDIA_FILTER = (
     "Media (*.mp4 *.mov *.mkv *.webm *.avi *.mts *.m2ts *.ts *.3gp *.mpg *.mxf *.wav *.mp3 *.flac *.aac *.m4a *.ogg "
@@ -130,7 +136,8 @@ def _follow(window: MainWindow) -> None:
     follow, snapping = binder.action("timeline.toggle_follow"), binder.action("timeline.toggle_snapping")
     follow.setChecked(window.timeline.following)
     window.timeline.following_changed.connect(follow.setChecked)
-    window.timeline.switched.connect(lambda: _show_switches(window))
+    _restore_switches(window)
+    window.timeline.switched.connect(lambda: _on_switched(window))
     _show_switches(window)
     snapping.setChecked(studio.session.snapping)
     studio.session.snapping_changed.connect(snapping.setChecked)
@@ -138,6 +145,20 @@ def _follow(window: MainWindow) -> None:
     _show_compare(window)
     window_programme.follow(window)
     show_undo()
+
+
+def _restore_switches(window: MainWindow) -> None:
+    kept = window.studio.preferences.get
+    window.timeline.restore_switches({action: kept(name) for action, name in _SWITCHES.items()}, kept("caption_lane"))
+
+
+def _on_switched(window: MainWindow) -> None:
+    """Show how the timeline is switched, and keep it for the next start."""
+    _show_switches(window)
+    states, keep = window.timeline.states(), window.studio.preferences.set
+    for action_id, name in _SWITCHES.items():
+        keep(name, states[action_id])
+    keep("caption_lane", window.timeline.caption_lane)
 
 
 def _show_switches(window: MainWindow) -> None:

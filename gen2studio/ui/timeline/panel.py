@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -34,6 +34,9 @@ from gen2studio.ui.timeline.viewport import MAX_PPF, MIN_PPF, Viewport
 
 ZOOM_STEP = 1.25
 _HEIGHTS = ("small", "medium", "large")
+
+CAPTION_LANES = CAPTIONS_AUTO, CAPTIONS_SHOWN, CAPTIONS_HIDDEN = "auto", "shown", "hidden"
+"""When the lane of subtitles is there: while there are some, always, never."""
 
 
 class TimelinePanel(QWidget):
@@ -67,9 +70,7 @@ class TimelinePanel(QWidget):
         self.strip = ToolStrip(session, self._trigger, self)
         self.timecode, self.facts, self.slider = self.strip.timecode, self.strip.facts, self.strip.slider
         self._fit_once = True
-        self._captions_wanted = False
-        """The lane of subtitles is shown though there are none yet."""
-        self._captions_hidden = False
+        self._caption_lane = CAPTIONS_AUTO
         self._build()
         self._connect()
         self.headers.show_layout(self.view.layout_now)
@@ -271,9 +272,29 @@ class TimelinePanel(QWidget):
         self._show_states()
 
     def show_captions(self, on: bool) -> None:
-        """Show the lane of subtitles, also when there are none yet."""
-        self._captions_wanted, self._captions_hidden = on, not on
+        """Show the lane of subtitles, also when there are none yet; or hide it, also when there are some."""
+        if on != self.captions.isVisibleTo(self):
+            # What the lane would do by itself needs no keeping: it goes on following the subtitles.
+            by_itself = on == self._has_subtitles()
+            self._caption_lane = CAPTIONS_AUTO if by_itself else CAPTIONS_SHOWN if on else CAPTIONS_HIDDEN
+            self._show_captions()
+
+    @property
+    def caption_lane(self) -> str:
+        """``auto`` (there while there are subtitles), ``shown`` or ``hidden``."""
+        return self._caption_lane
+
+    def restore_switches(self, on: Mapping[str, bool], caption_lane: str) -> None:
+        """Set checkable commands as an earlier session left them; nothing in the document changes.
+
+        ``on`` is by command, as :meth:`states` tells it; ``caption_lane`` one of :data:`CAPTION_LANES`.
+        """
+        # Gaps of a project that is open already stay until its artist edits.
+        self.view.magnetic = on.get("timeline.toggle_magnetic", self.view.magnetic)
+        self.view.show_levels(on.get("timeline.toggle_levels", self.view.levels))
+        self._caption_lane = caption_lane
         self._show_captions()
+        self.show_overview(on.get("timeline.toggle_minimap", self.overview.isVisibleTo(self)))
 
     def show_overview(self, on: bool) -> None:
         """Show the overview in place of the scroll bar."""
@@ -356,11 +377,14 @@ class TimelinePanel(QWidget):
     def _on_sequence_shown(self, sequence: Sequence | None) -> None:
         self.captions.show_sequence(sequence)
 
-    def _show_captions(self) -> None:
-        """The lane is there while there are subtitles, unless it was switched off."""
+    def _has_subtitles(self) -> bool:
         sequence = self.session.sequence
-        some = sequence is not None and bool(sequence.subtitles)
-        on = self._captions_wanted or (some and not self._captions_hidden)
+        return sequence is not None and bool(sequence.subtitles)
+
+    def _show_captions(self) -> None:
+        """The lane is there while there are subtitles, unless it was switched on or off."""
+        sequence = self.session.sequence
+        on = self._has_subtitles() if self._caption_lane == CAPTIONS_AUTO else self._caption_lane == CAPTIONS_SHOWN
         if on != self.captions.isVisibleTo(self):
             self.captions.setVisible(on)
             self.caption_header.setVisible(on)
