@@ -25,6 +25,11 @@ def keys_of(row: Action) -> list[str]:
     ]
 
 
+def first_keys(*rows: Action) -> str:
+    """The first keys of commands that belong together, as in ``Ctrl+Z, Ctrl+Shift+Z``; empty where none has one."""
+    return ", ".join(keys[0] for row in rows if (keys := keys_of(row)))
+
+
 def tip(row: Action) -> str:
     """What a tool tip says of a command: name, first key, what it does."""
     keys = keys_of(row)

@@ -187,7 +187,9 @@ class MainWindow(QMainWindow):
     def history(self) -> HistoryPanel:
         from gen2studio.ui.panels.history_panel import HistoryPanel
 
-        return HistoryPanel(self.studio.store.undo_stack, self)
+        panel = HistoryPanel(self.studio.store.undo_stack, self)
+        self.binder.keys_changed.connect(panel.show_keys)
+        return panel
 
     @functools.cached_property
     def masks(self) -> MasksPanel:

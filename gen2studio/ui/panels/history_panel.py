@@ -6,7 +6,10 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QUndoView, QVBoxLayout, QWidget
 
-from gen2studio.ui import theme
+from gen2studio.app import actions_app
+from gen2studio.ui import key_tips, theme
+
+_STEPS = tuple(row for row in actions_app.ROWS if row.id in ("edit.undo", "edit.redo"))
 
 
 class HistoryPanel(QWidget):
@@ -16,7 +19,7 @@ class HistoryPanel(QWidget):
         self.view = QUndoView(stack, self)
         self.view.setObjectName("history.list")
         self.view.setAccessibleName("Undo history")
-        self.view.setToolTip("Click a step to go back or forward to it (Ctrl+Z, Ctrl+Shift+Z)")
+        self.show_keys()
         self.view.setEmptyLabel("Project opened")
         self.view.setCleanIcon(theme.icon("save", "text_muted"))
         self.view.setIconSize(QSize(14, 14))
@@ -24,3 +27,8 @@ class HistoryPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.view)
+
+    def show_keys(self) -> None:
+        """Name the keys in force."""
+        keys = key_tips.first_keys(*_STEPS)
+        self.view.setToolTip("Click a step to go back or forward to it" + (f" ({keys})" if keys else ""))

@@ -6,11 +6,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QMenu, QSizePolicy, QTabBar, QToolButton, QWidget
 
+from gen2studio.app import actions_timeline_view
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.document import sequences
 from gen2studio.document.model import Document
-from gen2studio.ui import theme
+from gen2studio.ui import key_tips, theme
+
+_BACK = next(row for row in actions_timeline_view.ROWS if row.id == "timeline.close_nested")
 
 
 class SequenceTabs(QWidget):
@@ -28,7 +31,8 @@ class SequenceTabs(QWidget):
         self.back.setObjectName("timeline_back")
         self.back.setAccessibleName("Back to the outer timeline")
         self.back.setIcon(theme.icon("arrow-up"))
-        self.back.setToolTip("Back to the timeline that this one was opened from (Ctrl+Shift+Up)")
+        self.back.setProperty("command", _BACK.id)
+        self.back.setToolTip(key_tips.tip(_BACK))
         self.back.setAutoRaise(True)
         self.back.clicked.connect(self.close_nested)
         self.bar = QTabBar(self)
