@@ -213,9 +213,10 @@ class SourceEdits(QObject):
         self._session.set_playhead(frame)
         return True
 
-    def show_clip(self) -> bool:
-        """Open the clip at the playhead in the source, marked as it is used."""
-        clips = self._editing.clips_under_playhead()
+    def show_clip(self, clip_id: str = "") -> bool:
+        """Open a clip in the source, marked as it is used: ``clip_id``, or that at the playhead when empty."""
+        named = self._session.find_clip(clip_id) if clip_id else None
+        clips = [named] if named is not None else self._editing.clips_under_playhead()
         if not clips:
             self._session.tell("There is no clip at the playhead.", "info")
             return False

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint
-from PySide6.QtGui import QCursor
+from PySide6.QtGui import QAction, QCursor
 from PySide6.QtWidgets import QMenu
 
 from gen2studio.app.clip_takes import Renewal
 from gen2studio.app.gap_shots import Stretch
 from gen2studio.core.errors import EditRefused
-from gen2studio.ui import theme
+from gen2studio.ui import theme, window_viewers
 from gen2studio.ui.timeline.layout import Hit
 
 if TYPE_CHECKING:
@@ -107,6 +107,15 @@ def fill_gap(window: MainWindow, stretch: Stretch | None = None, place: QPoint |
     GapPopover(studio.gaps, stretch, sequence, studio.gaps.words_for(stretch), window).open_at(place)
 
 
+def _show_in_source(window: MainWindow, menu: QMenu, clip_id: str) -> QAction:
+    """Shows the clip that was clicked, while the key shows that at the playhead."""
+    key = window.binder.key_text("source.show_clip")
+    entry = QAction(theme.icon("monitor"), f"Show in Source\t{key}" if key else "Show in Source", menu)
+    entry.setObjectName("show_in_source")
+    entry.triggered.connect(lambda _checked=False: window_viewers.show_in_source(window, clip_id))
+    return entry
+
+
 def _add_to_menu(window: MainWindow, menu: QMenu, hit: Hit) -> None:
     studio = window.studio
     rows = window.timeline.view.layout_now.rows
@@ -126,6 +135,7 @@ def _add_to_menu(window: MainWindow, menu: QMenu, hit: Hit) -> None:
     if hit.clip is None:
         return
     menu.addSeparator()
+    menu.addAction(_show_in_source(window, menu, hit.clip.id))
     if hit.clip.active_take:
         menu.addAction(window.binder.action("take.renew"))
         menu.addAction(window.binder.action("take.promote"))

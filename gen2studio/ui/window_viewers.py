@@ -39,6 +39,7 @@ def wire(window: MainWindow) -> None:
     studio, area = window.studio, window.viewers
     area.follow(PROGRAMME, window.timeline)
     window.viewer.touched.connect(lambda: studio.transport.set_viewer(PROGRAMME))
+    window.canvas.play_wanted.connect(studio.transport.play)
     window.pool.open_requested.connect(lambda media_id: open_media(window, media_id))
     split, loop = window.binder.action("source.split"), window.binder.action("playback.loop")
     area.split_changed.connect(split.setChecked)
@@ -101,6 +102,12 @@ def go_panel(window: MainWindow, step: int) -> None:
 def open_media(window: MainWindow, media_id: str) -> None:
     """Open a file of the pool in the source viewer."""
     if window.studio.source.open(media_id):
+        window.viewers.open_source()
+
+
+def show_in_source(window: MainWindow, clip_id: str) -> None:
+    """Open a clip of the timeline in the source viewer, marked as it is used."""
+    if window.studio.source_edits.show_clip(clip_id):
         window.viewers.open_source()
 
 

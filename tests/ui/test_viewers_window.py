@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QTabBar, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QMenu, QTabBar, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from gen2studio.app.source_monitor import Marks
-from gen2studio.app.trimming import Side
+from gen2studio.app.trimming import AROUND_SECONDS, Side
 from gen2studio.ui.dialogs.key_map_dialog import KeyMapDialog
 from gen2studio.ui.main_window import MainWindow
 from gen2studio.ui.source.bar import SourceBar
@@ -150,8 +150,19 @@ def test_a_cut_is_trimmed_by_keys_and_by_the_mouse(window: MainWindow, qtbot: Qt
     assert lane(window) == [("bbb", 0, 233), ("gol", 233, 309)]
     QTest.keyClick(view, Qt.Key.Key_Up)
     assert trim.frame() == 0
+    session.set_playhead(120)
+    trim.go(1)
+    # The canvas' own space bar plays what the keys mean: here the cut in hand, over and over.
+    QTest.keyClick(window.canvas, Qt.Key.Key_Space)
+    assert studio.player.playing and session.playhead == trim.frame() - round(AROUND_SECONDS * 24)
+    QTest.keyClick(window.canvas, Qt.Key.Key_Space)
+    assert not studio.player.playing and trim.active
     QTest.keyClick(view, Qt.Key.Key_Escape)
     assert not trim.active and not shown.isVisible()
+    QTest.keyClick(window.canvas, Qt.Key.Key_Space)
+    assert session.shuttle == 1.0
+    QTest.keyClick(window.canvas, Qt.Key.Key_Space)
+    assert session.shuttle == 0.0
     studio.store.undo_stack.setIndex(studio.store.undo_stack.index() - 2)
     assert lane(window) == [("bbb", 0, 240), ("gol", 240, 317)]
 
@@ -168,6 +179,51 @@ def test_a_cut_is_trimmed_by_keys_and_by_the_mouse(window: MainWindow, qtbot: Qt
     assert shown.shown.delta < 0 and [p.moving for p in shown.shown.panes] == [True, False]
     QTest.mouseRelease(view, LEFT, NONE, QPoint(x - 40, y))
     assert not shown.isVisible() and lane(window)[0][2] < 240
+
+
+def test_a_clip_is_shown_in_the_source_from_its_menu(window: MainWindow) -> None:
+    studio, view = window.studio, window.timeline.view
+    studio.session.set_playhead(10)
+    row = view.layout_now.rows[0]
+    place = QPoint(round(view.viewport.x(row.clips[1].start + 30)), row.top + 20)
+    QApplication.sendEvent(view, QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, view.mapToGlobal(place)))
+    menu = part(window, QMenu, "timeline_clip_menu")
+    entry = next(a for a in menu.actions() if a.objectName() == "show_in_source")
+    assert entry.text() == "Show in Source\tAlt+F"
+    menu.setActiveAction(entry)
+    QTest.keyClick(menu, Qt.Key.Key_Return)
+    item = studio.source.item
+    assert item is not None and item.name.startswith("golden"), "the clip clicked, not the one at the playhead"
+    assert studio.source.marks == Marks(start=0, stop=32) and part(window, SourcePanel, "sourcePanel").isVisible()
+
+
+def test_switches_of_the_timeline_are_as_they_were_left(qtbot: QtBot, media_root: Path) -> None:
+    names = (
+        "timeline.toggle_magnetic",
+        "timeline.toggle_levels",
+        "timeline.toggle_captions",
+        "timeline.toggle_minimap",
+    )
+    with open_desk(qtbot, None) as (window, _host):
+        first = window.timeline.states()
+        for name in names:
+            window.binder.action(name).trigger()
+        assert window.timeline.states() == {name: not on for name, on in first.items()}
+    with open_desk(qtbot, None) as (window, _host):
+        assert window.timeline.states() == {name: not on for name, on in first.items()}
+        assert all(window.binder.action(name).isChecked() is not first[name] for name in names)
+        assert window.studio.store.undo_stack.count() == 0 and not window.timeline.overview.isVisible()
+        for name in names:
+            window.binder.action(name).trigger()
+    with open_desk(qtbot, media_root) as (window, _host):
+        assert window.timeline.states() == first
+        # A lane that came with the subtitles goes with them, today and after the next start.
+        studio = window.studio
+        studio.editing.titles.add_subtitle()
+        assert window.timeline.captions.isVisibleTo(window.timeline)
+        assert studio.preferences.get("caption_lane") == "auto"
+        studio.store.undo_stack.undo()
+        assert not window.timeline.captions.isVisibleTo(window.timeline)
 
 
 def test_other_keys_are_in_force_at_once(window: MainWindow, tmp_path: Path) -> None:
@@ -219,6 +275,13 @@ def test_other_keys_are_in_force_at_once(window: MainWindow, tmp_path: Path) -> 
     QTest.keyClick(view, Qt.Key.Key_B, CTRL)
     assert lane(window)[0] == ("bbb", 0, 50) and session.playhead == 50
     window.key_maps.choose("gen2")
+
+    # Tool tips that name keys name those in force.
+    back, history = window.timeline.tabs.back, window.history.view
+    assert "(Ctrl+Shift+Up)" in back.toolTip() and "(Ctrl+Z, Ctrl+Shift+Z)" in history.toolTip()
+    keys = window.key_maps.keys | {"timeline.close_nested": ("F2",), "edit.undo": ("F3",), "edit.redo": ()}
+    binder.use_keys(keys)
+    assert "(F2)" in back.toolTip() and "Ctrl" not in back.toolTip() and history.toolTip().endswith("to it (F3)")
 
 
 def test_every_panel_is_reached_by_keyboard(window: MainWindow) -> None:

@@ -67,6 +67,8 @@ class Canvas(PictureView):
     """Local files dropped from the desktop: list[Path]."""
     gesture_started = Signal()
     gesture_ended = Signal()
+    play_wanted = Signal()
+    """The space bar was tapped."""
 
     def __init__(self, session: Session, masks: MaskEditing, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -600,7 +602,7 @@ class Canvas(PictureView):
             self._space = False
             if not self._space_used and not self._gestures.active:
                 # A tap of the space bar plays, holding it moves the picture.
-                self._session.set_shuttle(0.0 if self._session.shuttle else 1.0)
+                self.play_wanted.emit()
             self._update_ring()
             self._update_cursor()
         elif event.key() == Qt.Key.Key_QuoteLeft and self._peek is not None:
