@@ -141,13 +141,16 @@ class SourceEdits(QObject):
         marks, rate = self._source.marks_of(item.id), self._source.rate
         begin = None if marks.start is None else Fraction(marks.start) / rate
         end = None if marks.stop is None else min(Fraction(marks.stop) / rate, self._length(item))
-        endless = item.info.kind is MediaKind.STILL
-        length = max(self._length(item), Fraction(sequence.duration) / sequence.rate) if endless else self._length(item)
-        if endless and end is None and (sequence.in_point is None or sequence.out_point is None):
-            end = (begin or Fraction(0)) + self._source.still_seconds
-        return three_point(
-            length, (begin, end), (sequence.in_point, sequence.out_point), self._session.playhead, sequence.rate
-        )
+        first, stop = sequence.in_point, sequence.out_point
+        length = self._length(item)
+        if item.info.kind is MediaKind.STILL:
+            if first is not None and stop is not None:
+                # A still is as long as it is asked to be, wherever its marks lie.
+                begin = end = None
+                length = Fraction(stop - first) / sequence.rate
+            elif end is None:
+                end = (begin or Fraction(0)) + self._source.still_seconds
+        return three_point(length, (begin, end), (first, stop), self._session.playhead, sequence.rate)
 
     def _marked(self, item: MediaItem) -> tuple[Fraction, Fraction]:
         return self._source.range_of(item) or (Fraction(0), self._length(item))
