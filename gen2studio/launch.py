@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import faulthandler
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gen2studio.core import garbage, late_import
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from gen2studio.app.studio import Studio
     from gen2studio.ui.main_window import MainWindow
 
-_LATE = ("numpy", "ctypes", "html", "platform", "subprocess")
+_LATE = ("numpy", "argparse", "ctypes", "html", "platform", "subprocess")
 """Imported when they are first used: none of them has a part in the first frame."""
 _WITHOUT_QT = ("gen2studio.compose", "gen2studio.app.planning", "gen2studio.app.recovery", "gen2studio.media.metadata")
 
@@ -65,6 +66,8 @@ def open_window() -> tuple[Studio, MainWindow]:
     for name in _WITHOUT_QT:
         importlib.import_module(name)
 
+    _import_qt()
+
     from PySide6.QtWidgets import QApplication
 
     _leave_sources_unread()
@@ -86,6 +89,28 @@ def open_window() -> tuple[Studio, MainWindow]:
     window.late.add(garbage.resume)
     window.show()
     return services, window
+
+
+def _import_qt() -> None:
+    """Import PySide6 without the generator of its stub files.
+
+    Qt's bindings carry Python sources inside a library and compile all of them at every start. One is a tool that
+    writes ``.pyi`` files, with a command line and a dozen regular expressions; nothing in a running program calls it,
+    and it is a twentieth of our start. It is compiled as an empty module here.
+    """
+    if "PySide6" in sys.modules:
+        return
+    compile_any = builtins.compile
+
+    def compile_needed(source: Any, filename: Any, *options: Any, **named: Any) -> Any:
+        empty = str(filename).endswith("shibokensupport/signature/lib/pyi_generator.py")
+        return compile_any(b"" if empty else source, filename, *options, **named)
+
+    builtins.compile = compile_needed
+    try:
+        importlib.import_module("PySide6.QtCore")
+    finally:
+        builtins.compile = compile_any
 
 
 def _leave_sources_unread() -> None:

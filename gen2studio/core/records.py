@@ -61,7 +61,16 @@ else:
             if not cls.__doc__:
                 # Or one is made of the signature, which takes longer than all the rest.
                 cls.__doc__ = cls.__name__
-            made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+            make = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)
+            types = _own_types(cls)
+            if types:
+                # Every annotation that is a text is otherwise searched three times for what these don't hold.
+                cls.__annotations__ = dict.fromkeys(types)
+            made = make(cls)
+            for name in types:
+                made.__dataclass_fields__[name].type = types[name]
+            if types:
+                made.__annotations__ = types
             methods = {"__init__": _constructing(made, frozen), "__repr__": _shown}
             if frozen:
                 methods |= _freezing(made)
@@ -81,6 +90,12 @@ else:
             return made
 
         return wrap if cls is None else wrap(cls)
+
+    def _own_types(cls: type) -> dict[str, str]:
+        """The annotations of a class when all of them are texts that name plain fields; else none."""
+        types = vars(cls).get("__annotations__", {})
+        plain = all(isinstance(text, str) and "Var" not in text and "KW_ONLY" not in text for text in types.values())
+        return types if plain else {}
 
     def _constructing(cls: type, frozen: bool) -> Callable[..., None]:
         """An ``__init__`` that makes way for the compiled one when it is called."""

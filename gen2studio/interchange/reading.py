@@ -155,7 +155,7 @@ class _Reader:
         )
 
     def _item(
-        self, item: otio.schema.Item, start: Fraction, stop: Fraction, picture: bool, rate: Fraction, depth: int
+        self, item: otio.core.Item, start: Fraction, stop: Fraction, picture: bool, rate: Fraction, depth: int
     ) -> OutlineClip | None:
         import opentimelineio as otio
 

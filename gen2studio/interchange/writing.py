@@ -142,14 +142,14 @@ class _Writer:
             out_offset=rational(transition.after / sequence.rate, sequence.rate),
         )
 
-    def _clip(self, sequence: Sequence, track: Track, clip: Clip, depth: int) -> otio.schema.Item:
+    def _clip(self, sequence: Sequence, track: Track, clip: Clip, depth: int) -> otio.core.Item:
         import opentimelineio as otio
 
         item = self._document.media.get(clip.media_id)
         rate = item.info.rate if item is not None and item.info.rate > 0 else sequence.rate
         span = time_range(clip.source_in, clip.duration / sequence.rate, rate, sequence.rate)
         inner = self._document.sequences.get(item.nested) if item is not None and item.nested else None
-        made: otio.schema.Item
+        made: otio.core.Item
         if inner is not None:
             stack = otio.schema.Stack(name=clip.name or inner.name)
             self.fill(stack, inner, depth + 1)

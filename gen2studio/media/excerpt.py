@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import MediaError
@@ -51,7 +52,7 @@ def write_excerpt(
     end = int(later[0]) if len(later) else clock.end
     try:
         _copy(source, target, begin * clock.time_base, end * clock.time_base, cancel)
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         raise MediaError(f"{source.name} can't be cut without decoding.", "Copy it whole.") from error
     _compare(source, target, info, first, start, stop)
     return first

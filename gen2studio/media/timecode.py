@@ -12,12 +12,13 @@ _TIMECODE = re.compile(r"^(\d{1,2}):(\d{2}):(\d{2})([:;.])(\d{2,3})$")
 def start_timecode(path: Path, rate: Fraction) -> Fraction | None:
     """Seconds from midnight of the first frame's timecode (SMPTE ST 12-1), or None when the file has none."""
     import av
+    from av.error import FFmpegError
 
     try:
         with av.open(str(path)) as container:
             texts = [container.metadata.get("timecode")]
             texts += [stream.metadata.get("timecode") for stream in container.streams]
-    except (av.FFmpegError, OSError, ValueError):
+    except (FFmpegError, OSError, ValueError):
         return None
     text = next((t for t in texts if t), None)
     return None if text is None else timecode_seconds(text, rate)

@@ -128,9 +128,10 @@ def _add_to_menu(window: MainWindow, menu: QMenu, hit: Hit) -> None:
             theme.icon("sparkles"), "Generate in Gap…", lambda: fill_gap(window, stretch, QCursor.pos())
         )
         entry.setObjectName("generate_in_gap")
-        menu.removeAction(entry)
-        menu.insertAction(first, entry)
-        menu.insertSeparator(first)
+        if first is not None:
+            menu.removeAction(entry)
+            menu.insertAction(first, entry)
+            menu.insertSeparator(first)
         return
     if hit.clip is None:
         return

@@ -249,9 +249,9 @@ def test_the_strip_is_timed_by_hand(window: MainWindow, qtbot: QtBot) -> None:
 
 def test_the_form_splits_and_merges(window: MainWindow, qtbot: QtBot) -> None:
     board = window.storyboard
-    row = board.details.size.findData(ShotSize.CU)
-    board.details.size.setCurrentIndex(row)
-    board.details.size.activated.emit(row)
+    row = board.details.shot_size.findData(ShotSize.CU)
+    board.details.shot_size.setCurrentIndex(row)
+    board.details.shot_size.activated.emit(row)
     assert panels(window)[0].shot_size is ShotSize.CU
     window.binder.action("board.split").trigger()
     assert [p.seconds for p in panels(window)] == [Fraction(1, 2), Fraction(1, 2), 1, 1]

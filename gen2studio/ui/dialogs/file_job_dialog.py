@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-from PySide6.QtCore import Qt, QUrl, SignalInstance
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QCloseEvent, QDesktopServices
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from gen2studio.app.export_queue import QueuedJob
 from gen2studio.app.export_values import ExportProgress
+from gen2studio.app.file_job import FileJob
 from gen2studio.ui.panels.queue_panel import span
 from gen2studio.ui.widgets.named import named
 
-
-class Job(Protocol):
-    """What is run: :class:`gen2studio.app.file_job.FileJob`, or an order of the export queue."""
-
-    progressed: SignalInstance
-    finished: SignalInstance
-    failed: SignalInstance
-    cancelled: SignalInstance
-
-    def start(self) -> None: ...
-    def cancel(self) -> None: ...
-    def wait(self, milliseconds: int = 30_000) -> bool: ...
-    def deleteLater(self) -> None: ...
+Job = FileJob | QueuedJob
+"""What is run: work on files of its own, or an order of the export queue."""
 
 
 class FileJobDialog(QDialog):

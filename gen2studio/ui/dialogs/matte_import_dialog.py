@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage, QPixmap
@@ -353,7 +353,7 @@ class MatteImportDialog(FileJobDialog):
             self.say(str(error), "error")
             return
         job = import_job(self._file, settings, arrangement, item, self._session.store.tiles, self)
-        self.run_job(job, "Reading…", lambda layers: self._on_read(settings, layers))
+        self.run_job(job, "Reading…", lambda layers: self._on_read(settings, cast("tuple[ReadLayer, ...]", layers)))
 
     def _on_read(self, settings: MatteImport, layers: tuple[ReadLayer, ...]) -> None:
         try:

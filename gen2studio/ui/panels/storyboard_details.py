@@ -99,12 +99,12 @@ class PanelDetails(QWidget):
             "What this shot shows, in words for the generator", 54 if roomy else 42, inside,
         )  # fmt: skip
         column.addWidget(self.prompt)
-        self.size = chooser(
+        self.shot_size = chooser(
             f"{prefix}.panel.size", "Shot size", "How much of a figure the shot shows",
             [(f"{size.value} — {size.title}" if size.value else size.title, size) for size in ShotSize], inside,
         )  # fmt: skip
-        self.size.activated.connect(lambda row: self._tell("Shot size", shot_size=self.size.itemData(row)))
-        column.addWidget(self.size)
+        self.shot_size.activated.connect(lambda row: self._tell("Shot size", shot_size=self.shot_size.itemData(row)))
+        column.addWidget(self.shot_size)
         self.use = chooser(
             f"{prefix}.panel.use", "Picture is", "What the generator does with the picture of this panel",
             [("Picture is a mock-up to follow", LAYOUT), ("Picture is the first frame", FIRST_FRAME)], inside,
@@ -233,7 +233,7 @@ class PanelDetails(QWidget):
             self.name.setText(panel.name)
         _show_text(self.action, panel.action)
         _show_text(self.prompt, panel.prompt)
-        self.size.setCurrentIndex(self.size.findData(panel.shot_size))
+        self.shot_size.setCurrentIndex(self.shot_size.findData(panel.shot_size))
         self.use.setCurrentIndex(self.use.findData(FIRST_FRAME if panel.keep_picture else LAYOUT))
         self.use.setVisible(bool(panel.picture))
         self.sections["camera"].set_mark("set" if panel.camera != Camera() else "")

@@ -236,8 +236,10 @@ class CaptionLane(QWidget):
         at = np.maximum(np.searchsorted(starts, frames, "right") - 1, 0)
         inside = (frames >= starts[at]) & (frames < stops[at] - 1 / view.ppf)
         pixels = np.where(inside, np.uint32(rgb32(ink)), np.uint32(rgb32(theme.colour("track"))))
-        line = QImage(pixels.data, len(pixels), 1, len(pixels) * 4, QImage.Format.Format_RGB32)
-        painter.drawImage(QRect(0, 3, self.width(), HEIGHT - 8), line)
+        # As high as it is shown: a picture drawn to scale takes several times as long.
+        pixels = np.repeat(pixels[None, :], HEIGHT - 8, 0)
+        image = QImage(pixels.data, self.width(), HEIGHT - 8, self.width() * 4, QImage.Format.Format_RGB32)
+        painter.drawImage(0, 3, image)
 
     def _line(self, text: str, width: int, metrics: QFontMetrics) -> QStaticText:
         """A caption's text in one line, cut to ``width`` in steps of 8 pixels; kept."""

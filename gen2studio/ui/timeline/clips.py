@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QPainter, QPixmap
 
 from gen2studio.document.model import Clip, Document
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.bands import BandBook, BandPainter
 from gen2studio.ui.timeline.filmstrip import MIN_THUMB, Filmstrip
 from gen2studio.ui.timeline.labels import MIN_TEXT, Fills, Labels
-from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Ints, Layout, Row
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Layout, Row
+from gen2studio.ui.timeline.rough import RoughPainter
+from gen2studio.ui.timeline.row_image import RowImages, over
 from gen2studio.ui.timeline.shapes import ShapePainter
 from gen2studio.ui.timeline.thumbs import Thumbnails
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import Waveforms, WavePainter, rgb32
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 HATCH = 8
 """Pixels between the lines over a locked track."""
@@ -50,31 +47,21 @@ class ClipPainter:
         self.labels = Labels(viewport, bands, document)
         self.shapes = ShapePainter(viewport)
         colour = theme.colour
-        self._waves = WavePainter(waveforms, rgb32(colour("waveform")), rgb32(colour("text_faint")))
+        waves = WavePainter(waveforms, rgb32(colour("waveform")), rgb32(colour("text_faint")))
+        self._images = RowImages(viewport, waves)
+        self._rough = RoughPainter(viewport, self._images, waves, self.film, self.labels)
+        self.rough = False
+        """Whether to leave out what takes long and is not missed while everything moves: see :mod:`rough`."""
         self._ground = colour("timeline")
         self._track = colour("track")
         self._locked = colour("background")
         shade = colour("background", 96)
-        off = _inks(colour("line_strong"), colour("raised"), shade)
-        on = {
-            True: _inks(colour("clip_video_edge"), colour("clip_video"), shade),
-            False: _inks(colour("clip_audio_edge"), colour("clip_audio"), shade),
-        }
-        inner = _inks(colour("clip_nested_edge"), colour("clip_nested"), shade)
-        self._inks = {
-            (video, locked): [
-                [rgb32(self._locked if locked else self._track), on[video][k], off[k], inner[k]] for k in range(3)
-            ]
-            for video in (True, False)
-            for locked in (True, False)
-        }
         self._fills = {
-            True: (colour("clip_video_edge"), _strip(colour("clip_video"), shade), colour("clip_video")),
-            False: (colour("clip_audio_edge"), _strip(colour("clip_audio"), shade), colour("clip_audio")),
+            True: (colour("clip_video_edge"), over(colour("clip_video"), shade), colour("clip_video")),
+            False: (colour("clip_audio_edge"), over(colour("clip_audio"), shade), colour("clip_audio")),
         }
-        self._off_fills = colour("line_strong"), _strip(colour("raised"), shade), colour("raised")
-        self._nested_fills = colour("clip_nested_edge"), _strip(colour("clip_nested"), shade), colour("clip_nested")
-        self._pixels: NDArray[np.uint32] | None = None
+        self._off_fills = colour("line_strong"), over(colour("raised"), shade), colour("raised")
+        self._nested_fills = colour("clip_nested_edge"), over(colour("clip_nested"), shade), colour("clip_nested")
         self._dim = colour("timeline", 150)
         self._hatch = colour("text_faint", 90)
         self._hatching = QPixmap()
@@ -91,29 +78,41 @@ class ClipPainter:
     def take_folder(self, folder: Callable[[str], Path] | None) -> None:
         self.film.take_folder = folder
 
-    @functools.cached_property
-    def _tables(self) -> dict[tuple[bool, bool], tuple[NDArray[np.uint32], ...]]:
-        """By (video?, locked?): RGB32 of [gap, clip, disabled clip, nested clip] for top edge, name strip and body."""
-        return {key: tuple(np.array(table, np.uint32) for table in inks) for key, inks in self._inks.items()}
-
     def set_font(self, font: QFont, ratio: float) -> None:
         """Names are drawn in ``font``."""
         self.labels.set_font(font, ratio)
         self.shapes.set_ratio(ratio)
         self._hatching = _hatched(self._hatch, ratio)
 
-    def paint(self, painter: QPainter, layout: Layout, area: QRect, ratio: float) -> None:
-        """Everything inside ``area`` (widget pixels); the painter's clip must be set to it."""
-        painter.fillRect(area, self._ground)
+    def paint(self, painter: QPainter, layout: Layout, area: QRect, ratio: float, lines: list[tuple[int, int]]) -> None:
+        """Everything inside ``area`` (widget pixels); the painter's clip must be set to it. A rough picture has the
+        lines of markers in it, ``lines`` as (widget x, RGB32)."""
         document = self._document()
         if self._paths_of is not document.media:
             self._paths = {key: item.path for key, item in document.media.items()}
             self._paths_of = document.media
             self._nested_ids = frozenset(key for key, item in document.media.items() if item.nested)
+        left, right, free = area.left(), area.right() + 1, area.top()
+        rough: list[tuple[Row, int]] = []
         for row in layout.rows:
             top = row.top - self._viewport.scroll_y
             if top < area.bottom() + 1 and top + row.height > area.top():
-                self._paint_row(painter, layout, row, top, area.left(), area.right() + 1, ratio)
+                if top > free:
+                    painter.fillRect(left, free, right - left, top - free, self._ground)
+                free = top + row.height
+                if self.rough:
+                    rough.append((row, top))
+                else:
+                    self._paint_row(painter, layout, row, top, left, right, ratio)
+        if free <= area.bottom():
+            painter.fillRect(left, free, right - left, area.bottom() + 1 - free, self._ground)
+        if rough:
+            self._rough.paint(painter, layout, rough, left, right, ratio, self._paths, self._nested_ids, lines)
+            for row, top in rough:
+                if row.lane:
+                    ground = self._locked if row.track.locked else self._track
+                    painter.fillRect(left, top + row.body, right - left, row.lane, ground)
+                self._paint_shade(painter, row, top, left, right)
 
     def _paint_row(
         self, painter: QPainter, layout: Layout, row: Row, top: int, left: int, right: int, ratio: float
@@ -145,7 +144,7 @@ class ClipPainter:
             self._fill_few(painter, row, i, lefts, rights, top, strip, left, right)
         else:
             x0, x1 = np.array(lefts, np.int64), np.array(rights, np.int64)
-            image = self._row_image(layout, row, i, x0, x1, strip, left, right, ratio)
+            image = self._images.make(layout, row, i, x0, x1, strip, left, right, ratio, self._paths, self._nested_ids)
             painter.drawImage(QPoint(left, top), image)
         if row.is_video and strip < row.body:
             inner = top + strip, row.body - strip
@@ -201,46 +200,6 @@ class ClipPainter:
         """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
         self.labels.paint_at_edge(painter, layout, self.fills_of, self._dim)
 
-    def _row_image(
-        self, layout: Layout, row: Row, i: int, x0: Ints, x1: Ints, strip: int, left: int, right: int, ratio: float
-    ) -> QImage:
-        """Bodies, name strips and sound of a whole row at once: its cost is that of its pixels, not of its clips."""
-        wide, high = round((right - left) * ratio), round(row.body * ratio)
-        bounds = np.zeros(2 * len(x0) + 2, np.int64)
-        bounds[1:-1:2] = x0
-        bounds[2:-1:2] = np.maximum(x1 - 1, x0 + 1)
-        bounds[1:-1] -= left
-        if ratio != 1:
-            bounds = np.rint(bounds * ratio).astype(np.int64)
-        bounds[-1] = wide
-        np.maximum.accumulate(np.minimum(np.maximum(bounds, 0), wide), out=bounds)
-        kinds = np.zeros(len(bounds) - 1, np.uint8)
-        facts = row.facts
-        kinds[1::2] = 2 - facts.enabled[i : i + len(x0)]
-        if self._nested_ids and not self._nested_ids.isdisjoint(facts.media_ids):
-            codes = [code for code, media_id in enumerate(facts.media_ids) if media_id in self._nested_ids]
-            nested = np.isin(facts.media[i : i + len(x0)], codes) & facts.enabled[i : i + len(x0)]
-            kinds[1::2][nested] = 3
-        lengths = bounds[1:] - bounds[:-1]
-        edge, top, body = self._tables[row.is_video, row.track.locked]
-        if self._pixels is None or self._pixels.size < high * wide:
-            self._pixels = np.empty(high * wide, np.uint32)
-        pixels = self._pixels[: high * wide].reshape(high, wide)
-        seam = round(strip * ratio)
-        pixels[:seam] = (top if strip < row.body else body)[kinds].repeat(lengths)
-        pixels[seam:] = body[kinds].repeat(lengths)
-        pixels[: max(1, round(ratio))] = edge[kinds].repeat(lengths)
-        if not row.is_video and strip < row.body and layout.sequence is not None:
-            view = self._viewport
-            frames = (np.arange(wide, dtype=np.float64) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
-            rate = float(layout.sequence.rate)
-            inside = kinds.astype(bool).repeat(lengths)
-            self._waves.draw(pixels[seam:], row, self._paths, frames, inside, 1.0 / (view.ppf * rate * ratio), rate)
-        image = QImage(pixels.data, wide, high, wide * 4, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(ratio)
-        # The painter draws it before the next row is made, so that one buffer, already paged in, does for all.
-        return image
-
     def _paint_states(
         self, painter: QPainter, layout: Layout, row: Row, i: int, x0: list[int], x1: list[int], top: int
     ) -> None:
@@ -284,15 +243,3 @@ def _hatched(ink: QColor, ratio: float) -> QPixmap:
         painter.drawLine(x, HATCH, x + HATCH, 0)
     painter.end()
     return tile
-
-
-def _strip(body: QColor, shade: QColor) -> QColor:
-    """``body`` under the half-transparent ``shade``."""
-    part = shade.alphaF()
-    over, under = (shade.red(), shade.green(), shade.blue()), (body.red(), body.green(), body.blue())
-    return QColor(*(round(o * part + u * (1 - part)) for o, u in zip(over, under, strict=True)))
-
-
-def _inks(edge: QColor, body: QColor, shade: QColor) -> tuple[int, int, int]:
-    """(edge, name strip, body) as RGB32."""
-    return rgb32(edge), rgb32(_strip(body, shade)), rgb32(body)

@@ -49,7 +49,10 @@ class Filmstrip:
         left: int,
         right: int,
         ratio: float,
+        heads: bool = False,
     ) -> None:
+        """The pictures of the clips ``i`` + ``chosen``, which lie from ``x0`` to ``x1``; with ``heads`` only the first
+        of each."""
         assert layout.sequence is not None
         second = self._viewport.ppf * float(layout.sequence.rate)
         made_in = self._thumbnails.height_for(high * ratio)
@@ -81,7 +84,7 @@ class Filmstrip:
                     continue
             source, speed = sources[k], speeds[k]
             first = a if a >= left else a + (left - a) // cell * cell
-            for x in range(first, b if b < right else right, cell):
+            for x in (a,) if heads else range(first, b if b < right else right, cell):
                 moment = int(source + (x - a) * speed)
                 if moment > last:
                     moment = last

@@ -132,6 +132,36 @@ class Labels:
             if not plain:
                 painter.setPen(self._text)
 
+    def paint_names(
+        self,
+        painter: QPainter,
+        row: Row,
+        i: int,
+        chosen: list[int],
+        x0: list[int],
+        x1: list[int],
+        top: int,
+        strip: int,
+        left: int,
+        right: int,
+    ) -> None:
+        """The names alone, where :meth:`paint` puts them on a clip without badges."""
+        if not chosen:
+            return
+        assert self._font is not None
+        painter.setFont(self._font)
+        painter.setPen(self._text)
+        line = top + self.drop(strip)
+        clips, elided, draw = row.clips, self._elided, painter.drawStaticText
+        for k in chosen:
+            start, end = x0[k] + 6, x1[k] - 6
+            if start < right and end > left:
+                clip = clips[i + k]
+                start += 14 if clip.link and end - start > 40 else 0
+                text = elided(clip.name, end - start)
+                if text is not None and start + text[1] > left:
+                    draw(start, line, text[0])
+
     def drop(self, strip: int) -> int:
         """Pixels from a clip's top to the top of its name."""
         return (strip - self._line) // 2 + (1 if strip <= STRIP else 0)

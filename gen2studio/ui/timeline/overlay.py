@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
 
 from gen2studio.core.records import dataclass
 from gen2studio.document.model import Sequence
@@ -79,11 +79,12 @@ class OverlayPainter:
         self._hint_line = theme.colour("line_strong")
         self._text = theme.colour("text")
         self._dark = theme.colour("timeline")
-        self._lines: dict[str, QColor] = {}
+        self._lines: dict[str, QPixmap] = {}
+        self._inks: dict[str, QColor] = {}
         self._dim = theme.colour("timeline", 110)
 
-    def paint_range(self, painter: QPainter, sequence: Sequence | None, area: QRect) -> None:
-        """The in/out range as a tint, markers as faint lines."""
+    def paint_range(self, painter: QPainter, sequence: Sequence | None, area: QRect, markers: bool = True) -> None:
+        """The in/out range as a tint, ``markers`` as faint lines."""
         if sequence is None:
             return
         view = self._viewport
@@ -94,23 +95,45 @@ class OverlayPainter:
             for x, point in ((left, sequence.in_point), (right - 1, sequence.out_point)):
                 if point is not None:
                     painter.fillRect(QRect(x, 0, 1, view.height), self._range_edge)
-        first, last = view.frame(area.left() - 1), view.frame(area.right() + 1)
-        for marker in sequence.markers:
-            for frame in (marker.frame, marker.frame + marker.duration) if marker.duration else (marker.frame,):
-                if first <= frame <= last:
-                    # Opaque: many half-transparent lines as high as the view would take longer than all clips.
-                    painter.fillRect(view.x(frame), area.top(), 1, area.height(), self._line_of(marker.colour))
+        top, high = area.top(), area.height()
+        for x, colour in self._marker_places(sequence, area) if markers else ():
+            painter.drawPixmap(x, top, self._line_of(colour, high), 0, 0, 1, high)
 
-    def _line_of(self, colour: str) -> QColor:
-        """The faint line of a marker over the tracks."""
-        known = self._lines.get(colour)
+    def marker_lines(self, sequence: Sequence | None, area: QRect) -> list[tuple[int, int]]:
+        """(widget x, RGB32) of the lines of markers in ``area``."""
+        places = self._marker_places(sequence, area) if sequence is not None else []
+        return [(x, self._faint(colour).rgb()) for x, colour in places]
+
+    def _marker_places(self, sequence: Sequence, area: QRect) -> list[tuple[int, str]]:
+        """(widget x, colour) of markers and the ends of their ranges."""
+        view = self._viewport
+        first, last = view.frame(area.left()), view.frame(area.right())
+        ppf, scroll = view.ppf, view.scroll_x
+        return [
+            (round(frame * ppf) - scroll, marker.colour)
+            for marker in sequence.markers
+            for frame in ((marker.frame, marker.frame + marker.duration) if marker.duration else (marker.frame,))
+            if first <= frame <= last
+        ]
+
+    def _faint(self, colour: str) -> QColor:
+        known = self._inks.get(colour)
         if known is None:
             ink, ground = theme.label_colour(colour), self._dark
             mixed = [
                 round(0.45 * a + 0.55 * b)
                 for a, b in ((ink.red(), ground.red()), (ink.green(), ground.green()), (ink.blue(), ground.blue()))
             ]
-            known = self._lines[colour] = QColor(*mixed)
+            known = self._inks[colour] = QColor(*mixed)
+        return known
+
+    def _line_of(self, colour: str, high: int) -> QPixmap:
+        """The faint line of a marker over the tracks, at least ``high`` pixels of it. Opaque, and a picture: many
+        half-transparent or filled lines as high as the view would take longer than all clips."""
+        known = self._lines.get(colour)
+        if known is None or known.height() < high:
+            known = self._lines[colour] = QPixmap(1, high)
+            known.fill(self._faint(colour))
         return known
 
     def paint_selection(self, painter: QPainter, layout: Layout, chosen: frozenset[str], area: QRect) -> None:

@@ -170,10 +170,7 @@ class Ruler(QWidget):
         if sequence is not None:
             self._paint_range(painter, sequence)
             self._paint_ticks(painter, sequence.rate, area)
-            markers = sequence.markers
-            for k, marker in enumerate(markers):
-                following = self._viewport.x(markers[k + 1].frame) if k + 1 < len(markers) else 1 << 30
-                self._paint_marker(painter, marker, following, area)
+            self._paint_markers(painter, sequence.markers, area)
         painter.fillRect(area.left(), HEIGHT - 1, area.width(), 1, self._colours["line_strong"])
         for state, start, stop in self._bands:
             left, right = self._viewport.x(start), self._viewport.x(stop)
@@ -202,18 +199,19 @@ class Ruler(QWidget):
         first = max(0, int(view.frame(area.left() - 120))) // minor * minor
         last = int(view.frame(area.right() + 4)) + 1
         painter.setFont(self._font)
-        lows: list[QRect] = []
+        painter.setPen(self._colours["text_muted"])
+        lines: list[QRect] = []
+        ppf, scroll = view.ppf, view.scroll_x
         for frame in range(first, last + 1, minor):
-            x = view.x(frame)
+            x = round(frame * ppf) - scroll
             if frame % label == 0:
-                painter.setPen(self._colours["text_muted"])
                 painter.drawStaticText(x + 5, 5, self._label(frame, rate))
-                painter.fillRect(x, 4, 1, HEIGHT - 5, self._colours["line_strong"])
+                lines.append(QRect(x, 4, 1, HEIGHT - 5))
             else:
-                lows.append(QRect(x, HEIGHT - 7, 1, 6))
+                lines.append(QRect(x, HEIGHT - 7, 1, 6))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._colours["line_strong"])
-        painter.drawRects(lows)
+        painter.drawRects(lines)
 
     def _label(self, frame: int, rate: Fraction) -> QStaticText:
         known = self._labels.get((frame, rate))
@@ -226,31 +224,36 @@ class Ruler(QWidget):
             self._labels[frame, rate] = known
         return known
 
-    def _paint_marker(self, painter: QPainter, marker: Marker, following: int, area: QRect) -> None:
-        """``following`` is where the next marker stands: a name without room before it is left out."""
-        x = self._viewport.x(marker.frame)
-        stop = self._viewport.x(marker.frame + marker.duration)
-        if stop < area.left() - 160 or x > area.right() + 8:
-            return
-        inks = self._marker_inks.get(marker.colour)
-        if inks is None:
-            inks = self._marker_inks[marker.colour] = (theme.label_colour(marker.colour), _faint(marker.colour))
-        ink = inks[0]
-        if stop - x > 2:
-            painter.fillRect(x, 26, stop - x, 5, inks[1])
-            painter.fillRect(stop - 2, 21, 2, 11, ink)
-        painter.drawPixmap(x - 5, 19, self._flag(marker.colour))
-        if marker.name and following - x >= NAME_ROOM:
-            text = self._texts.get(marker.name)
-            if text is None:
-                if len(self._texts) > 2000:
-                    self._texts.clear()
-                text = self._texts[marker.name] = QStaticText(marker.name)
-                text.setTextFormat(Qt.TextFormat.PlainText)
-                text.prepare(font=self._font)
-            painter.setFont(self._font)
-            painter.setPen(ink)
-            painter.drawStaticText(x + 8, 17, text)
+    def _paint_markers(self, painter: QPainter, markers: tuple[Marker, ...], area: QRect) -> None:
+        """Flags, ranges and the names that have room before the next marker."""
+        painter.setFont(self._font)
+        ppf, scroll = self._viewport.ppf, self._viewport.scroll_x
+        places = [round(marker.frame * ppf) - scroll for marker in markers]
+        first, last = area.left() - 160, area.right() + 8
+        for marker, x, following in zip(markers, places, (*places[1:], 1 << 30), strict=False):
+            if x > last:
+                break
+            stop = round((marker.frame + marker.duration) * ppf) - scroll if marker.duration else x
+            if stop < first:
+                continue
+            known = self._marker_inks.get(marker.colour)
+            if known is None:
+                known = self._marker_inks[marker.colour] = theme.label_colour(marker.colour), _faint(marker.colour)
+            ink, faint = known
+            if stop - x > 2:
+                painter.fillRect(x, 26, stop - x, 5, faint)
+                painter.fillRect(stop - 2, 21, 2, 11, ink)
+            painter.drawPixmap(x - 5, 19, self._flag(marker.colour))
+            if marker.name and following - x >= NAME_ROOM:
+                text = self._texts.get(marker.name)
+                if text is None:
+                    if len(self._texts) > 2000:
+                        self._texts.clear()
+                    text = self._texts[marker.name] = QStaticText(marker.name)
+                    text.setTextFormat(Qt.TextFormat.PlainText)
+                    text.prepare(font=self._font)
+                painter.setPen(ink)
+                painter.drawStaticText(x + 8, 17, text)
 
     def _flag(self, colour: str) -> QPixmap:
         """The flag of a marker, drawn once."""

@@ -84,12 +84,12 @@ class _DragList(QListWidget):
         self._popup = parent
 
     def startDrag(self, _actions: Qt.DropAction) -> None:
-        item = self.currentItem()
-        if item is None:
+        if self.currentRow() < 0:
             return
+        item = self.currentItem()
         mime = QMimeData()
         mime.setData(TRANSITION_MIME, str(item.data(Qt.ItemDataRole.UserRole)).encode())
-        drag = QDrag(self._popup.parentWidget())
+        drag = QDrag(self._popup.parentWidget() or self)
         drag.setMimeData(mime)
         drag.setPixmap(item.icon().pixmap(_ICON))
         self._popup.hide()

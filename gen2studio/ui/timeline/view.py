@@ -7,6 +7,7 @@ gestures lie over it and cost only the rectangles they touch.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from gen2studio.ui.timeline.drops import Dropping
 from gen2studio.ui.timeline.hands import Hands
 from gen2studio.ui.timeline.keyboard import Keyboard
 from gen2studio.ui.timeline.labels import EDGE_NAMES
-from gen2studio.ui.timeline.layout import Hit, Layout
+from gen2studio.ui.timeline.layout import Hit, Layout, Row
 from gen2studio.ui.timeline.overlay import Overlay, OverlayPainter
 from gen2studio.ui.timeline.ruler import Ruler
 from gen2studio.ui.timeline.thumbs import Thumbnails
@@ -50,6 +51,12 @@ from gen2studio.ui.timeline.waveforms import Waveforms
 
 ARRIVAL = 40
 """Milliseconds over which arriving thumbnails and waveforms are gathered into one repaint."""
+REST = 80
+"""Milliseconds without zooming until what a rough picture leaves out is painted."""
+CROWD = 16
+"""Clips in view from which the picture is rough while it is zoomed."""
+BUDGET = 0.005
+"""Seconds of finishing a rough picture at a time."""
 AHEAD, PAUSE = 40, 4
 """Milliseconds after zooming or an edit before the view paints what lies beyond its edges; and between two slices."""
 
@@ -112,6 +119,10 @@ class TimelineView(QWidget):
         self._backing = Backing(viewport, lambda painter, area, ratio: self._paint_tracks(painter, area, ratio))
         self._ahead = QTimer(self)
         self._ahead.timeout.connect(self._on_idle)
+        self._rest = QTimer(self, interval=REST, singleShot=True)
+        self._rest.timeout.connect(self._on_rest)
+        self._rough_rows: list[int] = []
+        """Rows that are still to be finished after zooming."""
         self.paintings = 0
         """How often the view was painted: measurements make sure that it was."""
         self._playhead = session.playhead
@@ -281,6 +292,7 @@ class TimelineView(QWidget):
 
     def _repaint_all(self) -> None:
         self._backing.forget()
+        self._rough_rows.clear()
         self.update()
         self._ahead.start(AHEAD)
 
@@ -314,7 +326,39 @@ class TimelineView(QWidget):
 
     def _on_zoomed(self) -> None:
         self.thumbnails.forget_wishes()
+        first, last = self.viewport.frame(0), self.viewport.frame(self.width())
+        spans = (row.visible(first, last) for row in self._seen_rows())
+        self.painter.rough = sum(j - i for i, j in spans) >= CROWD
         self._repaint_all()
+        if self.painter.rough:
+            self._ahead.stop()
+            self._rest.start()
+
+    def _seen_rows(self) -> list[Row]:
+        """The rows that are at least partly in view."""
+        first, last = self.viewport.scroll_y, self.viewport.scroll_y + self.height()
+        return [row for row in self._layout.rows if row.bottom > first and row.top < last]
+
+    def _on_rest(self) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """The zoom has come to rest: finish the picture while idle, a few rows at a time."""
+        self._rest.stop()
+        if self.painter.rough:
+            self.painter.rough = False
+            self._rough_rows = [row.index for row in reversed(self._seen_rows())]
+            self._ahead.start(PAUSE)
+
+    def _finish(self) -> None:
+        """Paint some of the rows that are rough; shown at once when all are finished."""
+        begun = time.perf_counter()
+        while self._rough_rows and time.perf_counter() - begun < BUDGET:
+            row = self._layout.rows[self._rough_rows.pop()]
+            self._backing.mark_rows(row.top - self.viewport.scroll_y, row.height)
+            self._backing.refresh()
+        if not self._rough_rows:
+            self.update()
 
     def _on_idle(self) -> None:
         """Paint ahead, a slice at a time, so that events and repaints come in between."""
@@ -324,11 +368,17 @@ class TimelineView(QWidget):
             self._ahead.setInterval(PAUSE)
 
     def paint_ahead(self) -> bool:
-        """Paint one slice of what lies beyond the view's edges; False when all is there."""
+        """Paint one slice of what is rough yet or lies beyond the view's edges; False when all is there."""
+        if self.painter.rough:
+            return False
+        if self._rough_rows:
+            self._finish()
+            return True
         return self._backing.paint_ahead()
 
     def _paint_tracks(self, painter: QPainter, area: QRect, ratio: float) -> None:
-        self.painter.paint(painter, self._layout, area, ratio)
+        lines = self._overlay_painter.marker_lines(self.sequence, area) if self.painter.rough else []
+        self.painter.paint(painter, self._layout, area, ratio, lines)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self.paintings += 1
@@ -344,7 +394,7 @@ class TimelineView(QWidget):
             self._backing.blit(painter, part)
         if area.left() < EDGE_NAMES:
             self.painter.paint_names_at_edge(painter, self._layout)
-        self._overlay_painter.paint_range(painter, self.sequence, area)
+        self._overlay_painter.paint_range(painter, self.sequence, area, not self.painter.rough)
         self._overlay_painter.paint_hover(painter, self._layout, self.overlay.hover, self.tool)
         if self._preview is None or not self.overlay.refused:
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
@@ -546,7 +596,7 @@ class TimelineView(QWidget):
     def shutdown(self) -> None:
         """Stop timers and threads."""
         self.hands.stop()
-        for timer in (self._arrivals, self._stripes, self._ahead):
+        for timer in (self._arrivals, self._stripes, self._ahead, self._rest):
             timer.stop()
         self.thumbnails.stop()
         self.waveforms.stop()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
@@ -11,13 +12,19 @@ from PySide6.QtGui import QColor
 
 from gen2studio.media import codecs
 from gen2studio.ui.timeline.feeds import Feed
-from gen2studio.ui.timeline.layout import Row
+from gen2studio.ui.timeline.layout import Ints, Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOUDNESS = 0.6
 """Exponent of the drawn amplitude: quiet speech is seen beside loud music (Stevens' power law of loudness)."""
+SHEET, SHEETS = 200_000, 64
+"""Entries put together for one row at most; rows' sheets kept."""
+_HEIGHTS = (np.abs(np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)) / 128.0) ** np.float32(LOUDNESS)
+"""Drawn height of a peak, by its byte."""
+_SILENCE = np.empty((0, 2), np.int8)
+_SILENCE_ENTRY = np.zeros((1, 2), np.int8)
 
 
 class WavePyramid:
@@ -34,14 +41,32 @@ class WavePyramid:
             pairs = last.reshape(-1, 2, 2)
             self.levels.append(np.stack([pairs[:, :, 0].min(1), pairs[:, :, 1].max(1)], 1))
 
+    def level(self, width: float) -> int:
+        """Which of ``levels`` has an entry about every ``width`` seconds."""
+        return min(max(round(math.log2(max(width * self.rate, 1e-9))), 0), len(self.levels) - 1)
+
     def columns(self, seconds: NDArray[np.float64], width: float) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
         """Minimum and maximum around each of ``seconds``; ``width`` is the seconds one column covers."""
-        level = int(np.clip(np.round(np.log2(max(width * self.rate, 1e-9))), 0, len(self.levels) - 1))
+        level = self.level(width)
         data = self.levels[level]
         index = (seconds * (self.rate / (1 << level))).astype(np.int64)
         inside = (index >= 0) & (index < len(data))
         index = np.clip(index, 0, len(data) - 1)
         return np.where(inside, data[index, 0], 0), np.where(inside, data[index, 1], 0)
+
+
+class Sheet(NamedTuple):
+    """Drawn heights of several files at one zoom, one after the other: one look-up serves all clips of a row."""
+
+    low: NDArray[np.float32]
+    top: NDArray[np.float32]
+    """Heights below and above the middle, 0 … 1 at full scale; the last entry is silence."""
+    rates: NDArray[np.float64]
+    """Entries a second, by file."""
+    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    """Whether a file's peaks are there."""
 
 
 def read_pyramid(path: str) -> WavePyramid:
@@ -66,6 +91,7 @@ class Waveforms(QObject):
         self._feed = Feed("timeline-waveforms", read_pyramid, parent=self)
         self._feed.made.connect(self._on_made)
         self._known: dict[str, WavePyramid | None] = {}
+        self._sheets: dict[tuple[tuple[str, ...], tuple[int, ...]], Sheet] = {}
 
     def get(self, path: str) -> WavePyramid | None:
         """The pyramid, or None while it is made (``arrived`` follows) or when there is none."""
@@ -77,10 +103,39 @@ class Waveforms(QObject):
     def put(self, path: str, pyramid: WavePyramid) -> None:
         """Give a pyramid that was made elsewhere."""
         self._known[path] = pyramid
+        self._sheets.clear()
         self.arrived.emit(path)
+
+    def sheet(self, paths: tuple[str, ...], width: float) -> Sheet | None:
+        """What ``paths`` look like where a column covers ``width`` seconds; None without any, or when they are so long
+        that putting them together would take longer than it saves. An empty path stands for silence."""
+        pyramids = [self.get(path) if path else None for path in paths]
+        if not any(pyramids):
+            return None
+        levels = tuple(each.level(width) if each is not None else -1 for each in pyramids)
+        known = self._sheets.get((paths, levels))
+        if known is None:
+            parts = [p.levels[k] if p is not None else _SILENCE for p, k in zip(pyramids, levels, strict=True)]
+            if sum(map(len, parts)) > SHEET:
+                return None
+            if len(self._sheets) >= SHEETS:
+                self._sheets.pop(next(iter(self._sheets)))
+            counts = np.array([len(part) for part in parts], np.int64)
+            rates = [p.rate / (1 << k) if p is not None else 0.0 for p, k in zip(pyramids, levels, strict=True)]
+            heights = _HEIGHTS[np.concatenate([*parts, _SILENCE_ENTRY]).view(np.uint8)]
+            known = self._sheets[paths, levels] = Sheet(
+                np.ascontiguousarray(heights[:, 0]),
+                np.ascontiguousarray(heights[:, 1]),
+                np.array(rates),
+                counts.cumsum() - counts,
+                counts,
+                np.array([p is not None for p in pyramids]),
+            )
+        return known
 
     def forget(self) -> None:
         self._known.clear()
+        self._sheets.clear()
 
     def stop(self) -> None:
         self._feed.stop()
@@ -108,51 +163,72 @@ class WavePainter:
         inside: NDArray[np.bool_],
         width: float,
         rate: float,
+        rough: bool = False,
     ) -> None:
         """Draw into ``pixels`` (H, W) RGB32. Column c shows sequence frame ``frames[c]`` and lies in a clip where
         ``inside[c]``; ``width`` is the seconds a column covers, ``rate`` the frames a second, ``paths`` the files by
-        media id."""
+        media id. ``rough``: every second column, twice as wide."""
         if not inside.any():
             return
         high, wide = pixels.shape
-        clip = np.clip(np.searchsorted(row.starts, frames, "right") - 1, 0, len(row.clips) - 1)
+        if rough:
+            frames, width = frames[::2], width * 2
+        clip = np.maximum(np.searchsorted(row.starts, frames, "right") - 1, 0)
         facts = row.facts
-        along = frames - row.starts[clip]
-        seconds = facts.source_in[clip] + facts.turn[clip] / rate + along / rate * facts.pace[clip]
-        low = np.zeros(wide, np.float32)
-        top = np.zeros(wide, np.float32)
-        known = np.zeros(wide, bool)
-        inside = inside & (facts.pace[clip] != 0)
-        media = facts.media[clip]
-        for code in np.flatnonzero(np.bincount(media[inside])).tolist():
-            path = paths.get(facts.media_ids[code])
-            pyramid = self._waveforms.get(path) if path else None
-            if pyramid is not None:
-                here = inside & (media == code)
-                low[here], top[here] = pyramid.columns(seconds[here], width)
-                known |= here
-        if not known.any():
-            return
-        gain = (10.0 ** (facts.gain[clip] / 20.0) / 128.0).astype(np.float32)
+        heads, paces = row.starts[clip], facts.pace[clip]
+        along = frames - heads
+        seconds = (facts.source_in + facts.turn / rate)[clip] + along * (paces / rate)
+        low, top, known = self._heights(row, paths, clip, seconds, width)
+        known &= paces != 0
+        gain = (10.0 ** (facts.gain * (LOUDNESS / 20.0))).astype(np.float32)[clip]
         if facts.any_fades:
-            rest = row.durations[clip] - along
-            fade_in, fade_out = np.maximum(facts.fade_in[clip], 1e-6), np.maximum(facts.fade_out[clip], 1e-6)
+            fade_in, fade_out = np.maximum(facts.fade_in, 1e-6)[clip], np.maximum(facts.fade_out, 1e-6)[clip]
+            part = np.minimum(along / fade_in, (row.durations[clip] - along) / fade_out)
+            fading = (part < 1.0).nonzero()[0]
             # Power rises evenly over a fade.
-            gain *= np.sqrt(np.clip(np.minimum(along / fade_in, rest / fade_out), 0.0, 1.0)).astype(np.float32)
+            gain[fading] *= np.maximum(part[fading], 0.0).astype(np.float32) ** np.float32(LOUDNESS / 2)
         middle = np.float32((high - 1) / 2)
         room = middle - np.float32(1)
-        upper = middle - np.minimum(np.abs(top * gain) ** LOUDNESS, 1) * room - np.float32(0.5)
-        lower = middle + np.minimum(np.abs(low * gain) ** LOUDNESS, 1) * room + np.float32(0.5)
+        upper = middle - np.minimum(top * gain, 1) * room - np.float32(0.5)
+        lower = middle + np.minimum(low * gain, 1) * room + np.float32(0.5)
         # One unsigned comparison a pixel: rows above the first one wrap round to huge numbers.
         first = np.ceil(upper).astype(np.int16)
         span = (np.floor(lower) - first).astype(np.uint16)
+        if rough:
+            first, span, known = (column.repeat(2)[:wide] for column in (first, span, known))
+        known = known & inside
         first[~known], span[~known] = high + 1, 0
         drawn = (np.arange(high, dtype=np.int16)[:, None] - first).view(np.uint16) <= span
         if facts.all_enabled:
             np.copyto(pixels, np.uint32(self._ink), where=drawn)
         else:
-            ink = np.where(facts.enabled[clip], np.uint32(self._ink), np.uint32(self._faint))
+            enabled = facts.enabled[clip]
+            ink = np.where(enabled.repeat(2)[:wide] if rough else enabled, np.uint32(self._ink), np.uint32(self._faint))
             np.copyto(pixels, ink[None, :], where=drawn)
+
+    def _heights(
+        self, row: Row, paths: dict[str, str], clip: Ints, seconds: NDArray[np.float64], width: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """(height below the middle, above it, whether known) of columns that show ``seconds`` of ``clip``."""
+        facts = row.facts
+        media = facts.media[clip]
+        sheet = self._waveforms.sheet(tuple(paths.get(media_id, "") for media_id in facts.media_ids), width)
+        if sheet is not None:
+            index = (seconds * sheet.rates[media]).astype(np.int64)
+            good = (index >= 0) & (index < sheet.counts[media])
+            index = np.where(good, index + sheet.starts[media], len(sheet.low) - 1)
+            return sheet.low[index], sheet.top[index], sheet.known[media]
+        low, top = np.zeros(len(clip), np.float32), np.zeros(len(clip), np.float32)
+        known = np.zeros(len(clip), bool)
+        for code in np.flatnonzero(np.bincount(media)).tolist():
+            path = paths.get(facts.media_ids[code])
+            pyramid = self._waveforms.get(path) if path else None
+            if pyramid is not None:
+                here = media == code
+                least, most = pyramid.columns(seconds[here], width)
+                low[here], top[here] = _HEIGHTS[least.view(np.uint8)], _HEIGHTS[most.view(np.uint8)]
+                known |= here
+        return low, top, known
 
 
 def rgb32(colour: QColor) -> int:
