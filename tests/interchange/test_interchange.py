@@ -265,10 +265,10 @@ FOREIGN = [
     ("edl/gap_test.edl", 3, 0), ("edl/multi_audio.edl", 2, 0), ("edl/nucoda_example.edl", 2, 0),
     ("edl/premiere_example.edl", 2, 0), ("edl/screening_example.edl", 9, 0), ("edl/speed_effects_small.edl", 5, 0),
     ("edl/transition_duration.edl", 4, 1), ("edl/wipe_test.edl", 3, 1), ("fcp7xml/hiero_xml_export.xml", 2, 0),
-    ("fcp7xml/premiere_example.xml", 14, 1), ("fcpxml/fcpx_example.fcpxml", 16, 0), ("fcpxml/fcpx_clips.fcpxml", 1, 0),
+    ("fcp7xml/premiere_example.xml", 12, 1), ("fcpxml/fcpx_example.fcpxml", 16, 0), ("fcpxml/fcpx_clips.fcpxml", 1, 0),
     ("fcpxml/fcpx_project.fcpxml", 16, 0), ("otio/big_int.otio", 1, 0), ("otio/clip_example.otio", 1, 0),
     ("otio/effects.otio", 37, 1), ("otio/multiple_track.otio", 5, 0), ("otio/multitrack.otio", 5, 0),
-    ("otio/nested_example.otio", 7, 0), ("otio/preflattened.otio", 5, 0), ("otio/premiere_example.otio", 14, 1),
+    ("otio/nested_example.otio", 7, 0), ("otio/preflattened.otio", 5, 0), ("otio/premiere_example.otio", 12, 1),
     ("otio/screening_example.otio", 9, 0), ("otio/simple_cut.otio", 4, 0), ("otio/transition.otio", 4, 1),
     ("otio/transition_test.otio", 3, 1),
 ]  # fmt: skip
