@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -22,26 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gen2studio.app.viewer_feed import FrameSource
     from gen2studio.document.model import Document
 
 _log = topic("trim")
 LARGEST = 960
 """Long side of the pictures in pixels: they are looked at beside each other."""
-
-
-class FrameSource(Protocol):
-    """What is asked of :class:`gen2studio.media.frame_server.FrameServer`."""
-
-    def request(
-        self,
-        channel: str,
-        path: Path | str,
-        index: int,
-        deliver: Callable[[str, int, NDArray[np.uint8] | None, str], None],
-        size: Extent | None = None,
-        *,
-        key_preview: bool = False,
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent
+from gen2studio.media.all_or_nothing import AllOrNothing, check_written
 from gen2studio.media.encoder_captions import CaptionTrack, TimedCaption
 from gen2studio.media.encoder_presets import ExportPreset
 
@@ -134,7 +135,7 @@ def part_path(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
-class Encoder:
+class Encoder(AllOrNothing):
     """Encodes pictures, and optionally sound, into one video file.
 
     Use as a context manager: leaving it normally finishes the file, leaving it by an exception removes every trace.
@@ -374,8 +375,7 @@ class Encoder:
         try:
             with writing(self.path):
                 assert self._container is not None
-                if not self._frames_in:
-                    raise ExportError("There was not a single frame to export.", "Choose a range that has frames.")
+                check_written(self._frames_in)
                 for packet in self._video.codec_context.encode_lazy(None):
                     packet.stream = self._video
                     self._mux_video((packet,))
@@ -419,18 +419,6 @@ class Encoder:
         # x264's look-ahead may not have produced a byte yet: there is not always a file.
         with contextlib.suppress(OSError):
             self._part.unlink()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.abort()
-            return
-        self.finish()
-        self.commit()
 
 
 class _CopiedAudio:

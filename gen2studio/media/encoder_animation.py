@@ -12,8 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent
+from gen2studio.media.all_or_nothing import AllOrNothing, check_written
 from gen2studio.media.encoder import check_folder, part_path, writing
 from gen2studio.media.encoder_presets import ExportPreset
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from av.filter import Graph
 
 
-class AnimationWriter:
+class AnimationWriter(AllOrNothing):
     """An animated GIF or WebP that loops for ever.
 
     A part file takes the target's name at the end, or nothing is left.
@@ -106,8 +106,7 @@ class AnimationWriter:
         """Choose the palette, and write the file. Raises ExportError; then nothing is left."""
         try:
             with writing(self.path):
-                if not self._count:
-                    raise ExportError("There was not a single frame to export.", "Choose a range that has frames.")
+                check_written(self._count)
                 self._close()
                 if self._palette:
                     self._write_gif(on_packet)
@@ -166,18 +165,6 @@ class AnimationWriter:
         for file in (self._part, self._store):
             with contextlib.suppress(OSError):
                 file.unlink()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.abort()
-            return
-        self.finish()
-        self.commit()
 
 
 def _opened(

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent
+from gen2studio.media.all_or_nothing import AllOrNothing, check_written
 from gen2studio.media.encoder import check_folder, writing
 from gen2studio.media.metadata import png_with_chunks
 
@@ -37,7 +37,7 @@ def encode_png(picture: NDArray[Any], text: dict[str, str] | None = None) -> byt
     return png_with_chunks(data.tobytes(), text or {}, srgb=picture.ndim == 3)
 
 
-class ImageSequenceWriter:
+class ImageSequenceWriter(AllOrNothing):
     """Numbered PNGs ``<name>_%06d.png`` in the folder ``path``, packed on a few threads.
 
     Pictures are (H, W), (H, W, 3) or (H, W, 4); uint8 pictures become 16-bit by repeating the byte, so that white stays
@@ -161,8 +161,7 @@ class ImageSequenceWriter:
                 self._collect()
                 if on_packet is not None:
                     on_packet()
-            if not self._muxed:
-                raise ExportError("There was not a single frame to export.", "Choose a range that has frames.")
+            check_written(self._muxed)
         except BaseException:
             self.abort()
             raise
@@ -190,15 +189,3 @@ class ImageSequenceWriter:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self.abort()
-            return
-        self.finish()
-        self.commit()
