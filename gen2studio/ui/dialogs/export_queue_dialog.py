@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -26,6 +25,7 @@ from gen2studio.ui.panels.queue_panel import span
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.named import named
+from gen2studio.ui.widgets.row_column import RowColumn
 
 _STATE = {
     OrderState.WAITING: ("clock", "band_queued", "Waiting"),
@@ -45,7 +45,6 @@ class ExportQueueDialog(QDialog):
         self.setWindowTitle("Export queue")
         self.resize(620, 380)
         self._queue = queue
-        self._rows: list[_Row] = []
         self.hold = named(QToolButton(self), "export_queue.hold", "Hold the queue", "Begin no further export")
         self.hold.setCheckable(True)
         self.hold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -69,31 +68,23 @@ class ExportQueueDialog(QDialog):
             "",
             self,
         )
-        inside = QWidget(self)
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(4)
-        self._column.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setWidget(inside)
+        self._column = RowColumn[_Row](self.empty, 4, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 12, 14, 14)
         layout.setSpacing(8)
         layout.addLayout(top)
-        layout.addWidget(self.empty, 1)
-        layout.addWidget(self._scroll, 1)
+        layout.addWidget(self._column, 1)
         queue.added.connect(self._on_added)
         queue.changed.connect(self._on_changed)
         queue.removed.connect(self._on_removed)
-        queue.moved.connect(self._on_moved)
+        queue.moved.connect(self._column.move_row)
         queue.progressed.connect(self._on_progressed)
         queue.held_changed.connect(self._show_held)
         queue.open()
-        for index, order in enumerate(queue.orders if not self._rows else ()):
+        for index, order in enumerate(queue.orders if not self._column.rows else ()):
             self._on_added(index, order)
         self._show_held(queue.held)
-        self._show_empty()
+        self._show_clear()
 
     def _show_held(self, held: bool) -> None:
         self.hold.setChecked(held)
@@ -101,36 +92,23 @@ class ExportQueueDialog(QDialog):
         self.hold.setText(" Go on" if held else " Hold the queue")
 
     def _on_added(self, index: int, order: ExportOrder) -> None:
-        row = _Row(self._queue, order, self)
-        self._rows.insert(index, row)
-        self._column.insertWidget(index, row)
-        self._show_empty()
+        self._column.insert_row(index, _Row(self._queue, order, self))
+        self._show_clear()
 
     def _on_changed(self, index: int, order: ExportOrder) -> None:
-        self._rows[index].show_order(order)
-        self._show_empty()
+        self._column.rows[index].show_order(order)
+        self._show_clear()
 
     def _on_removed(self, index: int, _order: ExportOrder) -> None:
-        row = self._rows.pop(index)
-        self._column.removeWidget(row)
-        row.hide()
-        row.deleteLater()
-        self._show_empty()
-
-    def _on_moved(self, source: int, target: int) -> None:
-        row = self._rows.pop(source)
-        self._rows.insert(target, row)
-        self._column.removeWidget(row)
-        self._column.insertWidget(target, row)
+        self._column.remove_row(index)
+        self._show_clear()
 
     def _on_progressed(self, order_id: str, progress: ExportProgress) -> None:
-        for row in self._rows:
+        for row in self._column.rows:
             if row.order_id == order_id:
                 row.show_progress(progress)
 
-    def _show_empty(self) -> None:
-        self.empty.setVisible(not self._rows)
-        self._scroll.setVisible(bool(self._rows))
+    def _show_clear(self) -> None:
         self.clear.setEnabled(any(order.state.ended for order in self._queue.orders))
 
 

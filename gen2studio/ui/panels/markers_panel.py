@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
-from gen2studio.document.model import Marker
+from gen2studio.document.model import Marker, Sequence
 from gen2studio.ui import theme
-from gen2studio.ui.panels.timed_table import Column, TimedModel, TimedTable, swatch
+from gen2studio.ui.panels.timed_panel import TimedPanel
+from gen2studio.ui.panels.timed_table import Column, swatch
 from gen2studio.ui.widgets.empty_state import EmptyState
-from gen2studio.ui.widgets.named import action_button, chooser, named, note, text_button
+from gen2studio.ui.widgets.named import action_button, chooser, text_button
 
 _ACTIONS = ("timeline.add_marker", "timeline.mark_range", "timeline.previous_marker", "timeline.next_marker")
 _NAME = 2
 """The column of names."""
 
 
-class MarkersPanel(QWidget):
+class MarkersPanel(TimedPanel):
     """Lists the active sequence's markers; choosing one goes to it."""
 
     export_wanted = Signal()
@@ -31,10 +32,8 @@ class MarkersPanel(QWidget):
         actions: dict[str, QAction],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName("markersPanel")
-        self._session, self._titles = session, editing.titles
-        titles = editing.titles
+        super().__init__("markers", "marker", session, "Show markers whose name or note holds this", parent)
+        titles = self._titles = editing.titles
         columns = (
             Column(
                 title="", kind="label", width=34, tip="Colour",
@@ -54,31 +53,19 @@ class MarkersPanel(QWidget):
                 write=lambda i, text: titles.edit_marker(i, note=text),
             ),
         )  # fmt: skip
-        self.model = TimedModel(columns, lambda m: (m.frame, m.frame + max(1, m.duration)), self)
-        self.table = TimedTable("markers.table", "Markers", self.model, self)
-        self.table.row_chosen.connect(self._go_to)
-        self.table.remove_wanted.connect(self._remove)
-        tip = "Show markers whose name or note holds this"
-        self.search = named(QLineEdit(self), "markers.find", "Find markers", tip)
-        self.search.setPlaceholderText("Find")
-        self.search.setClearButtonEnabled(True)
-        self.search.textChanged.connect(lambda _text: self._filter())
+        empty = EmptyState(
+            "map-pin", "No markers yet", "Press M to put one at the playhead. It takes a colour, a name and a note.",
+            parent=self,
+        )  # fmt: skip
+        self._list(columns, lambda m: (m.frame, m.frame + max(1, m.duration)), empty)
         entries: list[tuple[str, object]] = [("All colours", "")]
         entries += [(name.capitalize(), name) for name in theme.LABELS]
         self.colour = chooser("markers.colour", "Colour of markers", "Show markers of one colour", entries, self)
         for row, name in enumerate(theme.LABELS, 1):
             self.colour.setItemIcon(row, swatch(theme.label(name)))
         self.colour.currentIndexChanged.connect(lambda _row: self._filter())
-        self.count = note(self, name="markers.count")
-        self.empty = EmptyState(
-            "map-pin", "No markers yet", "Press M to put one at the playhead. It takes a colour, a name and a note.",
-            parent=self,
-        )  # fmt: skip
         self._lay_out(actions)
-        session.store.changed.connect(lambda _old, _new: self.refresh())
-        session.store.replaced.connect(lambda _new: self.refresh())
-        session.playhead_changed.connect(self._on_playhead)
-        self.refresh()
+        self._follow()
 
     def _lay_out(self, actions: dict[str, QAction]) -> None:
         bar = QHBoxLayout()
@@ -113,35 +100,21 @@ class MarkersPanel(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.addWidget(self.table, 1)
         inner.addWidget(self.count)
-        self._stack = QStackedLayout()
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(page)
+        self.stack.addWidget(page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)
         layout.addLayout(bar)
         layout.addLayout(search)
-        layout.addLayout(self._stack, 1)
+        layout.addLayout(self.stack, 1)
 
     # -- showing ------------------------------------------------------------------------------------------------------
 
-    def refresh(self) -> None:
-        """Show the markers as they are now; nothing while the panel is behind another tab."""
-        if not self.isVisible():
-            return
-        sequence = self._session.sequence
-        markers = sequence.markers if sequence is not None else ()
-        chosen = self.table.chosen()
-        rows = [row.id for row in self.model.rows]
-        self.model.set_rows(markers, sequence.rate if sequence is not None else self.model.rate)
-        if rows != [row.id for row in self.model.rows]:
-            self.table.choose(chosen)
-        self.model.set_playhead(self._session.playhead)
-        self._stack.setCurrentIndex(1 if markers else 0)
+    def _rows_of(self, sequence: Sequence) -> tuple[Marker, ...]:
+        return sequence.markers
+
+    def _show_more(self, sequence: Sequence | None) -> None:
         self.export.setEnabled(bool(self.model.rows))
-        shown = len(self.model.rows)
-        words = "1 marker" if len(markers) == 1 else f"{len(markers)} markers"
-        self.count.setText(f"{shown} of {words}" if self.model.hidden else words)
 
     def shown(self) -> tuple[Marker, ...]:
         """The markers that the filter leaves."""
@@ -158,18 +131,10 @@ class MarkersPanel(QWidget):
         self.model.set_filter(wanted if text or colour else None)
         self.refresh()
 
-    def _on_playhead(self, frame: int) -> None:
-        if self.isVisible():
-            self.model.set_playhead(frame)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.refresh()
-
     # -- what a person does -------------------------------------------------------------------------------------------
 
-    def _go_to(self, marker_id: str) -> None:
-        row = self.model.row_of(marker_id)
+    def _go_to(self, row_id: str) -> None:
+        row = self.model.row_of(row_id)
         if row >= 0:
             self._session.set_playhead(self.model.rows[row].frame)
 
@@ -184,7 +149,5 @@ class MarkersPanel(QWidget):
         row = next((i for i, m in enumerate(self.model.rows) if m.frame <= here < m.frame + max(1, m.duration)), -1)
         if row < 0:
             return False
-        self.table.choose([self.model.rows[row].id], _NAME)
-        self.table.setFocus()
-        self.table.edit(self.model.index(row, _NAME))
+        self._type_into(row, _NAME)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
 from gen2studio.app.jobs import JobBoard, JobRow
 from gen2studio.engine.events import JobState
@@ -12,6 +12,7 @@ from gen2studio.engine.requests import Lane
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.row_column import RowColumn
 
 _STATE = {
     JobState.QUEUED: ("clock", "band_queued", "Waiting"),
@@ -102,7 +103,6 @@ class QueuePanel(QWidget):
         super().__init__(parent)
         self.setObjectName("queuePanel")
         self._board = board
-        self._rows: list[_Row] = []
         hold = QToolButton(self)
         hold.setObjectName("queue.pauseAll")
         hold.setDefaultAction(pause)
@@ -120,51 +120,30 @@ class QueuePanel(QWidget):
         self.empty = EmptyState(
             "list-ordered", "Nothing queued", "Renders and mask jobs wait here; they survive a crash.", "", self
         )
-        inside = QWidget(self)
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(2)
-        self._column.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setWidget(inside)
+        self._column = RowColumn[_Row](self.empty, 2, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(top)
-        layout.addWidget(self.empty, 1)
-        layout.addWidget(self._scroll, 1)
+        layout.addWidget(self._column, 1)
         board.row_added.connect(self._on_row_added)
         board.row_changed.connect(self._on_row_changed)
         board.row_removed.connect(self._on_row_removed)
-        board.row_moved.connect(self._on_row_moved)
+        board.row_moved.connect(self._column.move_row)
         for index, row in enumerate(board.rows):
             self._on_row_added(index, row)
-        self._show_empty()
+        self._show_clear()
 
     def _on_row_added(self, index: int, row: JobRow) -> None:
-        widget = _Row(self._board, row, self)
-        self._rows.insert(index, widget)
-        self._column.insertWidget(index, widget)
-        self._show_empty()
+        self._column.insert_row(index, _Row(self._board, row, self))
+        self._show_clear()
 
     def _on_row_changed(self, index: int, row: JobRow) -> None:
-        self._rows[index].show_row(row)
-        self._show_empty()
+        self._column.rows[index].show_row(row)
+        self._show_clear()
 
     def _on_row_removed(self, index: int, _row: JobRow) -> None:
-        widget = self._rows.pop(index)
-        self._column.removeWidget(widget)
-        widget.hide()
-        widget.deleteLater()
-        self._show_empty()
+        self._column.remove_row(index)
+        self._show_clear()
 
-    def _on_row_moved(self, source: int, target: int) -> None:
-        widget = self._rows.pop(source)
-        self._rows.insert(target, widget)
-        self._column.removeWidget(widget)
-        self._column.insertWidget(target, widget)
-
-    def _show_empty(self) -> None:
-        self.empty.setVisible(not self._rows)
-        self._scroll.setVisible(bool(self._rows))
+    def _show_clear(self) -> None:
         self.clear.setEnabled(any(row.state.ended for row in self._board.rows))

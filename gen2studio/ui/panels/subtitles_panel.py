@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QColor, QShowEvent
+from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import (
     QCheckBox,
     QColorDialog,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
-    QStackedLayout,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -19,11 +17,13 @@ from PySide6.QtWidgets import (
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
 from gen2studio.document.composition import Subtitle, SubtitleStyle
+from gen2studio.document.model import Sequence
 from gen2studio.ui import theme
 from gen2studio.ui.panels.inspector_rows import FactRows, side_by_side
-from gen2studio.ui.panels.timed_table import Column, TimedModel, TimedTable, swatch
+from gen2studio.ui.panels.timed_panel import TimedPanel
+from gen2studio.ui.panels.timed_table import Column, swatch
 from gen2studio.ui.widgets.empty_state import EmptyState
-from gen2studio.ui.widgets.named import action_button, chooser, named, note, text_button
+from gen2studio.ui.widgets.named import action_button, chooser, named, text_button
 from gen2studio.ui.widgets.section import Section
 from gen2studio.ui.widgets.timecode_field import TimecodeField
 from gen2studio.ui.widgets.value_slider import ValueSlider
@@ -37,7 +37,7 @@ _STYLE = (
 )
 
 
-class SubtitlesPanel(QWidget):
+class SubtitlesPanel(TimedPanel):
     """Lists the active sequence's captions; choosing one goes to it, the one at the playhead is marked."""
 
     def __init__(
@@ -47,11 +47,8 @@ class SubtitlesPanel(QWidget):
         actions: dict[str, QAction],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName("subtitlesPanel")
-        self._session, self._titles = session, editing.titles
-        self._fresh = ""
-        titles = editing.titles
+        super().__init__("subtitles", "subtitle", session, "Show subtitles whose text holds this", parent)
+        titles = self._titles = editing.titles
         columns = (
             Column(title="In", kind="time", width=96, read=lambda s: s.start, write=self._set_start),
             Column(title="Out", kind="time", width=96, read=lambda s: s.end, write=self._set_end),
@@ -60,27 +57,14 @@ class SubtitlesPanel(QWidget):
                 tip="Enter or a double click edits it; <i>, <b> and <u> are understood",
             ),
         )  # fmt: skip
-        self.model = TimedModel(columns, lambda s: (s.start, s.end), self)
-        self.table = TimedTable("subtitles.table", "Subtitles", self.model, self)
-        self.table.verticalHeader().setDefaultSectionSize(38)
-        self.table.row_chosen.connect(self._go_to)
-        self.table.remove_wanted.connect(self._remove)
-        self.search = named(
-            QLineEdit(self), "subtitles.find", "Find in subtitles", "Show subtitles whose text holds this"
-        )
-        self.search.setPlaceholderText("Find")
-        self.search.setClearButtonEnabled(True)
-        self.search.textChanged.connect(lambda _text: self._filter())
-        self.count = note(self, name="subtitles.count")
-        self.empty = EmptyState(
+        empty = EmptyState(
             "message-square", "No subtitles yet", "Add one at the playhead, or import an SRT file.", parent=self
         )
+        self._list(columns, lambda s: (s.start, s.end), empty)
+        self.table.verticalHeader().setDefaultSectionSize(38)
         self._lay_out(actions)
-        session.store.changed.connect(lambda _old, _new: self.refresh())
-        session.store.replaced.connect(lambda _new: self.refresh())
-        session.playhead_changed.connect(self._on_playhead)
         titles.subtitle_added.connect(self._on_added)
-        self.refresh()
+        self._follow()
 
     # -- building -----------------------------------------------------------------------------------------------------
 
@@ -100,9 +84,7 @@ class SubtitlesPanel(QWidget):
         search = QHBoxLayout()
         search.addWidget(self.search, 1)
         search.addWidget(self.count)
-        self._stack = QStackedLayout()
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(self.table)
+        self.stack.addWidget(self.table)
         self.shift = Section("subtitles.shift", "Shift", self._shifting, open_=False, parent=self)
         self.style_section = Section("subtitles.style", "Style", self._styling, open_=False, parent=self)
         self.style_section.filled.connect(lambda _content: self.refresh())
@@ -111,7 +93,7 @@ class SubtitlesPanel(QWidget):
         layout.setSpacing(6)
         layout.addLayout(bar)
         layout.addLayout(search)
-        layout.addLayout(self._stack, 1)
+        layout.addLayout(self.stack, 1)
         for section in (self.shift, self.style_section):
             section.set_shown(True)
             layout.addWidget(section)
@@ -169,21 +151,10 @@ class SubtitlesPanel(QWidget):
 
     # -- showing ------------------------------------------------------------------------------------------------------
 
-    def refresh(self) -> None:
-        """Show the captions as they are now; nothing while the panel is behind another tab."""
-        if not self.isVisible():
-            return
-        sequence = self._session.sequence
-        captions = sequence.subtitles if sequence is not None else ()
-        chosen = self.table.chosen()
-        rows = [row.id for row in self.model.rows]
-        self.model.set_rows(captions, sequence.rate if sequence is not None else self.model.rate)
-        if rows != [row.id for row in self.model.rows]:
-            self.table.choose(chosen)
-        self.model.set_playhead(self._session.playhead)
-        self._stack.setCurrentIndex(1 if captions else 0)
-        total = "1 subtitle" if len(captions) == 1 else f"{len(captions)} subtitles"
-        self.count.setText(f"{len(self.model.rows)} of {total}" if self.model.hidden else total if captions else "")
+    def _rows_of(self, sequence: Sequence) -> tuple[Subtitle, ...]:
+        return sequence.subtitles
+
+    def _show_more(self, sequence: Sequence | None) -> None:
         if self.style_section.content is not None:
             self._show_style(sequence.subtitle_style if sequence is not None else SubtitleStyle())
 
@@ -205,14 +176,6 @@ class SubtitlesPanel(QWidget):
         self.model.set_filter((lambda s: text in s.text.casefold()) if text else None)
         self.refresh()
 
-    def _on_playhead(self, frame: int) -> None:
-        if self.isVisible():
-            self.model.set_playhead(frame)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.refresh()
-
     # -- what a person does -------------------------------------------------------------------------------------------
 
     def _row(self, subtitle_id: str) -> Subtitle:
@@ -224,8 +187,8 @@ class SubtitlesPanel(QWidget):
     def _set_end(self, subtitle_id: str, frame: int) -> None:
         self._titles.trim_subtitle(subtitle_id, tail=frame - self._row(subtitle_id).end)
 
-    def _go_to(self, subtitle_id: str) -> None:
-        found = self._row(subtitle_id)
+    def _go_to(self, row_id: str) -> None:
+        found = self._row(row_id)
         if not found.start <= self._session.playhead < found.end:
             self._session.set_playhead(found.start)
 
@@ -235,9 +198,7 @@ class SubtitlesPanel(QWidget):
             return
         self.search.clear()
         self.refresh()
-        self.table.choose([subtitle_id], _TEXT)
-        self.table.setFocus()
-        self.table.edit(self.model.index(self.model.row_of(subtitle_id), _TEXT))
+        self._type_into(self.model.row_of(subtitle_id), _TEXT)
 
     def _split(self) -> None:
         chosen = [s for s in self.table.chosen() if self._row(s).start < self._session.playhead < self._row(s).end]
