@@ -139,7 +139,7 @@ class FilmWalk(Walk):
         track = self.sequence.video_tracks[0].id
         before = clip.duration
         edge = self.point(clip.end, track, 40) - QPoint(2, 0)
-        self.pull(edge, edge - QPoint(round(9 * self.window.timeline.viewport.ppf), 0))
+        self.pull(edge, edge - QPoint(max(24, round(9 * self.window.timeline.viewport.ppf)), 0))
         print(f"          dragged the last edge: {before} → {self.pictures()[-1].duration} frames", flush=True)
         joins = ((1, "timeline.add_dissolve"), (2, "timeline.add_wipe"), (3, "timeline.add_dissolve"))
         for number, action in joins[: len(self.clips) - 1]:

@@ -260,6 +260,18 @@ def test_the_form_splits_and_merges(window: MainWindow, qtbot: QtBot) -> None:
     assert [p.seconds for p in panels(window)] == [3]
 
 
+def test_words_typed_on_one_panel_stay_on_it(window: MainWindow) -> None:
+    board = window.storyboard
+    board.details.prompt.setFocus()
+    QTest.keyClicks(board.details.prompt, "the sea")
+    window.binder.action("board.new_panel").trigger()
+    assert board.details.prompt.toPlainText() == ""
+    QTest.keyClicks(board.details.prompt, "a city")
+    QTest.keyClick(board.details.prompt, Qt.Key.Key_Return)
+    words = [p.prompt for p in panels(window) if p.prompt]
+    assert sorted(words) == ["a city", "the sea"]
+
+
 def test_films_dropped_become_mock_ups(window: MainWindow, media_root: Path, qtbot: QtBot) -> None:
     data = QMimeData()
     film = media_root / "clips" / "golden_retriever_512_3.2s.mp4"

@@ -278,7 +278,7 @@ class DrawingWindow(QWidget):
         self.player.moved.connect(self._on_moved)
         self.player.playing_changed.connect(self._on_playing)
         self.details.changed.connect(
-            lambda label, key, changes: boards.change_panel(self._panel_id, label, merge_key=key, **changes)
+            lambda label, key, changes: boards.change_panel(self.details.shown, label, merge_key=key, **changes)
         )
         self.details.look_taken.connect(lambda: self._services.take_look(self._panel_id))
         self.details.frames_wanted.connect(lambda: self.choose_tool(Tool.FRAME))

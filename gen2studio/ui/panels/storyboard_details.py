@@ -212,27 +212,34 @@ class PanelDetails(QWidget):
         column.addWidget(self.notes)
         return holder
 
+    @property
+    def shown(self) -> str:
+        """Id of the panel that the form shows and :attr:`changed` is about; empty while there is none."""
+        return self._panel.id if self._panel is not None else ""
+
     # -- showing ------------------------------------------------------------------------------------------------------
 
     def show_panel(self, board: Board | None, panel: Panel | None) -> None:
         """Show another panel, or what it has become."""
-        if panel is not None and self._panel is not None and panel.id != self._panel.id:
+        other = panel is None or self._panel is None or panel.id != self._panel.id
+        if other and panel is not None and self._panel is not None:
             self._commit_texts()
         self._board, self._panel = board, panel
         self.setEnabled(panel is not None)
-        self._show()
+        self._show(other)
 
-    def _show(self) -> None:
+    def _show(self, other: bool = False) -> None:
+        """``other``: it is another panel, so that what stands in a field is not the artist's typing any more."""
         board, panel = self._board, self._panel
         if board is None or panel is None:
             return
         self.heading.setText(f"Panel {board.panels.index(panel) + 1}" if panel in board.panels else "Panel")
         with QSignalBlocker(self.seconds):
             self.seconds.setValue(float(panel.seconds))
-        if not self.name.hasFocus():
+        if other or not self.name.hasFocus():
             self.name.setText(panel.name)
-        _show_text(self.action, panel.action)
-        _show_text(self.prompt, panel.prompt)
+        _show_text(self.action, panel.action, other)
+        _show_text(self.prompt, panel.prompt, other)
         self.shot_size.setCurrentIndex(self.shot_size.findData(panel.shot_size))
         self.use.setCurrentIndex(self.use.findData(FIRST_FRAME if panel.keep_picture else LAYOUT))
         self.use.setVisible(bool(panel.picture))
@@ -251,8 +258,8 @@ class PanelDetails(QWidget):
             words = self._describe(panel.look if panel.look is not None else board.look)
             self.look_words.setText(words if panel.look is not None else f"The board's: {words}")
         if self.sections["words"].content is not None:
-            _show_text(self.dialogue, panel.dialogue)
-            _show_text(self.notes, panel.notes)
+            _show_text(self.dialogue, panel.dialogue, other)
+            _show_text(self.notes, panel.notes, other)
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -268,12 +275,16 @@ class PanelDetails(QWidget):
             self._tell("Board look", look=None)
 
     def _commit_texts(self) -> None:
-        """What was typed and not told yet."""
-        self._tell("Panel action", action=self.action.toPlainText().strip())
-        self._tell("Panel words", prompt=_typed(self.prompt))
+        """What was typed and not told yet, told at once: a change may have the form show another panel."""
+        panel = self._panel
+        if panel is None:
+            return
+        words = {"action": self.action.toPlainText().strip(), "prompt": _typed(self.prompt)}
         if self.sections["words"].content is not None:
-            self._tell("Dialogue", dialogue=self.dialogue.toPlainText().strip())
-            self._tell("Notes", notes=self.notes.toPlainText().strip())
+            words |= {"dialogue": self.dialogue.toPlainText().strip(), "notes": self.notes.toPlainText().strip()}
+        told = {field: text for field, text in words.items() if getattr(panel, field) != text}
+        labels = {"action": "Panel action", "dialogue": "Dialogue", "notes": "Notes"}
+        self._tell(labels.get(next(iter(told)), "Panel words") if len(told) == 1 else "Panel words", **told)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.FocusOut:
@@ -294,6 +305,6 @@ def _typed(field: QPlainTextEdit) -> str:
     return " ".join(field.toPlainText().split())
 
 
-def _show_text(field: QPlainTextEdit, text: str) -> None:
-    if not field.hasFocus() and field.toPlainText() != text:
+def _show_text(field: QPlainTextEdit, text: str, other: bool) -> None:
+    if (other or not field.hasFocus()) and field.toPlainText() != text:
         field.setPlainText(text)

@@ -484,8 +484,8 @@ class StoryboardPanel(QWidget):
     # -- changing -----------------------------------------------------------------------------------------------------
 
     def _on_changed(self, label: str, merge_key: str, changes: dict[str, object]) -> None:
-        if self.chosen:
-            self._boards.change_panel(self.chosen, label, merge_key=merge_key, **changes)
+        if self.details.shown:
+            self._boards.change_panel(self.details.shown, label, merge_key=merge_key, **changes)
 
     def _show_sections(self) -> None:
         for section in self.details.sections.values():
