@@ -41,8 +41,8 @@ def _model_entries() -> list[GeneratorEntry]:
     """What the installed models can do, best first: those an artist added, then the built-in one."""
     from gen2studio.diffusion.entries import generator_entries
 
-    built_in = {model.id for model in _models().usable() if model.built_in}
-    return sorted(generator_entries(_models()), key=lambda entry: entry.abilities.id in built_in)
+    # Only a built-in model comes with its weights.
+    return sorted(generator_entries(_models()), key=lambda entry: not entry.abilities.needs_weights)
 
 
 def models_problem() -> str:
@@ -201,10 +201,14 @@ def studio(*, sound: bool = True) -> Studio:
         sound=sound,
     )  # fmt: skip
     made.masks.engine_choice.set_engines(mask_engines(), add_mask_model)
-    if problem := models_problem():
-        # Once there is somebody who hears it.
-        QTimer.singleShot(0, made, lambda: made.session.tell(problem, "error"))
+    # Once there is somebody who hears it.
+    QTimer.singleShot(0, made, lambda: _tell_of_models(made))
     return made
+
+
+def _tell_of_models(made: Studio) -> None:
+    if problem := models_problem():
+        made.session.tell(problem, "error")
 
 
 def warming_command() -> list[str]:

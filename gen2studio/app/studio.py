@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -17,7 +18,6 @@ from gen2studio.app.adapter_shelf import AdapterShelf
 from gen2studio.app.choosing import denoises
 from gen2studio.app.clip_looks import ClipLooks
 from gen2studio.app.clip_takes import ClipTakes
-from gen2studio.app.customization import Customization
 from gen2studio.app.disk_work import DiskWork
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.export_queue import ExportQueue
@@ -46,7 +46,6 @@ from gen2studio.app.source_edits import SourceEdits
 from gen2studio.app.source_monitor import SourceMonitor
 from gen2studio.app.staleness import Judge, StaleBook
 from gen2studio.app.store import DocumentStore
-from gen2studio.app.storyboards import Storyboards
 from gen2studio.app.take_footage import TakeFootage
 from gen2studio.app.takes import TakeKeeper
 from gen2studio.app.takes_measuring import TakeMeasuring
@@ -70,7 +69,13 @@ from gen2studio.media import codecs
 from gen2studio.media.frame_server import FrameServer
 from gen2studio.media.metadata import read_recipe
 
+if TYPE_CHECKING:
+    from gen2studio.app.customization import Customization
+    from gen2studio.app.storyboards import Storyboards
+
 _log = topic("studio")
+_LATE_SERVICES = ("storyboards", "customization")
+"""Made after the window's first frame, unless somebody asks earlier."""
 
 
 class Studio(QObject):
@@ -128,11 +133,7 @@ class Studio(QObject):
         )  # fmt: skip
         self.look_keys = LookKeys(self.session, self.generation, self)
         self.footage = TakeFootage(self.session, engine, lambda: self._take_store, lambda: self.project.media_dir, self)
-        self.storyboards = Storyboards(
-            self.session, self.generation, self.shots, lambda source: self.project.add_blob(source),
-            lambda: self.project.media_dir, self,
-        )  # fmt: skip
-        self.storyboards.attach(engine, self.is_stale, lambda: self.board.rows, self.take_folder, sound=sound)
+        self._sound = sound
         self.masks = MaskEditing(self.session, host, self)
         self.masks.effective.set_pictures(self.frames.get)
         self.look_parts = LookParts(self.session, self.generation, self)
@@ -150,10 +151,6 @@ class Studio(QObject):
         self.transport = Transport(self.session, self.player, self.editing, self.source, self.trim, self)
         self.live = LivePreview(self.session, engine, self._plan_preview, self)
         self.shelf = AdapterShelf(parent=self)
-        self.customization = Customization(
-            self.session, host, registry,
-            lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
-        )  # fmt: skip
         self.importer = Importer(self.store, self)
         self.exports = ExportQueue(parent=self)
         self.relinker = Relinker(self.store, self)
@@ -168,6 +165,34 @@ class Studio(QObject):
         self._wire()
         self._adopt()
 
+    @functools.cached_property
+    def storyboards(self) -> Storyboards:
+        from gen2studio.app.storyboards import Storyboards
+
+        made = Storyboards(
+            self.session, self.generation, self.shots, lambda source: self.project.add_blob(source),
+            lambda: self.project.media_dir, self,
+        )  # fmt: skip
+        engine = cast(EngineSignals, self.host)
+        made.attach(engine, self.is_stale, lambda: self.board.rows, self.take_folder, sound=self._sound)
+        return made
+
+    @functools.cached_property
+    def customization(self) -> Customization:
+        from gen2studio.app.customization import Customization
+
+        made = Customization(
+            self.session, self.host, self.registry,
+            lambda source: self.project.add_blob(source), lambda digest: self.project.find_blob(digest), self,
+        )  # fmt: skip
+        made.trained.connect(lambda _adapter: self.shelf.refresh())
+        return made
+
+    def complete(self) -> None:
+        """Make every service that was not asked for yet: they follow what jobs of an earlier run bring."""
+        for name in _LATE_SERVICES:
+            getattr(self, name)
+
     def _wire(self) -> None:
         self.live.picture_ready.connect(self.feed.show_preview)
         self.live.cleared.connect(self.feed.clear_preview)
@@ -181,7 +206,6 @@ class Studio(QObject):
         self.shots.slate_written.connect(self._on_slate_written)
         self.disk.started.connect(self.session.tell)
         self.shelf.told.connect(lambda severity, sentence: self.session.tell(sentence, severity))
-        self.customization.trained.connect(lambda _adapter: self.shelf.refresh())
         self.exports.told.connect(lambda sentence: self.session.tell(sentence, "error"))
         self.exports.finished.connect(self._on_exported)
         self.importer.failed.connect(lambda path, sentence: self.session.tell(sentence, "error"))
@@ -279,7 +303,9 @@ class Studio(QObject):
         self._look_for_offline()
         self.feed.start()
         self.project_changed.emit()
-        for job in self._renders.compact():
+        if jobs := self._renders.compact():
+            self.complete()
+        for job in jobs:
             self.host.submit(job)
 
     def _leave(self, *, discard: bool) -> None:
@@ -587,6 +613,9 @@ class Studio(QObject):
 
         ``discard``: the artist chose not to keep unsaved changes; otherwise they stay recoverable.
         """
+        for name in _LATE_SERVICES:
+            if name in self.__dict__:
+                getattr(self, name).shutdown()
         self.exports.shutdown()
         self.live.shutdown()
         self.player.shutdown()
@@ -594,14 +623,12 @@ class Studio(QObject):
         self.programme.shutdown()
         self.feed.shutdown()
         self.importer.shutdown()
-        self.customization.shutdown()
         self.shelf.shutdown()
         self.relinker.shutdown()
         self.interchange.shutdown()
         self.masks.shutdown()
         self.gaps.shutdown()
         self.shots.shutdown()
-        self.storyboards.shutdown()
         self.footage.shutdown()
         self.stuck = not self.host.shutdown()
         self.takes.shutdown()

@@ -39,19 +39,19 @@ class ActionBinder(QObject):
         action, name = self._actions[action_id], self.rows[action_id].icon
         # Some actions show a state by another icon, and may have done so already.
         if name and action.icon().isNull():
-            action.setIcon(theme.icon(name))
+            action.setIcon(theme.icon(name, active="accent" if action.isCheckable() else ""))
         return action
 
     def _made(self, row: Action) -> QAction:
         action = QAction(row.text, self._window)
         action.setObjectName(row.id)
-        action.setCheckable(row.checkable)
-        action.setShortcuts([QKeySequence(text) for text in row.shortcuts()])
-        action.setShortcutContext(
-            Qt.ShortcutContext.WindowShortcut
-            if row.scope == "window"
-            else Qt.ShortcutContext.WidgetWithChildrenShortcut
-        )
+        # What Qt begins with is not set again: there are hundreds of these, made before the first frame.
+        if row.checkable:
+            action.setCheckable(True)
+        if keys := row.shortcuts():
+            action.setShortcuts([QKeySequence(text) for text in keys])
+        if row.scope != "window":
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         action.setToolTip(key_tips.tip(row))
         action.setStatusTip(row.tip)
         action.setEnabled(False)
@@ -113,14 +113,15 @@ class ActionBinder(QObject):
     def fill(self, bar: QMenuBar) -> dict[str, QMenu]:
         """Build the menu bar from the table; returns the menus by path (``View``, ``View/Compare``)."""
         menus: dict[str, QMenu] = {}
+        rows: dict[str, list[Action]] = {}
+        for row in self.rows.values():
+            rows.setdefault(row.menu.partition("/")[0], []).append(row)
         for title in MENUS:
             menu = menus[title] = bar.addMenu(title)
             menu.setObjectName(f"menu.{title.lower()}")
             menu.setToolTipsVisible(True)
             group: str | None = None
-            for row in self.rows.values():
-                if row.menu.split("/")[0] != title:
-                    continue
+            for row in rows.get(title, ()):
                 if group is not None and row.group != group:
                     menu.addSeparator()
                 group = row.group

@@ -19,10 +19,7 @@ def use(keys: Mapping[str, tuple[str, ...]]) -> None:
 
 def keys_of(row: Action) -> list[str]:
     """The keys of a command as this system writes them."""
-    return [
-        QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
-        for key in _in_force.get(row.id, row.shortcuts())
-    ]
+    return [_written(key) for key in _in_force.get(row.id, row.shortcuts())]
 
 
 def first_keys(*rows: Action) -> str:
@@ -32,6 +29,12 @@ def first_keys(*rows: Action) -> str:
 
 def tip(row: Action) -> str:
     """What a tool tip says of a command: name, first key, what it does."""
-    keys = keys_of(row)
+    keys = _in_force.get(row.id, row.shortcuts())
     label = row.text.rstrip("…")
-    return f"{label} ({keys[0]})\n{row.tip}" if keys else f"{label}\n{row.tip}"
+    if not keys:
+        return f"{label}\n{row.tip}"
+    return f"{label} ({_written(keys[0])})\n{row.tip}"
+
+
+def _written(key: str) -> str:
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)

@@ -120,6 +120,7 @@ class MainWindow(QMainWindow):
             self.menus["View"].addAction(dock.toggleViewAction())
         self.late.add(lambda: self.palette_dialog)
         self.late.add(self._outline_selections)
+        self.late.add(studio.complete)
         self.late.add(studio.exports.open)
 
         self.setAcceptDrops(True)

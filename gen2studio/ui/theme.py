@@ -47,8 +47,13 @@ def label_colour(name: str) -> QColor:
 
 @functools.cache
 def _svg(name: str) -> str:
-    path = resources_dir() / "icons" / f"{name}.svg"
-    return path.read_text(encoding="utf-8")
+    with open(f"{_icons()}/{name}.svg", encoding="utf-8") as file:
+        return file.read()
+
+
+@functools.cache
+def _icons() -> str:
+    return (resources_dir() / "icons").as_posix()
 
 
 @functools.lru_cache(maxsize=512)
@@ -68,7 +73,8 @@ def icon_pixmap(name: str, size: int, ink: str, ratio: float = 1.0) -> QPixmap:
 
 @functools.lru_cache(maxsize=512)
 def icon(name: str, ink: str = "text", active: str = "accent") -> QIcon:
-    """A QIcon in the theme's inks: ``ink`` normally, faint when disabled, ``active`` when checked.
+    """A QIcon in the theme's inks: ``ink`` normally, faint when disabled, ``active`` when checked; an empty ``active``
+    for what is never checked.
 
     The drawing is rendered once, at twice the size buttons show it, and tinted: start-up makes a hundred of these.
     """
@@ -76,7 +82,8 @@ def icon(name: str, ink: str = "text", active: str = "accent") -> QIcon:
     result = QIcon()
     result.addPixmap(shape, QIcon.Mode.Normal, QIcon.State.Off)
     result.addPixmap(_tinted(shape, "text_faint"), QIcon.Mode.Disabled, QIcon.State.Off)
-    result.addPixmap(_tinted(shape, active), QIcon.Mode.Normal, QIcon.State.On)
+    if active:
+        result.addPixmap(_tinted(shape, active), QIcon.Mode.Normal, QIcon.State.On)
     return result
 
 
@@ -120,7 +127,7 @@ def palette() -> QPalette:
 @functools.cache
 def _style_sheet() -> str:
     t = tokens()
-    marks = (resources_dir() / "icons").as_posix()
+    marks = _icons()
     return f"""
 * {{ outline: none; }}
 QToolTip {{ background: {t["raised"]}; color: {t["text"]}; border: 1px solid {t["line_strong"]}; padding: 4px 6px; }}

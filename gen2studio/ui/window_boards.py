@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
     """Action id → what it does."""
-    boards = window.studio.storyboards
 
     def drawn(act: Callable[[DrawingWindow], object]) -> Callable[..., object]:
         """Only while the drawing window is open; its keys are live nowhere else."""
@@ -29,7 +28,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
         "board.tap": lambda: window.storyboard.tap(),
         "board.view_grid": lambda *_on: window.storyboard.show_way("board.view_grid"),
         "board.view_strip": lambda *_on: window.storyboard.show_way("board.view_strip"),
-        "board.render_stale": boards.render_stale,
+        "board.render_stale": lambda: window.studio.storyboards.render_stale(),
         "board.import": lambda: import_board(window),
         "board.export": lambda: export_board(window),
         "drawing.thinner": drawn(lambda editor: editor.change_width(-1)),

@@ -86,7 +86,7 @@ def handlers(window: MainWindow) -> dict[str, Callable[..., object]]:
             "board.draw": lambda: window.storyboard.draw(),
             "board.paste": lambda: window.storyboard.paste(),
             "board.from_frame": lambda: panel_from_frame(window),
-            "board.animatic": studio.storyboards.animatic,
+            "board.animatic": lambda: studio.storyboards.animatic(),
             "board.stills": lambda: run_board(window, stills=True),
             "board.generate": lambda: run_board(window, stills=False),
         }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QPainter, QPainterPath, QPixmap
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
     QDoubleSpinBox,
@@ -28,6 +28,7 @@ from gen2studio.ui.widgets.wheel_guard import WheelGuard
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr"}
 _TILE = QSize(74, 46)
 _COLUMNS = 4
+_FRAME_MS = 16
 
 
 def _rounded(pixmap: QPixmap, size: QSize, ratio: float) -> QPixmap:
@@ -61,7 +62,8 @@ def _swatch(colours: tuple[tuple[int, int, int], ...], size: QSize, ratio: float
 
 
 class PresetGrid(QWidget):
-    """Tiles of bundled looks; a click on the chosen one takes it off again."""
+    """Tiles of bundled looks; a click on the chosen one takes it off again. Their pictures are read once the grid was
+    painted."""
 
     preset_chosen = Signal(str)
     """Preset id, empty for none."""
@@ -73,6 +75,7 @@ class PresetGrid(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         self._buttons: dict[str, QToolButton] = {}
+        self._unread = list(presets)
         group = QButtonGroup(self)
         group.setExclusive(False)
         for index, preset in enumerate(presets):
@@ -89,15 +92,25 @@ class PresetGrid(QWidget):
             font = button.font()
             font.setPointSizeF(font.pointSizeF() - 2.4)
             button.setFont(font)
-            ratio = self.devicePixelRatioF()
-            picture = pixmap_from_file(preset.thumbnail, _TILE * 2, ratio) if preset.thumbnail else QPixmap()
-            tile = _swatch(preset.swatch, _TILE, ratio) if picture.isNull() else _rounded(picture, _TILE, ratio)
-            button.setIcon(QIcon(tile))
             button.clicked.connect(lambda checked, name=preset.id: self._on_clicked(name, checked))
             group.addButton(button)
             self._buttons[preset.id] = button
             layout.addWidget(button, index // _COLUMNS, index % _COLUMNS)
         layout.setColumnStretch(_COLUMNS, 1)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._unread:
+            # Once the frame is out.
+            QTimer.singleShot(_FRAME_MS, self, self._read_pictures)
+
+    def _read_pictures(self) -> None:
+        unread, self._unread = self._unread, []
+        ratio = self.devicePixelRatioF()
+        for preset in unread:
+            picture = pixmap_from_file(preset.thumbnail, _TILE * 2, ratio) if preset.thumbnail else QPixmap()
+            tile = _swatch(preset.swatch, _TILE, ratio) if picture.isNull() else _rounded(picture, _TILE, ratio)
+            self._buttons[preset.id].setIcon(QIcon(tile))
 
     def _on_clicked(self, preset: str, checked: bool) -> None:
         chosen = preset if checked else ""
