@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QFocusEvent,
+    QFont,
     QFontMetrics,
     QHelpEvent,
     QImage,
@@ -40,6 +41,8 @@ HEIGHT = 26
 _TAG = re.compile(r"</?[ibuIBU]>")
 NARROW = 12
 """Pixels a caption takes on average below which the lane shows only where there are any."""
+MIN_TEXT = 40
+"""Captions narrower than this show no text."""
 EDGE = 6
 """Pixels of a caption's ends that take hold of them."""
 _EDITOR = (260, 56)
@@ -116,6 +119,7 @@ class CaptionLane(QWidget):
         self._editor: CaptionEditor | None = None
         self._edited = ""
         self._lines: dict[tuple[str, int], QStaticText] = {}
+        self._fonts: tuple[QFont, QFontMetrics] | None = None
         viewport.scrolled.connect(self._on_scrolled)
         viewport.zoomed.connect(self.update)
         self._playhead = host.session.playhead
@@ -149,18 +153,22 @@ class CaptionLane(QWidget):
         elif dx:
             self.scroll(-dx, 0)
             # A text whose caption begins outside is held at the edge.
-            if self._visible():
-                first = self._visible()[0]
-                self.update(0, 0, max(0, self._viewport.x(first.end)) + abs(dx), HEIGHT)
+            held = self._between(0, 0)
+            if held:
+                self.update(0, 0, max(0, self._viewport.x(held[0].end)) + abs(dx), HEIGHT)
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
     def _visible(self) -> tuple[Subtitle, ...]:
+        return self._between(0, self.width())
+
+    def _between(self, left: float, right: float) -> tuple[Subtitle, ...]:
+        """Captions that touch widget pixels ``left`` … ``right``."""
         if self._sequence is None:
             return ()
         shown, view = self._sequence.subtitles, self._viewport
-        first = bisect_right(shown, view.frame(0), key=lambda s: s.end)
-        return shown[first : bisect_left(shown, view.frame(self.width()), key=lambda s: s.start)]
+        first = bisect_right(shown, view.frame(left), key=lambda s: s.end)
+        return shown[first : bisect_left(shown, view.frame(right), first, key=lambda s: s.start)]
 
     def caption_at(self, x: float) -> tuple[Subtitle | None, str]:
         """The caption at widget pixel ``x`` and which part of it: head, tail or body."""
@@ -179,28 +187,29 @@ class CaptionLane(QWidget):
         view = self._viewport
         painter.fillRect(event.rect(), theme.colour("track"))
         painter.fillRect(0, HEIGHT - 2, self.width(), 2, theme.colour("timeline"))
-        font = painter.font()
-        font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
+        if self._fonts is None:
+            font = self.font()
+            font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
+            self._fonts = font, QFontMetrics(font)
+        font, metrics = self._fonts
         painter.setFont(font)
-        metrics = QFontMetrics(font)
         shown = self._sequence is None or self._sequence.subtitle_style.shown
         body, edge = theme.colour("clip_subtitle" if shown else "raised"), theme.colour("clip_subtitle_edge")
         ink = theme.colour("clip_text" if shown else "text_muted")
         captions = self._visible()
-        area = event.rect()
         if len(captions) * NARROW > self.width():
             # Too narrow for texts and edges: what of the lane is covered, pixel by pixel.
             self._paint_dense(painter, captions, body)
             captions = ()
-        here = [
-            (caption, QRect(left, 3, max(2, right - left - 1), HEIGHT - 8))
-            for caption in captions
-            if (right := view.x(caption.end)) >= area.left() and (left := view.x(caption.start)) <= area.right()
-        ]
-        region = event.region()
-        if region.rectCount() > 1:
+        elif event.region().rectCount() > 1:
             # What scrolling left standing need not be drawn again.
-            here = [pair for pair in here if region.intersects(pair[1])]
+            parts = [self._between(part.left() - 1, part.right() + 1) for part in event.region()]  # pyright: ignore[reportGeneralTypeIssues]
+            captions = tuple({caption.id: caption for part in parts for caption in part}.values())
+        here = [
+            (caption, QRect(left, 3, max(2, view.x(caption.end) - left - 1), HEIGHT - 8))
+            for caption in captions
+            for left in (view.x(caption.start),)
+        ]
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(body)
         painter.drawRects([box for _, box in here])
@@ -209,7 +218,7 @@ class CaptionLane(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(ink)
         for caption, box in here:
-            if box.width() >= 24:
+            if box.width() >= MIN_TEXT:
                 inner = box.adjusted(max(5, 5 - box.left()), 0, -4, 0)
                 line = self._line(caption.text, inner.width(), metrics)
                 painter.drawStaticText(inner.left(), inner.center().y() - metrics.height() // 2, line)
@@ -302,6 +311,12 @@ class CaptionLane(QWidget):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         self.wheel_turned.emit(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fonts = None
+            self._lines.clear()
 
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self._sequence is not None:

@@ -56,6 +56,7 @@ class Labels:
         self._ratio = 1.0
         self._link: QPixmap | None = None
         self._widths: dict[str, int] = {}
+        self._widest = 0
         self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
         self._badges: dict[tuple[object, ...], QPixmap] = {}
 
@@ -166,6 +167,11 @@ class Labels:
         """Pixels from a clip's top to the top of its name."""
         return (strip - self._line) // 2 + (1 if strip <= STRIP else 0)
 
+    @property
+    def reach(self) -> int:
+        """Pixels from the left edge that held names may cover: as far as the longest name there is."""
+        return min(EDGE_NAMES, max(MIN_TEXT, self._widest) + 40)
+
     def paint_at_edge(
         self, painter: QPainter, layout: Layout, fills: Callable[[Row, Clip], Fills], dim: QColor
     ) -> None:
@@ -213,6 +219,7 @@ class Labels:
         whole = self._widths.get(name)
         if whole is None:
             whole = self._widths[name] = self._metrics.horizontalAdvance(name)
+            self._widest = max(self._widest, whole)
         step = -1 if whole <= width else width // 16
         known = self._names.get((name, step))
         if known is None:

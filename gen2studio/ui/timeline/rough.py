@@ -1,8 +1,8 @@
 """The picture of a crowded timeline while it is zoomed: all rows worked out at once.
 
-Clips, transitions, sound and marker lines are where they belong; the names of wide clips and a picture at their head are
-there too. What takes long and is not missed while everything moves (slopes, badges, further pictures, lines of levels,
-bands) follows when the zoom has come to rest.
+Clips, transitions, sound and marker lines are where they belong; the names of wide clips and their pictures (of very
+many clips the first) are there too. What takes long and is not missed while everything moves (slopes, badges, lines of
+levels, bands) follows when the zoom has come to rest.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ MIN_NAME = 96
 """Clips narrower than this show no name."""
 MIN_HEAD = 64
 """Clips narrower than this show no picture."""
+MANY = 60
+"""From so many clips on only the first picture of each is shown."""
 _BEFORE = -(1 << 40)
 """A frame before every view: each row begins with a clip there, so that the room before its first clip is its own."""
 _KINDS = 4
@@ -80,8 +82,11 @@ class RoughPainter:
         nested_ids: frozenset[str],
         lines: list[tuple[int, int]],
     ) -> None:
-        """``rows`` with the widget pixels of their tops, between ``left`` and ``right``; ``lines`` are (widget x, RGB32)
-        of marker lines, ``paths`` the files by media id, ``nested_ids`` the media that are nested timelines."""
+        """``rows`` with the widget pixels of their tops, between ``left`` and ``right``.
+
+        ``paths`` are the files by media id, ``nested_ids`` the media that are nested timelines, ``lines`` the
+        (widget x, RGB32) of marker lines.
+        """
         if not rows or layout.sequence is None:
             return
         view, wide = self._viewport, round((right - left) * ratio)
@@ -100,7 +105,7 @@ class RoughPainter:
         lengths = bounds[1:] - bounds[:-1]
         codes = np.array([_code(p.row) for p in placed], np.uint8).repeat(counts) * np.uint8(_KINDS)
         kinds = np.zeros(len(lengths), np.uint8)
-        kinds[1::2] = np.concatenate([part for p in placed for part in (_NONE, _kinds(p, nested_ids))]) + codes
+        kinds[1::2] = np.concatenate([_kinds(p, nested_ids) for p in placed]) + codes
         kinds[2::2] = codes
         edges, strips, bodies = (table[kinds].repeat(lengths).reshape(-1, wide) for table in self._tables)
         self._box_mixes(bodies, placed, left, right, ratio)
@@ -112,6 +117,7 @@ class RoughPainter:
         frames = (np.arange(wide, dtype=np.float64) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
         ends = counts.cumsum().tolist()
         broad = x1 - x0 >= MIN_HEAD
+        heads = len(x0) - len(placed) >= MANY
         rate = float(layout.sequence.rate)
         width = 1.0 / (view.ppf * rate * ratio)
         for k, (row, top, i, _) in enumerate(placed):
@@ -133,7 +139,7 @@ class RoughPainter:
                 if row.is_video and seam:
                     inner = top + strip, row.body - strip
                     self._film.paint(
-                        painter, layout, row, i, chosen, lefts, rights, *inner, left, right, ratio, heads=True
+                        painter, layout, row, i, chosen, lefts, rights, *inner, left, right, ratio, heads=heads
                     )
                 named = [n for n in chosen if rights[n] - lefts[n] >= MIN_NAME]
                 self._labels.paint_names(painter, row, i, named, lefts, rights, top, strip, left, right)
@@ -189,19 +195,17 @@ class RoughPainter:
         np.copyto(bodies, boxes, where=boxes != 0)
 
 
-_NONE = np.zeros(1, np.uint8)
-
-
 def _code(row: Row) -> int:
     """Which table of colours a row has: 1 for video, 2 for locked tracks, added up."""
     return row.is_video + 2 * row.track.locked
 
 
 def _kinds(placed: Placed, nested_ids: frozenset[str]) -> NDArray[np.uint8]:
-    """1 for clips, 2 for disabled, 3 for nested ones."""
+    """0 for the clip before all, then 1 for clips, 2 for disabled, 3 for nested ones."""
     facts, part = placed.row.facts, slice(placed.first, placed.stop)
-    kinds = np.uint8(2) - facts.enabled[part].astype(np.uint8)
+    kinds = np.zeros(placed.stop - placed.first + 1 if placed.stop > placed.first else 1, np.uint8)
+    kinds[1:] = 2 - facts.enabled[part]
     if nested_ids and not nested_ids.isdisjoint(facts.media_ids):
         codes = [code for code, media_id in enumerate(facts.media_ids) if media_id in nested_ids]
-        kinds[np.isin(facts.media[part], codes) & facts.enabled[part]] = 3
+        kinds[1:][np.isin(facts.media[part], codes) & facts.enabled[part]] = 3
     return kinds

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
+    QFontMetrics,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -84,9 +85,8 @@ class Ruler(QWidget):
             "missing": theme.colour("danger"),
         }
         self._font = theme.fixed_font(8.0)
-        self._flags: dict[tuple[str, float], QPixmap] = {}
+        self._flags: dict[tuple[str, str, float], QPixmap] = {}
         self._marker_inks: dict[str, tuple[QColor, QColor]] = {}
-        self._texts: dict[str, QStaticText] = {}
         self._labels: dict[tuple[int, Fraction], QStaticText] = {}
         viewport.scrolled.connect(self._on_scrolled)
         viewport.zoomed.connect(self.update)
@@ -226,7 +226,6 @@ class Ruler(QWidget):
 
     def _paint_markers(self, painter: QPainter, markers: tuple[Marker, ...], area: QRect) -> None:
         """Flags, ranges and the names that have room before the next marker."""
-        painter.setFont(self._font)
         ppf, scroll = self._viewport.ppf, self._viewport.scroll_x
         places = [round(marker.frame * ppf) - scroll for marker in markers]
         first, last = area.left() - 160, area.right() + 8
@@ -243,32 +242,32 @@ class Ruler(QWidget):
             if stop - x > 2:
                 painter.fillRect(x, 26, stop - x, 5, faint)
                 painter.fillRect(stop - 2, 21, 2, 11, ink)
-            painter.drawPixmap(x - 5, 19, self._flag(marker.colour))
-            if marker.name and following - x >= NAME_ROOM:
-                text = self._texts.get(marker.name)
-                if text is None:
-                    if len(self._texts) > 2000:
-                        self._texts.clear()
-                    text = self._texts[marker.name] = QStaticText(marker.name)
-                    text.setTextFormat(Qt.TextFormat.PlainText)
-                    text.prepare(font=self._font)
-                painter.setPen(ink)
-                painter.drawStaticText(x + 8, 17, text)
+            named = marker.name if following - x >= NAME_ROOM else ""
+            painter.drawPixmap(x - 5, 17, self._flag(marker.colour, named))
 
-    def _flag(self, colour: str) -> QPixmap:
-        """The flag of a marker, drawn once."""
+    def _flag(self, colour: str, name: str) -> QPixmap:
+        """The flag of a marker with its name, drawn once."""
         ratio = self.devicePixelRatioF()
-        known = self._flags.get((colour, ratio))
+        known = self._flags.get((colour, name, ratio))
         if known is None:
-            known = self._flags[colour, ratio] = QPixmap(round(10 * ratio), round(13 * ratio))
+            if len(self._flags) > 2000:
+                self._flags.clear()
+            metrics = QFontMetrics(self._font)
+            wide = 14 + metrics.horizontalAdvance(name) if name else 10
+            high = max(15, metrics.height())
+            known = self._flags[colour, name, ratio] = QPixmap(round(wide * ratio), round(high * ratio))
             known.setDevicePixelRatio(ratio)
             known.fill(Qt.GlobalColor.transparent)
             painter = QPainter(known)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.label_colour(colour))
-            corners = [QPoint(0, 0), QPoint(10, 0), QPoint(10, 7), QPoint(5, 13), QPoint(0, 7)]
+            corners = [QPoint(0, 2), QPoint(10, 2), QPoint(10, 9), QPoint(5, 15), QPoint(0, 9)]
             painter.drawPolygon(QPolygon(corners))
+            if name:
+                painter.setFont(self._font)
+                painter.setPen(theme.label_colour(colour))
+                painter.drawText(13, metrics.ascent(), name)
             painter.end()
         return known
 

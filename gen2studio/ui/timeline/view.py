@@ -320,7 +320,7 @@ class TimelineView(QWidget):
         else:
             # What lies over the tracks scrolls with them, except for the names held at the left edge.
             self.scroll(-dx, 0)
-            self.update(0, 0, EDGE_NAMES + abs(dx), self.height())
+            self.update(0, 0, self.painter.labels.reach + abs(dx), self.height())
         if not self._ahead.isActive():
             self._ahead.start(PAUSE)
 
@@ -349,6 +349,11 @@ class TimelineView(QWidget):
             self.painter.rough = False
             self._rough_rows = [row.index for row in reversed(self._seen_rows())]
             self._ahead.start(PAUSE)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a rough picture, or a part of one, is shown."""
+        return self.painter.rough or bool(self._rough_rows)
 
     def _finish(self) -> None:
         """Paint some of the rows that are rough; shown at once when all are finished."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 LOUDNESS = 0.6
 """Exponent of the drawn amplitude: quiet speech is seen beside loud music (Stevens' power law of loudness)."""
-SHEET, SHEETS = 200_000, 64
+SHEET, SHEETS = 1_000_000, 32
 """Entries put together for one row at most; rows' sheets kept."""
-_HEIGHTS = (np.abs(np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)) / 128.0) ** np.float32(LOUDNESS)
-"""Drawn height of a peak, by its byte."""
-_SILENCE = np.empty((0, 2), np.int8)
-_SILENCE_ENTRY = np.zeros((1, 2), np.int8)
+
+
+@functools.cache
+def _heights_by_byte() -> NDArray[np.float32]:
+    """Drawn height of a peak, 0 … 1, by its byte."""
+    peaks = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
+    return (np.abs(peaks) / np.float32(128)) ** np.float32(LOUDNESS)
 
 
 class WavePyramid:
@@ -56,11 +60,10 @@ class WavePyramid:
 
 
 class Sheet(NamedTuple):
-    """Drawn heights of several files at one zoom, one after the other: one look-up serves all clips of a row."""
+    """Peaks of several files at one zoom, one after the other: one look-up serves all clips of a row."""
 
-    low: NDArray[np.float32]
-    top: NDArray[np.float32]
-    """Heights below and above the middle, 0 … 1 at full scale; the last entry is silence."""
+    peaks: NDArray[np.uint8]
+    """(N, 2) the bytes of minimum and maximum; the last entry is silence."""
     rates: NDArray[np.float64]
     """Entries a second, by file."""
     starts: NDArray[np.int64]
@@ -115,17 +118,16 @@ class Waveforms(QObject):
         levels = tuple(each.level(width) if each is not None else -1 for each in pyramids)
         known = self._sheets.get((paths, levels))
         if known is None:
-            parts = [p.levels[k] if p is not None else _SILENCE for p, k in zip(pyramids, levels, strict=True)]
+            silence = np.zeros((1, 2), np.int8)
+            parts = [p.levels[k] if p is not None else silence[:0] for p, k in zip(pyramids, levels, strict=True)]
             if sum(map(len, parts)) > SHEET:
                 return None
             if len(self._sheets) >= SHEETS:
                 self._sheets.pop(next(iter(self._sheets)))
             counts = np.array([len(part) for part in parts], np.int64)
             rates = [p.rate / (1 << k) if p is not None else 0.0 for p, k in zip(pyramids, levels, strict=True)]
-            heights = _HEIGHTS[np.concatenate([*parts, _SILENCE_ENTRY]).view(np.uint8)]
             known = self._sheets[paths, levels] = Sheet(
-                np.ascontiguousarray(heights[:, 0]),
-                np.ascontiguousarray(heights[:, 1]),
+                np.concatenate([*parts, silence]).view(np.uint8),
                 np.array(rates),
                 counts.cumsum() - counts,
                 counts,
@@ -172,7 +174,10 @@ class WavePainter:
             return
         high, wide = pixels.shape
         if rough:
-            frames, width = frames[::2], width * 2
+            # Two pixels are one number of twice the size.
+            stop = wide // 2 * 2
+            pixels = pixels[:, :stop].view(np.uint64)
+            frames, width, inside = frames[:stop:2], width * 2, inside[:stop:2] & inside[1:stop:2]
         clip = np.maximum(np.searchsorted(row.starts, frames, "right") - 1, 0)
         facts = row.facts
         heads, paces = row.starts[clip], facts.pace[clip]
@@ -194,17 +199,14 @@ class WavePainter:
         # One unsigned comparison a pixel: rows above the first one wrap round to huge numbers.
         first = np.ceil(upper).astype(np.int16)
         span = (np.floor(lower) - first).astype(np.uint16)
-        if rough:
-            first, span, known = (column.repeat(2)[:wide] for column in (first, span, known))
         known = known & inside
         first[~known], span[~known] = high + 1, 0
         drawn = (np.arange(high, dtype=np.int16)[:, None] - first).view(np.uint16) <= span
+        ink, faint = (_pair(each) if rough else np.uint32(each) for each in (self._ink, self._faint))
         if facts.all_enabled:
-            np.copyto(pixels, np.uint32(self._ink), where=drawn)
+            np.copyto(pixels, ink, where=drawn)
         else:
-            enabled = facts.enabled[clip]
-            ink = np.where(enabled.repeat(2)[:wide] if rough else enabled, np.uint32(self._ink), np.uint32(self._faint))
-            np.copyto(pixels, ink[None, :], where=drawn)
+            np.copyto(pixels, np.where(facts.enabled[clip], ink, faint)[None, :], where=drawn)
 
     def _heights(
         self, row: Row, paths: dict[str, str], clip: Ints, seconds: NDArray[np.float64], width: float
@@ -216,8 +218,9 @@ class WavePainter:
         if sheet is not None:
             index = (seconds * sheet.rates[media]).astype(np.int64)
             good = (index >= 0) & (index < sheet.counts[media])
-            index = np.where(good, index + sheet.starts[media], len(sheet.low) - 1)
-            return sheet.low[index], sheet.top[index], sheet.known[media]
+            index = np.where(good, index + sheet.starts[media], len(sheet.peaks) - 1)
+            heights = _heights_by_byte()[sheet.peaks[index]]
+            return heights[:, 0], heights[:, 1], sheet.known[media]
         low, top = np.zeros(len(clip), np.float32), np.zeros(len(clip), np.float32)
         known = np.zeros(len(clip), bool)
         for code in np.flatnonzero(np.bincount(media)).tolist():
@@ -226,9 +229,15 @@ class WavePainter:
             if pyramid is not None:
                 here = media == code
                 least, most = pyramid.columns(seconds[here], width)
-                low[here], top[here] = _HEIGHTS[least.view(np.uint8)], _HEIGHTS[most.view(np.uint8)]
+                heights = _heights_by_byte()
+                low[here], top[here] = heights[least.view(np.uint8)], heights[most.view(np.uint8)]
                 known |= here
         return low, top, known
+
+
+def _pair(ink: int) -> np.uint64:
+    """Two pixels of an RGB32 colour."""
+    return np.uint64(ink << 32 | ink)
 
 
 def rgb32(colour: QColor) -> int:
