@@ -2,8 +2,8 @@
 
     xvfb-run -s "-screen 0 3840x2160x24" python -m tests.flows.walk_film --out DIR [--panels 6] [--seconds 60]
 
-Four clips with sound cut by keys and mouse, dissolve, wipe, fades, volume keys, titles from an SRT file, a storyboard
-of six panels rendered with the built-in generator and placed behind them, played, saved, exported, reopened.
+Five clips, four with sound, cut by keys and mouse, with dissolves, a wipe, a fade and titles from an SRT file; a
+storyboard of six panels rendered with the built-in generator and placed behind them; played, saved, exported and opened again.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ CLIPS = (
     "clips/sam2_dog_fetch_1280x720_10s.mp4",
     "clips/bbb_640x360_10s_audio.mp4",
     "clips/handheld_walk_gopro_hero7_12s.mp4",
+    "clips/people_street_bw_red_960x540_15.7s.mp4",
 )
 SHOTS = (
     ("the sea at dawn, wide", "style/hokusai_great_wave.jpg"),
