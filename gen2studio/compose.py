@@ -15,16 +15,16 @@ from gen2studio.core.paths import data_dir
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import Catalog, PresetInfo, PromptWord
 from gen2studio.engine.generators import Generator
-from gen2studio.engine.job_queue import JobQueue
-from gen2studio.engine.local import LocalEngine
 from gen2studio.engine.protocol import EventSink
-from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from gen2studio.app.planning_parts import FoundAdapter
     from gen2studio.app.studio import Studio
+    from gen2studio.engine.job_queue import JobQueue
+    from gen2studio.engine.local import LocalEngine
     from gen2studio.engine.mask_engines import MaskEngineEntry, MaskEngines
+    from gen2studio.engine.worker import EngineWorker
     from gen2studio.models.library import ModelLibrary
     from gen2studio.models.mask_models import MaskModelLibrary
 
@@ -180,11 +180,15 @@ def _has_gpu() -> bool:
 
 def build_worker(queue: JobQueue, sink: EventSink) -> EngineWorker:
     """The worker of this program: what the window's engine thread and headless verbs run. Call it on that thread."""
+    from gen2studio.engine.worker import EngineWorker
+
     return EngineWorker(queue, sink, generator_registry(), masks=mask_engines())
 
 
 def headless_engine(sink: EventSink, workspace: Workspace | None = None) -> LocalEngine:
     """The engine for a program without a window; it works on the thread that calls it."""
+    from gen2studio.engine.local import LocalEngine
+
     return LocalEngine(build_worker, sink, workspace)
 
 
