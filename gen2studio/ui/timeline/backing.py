@@ -113,6 +113,20 @@ class Backing:
             self._draw_rects(pieces)
             self._stale -= QRegion(QRect(left, 0, width, height))
 
+    def begin(self) -> None:
+        """Take the whole view as seen before and out of date, so that it can be painted part by part."""
+        x, (width, height) = self._viewport.scroll_x, self._view
+        self._left, self._right = x, x + width
+        self._stale = QRegion(QRect(x, 0, width, height))
+
+    def refresh_rows(self, top: int, height: int) -> None:
+        """Paint what is out of date from widget row ``top`` on."""
+        rows = QRect(self._left, top, self._right - self._left, height)
+        here = self._stale.intersected(rows)
+        if not here.isEmpty():
+            self._draw_rects([here.boundingRect()])
+            self._stale -= QRegion(rows)
+
     def paint_ahead(self) -> bool:
         """Paint one slice beyond the view's edges; False when there is nothing left to do. For idle time."""
         if self._pixmap.isNull() or self._left == self._right:

@@ -121,8 +121,8 @@ class TimelineView(QWidget):
         self._ahead.timeout.connect(self._on_idle)
         self._rest = QTimer(self, interval=REST, singleShot=True)
         self._rest.timeout.connect(self._on_rest)
-        self._rough_rows: list[int] = []
-        """Rows that are still to be finished after zooming."""
+        self._rough_parts: list[tuple[int, int]] = []
+        """(top, foot) of what is still to be finished after zooming, in widget pixels, the topmost last."""
         self.paintings = 0
         """How often the view was painted: measurements make sure that it was."""
         self._playhead = session.playhead
@@ -292,7 +292,7 @@ class TimelineView(QWidget):
 
     def _repaint_all(self) -> None:
         self._backing.forget()
-        self._rough_rows.clear()
+        self._rough_parts.clear()
         self.update()
         self._ahead.start(AHEAD)
 
@@ -347,22 +347,23 @@ class TimelineView(QWidget):
         self._rest.stop()
         if self.painter.rough:
             self.painter.rough = False
-            self._rough_rows = [row.index for row in reversed(self._seen_rows())]
+            self._backing.begin()
+            tops = [row.top - self.viewport.scroll_y for row in self._seen_rows()]
+            self._rough_parts = list(zip([0, *tops[1:]], [*tops[1:], self.height()], strict=True))[::-1]
             self._ahead.start(PAUSE)
 
     @property
     def unfinished(self) -> bool:
         """Whether a rough picture, or a part of one, is shown."""
-        return self.painter.rough or bool(self._rough_rows)
+        return self.painter.rough or bool(self._rough_parts)
 
     def _finish(self) -> None:
         """Paint some of the rows that are rough; shown at once when all are finished."""
         begun = time.perf_counter()
-        while self._rough_rows and time.perf_counter() - begun < BUDGET:
-            row = self._layout.rows[self._rough_rows.pop()]
-            self._backing.mark_rows(row.top - self.viewport.scroll_y, row.height)
-            self._backing.refresh()
-        if not self._rough_rows:
+        while self._rough_parts and time.perf_counter() - begun < BUDGET:
+            top, foot = self._rough_parts.pop()
+            self._backing.refresh_rows(top, foot - top)
+        if not self._rough_parts:
             self.update()
 
     def _on_idle(self) -> None:
@@ -376,7 +377,7 @@ class TimelineView(QWidget):
         """Paint one slice of what is rough yet or lies beyond the view's edges; False when all is there."""
         if self.painter.rough:
             return False
-        if self._rough_rows:
+        if self._rough_parts:
             self._finish()
             return True
         return self._backing.paint_ahead()
@@ -390,16 +391,20 @@ class TimelineView(QWidget):
         ratio = self.devicePixelRatioF()
         if self._backing.fit(self.width(), self.height(), ratio):
             self.painter.set_font(self.font(), ratio)
-        self._backing.refresh()
         painter = QPainter(self)
         area = event.rect()
         region = event.region()
-        for part in [area] if region.rectCount() > 6 else [*region]:  # pyright: ignore[reportGeneralTypeIssues]
+        rough = self.unfinished
+        if rough:
+            self._paint_rough(painter, area, ratio)
+        else:
+            self._backing.refresh()
+        for part in () if rough else [area] if region.rectCount() > 6 else [*region]:  # pyright: ignore[reportGeneralTypeIssues]
             # One blit a rectangle: a blit of the bounding rectangle under a clip of several is far slower.
             self._backing.blit(painter, part)
         if area.left() < EDGE_NAMES:
             self.painter.paint_names_at_edge(painter, self._layout)
-        self._overlay_painter.paint_range(painter, self.sequence, area, not self.painter.rough)
+        self._overlay_painter.paint_range(painter, self.sequence, area, not rough)
         self._overlay_painter.paint_hover(painter, self._layout, self.overlay.hover, self.tool)
         if self._preview is None or not self.overlay.refused:
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
@@ -415,6 +420,12 @@ class TimelineView(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
+
+    def _paint_rough(self, painter: QPainter, area: QRect, ratio: float) -> None:
+        """What will be gone with the next step of a zoom is not kept."""
+        zooming, self.painter.rough = self.painter.rough, True
+        self._paint_tracks(painter, area, ratio)
+        self.painter.rough = zooming
 
     def _paint_empty(self, painter: QPainter) -> None:
         painter.setPen(theme.colour("text_muted"))
