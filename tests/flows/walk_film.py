@@ -3,7 +3,8 @@
     xvfb-run -s "-screen 0 3840x2160x24" python -m tests.flows.walk_film --out DIR [--panels 6] [--seconds 60]
 
 Five clips, four with sound, cut by keys and mouse, with dissolves, a wipe, a fade and titles from an SRT file; a
-storyboard of six panels rendered with the built-in generator and placed behind them; played, saved, exported and opened again.
+storyboard of six panels rendered with the built-in generator and placed behind them; played, saved, exported and
+opened again.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class CaptionLane(QWidget):
             # Too narrow for texts and edges: what of the lane is covered, pixel by pixel.
             self._paint_dense(painter, captions, body)
             captions = ()
-        elif event.region().rectCount() > 1:
+        else:
             # What scrolling left standing need not be drawn again.
             parts = [self._between(part.left() - 1, part.right() + 1) for part in event.region()]  # pyright: ignore[reportGeneralTypeIssues]
             captions = tuple({caption.id: caption for part in parts for caption in part}.values())
