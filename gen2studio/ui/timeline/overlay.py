@@ -83,8 +83,8 @@ class OverlayPainter:
         self._inks: dict[str, QColor] = {}
         self._dim = theme.colour("timeline", 110)
 
-    def paint_range(self, painter: QPainter, sequence: Sequence | None, area: QRect, markers: bool = True) -> None:
-        """The in/out range as a tint, ``markers`` as faint lines."""
+    def paint_range(self, painter: QPainter, sequence: Sequence | None, area: QRect) -> None:
+        """The in/out range as a tint."""
         if sequence is None:
             return
         view = self._viewport
@@ -95,8 +95,11 @@ class OverlayPainter:
             for x, point in ((left, sequence.in_point), (right - 1, sequence.out_point)):
                 if point is not None:
                     painter.fillRect(QRect(x, 0, 1, view.height), self._range_edge)
+
+    def paint_markers(self, painter: QPainter, sequence: Sequence | None, area: QRect) -> None:
+        """Markers as faint lines."""
         top, high = area.top(), area.height()
-        for x, colour in self._marker_places(sequence, area) if markers else ():
+        for x, colour in self._marker_places(sequence, area) if sequence is not None else ():
             painter.drawPixmap(x, top, self._line_of(colour, high), 0, 0, 1, high)
 
     def marker_lines(self, sequence: Sequence | None, area: QRect) -> list[tuple[int, int]]:
@@ -107,13 +110,13 @@ class OverlayPainter:
     def _marker_places(self, sequence: Sequence, area: QRect) -> list[tuple[int, str]]:
         """(widget x, colour) of markers and the ends of their ranges."""
         view = self._viewport
-        first, last = view.frame(area.left()), view.frame(area.right())
+        first, last = view.frame(area.left() - 1), view.frame(area.right() + 1)
         ppf, scroll = view.ppf, view.scroll_x
         return [
-            (round(frame * ppf) - scroll, marker.colour)
+            (x, marker.colour)
             for marker in sequence.markers
             for frame in ((marker.frame, marker.frame + marker.duration) if marker.duration else (marker.frame,))
-            if first <= frame <= last
+            if first <= frame <= last and area.left() <= (x := round(frame * ppf) - scroll) <= area.right()
         ]
 
     def _faint(self, colour: str) -> QColor:

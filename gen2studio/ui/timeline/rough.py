@@ -26,7 +26,7 @@ from gen2studio.ui.timeline.waveforms import WavePainter, rgb32
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MIN_NAME = 96
+MIN_NAME = 112
 """Clips narrower than this show no name."""
 MIN_HEAD = 64
 """Clips narrower than this show no picture."""
@@ -113,7 +113,8 @@ class RoughPainter:
             columns = self._columns(np.array([x for x, _ in lines]), left, ratio, wide - 1)
             for part in (edges, strips, bodies):
                 part[:, columns] = np.array([ink for _, ink in lines], np.uint32)
-        inside = (kinds % _KINDS != 0).repeat(lengths).reshape(-1, wide)
+        sound = any(not row.is_video and row.body >= STRIP + MIN_PICTURE for row, _ in rows)
+        inside = (kinds % _KINDS != 0).repeat(lengths).reshape(-1, wide) if sound else bodies
         frames = (np.arange(wide, dtype=np.float64) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
         ends = counts.cumsum().tolist()
         broad = x1 - x0 >= MIN_HEAD

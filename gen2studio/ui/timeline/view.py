@@ -399,12 +399,15 @@ class TimelineView(QWidget):
             self._paint_rough(painter, area, ratio)
         else:
             self._backing.refresh()
-        for part in () if rough else [area] if region.rectCount() > 6 else [*region]:  # pyright: ignore[reportGeneralTypeIssues]
+        parts = [area] if region.rectCount() > 6 else [*region]  # pyright: ignore[reportGeneralTypeIssues]
+        for part in () if rough else parts:
             # One blit a rectangle: a blit of the bounding rectangle under a clip of several is far slower.
             self._backing.blit(painter, part)
         if area.left() < EDGE_NAMES:
             self.painter.paint_names_at_edge(painter, self._layout)
-        self._overlay_painter.paint_range(painter, self.sequence, area, not rough)
+        for part in () if rough else parts:
+            self._overlay_painter.paint_markers(painter, self.sequence, part)
+        self._overlay_painter.paint_range(painter, self.sequence, area)
         self._overlay_painter.paint_hover(painter, self._layout, self.overlay.hover, self.tool)
         if self._preview is None or not self.overlay.refused:
             self._overlay_painter.paint_selection(painter, self._layout, self.session.selection, area)
