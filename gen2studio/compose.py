@@ -205,14 +205,10 @@ def studio(*, sound: bool = True) -> Studio:
         sound=sound,
     )  # fmt: skip
     made.masks.engine_choice.set_engines(mask_engines(), add_mask_model)
-    # Once there is somebody who hears it.
-    QTimer.singleShot(0, made, lambda: _tell_of_models(made))
-    return made
-
-
-def _tell_of_models(made: Studio) -> None:
     if problem := models_problem():
-        made.session.tell(problem, "error")
+        # Once there is somebody who hears it.
+        QTimer.singleShot(0, made, lambda: made.session.tell(problem, "error"))
+    return made
 
 
 def warming_command() -> list[str]:

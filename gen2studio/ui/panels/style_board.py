@@ -76,6 +76,9 @@ class PresetGrid(QWidget):
         layout.setSpacing(3)
         self._buttons: dict[str, QToolButton] = {}
         self._unread = list(presets)
+        self._reading = QTimer(self)
+        self._reading.setSingleShot(True)
+        self._reading.timeout.connect(self._read_pictures)
         group = QButtonGroup(self)
         group.setExclusive(False)
         for index, preset in enumerate(presets):
@@ -102,7 +105,7 @@ class PresetGrid(QWidget):
         super().paintEvent(event)
         if self._unread:
             # Once the frame is out.
-            QTimer.singleShot(_FRAME_MS, self, self._read_pictures)
+            self._reading.start(_FRAME_MS)
 
     def _read_pictures(self) -> None:
         unread, self._unread = self._unread, []
