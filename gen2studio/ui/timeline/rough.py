@@ -30,7 +30,7 @@ MIN_NAME = 112
 """Clips narrower than this show no name."""
 MIN_HEAD = 64
 """Clips narrower than this show no picture."""
-MANY = 60
+MANY = 24
 """From so many clips on only the first picture of each is shown."""
 _BEFORE = -(1 << 40)
 """A frame before every view: each row begins with a clip there, so that the room before its first clip is its own."""
