@@ -165,7 +165,8 @@ def _covering(path: Path, extent: Extent) -> Bgra | None:
     left, top = (scaled.width() - extent.width) // 2, (scaled.height() - extent.height) // 2
     cut = scaled.copy(left, top, extent.width, extent.height).convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
     pixels = np.frombuffer(cut.constBits(), np.uint8).reshape(extent.height, cut.bytesPerLine() // 4, 4)
-    return np.ascontiguousarray(pixels[:, : extent.width])
+    # A copy in any case: the bits go with the image, which nobody holds any more.
+    return pixels[:, : extent.width].copy()
 
 
 def paint_empty(painter: QPainter, frame: QRectF, view: QRectF, words: tuple[str, str, str]) -> None:
