@@ -52,6 +52,9 @@ def inspector(window: MainWindow) -> InspectorPanel:
 
     panel = InspectorPanel(window.inspecting, window)
     panel.handles_wanted.connect(window.canvas.want_handles)
+    dock = window.docks["inspector"]
+    panel.set_in_view(not dock.visibleRegion().isEmpty())
+    dock.visibilityChanged.connect(panel.set_in_view)
     return panel
 
 

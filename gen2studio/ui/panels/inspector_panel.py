@@ -39,6 +39,7 @@ class InspectorPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("inspectorPanel")
         self._inspecting = inspecting
+        self._in_view = True
         self._rows: dict[str, CurveRow] = {}
         self._groups: dict[str, tuple[Section, QVBoxLayout]] = {}
         self.empty = EmptyState(
@@ -333,9 +334,15 @@ class InspectorPanel(QWidget):
             self.name.setModified(False)
             self._inspecting.rename(self.name.text())
 
+    def set_in_view(self, on: bool) -> None:
+        """Whether a person sees the panel. One behind another tab is visible to Qt all the same."""
+        self._in_view = on
+        self._tell_handles()
+
     def _tell_handles(self) -> None:
         section, _layout = self._groups["Transform"]
-        self.handles_wanted.emit(self.isVisible() and section.is_open and bool(self._inspecting.pictures()))
+        seen = self._in_view and self.isVisible()
+        self.handles_wanted.emit(seen and section.is_open and bool(self._inspecting.pictures()))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
