@@ -297,8 +297,9 @@ def test_the_tool_bar_and_the_session_agree(rig: Rig) -> None:
 
 def test_every_row_has_a_handler_that_runs(rig: Rig) -> None:
     bound = handlers(rig.session, rig.masks, rig.canvas)
-    # Matte files are for the window: tests/flows/test_mattes.py.
-    assert set(bound) == {row.id for row in actions_masks.ROWS} - {"mask.import", "mask.export"}
+    # Matte files are for the window (tests/flows/test_mattes.py); the tool for transforms has its row with the inspector.
+    rows = {row.id for row in actions_masks.ROWS} - {"mask.import", "mask.export"}
+    assert set(bound) - {"tool.transform"} == rows
     drawn(rig)
     for row in actions_masks.ROWS:
         if row.id in bound:
