@@ -297,7 +297,7 @@ def test_the_tool_bar_and_the_session_agree(rig: Rig) -> None:
 
 def test_every_row_has_a_handler_that_runs(rig: Rig) -> None:
     bound = handlers(rig.session, rig.masks, rig.canvas)
-    # Matte files are for the window (tests/flows/test_mattes.py); the tool for transforms has its row with the inspector.
+    # Matte files are for the window: tests/flows/test_mattes.py. The inspector has the row of the tool for transforms.
     rows = {row.id for row in actions_masks.ROWS} - {"mask.import", "mask.export"}
     assert set(bound) - {"tool.transform"} == rows
     drawn(rig)
