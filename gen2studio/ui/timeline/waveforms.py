@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
@@ -28,7 +28,7 @@ SHEET, SHEETS = 1_000_000, 32
 def _heights_by_byte() -> NDArray[np.float32]:
     """Drawn height of a peak, 0 … 1, by its byte."""
     peaks = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
-    return (np.abs(peaks) / np.float32(128)) ** np.float32(LOUDNESS)
+    return np.power(np.abs(peaks) / np.float32(128), np.float32(LOUDNESS)).astype(np.float32)
 
 
 class WavePyramid:
@@ -158,7 +158,7 @@ class WavePainter:
 
     def draw(
         self,
-        pixels: NDArray[np.uint32],
+        pixels: NDArray[np.unsignedinteger[Any]],
         row: Row,
         paths: dict[str, str],
         frames: NDArray[np.float64],
