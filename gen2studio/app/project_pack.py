@@ -23,7 +23,7 @@ _WANTED = re.compile(
 )
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, ArithmeticError, RuntimeError,
-    NotImplementedError, MemoryError,
+    MemoryError,
 )  # fmt: skip
 """What the standard library raises for damaged archives."""
 _DAMAGE = frozenset({errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ})
