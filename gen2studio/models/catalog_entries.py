@@ -50,7 +50,8 @@ class Licence:
     """SPDX name, or the catalog's own for custom terms."""
     title: str
     text: str
-    """Name of the text's file in ``resources/licences``; empty = the text comes from the repository (``source_path``)."""
+    """Name of the text's file in ``resources/licences``; empty = the text comes from the repository at
+    ``source_path``."""
     url: str = ""
     source_path: str = ""
     commercial: str = "yes"
