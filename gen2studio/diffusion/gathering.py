@@ -139,6 +139,7 @@ class Gatherer:
             references=self.references(),
             lead=tuple(known),
             border=self.border(),
+            structure_kind="depth" if self.kind == "depth_pass" else "" if self.kind == "none" else self.kind,
         )
 
     def _mask(self, frame: int) -> Matte:

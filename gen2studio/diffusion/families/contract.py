@@ -20,6 +20,8 @@ from gen2studio.models.manifest import ModelManifest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gen2studio.diffusion.families.driving import FamilyDriver
+
 Matte: TypeAlias = "NDArray[np.uint8]"
 """(H, W) uint8; VACE's meaning: 255 = generate, 0 = keep."""
 
@@ -116,7 +118,7 @@ class LatentGeometry:
     frames: FrameRule
     temporal: int
     """The pipeline's own temporal factor; 1 = every frame has a latent frame."""
-    control_layers: int
+    control_layers: int = 0
     """VACE layers, each with a scale of its own."""
 
     def size(self, width: int, height: int) -> tuple[int, int]:
@@ -183,6 +185,8 @@ class Conditions:
     """Frames of other footage that come right before; they take the clip's first places."""
     border: Matte | None = None
     """255 where the picture reaches beyond the footage (outpaint)."""
+    structure_kind: str = ""
+    """What ``structure`` shows: depth, edges, grey, flow or layout; empty without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +209,14 @@ class PipelineInputs:
     """The frames whose latents a run of strength < 1 starts from."""
     frame_strength: tuple[float, ...] = ()
     """A strength for every latent frame, none above ``strength``; empty = all have that one."""
+    keys: tuple[tuple[int, Picture], ...] = ()
+    """(frame, picture) for families that take pictures at their times: first, last, any; at (height, width)."""
+    structure: tuple[Picture, ...] = ()
+    """Control pictures for families that take them beside the video (ControlNets), one per frame."""
+    structure_kind: str = ""
+    """What they are: depth, edges, scribble, grey, flow or layout."""
+    motion: float = 5.0
+    """General motion 0…10 for families that have a control of their own for it (SVD's bucket)."""
 
 
 class FamilyAdapter(Protocol):
@@ -223,4 +235,12 @@ class FamilyAdapter(Protocol):
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
         """The pipeline's inputs for one run. Raises GenerationError."""
+        ...
+
+    def geometry(self, model: InstalledModel) -> LatentGeometry:
+        """How the checkpoint maps pixels to latents, from its configs. Raises ModelError when it has a problem."""
+        ...
+
+    def driver(self) -> FamilyDriver:
+        """The torch side; imports torch and diffusers."""
         ...
