@@ -33,6 +33,7 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.paths import write_atomic
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.key_capture import KeyCapture
+from gen2studio.ui.widgets.retire import retire_all
 
 _ID = Qt.ItemDataRole.UserRole
 MAP_FILTER = "Key maps (*.g2keys);;All files (*)"
@@ -345,10 +346,7 @@ class KeyMapDialog(QDialog):
     def _on_command_chosen(self) -> None:
         self._on_leave()
         row = self._rows.get(self.command)
-        while (item := self.chips.takeAt(0)) is not None:
-            if (chip := item.widget()) is not None:
-                chip.hide()
-                chip.deleteLater()
+        retire_all(self.chips)
         self.capture.setEnabled(row is not None)
         self.reset_one.setEnabled(row is not None and self._maps.is_changed(row.id))
         if row is None:

@@ -13,6 +13,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.document.look import AdapterUse
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.widgets.named import note, text_button
+from gen2studio.ui.widgets.retire import retire_all
 from gen2studio.ui.widgets.value_slider import ValueSlider
 
 
@@ -91,10 +92,7 @@ class AdaptersSection(QWidget):
 
     def _fill(self, uses: tuple[AdapterUse, ...], known: dict[str, AdapterRow]) -> None:
         self._sliders.clear()
-        while (item := self._rows.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
+        retire_all(self._rows)
         for index, use in enumerate(uses):
             row = known.get(use.adapter, AdapterRow(id=use.adapter, name=use.adapter, why_not="It is not installed."))
             self._rows.addWidget(self._row(index, use, row))

@@ -28,6 +28,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.named import chooser, named, note, text_button
 from gen2studio.ui.widgets.pictures import image_from_file
+from gen2studio.ui.widgets.retire import retire
 from gen2studio.ui.widgets.value_slider import ValueSlider
 
 _FRAME = QSize(36, 28)
@@ -159,8 +160,7 @@ class AdapterLibrarySection(QWidget):
             self._shown = cards
             for row in self.rows:
                 self._column.removeWidget(row)
-                row.hide()
-                row.deleteLater()
+                retire(row)
             self.rows = [AdapterRowWidget(index, card, self) for index, card in enumerate(cards)]
             for row in self.rows:
                 self._column.addWidget(row)

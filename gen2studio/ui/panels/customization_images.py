@@ -27,6 +27,7 @@ from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.named import named, note, text_button
 from gen2studio.ui.widgets.pictures import pixmap_of
+from gen2studio.ui.widgets.retire import retire
 
 _PICTURE = QSize(152, 104)
 _COLUMNS = 2
@@ -280,8 +281,7 @@ class ImagesSection(QWidget):
         for digest in gone:
             tile = self._tiles.pop(digest)
             self._grid.removeWidget(tile)
-            tile.hide()
-            tile.deleteLater()
+            retire(tile)
         for index, image in enumerate(images):
             tile = self._tiles.get(image.digest)
             if tile is None:

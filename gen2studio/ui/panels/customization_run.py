@@ -24,6 +24,7 @@ from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.loss_curve import LossCurve
 from gen2studio.ui.widgets.named import named, note
 from gen2studio.ui.widgets.pictures import image_of
+from gen2studio.ui.widgets.retire import retire
 
 _THUMB = QSize(68, 52)
 
@@ -149,8 +150,7 @@ class TestStrip(QWidget):
     def set_frames(self, frames: tuple[TestFrame, ...]) -> None:
         for thumb in self._thumbs.values():
             self._group.removeButton(thumb)
-            thumb.hide()
-            thumb.deleteLater()
+            retire(thumb)
         self._thumbs.clear()
         self._follows = True
         self.setVisible(False)

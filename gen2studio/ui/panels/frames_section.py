@@ -19,6 +19,7 @@ from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.image_slot import FindMedia, ImageSlot
 from gen2studio.ui.widgets.named import named, note, text_button
 from gen2studio.ui.widgets.pictures import pixmap_from_file
+from gen2studio.ui.widgets.retire import retire_all
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 _ROW = QSize(64, 40)
@@ -146,10 +147,7 @@ class FramesSection(QWidget):
         if shown == self._shown:
             return
         self._shown = shown
-        while (item := self._rows.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
+        retire_all(self._rows)
         for index, key in enumerate(keys):
             self._rows.addWidget(self._key_row(index, key))
 

@@ -25,6 +25,7 @@ from gen2studio.app.look_parts import LookParts, PartRow
 from gen2studio.app.mask_editing import MaskEditing
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
+from gen2studio.ui.widgets.retire import retire_all
 
 
 class LooksSection(QWidget):
@@ -81,11 +82,7 @@ class LooksSection(QWidget):
         if rows == self._shown:
             return
         self._shown = rows
-        while (item := self._grid.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        retire_all(self._grid)
         self.choices, self.checks = {}, {}
         for line, row in enumerate(rows):
             self._row(line, row)

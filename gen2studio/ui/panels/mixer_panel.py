@@ -33,6 +33,7 @@ from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.level_meter import LevelMeter
 from gen2studio.ui.widgets.middle_slider import MiddleSlider
 from gen2studio.ui.widgets.named import named
+from gen2studio.ui.widgets.retire import retire
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 _STEPS = 1000
@@ -305,8 +306,7 @@ class MixerPanel(QWidget):
         for track_id in [key for key in self._strips if key not in wanted]:
             strip = self._strips.pop(track_id)
             self._column.removeWidget(strip)
-            strip.hide()
-            strip.deleteLater()
+            retire(strip)
         for index, track_id in enumerate(wanted):
             strip = self._strips.get(track_id)
             if strip is None:
@@ -317,13 +317,10 @@ class MixerPanel(QWidget):
                 strip.soloed.connect(self._on_soloed)
                 strip.fader.sliderPressed.connect(self._begin_gesture)
                 strip.pan.sliderPressed.connect(self._begin_gesture)
+                self._strips[track_id] = strip
             self._column.removeWidget(strip)
             self._column.insertWidget(index, strip)
-        self._strips = {
-            track_id: found
-            for track_id in wanted
-            if (found := self._strips.get(track_id) or self.findChild(Strip, f"mixer.strip.{track_id}")) is not None
-        }
+        self._strips = {track_id: self._strips[track_id] for track_id in wanted}
 
     def _begin_gesture(self) -> None:
         self._gesture += 1

@@ -23,6 +23,7 @@ from gen2studio.engine.catalog import PresetInfo
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.pictures import pixmap_from_file
+from gen2studio.ui.widgets.retire import retire_all
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr"}
@@ -228,10 +229,7 @@ class ImageBoard(QWidget):
         if entries == self._shown:
             return
         self._shown = entries
-        while (item := self._rows.takeAt(0)) is not None:
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
+        retire_all(self._rows)
         for index, (key, digest, caption, weight) in enumerate(entries):
             path = find(digest)
             picture = pixmap_from_file(path, _TILE * 2, self.devicePixelRatioF()) if path else QPixmap()

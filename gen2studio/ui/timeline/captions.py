@@ -36,6 +36,7 @@ from gen2studio.ui.timeline.hands import Hands
 from gen2studio.ui.timeline.pointer import Host, Phase
 from gen2studio.ui.timeline.viewport import Viewport
 from gen2studio.ui.timeline.waveforms import rgb32
+from gen2studio.ui.widgets.retire import retire
 
 HEIGHT = 26
 _TAG = re.compile(r"</?[ibuIBU]>")
@@ -395,8 +396,7 @@ class CaptionLane(QWidget):
         if editor is None:
             return
         text, caption_id = editor.toPlainText().strip(), self._edited
-        editor.hide()
-        editor.deleteLater()
+        retire(editor)
         if keep:
             self._editing.perform("Edit Subtitle", lambda s: subtitles.set_text(s, caption_id, text))
         self.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -13,6 +13,7 @@ from gen2studio.document.model import Sequence, Track, TrackKind
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.layout import MAX_HEIGHT, MIN_HEIGHT, Layout, Row
 from gen2studio.ui.timeline.viewport import Viewport
+from gen2studio.ui.widgets.retire import retire
 
 WIDTH = 150
 GRIP = 5
@@ -245,7 +246,7 @@ class HeaderColumn(QWidget):
         self._rows = layout.rows
         wanted = {r.track.id for r in layout.rows}
         for gone in [k for k in self._headers if k not in wanted]:
-            self._headers.pop(gone).deleteLater()
+            retire(self._headers.pop(gone))
         numbers = _numbers(layout)
         for row in layout.rows:
             header = self._headers.get(row.track.id)

@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 from PySide6.QtWidgets import QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
+from gen2studio.ui.widgets.retire import retire
+
 Row = TypeVar("Row", bound=QWidget)
 
 
@@ -39,8 +41,7 @@ class RowColumn(QWidget, Generic[Row]):
         """Take a row out and delete it."""
         row = self.rows.pop(index)
         self._column.removeWidget(row)
-        row.hide()
-        row.deleteLater()
+        retire(row)
         self._stack.setCurrentIndex(1 if self.rows else 0)
 
     def move_row(self, source: int, target: int) -> None:
