@@ -71,6 +71,34 @@ class MemoryTier:
     source: str
     """Where the figure comes from: a model card, a document, or ``computed`` from parameter counts."""
     ram_gb: float = 0.0
+    """Main memory it needs beside it; 0 = not stated."""
+    slow: bool = False
+    """It works, and an artist waits for it: weights come and go while it computes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceFigure:
+    """How long a clip took somebody, as it was published or measured."""
+
+    clip: str
+    """What was made: ``480p, 81 frames, 50 steps``."""
+    device: str
+    """On what: ``RTX 4090``."""
+    seconds: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftClip:
+    """The smallest clip worth making without a GPU, and the work it is: what an estimate for a processor is made of."""
+
+    width: int
+    height: int
+    frames: int
+    steps: int
+    teraflops: float
+    """Floating-point operations of the whole clip, denoising and decoding, in units of 10^12."""
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +139,8 @@ class CatalogEntry:
     """One sentence for artists: what it is good for."""
     few_step: tuple[str, ...] = field(default=())
     """Ids of few-step adapters that belong to it."""
+    pace: tuple[PaceFigure, ...] = ()
+    draft: DraftClip | None = None
+    """None = nothing worth waiting for can be made with it on a processor."""
+    own: bool = False
+    """It comes from a catalog file of the artist's."""

@@ -94,8 +94,8 @@ class FamilyDriver(Protocol):
     ) -> Tensor:
         """Clean latents (1, C, T, h, w) float32 of one run, without reference frames.
 
-        A job leaves nothing behind on ``pipe`` or its parts, whether it ends, is cancelled or fails; the same inputs and
-        seed give the same bits on one device. Raises what ``watch`` raises.
+        A job leaves nothing behind on ``pipe`` or its parts, whether it ends, is cancelled or fails; the same inputs
+        and seed give the same bits on one device. Raises what ``watch`` raises.
         """
         ...
 
