@@ -156,6 +156,7 @@ def test_only_the_newest_wish_is_shown(
     shelf.answer()
     for path, index, deliver in stale.values():
         deliver(path, index, bgra(index), "")
+    qtbot.waitUntil(lambda: bool(shown), timeout=3000)
     qtbot.wait(20)
     assert [p.media_frame for p in shown] == [2]
     assert feed.skipped >= 1

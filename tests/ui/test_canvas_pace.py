@@ -185,9 +185,8 @@ def test_moving_pictures_are_drawn_quickly_and_the_last_one_smoothly(rig: Rig) -
     middle = moving[150:180, 200:230, :3].reshape(-1, 3)
     assert all(tuple(p) in nearest for p in middle.tolist())
     assert not np.array_equal(moving, single)
-    rig.qtbot.wait(250)
     view = rig.canvas.view_area.height() - 4
-    assert np.array_equal(rig.pixels()[:view], single[:view])
+    rig.qtbot.waitUntil(lambda: np.array_equal(rig.pixels()[:view], single[:view]))
 
 
 def test_the_reference_of_a_wipe_stays_clear_of_mattes(rig: Rig) -> None:
