@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gen2studio.core.cancel import CancelToken
+from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.geometry import Extent
 from gen2studio.core.mask_raster import MaskRaster
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 _PROGRESS_GAP = 0.04
 """Seconds between two Progress events of a stage: 25 a second is more than an eye needs."""
+
+
+class SpanDone(Cancelled):
+    """All that this machine makes of a clip is made; the generator would go on to what others make."""
 
 
 class JobContext:
@@ -118,8 +122,10 @@ class GenerateContext(JobContext):
         scratch: Path,
         writer: ThreadPoolExecutor | None,
         lender: Lender | None = None,
+        part: frozenset[int] | None = None,
     ) -> None:
-        """``lender`` is what an older take lends to the one being made."""
+        """``lender`` is what an older take lends to the one being made; when the frames of a ``part`` are made, the next
+        checkpoint raises SpanDone (None, or no frames: the generator runs to its end)."""
         super().__init__(ticket, sink, frames, threads, yield_to)
         self.request = request
         self.emitted: set[int] = set()
@@ -131,7 +137,13 @@ class GenerateContext(JobContext):
         self._masks: dict[int, NDArray[np.uint8] | None] = {}
         self._size = Extent(request.width, request.height)
         self._wanted = frozenset(request.wanted)
+        self._part = part
         self._regions = Regions(request, self.ticket.workspace.matte, self._footage_frame)
+
+    def checkpoint(self) -> None:
+        super().checkpoint()
+        if self._part and self._part <= self.emitted:
+            raise SpanDone
 
     @property
     def finished(self) -> frozenset[int]:

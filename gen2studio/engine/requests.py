@@ -225,6 +225,11 @@ class GenerateRequest:
     lead: LeadRef | None = None
     outpaint: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Pixels of the output (left, top, right, bottom) that lie outside the footage and are invented."""
+    key_spacing: int = 0
+    """0 = the generator draws every frame; n > 0 = it draws a key frame every n frames, −1 = where the program finds
+    they are needed, and the frames between are carried from them (:mod:`gen2studio.engine.keyframed`). A generator that
+    is asked for single ``frames`` with a key spacing draws them as key frames: finished, not as quick stills, and all
+    with the same noise."""
     parts: tuple[GenerateRequest, ...] = ()
     """Requests for the same frames at the same size, without parts of their own, that make the take together: each
     changes its own region, over what the ones before it have made. With parts the request's own look counts nowhere."""
@@ -399,11 +404,16 @@ class Job:
     """Higher goes first within a lane."""
     reuse: Reuse | None = None
     """For renders: what an older take lends to this one."""
+    span: tuple[int, int] | None = None
+    """For renders that several machines share: the media frames [start, stop) made here, just as a run of the whole
+    clip makes them. An empty span makes no frame; it lays down what a generator carries through the clip."""
 
     @property
     def made(self) -> tuple[int, ...]:
-        """The media frames that the job makes itself: all that a generation wants, but those it reuses."""
+        """The media frames that the job makes itself: all that a generation wants, but those it reuses and those that
+        other machines make."""
         if not isinstance(self.request, GenerateRequest):
             return ()
         kept = self.reuse.kept() if self.reuse is not None else frozenset[int]()
-        return tuple(frame for frame in self.request.wanted if frame not in kept)
+        first, stop = self.span if self.span is not None else (self.request.start, self.request.stop)
+        return tuple(frame for frame in self.request.wanted if frame not in kept and first <= frame < stop)

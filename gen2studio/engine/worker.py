@@ -26,6 +26,7 @@ from gen2studio.engine.contexts import (
     JobContext,
     MaskingContext,
     OperatingContext,
+    SpanDone,
     TrainingContext,
 )
 from gen2studio.engine.events import Estimated, JobState
@@ -174,6 +175,9 @@ class EngineWorker:
         if takes is not None:
             lender.lend(ticket.job.take_id, (request.width, request.height))
             finished = takes.verified(ticket.job.take_id, request.width, request.height) & wanted
+        span = ticket.job.span
+        if span is not None:
+            finished |= frozenset(frame for frame in wanted if not span[0] <= frame < span[1])
         left = len(wanted) - len(finished)
         estimate = budget.with_frames(
             generator.estimate(request), request, left if takes is not None else 0, self._pace.seconds(request, left)
@@ -191,11 +195,14 @@ class EngineWorker:
         context = GenerateContext(
             ticket, request, self._sink, self._frames, self._threads, lambda: self._give_way(context),
             finished=finished, scratch=scratch, writer=self._writer if takes is not None else None, lender=lender,
+            part=wanted - finished if span is not None else None,
         )  # fmt: skip
         try:
-            if finished != wanted:
+            if finished != wanted or (span is not None and span[0] == span[1]):
                 context.checkpoint()
                 generator.run(request, context)
+        except SpanDone:
+            pass
         finally:
             context.flush()
             if takes is None:
@@ -213,6 +220,8 @@ class EngineWorker:
 
     def _generate_parts(self, ticket: Ticket, request: GenerateRequest) -> str:
         """Several looks, each in its own region, one take."""
+        if ticket.job.span is not None:
+            raise GenerationError("Looks by object are made clip by clip.", "Give one machine the whole clip.")
         generators = [self.generators.generator(part.generator, part.mode) for part in request.parts]
         takes = ticket.workspace.takes if ticket.resumable else None
         wanted = frozenset(request.wanted)
