@@ -14,10 +14,13 @@ import torch
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import OutOfBudget
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs, latent_geometry
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
+from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 from gen2studio.diffusion.sampling import consistency, motion, preview, seeds, windows
 from gen2studio.diffusion.sampling.decode import decode, load_latents, save_latents
-from gen2studio.diffusion.sampling.denoise import PromptEmbeds, Sampling, denoise, encode
+from gen2studio.diffusion.sampling.denoise import denoise, encode
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -82,9 +85,9 @@ def _model(folder: Path, home: Path) -> Model:
     installed = ModelLibrary(registry_file=home / "models.json", builtin=folder).models()[0]
     residency = Residency()
     plan = residency.plan_for(installed)
-    found = embed_prompts(installed, plan, ["a red dog", ""], residency, PromptCache(home / "prompts"))
+    found = embed_prompts(installed, WanVaceDriver(), plan, ["a red dog", ""], residency, PromptCache(home / "prompts"))
     pipe = residency.acquire(installed, plan).pipeline(diffusers.WanVACEPipeline)
-    geometry = latent_geometry(installed)
+    geometry = WanVaceAdapter().geometry(installed)
     return Model(pipe, geometry, PromptEmbeds(found[0], found[1]), 1 if geometry.temporal == 1 else 0)
 
 
@@ -263,7 +266,7 @@ def test_one_window_is_the_models_own_call_and_more_agree_where_they_overlap(pat
 
 def test_blending_windows_is_an_average(patch: Model) -> None:
     hidden = torch.arange(12, dtype=torch.float32).view(1, 1, 12, 1, 1).expand(1, 2, 12, 1, 1).contiguous()
-    out = windows.predict_windows(lambda h, c: h + c, hidden, hidden, 5, 2, 2)
+    out = windows.predict_windows(lambda h, at: h + hidden.index_select(2, at), hidden, 5, 2, 2)
     assert torch.allclose(out, 2 * hidden), "what is the same in every window stays exactly that"
 
 

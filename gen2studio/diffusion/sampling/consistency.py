@@ -22,20 +22,18 @@ NEUTRAL = 1.0
 _BATCH = 8
 """One-frame clips in one batch: keeps the peak memory near that of the video pass, and cancelling quick."""
 
-Predict = Callable[["Tensor", "Tensor"], "Tensor"]
-
 
 def active(consistency: float) -> bool:
     return abs(consistency - NEUTRAL) > 1e-3
 
 
 def predict_frames(
-    predict: Callable[[Tensor, Tensor, int], Tensor], hidden: Tensor, control: Tensor, references: int, video: Tensor
+    predict: Callable[[Tensor, list[Tensor]], Tensor], hidden: Tensor, references: int, video: Tensor
 ) -> Tensor:
-    """μ^π: every frame as a one-frame clip through the same weights, with its own control latents.
+    """μ^π: every frame as a one-frame clip through the same weights, with what steers that frame.
 
-    ``predict`` takes (hidden, control, batch) with (batch, C, references + 1, h, w); ``hidden`` is (1, C, T, h, w) and
-    ``video`` its video prediction, which stands in for the reference frames.
+    ``predict`` takes (batch, C, references + 1, h, w) and the indices of each clip's frames; ``hidden`` is
+    (1, C, T, h, w) and ``video`` its video prediction, which stands in for the reference frames.
     """
     import torch
 
@@ -43,12 +41,8 @@ def predict_frames(
     count = hidden.shape[2] - references
     for begin in range(0, count, _BATCH):
         chosen = range(begin, min(begin + _BATCH, count))
-        rows, guides = [], []
-        for frame in chosen:
-            index = torch.tensor([*range(references), references + frame], device=hidden.device)
-            rows.append(hidden.index_select(2, index))
-            guides.append(control.index_select(2, index))
-        made = predict(torch.cat(rows), torch.cat(guides), len(rows))
+        rows = [torch.tensor([*range(references), references + frame], device=hidden.device) for frame in chosen]
+        made = predict(torch.cat([hidden.index_select(2, row) for row in rows]), rows)
         out[0, :, references + begin : references + begin + len(rows)] = made[:, :, -1].transpose(0, 1)
     return out
 

@@ -22,6 +22,10 @@ class GuidedTransformer(torch.nn.Module):
 
     ``check`` is called before every transformer block and raises to stop at once. With a neutral consistency and a
     clip of one window a call is the model's own call.
+
+    Serves every Wan transformer. What a call brings along the frames - control latents (B, C, T, h, w), a time for
+    every token (B, T · cells) - is cut with them. The first ``references`` latent frames are seen by every window and
+    by every frame that is run on its own: reference images, or the picture that a shot begins with.
     """
 
     def __init__(
@@ -67,9 +71,8 @@ class GuidedTransformer(torch.nn.Module):
         if not self._begun:
             self._begun = True
             self.started()
-        handles = [
-            block.register_forward_pre_hook(self._stop_here) for block in (*self.model.vace_blocks, *self.model.blocks)
-        ]
+        blocks = (*getattr(self.model, "vace_blocks", ()), *self.model.blocks)
+        handles = [block.register_forward_pre_hook(self._stop_here) for block in blocks]
         try:
             return (self._predict(hidden_states, call),)
         finally:
@@ -98,24 +101,41 @@ class GuidedTransformer(torch.nn.Module):
         return (video.float() + blended.float() - plain.float()).to(video.dtype)
 
     def _video(self, hidden: Tensor, call: dict[str, Any]) -> Tensor:
-        if len(spans(hidden.shape[2] - self._references, self._window, self._overlap)) == 1:
+        count = hidden.shape[2]
+        if len(spans(count - self._references, self._window, self._overlap)) == 1:
             return self.model(hidden_states=hidden, **call)[0]
 
-        def predict(part: Tensor, control: Tensor) -> Tensor:
-            return self.model(hidden_states=part, **{**call, "control_hidden_states": control})[0]
+        def predict(part: Tensor, chosen: Tensor) -> Tensor:
+            return self.model(hidden_states=part, **_at(call, [chosen], count))[0]
 
-        return predict_windows(
-            predict, hidden, call["control_hidden_states"], self._window, self._overlap, self._references
-        )
+        return predict_windows(predict, hidden, self._window, self._overlap, self._references)
 
     def _frames(self, hidden: Tensor, call: dict[str, Any], video: Tensor) -> Tensor:
-        def predict(rows: Tensor, control: Tensor, batch: int) -> Tensor:
-            mine = {
-                **call,
-                "control_hidden_states": control,
-                "timestep": call["timestep"].expand(batch),
-                "encoder_hidden_states": call["encoder_hidden_states"].expand(batch, -1, -1),
-            }
-            return self.model(hidden_states=rows, **mine)[0]
+        count = hidden.shape[2]
 
-        return frame_consistency.predict_frames(predict, hidden, call["control_hidden_states"], self._references, video)
+        def predict(rows: Tensor, chosen: list[Tensor]) -> Tensor:
+            return self.model(hidden_states=rows, **_at(call, chosen, count))[0]
+
+        return frame_consistency.predict_frames(predict, hidden, self._references, video)
+
+
+def _at(call: dict[str, Any], rows: list[Tensor], count: int) -> dict[str, Any]:
+    """The arguments of a call of batch 1 over ``count`` latent frames, for a batch of clips made of some of them.
+
+    ``rows`` holds the indices of each clip's frames.
+    """
+    made = dict(call)
+    for name, value in call.items():
+        if not isinstance(value, torch.Tensor):
+            continue
+        if name == "control_hidden_states":
+            made[name] = torch.cat([value.index_select(2, row) for row in rows])
+        elif name == "timestep" and value.ndim == 2:
+            by_frame = value.view(1, count, -1)
+            made[name] = torch.cat([by_frame.index_select(1, row).flatten(1) for row in rows])
+        elif name == "timestep":
+            made[name] = value.expand(len(rows))
+        elif name.startswith("encoder_hidden_states") and len(rows) > 1:
+            # An image branch may read two pictures of one clip, as a batch of two.
+            made[name] = value.repeat(len(rows), 1, 1)
+    return made

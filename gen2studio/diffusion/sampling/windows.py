@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gen2studio.engine.events import Picture
 
 Predict = Callable[["Tensor", "Tensor"], "Tensor"]
-"""(hidden_states, control_hidden_states), both (B, C, T, h, w) → prediction of hidden_states' shape."""
+"""(hidden_states (B, C, T, h, w) of some frames, their indices (T)) → prediction (B, C', T, h, w)."""
 
 
 def spans(count: int, window: int, overlap: int) -> tuple[tuple[int, int], ...]:
@@ -43,9 +43,7 @@ def weights(length: int) -> NDArray[np.float32]:
     return np.minimum(rise, rise[::-1])
 
 
-def predict_windows(
-    predict: Predict, hidden: Tensor, control: Tensor, window: int, overlap: int, references: int
-) -> Tensor:
+def predict_windows(predict: Predict, hidden: Tensor, window: int, overlap: int, references: int) -> Tensor:
     """The prediction for all of ``hidden``; exactly ``predict`` when it fits into one window.
 
     The first ``references`` frames are reference latents: every window sees them, and their predictions are averaged.
@@ -55,16 +53,19 @@ def predict_windows(
     count = hidden.shape[2] - references
     parts = spans(count, window, overlap)
     if len(parts) == 1:
-        return predict(hidden, control)
-    total = torch.zeros_like(hidden, dtype=torch.float32)
+        return predict(hidden, torch.arange(hidden.shape[2], device=hidden.device))
+    total: Tensor | None = None
     sums = torch.zeros(hidden.shape[2], device=hidden.device)
     ramp = torch.from_numpy(weights(parts[0][1] - parts[0][0])).to(hidden.device)
     for start, stop in parts:
         chosen = torch.tensor([*range(references), *range(references + start, references + stop)], device=hidden.device)
-        made = predict(hidden.index_select(2, chosen), control.index_select(2, chosen)).float()
+        made = predict(hidden.index_select(2, chosen), chosen).float()
+        if total is None:
+            total = made.new_zeros((*made.shape[:2], hidden.shape[2], *made.shape[3:]))
         weight = torch.cat([torch.ones(references, device=hidden.device), ramp])
         total.index_add_(2, chosen, made * weight[None, None, :, None, None])
         sums.index_add_(0, chosen, weight)
+    assert total is not None
     return (total / sums[None, None, :, None, None]).to(hidden.dtype)
 
 
