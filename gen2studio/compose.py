@@ -15,6 +15,7 @@ from gen2studio.core.paths import data_dir
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import Catalog, PresetInfo, PromptWord
 from gen2studio.engine.generators import Generator
+from gen2studio.engine.keyframed import keyframed_entry
 from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.workspace import Workspace
 
@@ -70,7 +71,8 @@ def generator_registry() -> GeneratorRegistry:
 
     entries = [GeneratorEntry(example.abilities, load_example)]
     if not (problem := models_problem()):
-        entries += _model_entries()
+        # Whatever draws frames of footage can draw key frames, and the example-based one carries them.
+        entries += [keyframed_entry(entry, entries[0]) for entry in _model_entries()]
     else:
         topic("models").error("%s", problem)
     return GeneratorRegistry(entries, operator_entries([data_dir() / "upscalers"]))

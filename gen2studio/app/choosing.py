@@ -14,6 +14,7 @@ from gen2studio.document.look import Look, Mode, Outpaint
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorRegistry
 from gen2studio.engine.catalog import PromptWord
 from gen2studio.engine.generators import Abilities
+from gen2studio.engine.key_choice import AUTOMATIC
 
 Words = Callable[[str, str], Sequence[PromptWord]]
 """(prompt, generator id) → its words (:meth:`gen2studio.engine.catalog.Catalog.words`)."""
@@ -56,8 +57,8 @@ def unfollowed_keys(look: Look, abilities: Abilities) -> tuple[str, ...]:
 
 def settled(look: Look, abilities: Abilities) -> Look:
     """``look`` as ``abilities``' generator runs it: named, with the strength it is best used at where the artist chose
-    none, without room around the footage where it can't draw that, and with the first key's value for sliders that it
-    can't change over a clip."""
+    none, without room around the footage where it can't draw that, with the first key's value for sliders that it can't
+    change over a clip, and with key frames where it can draw nothing else, or without where they can't be carried."""
     found = abilities.mode(look.mode.value)
     for name in unfollowed_keys(look, abilities):
         look = look.with_curve(name, Curve(look.curve(name).keys[0].value))
@@ -66,6 +67,10 @@ def settled(look: Look, abilities: Abilities) -> Look:
         look = replace(look, controls=replace(look.controls, strength=strength))
     if look.outpaint.adds and not honours(abilities, look.mode.value, "outpaint"):
         look = replace(look, outpaint=Outpaint())
+    if look.key_spacing and not honours(abilities, look.mode.value, "key_spacing"):
+        look = replace(look, key_spacing=0)
+    elif not look.key_spacing and found is not None and found.stills_only:
+        look = replace(look, key_spacing=AUTOMATIC)
     return replace(look, generator=abilities.id)
 
 
@@ -76,7 +81,7 @@ def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: 
     lists diffusion models best first. A pinned generator wins wherever it serves the mode. Modes without footage need
     a model. On footage, what is given decides: images, presets, painted keys, patterns and words it knows go to the
     generator that paints from examples at full size; words that only a model understands, and what only models honour
-    (adapters, depth passes), go to the model.
+    (adapters, depth passes, key frames to be drawn), go to the model.
     """
     mode = look.mode.value
     serving = registry.serving(mode)
@@ -115,6 +120,10 @@ def _automatic(
         drawing = next((a for a in models if honours(a, mode, "outpaint")), None)
         if drawing is not None:
             return Choice(drawing, "It draws what lies around the footage.")
+    if look.key_spacing:
+        drawing = next((a for a in models if honours(a, mode, "key_spacing")), None)
+        if drawing is not None:
+            return Choice(drawing, "It draws key frames, and the frames between are carried from them.")
     if look.keys:
         return Choice(example, "It carries painted key frames through the clip at full size.")
     if look.styles:

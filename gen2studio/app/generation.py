@@ -192,6 +192,14 @@ class Generation(QObject):
         clip = self.target
         return planning.media_frame(self._session.document, clip, self._session.playhead) if clip is not None else 0
 
+    def target_length(self) -> int:
+        """How many media frames the target clip shows; 0 without a clip."""
+        clip, document = self.target, self._session.document
+        if clip is None:
+            return 0
+        start, stop = planning.media_range(document, clip, planning.rate_of(document, clip))
+        return stop - start
+
     def set_mode(self, mode: Mode) -> None:
         """Choose a mode. Mask mode is about the subject, so it starts inside the mask."""
         region = Region.FOREGROUND if mode is Mode.MASK and self._look.region is Region.ALL else self._look.region

@@ -258,6 +258,7 @@ def plan_generate(
         layout=blob_ref(look.layout, blobs) if look.layout and shot is not None else None,
         lead=lead_ref(document, shot.lead if shot else None, lambda key: source_of(_item(document, key)), takes),
         outpaint=room,
+        key_spacing=0 if shot is not None or reframed else look.key_spacing,
     )
     return with_levels(request, look, request.frames)
 

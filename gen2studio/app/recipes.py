@@ -87,6 +87,7 @@ def look_of_recipe(recipe_json: str, adapter_ids: AdapterIds | None = None) -> L
             adapters=tuple(AdapterUse(adapter=found, strength=float(a["strength"])) for found, a in adapters if found),
             layout=str((recipe.get("layout") or {}).get("digest", "")),
             outpaint=_outpaint(recipe),
+            key_spacing=int(recipe.get("key_spacing", 0)),
         )
         for levels in recipe.get("levels", ()):
             values = tuple((int(frame), float(value)) for frame, value in levels["values"])

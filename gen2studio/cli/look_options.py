@@ -10,6 +10,7 @@ from pathlib import Path
 from gen2studio.app.choosing import Choice, choose
 from gen2studio.cli.board_options import add_board_options, board_requests, panels_of
 from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, matte_track, open_footage
+from gen2studio.cli.key_options import add_key_options, key_spacing_of
 from gen2studio.cli.part_options import add_part_options, with_parts
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.cli.reach_options import add_reach_options, check_extend, extension, outpaint_of, reframed
@@ -112,6 +113,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
         "--size", nargs="+", default=[], metavar="WxH | max N", help="output size (default: the clip's own)"
     )
     add_part_options(what)
+    add_key_options(parser)
     add_reach_options(parser)
     add_shot_options(parser)
     add_board_options(parser)
@@ -136,6 +138,7 @@ def chosen_generator(args: argparse.Namespace) -> Choice:
         pattern=Pattern(kind=args.pattern) if args.pattern else None,
         depth_pass=DepthPass(path=args.depth) if args.depth else None,
         adapters=tuple(AdapterUse(adapter=name) for name in args.adapter),
+        key_spacing=key_spacing_of(args),
         outpaint=Outpaint(left=float(bool(args.outpaint))),
     )
     found = choose(look, registry, look_catalog().words, adapters_of(args)[1])
@@ -205,6 +208,7 @@ def request_of(
         styles=tuple(image_ref(path) for path in args.style),
         negative_prompt=args.negative,
         keys=key_refs(args, footage),
+        key_spacing=key_spacing_of(args),
         pattern=_pattern(args),
         region=region,
         masks=_masks(args, footage, start, stop, tiles, bar) if region != "all" else (),

@@ -13,7 +13,7 @@ from gen2studio.core.errors import UsageError
 from gen2studio.engine.requests import GenerateRequest, MaskTrackRef
 
 BACKGROUND = "background"
-_MIXED = ("mask", "region", "preset", "style", "prompt", "pattern", "key", "outpaint")
+_MIXED = ("mask", "region", "preset", "style", "prompt", "pattern", "key", "outpaint", "key_frames")
 """Options of one look that a film of several looks can't have."""
 
 
@@ -35,7 +35,7 @@ def with_parts(
     """``whole`` with a part for every ``--part``; ``make`` plans one look. Raises UsageError, and what that raises."""
     for option in _MIXED:
         if getattr(args, option):
-            raise UsageError(f"--part gives every subject its own look: leave out --{option}.")
+            raise UsageError(f"--part gives every subject its own look: leave out --{option.replace('_', '-')}.")
     ground: argparse.Namespace | None = None
     subjects: list[GenerateRequest] = []
     for text in args.part:

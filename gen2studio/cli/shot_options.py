@@ -31,7 +31,7 @@ _HONOURED = {
     "style": ("styles",), "preset": ("preset",), "negative": ("negative_prompt",),
     "camera": ("camera",), "motion": ("motion",), "guidance": ("guidance",), "steps": ("steps",),
     "control_scale": ("control_scale",), "depth": ("depth_pass",), "structure_source": ("structure_source",),
-    "outpaint": ("outpaint",), "extend": ("lead",),
+    "outpaint": ("outpaint",), "extend": ("lead",), "key_frames": ("key_spacing",),
     "fill": ("fill",), "adapter": ("adapters",), "last": ("last_frame", "keys"), "image": ("first_frame", "keys"),
 }  # fmt: skip
 

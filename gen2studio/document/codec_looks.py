@@ -52,6 +52,8 @@ _PUSHES = ("horizontal", "vertical", "proximity", "ambient")
 _SIDES = ("left", "top", "right", "bottom")
 MOST_ROOM = 2.0
 """Outpainting adds at most so many times the footage's side on each side."""
+MOST_KEY_SPACING = 240
+"""Key frames lie at most so many frames apart."""
 
 
 def encode_look(look: Look, base: Path | None = None) -> Json:
@@ -101,6 +103,7 @@ def encode_look(look: Look, base: Path | None = None) -> Json:
         "layout": look.layout,
         # Written where there is one: files from before there was outpainting need no other form.
         **({"outpaint": [getattr(look.outpaint, side) for side in _SIDES]} if look.outpaint.adds else {}),
+        **({"key_spacing": look.key_spacing} if look.key_spacing else {}),
         **({"curves": {name: encode_curve(curve) for name, curve in look.curves}} if look.curves else {}),
         **({"parts": [_encode_part(part, base) for part in look.parts]} if look.parts else {}),
     }
@@ -162,6 +165,7 @@ def decode_look(node: Node, base: Path | None = None) -> Look:
         ),
         layout=node.hexadecimal("layout", 64, optional=True),
         outpaint=_outpaint(node),
+        key_spacing=0 if node.raw("key_spacing", None) is None else node.integer("key_spacing", -1, MOST_KEY_SPACING),
         curves=_curves(node),
         parts=_parts(node, base),
     )

@@ -242,6 +242,9 @@ class Look:
     """Digest of a mock-up or sketch whose layout a generated shot follows (boxes as a skyline), or empty."""
     outpaint: Outpaint = field(default_factory=Outpaint)
     """While it adds room the footage is reframed, not restyled: only the room around it is drawn."""
+    key_spacing: int = 0
+    """On footage: 0 = the generator draws every frame, n > 0 = a key frame every n frames, −1 = key frames where the
+    program finds them needed. The frames between are carried from the key frames."""
     curves: tuple[tuple[str, Curve], ...] = ()
     """The sliders of :data:`KEYED` that have keys, as (name, curve on media frames) in the order of that table. Such a
     slider's number in ``controls`` counts nowhere; change them with :meth:`with_curve`."""

@@ -27,7 +27,7 @@ class ModeAbility:
     """Names from :class:`~gen2studio.engine.requests.ControlValues`, plus ``prompt``, ``negative_prompt``, ``styles``,
     ``preset``, ``keys`` (painted or given frames at their times), ``first_frame``, ``last_frame``, ``pattern``,
     ``region``, ``seed``, ``structure_source``, ``depth_pass``, ``fill``, ``camera``, ``motion_brush``, ``adapters``,
-    ``layout``, ``lead`` (extend), ``outpaint``."""
+    ``layout``, ``lead`` (extend), ``outpaint``, ``key_spacing`` (key frames that are carried)."""
     why_not: tuple[tuple[str, str], ...] = ()
     """(control, reason) for controls an artist would look for but that this generator can't honour."""
     strength: float = 1.0
@@ -41,6 +41,10 @@ class ModeAbility:
     made together)."""
     join: int = 0
     """For ``frames``: how many frames on each side of a new span are mixed with the old ones."""
+    stills_only: bool = False
+    """It draws single frames of footage and no clips: a whole clip is made from key frames it draws."""
+    key_reference: bool = False
+    """It takes pictures beside the footage that a result should match: a key frame is shown the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

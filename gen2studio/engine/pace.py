@@ -55,14 +55,19 @@ class PaceBook:
     """What requests of each generator and mode cost on this machine: seconds per million output pixels."""
 
     def __init__(self) -> None:
-        self._cost: dict[tuple[str, str], float] = {}
+        self._cost: dict[tuple[str, str, bool], float] = {}
 
     def learn(self, request: GenerateRequest, frames: int, seconds: float) -> None:
         if frames > 0:
             cost = seconds / (frames * request.width * request.height / 1e6)
-            known = self._cost.get((request.generator, request.mode))
-            self._cost[(request.generator, request.mode)] = cost if known is None else 0.5 * (known + cost)
+            known = self._cost.get(_kind(request))
+            self._cost[_kind(request)] = cost if known is None else 0.5 * (known + cost)
 
     def seconds(self, request: GenerateRequest, frames: int) -> float | None:
-        cost = self._cost.get((request.generator, request.mode))
+        cost = self._cost.get(_kind(request))
         return None if cost is None else cost * frames * request.width * request.height / 1e6
+
+
+def _kind(request: GenerateRequest) -> tuple[str, str, bool]:
+    """Requests of one kind cost alike for each pixel: those with key frames draw only few of theirs."""
+    return request.generator, request.mode, request.key_spacing != 0

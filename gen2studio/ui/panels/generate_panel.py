@@ -25,6 +25,7 @@ from gen2studio.ui.panels.generate_sections import FillRow, MotionPage, RegionRo
 from gen2studio.ui.panels.generate_services import PanelServices, Use
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.panels.generator_chooser import AUTOMATIC, GeneratorChooser, NotHonoured
+from gen2studio.ui.panels.key_frames_section import KeyFramesSection, spacing_mark
 from gen2studio.ui.panels.mode_chooser import ModeChooser
 from gen2studio.ui.panels.outpaint_section import OutpaintSection
 from gen2studio.ui.panels.pattern_editor import PatternEditor
@@ -166,6 +167,7 @@ class GeneratePanel(QWidget):
             ("region", "Where", lambda: RegionRow(generation, self.body), True),
             ("fill", "Mask fill", lambda: FillRow(generation, self.body), True),
             ("structure", "Structure guide", self._structure, True),
+            ("keyframes", "Key frames by the model", lambda: KeyFramesSection(generation, self.body), False),
             ("outpaint", "Outpaint", lambda: OutpaintSection(self._session, generation, self.body), False),
             ("camera", "Camera", lambda: CameraSection(camera, self.body), False),
             ("motion", "Motion", lambda: MotionPage(
@@ -301,6 +303,7 @@ class GeneratePanel(QWidget):
             "region": inside and state.honours("region"),
             "fill": state.masked and state.honours("fill"),
             "structure": inside and state.honours("structure_source", "depth_pass", "control_scale"),
+            "keyframes": state.on_footage and inside and self._generation.offers("key_spacing"),
             "outpaint": self._outpaints(state),
             "motion": state.honours("motion", "motion_brush"),
             "controls": bool(self.rows.shown(state)),
@@ -318,6 +321,7 @@ class GeneratePanel(QWidget):
             elif (show_state := getattr(content, "show_state", None)) is not None:
                 show_state(state)
         self.sections["camera"].set_mark("set" if look.camera != Camera() else "")
+        self.sections["keyframes"].set_mark(spacing_mark(state))
         self.sections["outpaint"].set_mark("set" if state.reframed else "")
         self.sections["adapters"].set_mark(str(len(look.adapters)) if look.adapters else "")
 

@@ -164,6 +164,10 @@ class ChoiceRow(QWidget):
     def show_choice(self, index: int) -> None:
         self._group.button(index).setChecked(True)
 
+    def set_offered(self, index: int, offered: bool) -> None:
+        """Show or hide one of the alternatives."""
+        self._group.button(index).setVisible(offered)
+
 
 class RegionRow(ChoiceRow):
     """Where the picture changes."""
