@@ -24,6 +24,7 @@ from gen2studio.core.paths import data_dir, write_atomic
 from gen2studio.core.records import dataclass
 from gen2studio.models.adapter_steps import AdapterStep, step_name, steps_in
 from gen2studio.models.checkpoint import PICKLES
+from gen2studio.models.copying import copy_resumed, linked
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.safetensors_header import SafetensorsHeader, read_header
 from gen2studio.models.wan_layout import diffusers_name, in_diffusers_names, is_original, kind_of_file, without_prefix
@@ -103,11 +104,13 @@ class AdapterLibrary:
         base_digest: str = "",
         steps: int = 0,
         imported: bool = True,
+        link: bool = False,
     ) -> Adapter:
         """Copy a LoRA file into the library. What is not given is taken from the file's own metadata.
 
         ``base`` is the model it is for; a file that does not fit it is refused. A file that is in the library already
-        (same bytes) is returned as it is. Raises ModelError.
+        (same bytes) is returned as it is. With ``link`` it is made another name of the same file where the disk can: for
+        downloads, which nobody writes into. Raises ModelError.
         """
         if path.suffix.lower() in PICKLES:
             raise ModelError(
@@ -127,8 +130,8 @@ class AdapterLibrary:
                 return same
             made_id = adapter_id or new_id("adapter")
             target = self.folder / f"{made_id}.safetensors"
-            if path.resolve() != target.resolve():
-                write_atomic(target, path.read_bytes())
+            if path.resolve() != target.resolve() and not (link and linked(path, target)):
+                copy_resumed(path, target)
             said = header.metadata
             adapter = Adapter(
                 id=made_id,
