@@ -54,6 +54,8 @@ class Licence:
     ``source_path``."""
     url: str = ""
     source_path: str = ""
+    source_repo: str = ""
+    """``owner/name`` that ``source_path`` lies in where it is not the entry's own."""
     commercial: str = "yes"
     """yes, no, or limited: by revenue, territory or registration, as ``conditions`` say."""
     conditions: tuple[str, ...] = ()
