@@ -47,6 +47,10 @@ class ModelError(StudioError):
     """A model checkpoint or adapter can't be used: missing, damaged, hostile or of the wrong kind."""
 
 
+class FarmError(StudioError):
+    """A job for a render farm, or what came back from one, can't be used: not whole, or not what was sent."""
+
+
 class UsageError(StudioError):
     """A command line or dialog value is wrong."""
 

@@ -80,8 +80,12 @@ class TakeStore:
             text = json.dumps({"digest": digest, "request": json.loads(recipe)}, indent=1, sort_keys=True)
             write_atomic(self.path(take_id) / RECIPE, text.encode())
         for name in self._names(take_id):
-            if name.endswith(".part"):
+            if self._left_over(name):
                 (self.path(take_id) / name).unlink(missing_ok=True)
+
+    def _left_over(self, name: str) -> bool:
+        """Whether a file can only be what a killed run left half written."""
+        return name.endswith(".part")
 
     def write(self, take_id: str, frame: int, picture: Picture) -> None:
         """Store one (H, W, 3) uint8 RGB frame. Readers see the old file, or the new one, never half."""

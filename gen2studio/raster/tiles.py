@@ -5,6 +5,7 @@ Copy on write falls out of content addressing: a stroke writes new tiles and the
 
 from __future__ import annotations
 
+import functools
 import threading
 import zlib
 from collections.abc import Iterable
@@ -42,11 +43,25 @@ def deflated(raw: bytes) -> bytes:
 
 def inflated(packed: bytes) -> bytes:
     """A tile's bytes from its stored form, or from the bare zlib stream that projects of older versions hold. Raises
-    zlib.error or ValueError for anything else."""
+    zlib.error or ValueError for anything else, before it has grown beyond a tile."""
     if packed[:1] != _DOWN:
-        return zlib.decompress(packed)
-    down = np.frombuffer(zlib.decompress(memoryview(packed)[1:]), np.uint8)
+        return _tile_bytes(packed)
+    down = np.frombuffer(_tile_bytes(memoryview(packed)[1:]), np.uint8)
     return np.cumsum(down.reshape(TILE, TILE), axis=0, dtype=np.uint8).tobytes()
+
+
+def _tile_bytes(packed: bytes | memoryview) -> bytes:
+    unpacker = zlib.decompressobj()
+    raw = unpacker.decompress(packed, TILE * TILE + 1)
+    if len(raw) != TILE * TILE or not unpacker.eof:
+        raise ValueError("a mask tile is damaged")
+    return raw
+
+
+@functools.cache
+def solid_digest() -> str:
+    """The digest of the tile that is inside everywhere: mattes know it without its bytes."""
+    return bytes_digest(_SOLID)
 
 
 class TileBacking(Protocol):
@@ -67,7 +82,7 @@ class TileStore:
         self._backing = backing
         self._raw: dict[str, bytes] = {}
         """Tiles that :meth:`compress` has not packed yet."""
-        self._solid = bytes_digest(_SOLID)
+        self._solid = solid_digest()
         """Of the tile that is inside everywhere: most of what a region covers."""
 
     def put(self, tile: Mask, *, later: bool = False) -> str:
