@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gen2studio.diffusion.families.contract import latent_geometry
 from gen2studio.diffusion.gathering import on_footage
 from gen2studio.diffusion.planning import ShotPlan, passes_per_step, shot_plan, still_steps
 from gen2studio.diffusion.runtime.device import quick_machine
@@ -24,7 +23,7 @@ _PICTURES = 24
 
 def estimated(made: DiffusionGenerator, request: GenerateRequest) -> Estimate:
     """Memory of the plan that would be chosen now beyond what is loaded already; seconds where they were measured."""
-    geometry = latent_geometry(made.model)
+    geometry = made.family.geometry(made.model)
     plan = shot_plan(made.model.manifest, made.family, geometry, request)
     width, height = plan.framing.native
     window = made.model.manifest.frames.native or plan.clock.count
@@ -50,10 +49,11 @@ def estimated(made: DiffusionGenerator, request: GenerateRequest) -> Estimate:
 def _work(made: DiffusionGenerator, plan: ShotPlan) -> list[tuple[int, int]]:
     """(frames, forward passes over that many frames) of every run."""
     manifest = made.model.manifest
-    rule = latent_geometry(made.model).frames
+    rule = made.family.geometry(made.model).frames
     each = passes_per_step(plan.guidance, plan.request.controls.consistency)
     if plan.stills and on_footage(plan.request):
-        return [(1, each * still_steps(plan.steps, manifest)) for _ in plan.request.wanted]
+        steps = plan.steps if plan.draws_keys else still_steps(plan.steps, manifest)
+        return [(1, each * steps) for _ in plan.request.wanted]
     window, overlap = latent_window(manifest.frames.native, rule)
     work: list[tuple[int, int]] = []
     for run in plan.runs:

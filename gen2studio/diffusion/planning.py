@@ -14,7 +14,7 @@ from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
 
 if TYPE_CHECKING:
-    from gen2studio.diffusion.sampling.denoise import Sampling
+    from gen2studio.diffusion.families.driving import Sampling
 
 _LEAD = 5
 """Frames of the clip before that an extension sees: two latent groups of a causal VAE."""
@@ -49,6 +49,11 @@ class ShotPlan:
         return not on_footage(request) and (request.camera.moves or request.camera.static or strokes)
 
     @property
+    def draws_keys(self) -> bool:
+        """Single frames are wanted as key frames, to be carried through the clip."""
+        return self.stills and self.request.key_spacing != 0
+
+    @property
     def locks_colour(self) -> bool:
         """Whether windows are held to the first one's colours: not where the artist's own pixels give them."""
         late = any(at > 0 for _, at in self.keys)
@@ -74,7 +79,7 @@ class ShotPlan:
 
     def sampling(self, manifest: ModelManifest, geometry: LatentGeometry, number: int) -> Sampling:
         """How run ``number`` is sampled. A later run has noise of its own, made from the same seed."""
-        from gen2studio.diffusion.sampling.denoise import Sampling
+        from gen2studio.diffusion.families.driving import Sampling
 
         window, overlap = latent_window(manifest.frames.native, geometry.frames)
         controls = self.request.controls
@@ -89,9 +94,12 @@ class ShotPlan:
         )
 
     def still_sampling(self, manifest: ModelManifest, geometry: LatentGeometry, at: int) -> Sampling:
-        """How the single model frame ``at`` is sampled: with the noise it has in the take."""
-        from gen2studio.diffusion.sampling.denoise import Sampling
+        """How the single model frame ``at`` is sampled: in few steps and with the noise it has in the take, or as a key
+        frame, finished and with the noise of all key frames."""
+        from gen2studio.diffusion.families.driving import Sampling
 
+        if self.draws_keys:
+            return Sampling(steps=self.steps, guidance=self.guidance, seed=self.request.seed)
         rule = geometry.frames
         number = next((i for i, run in enumerate(self.runs) if at < run.stop), 0)
         run = self.runs[number]

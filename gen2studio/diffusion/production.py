@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ import numpy as np
 from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.adapter_scope import adapters_loaded
 from gen2studio.diffusion.estimators import depth_folder
-from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs, latent_geometry
+from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
 from gen2studio.diffusion.finishing import Finisher
 from gen2studio.diffusion.framing import Framing, resized
 from gen2studio.diffusion.gathering import Gatherer, on_footage
@@ -23,9 +25,8 @@ from gen2studio.diffusion.runtime.footprint import ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
-from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
-from gen2studio.diffusion.sampling.decode import decode, load_latents, save_latents
-from gen2studio.diffusion.sampling.denoise import PromptEmbeds, Sampling, denoise
+from gen2studio.diffusion.runtime.torch_loading import load_torch
+from gen2studio.diffusion.sampling.decode import load_latents, save_latents
 from gen2studio.diffusion.sampling.preview import LatentColours, PreviewClock, colours_of
 from gen2studio.diffusion.sampling.windows import ColourReference, colour_lock, spans
 from gen2studio.diffusion.timing import Run, latent_window
@@ -70,7 +71,8 @@ class Production:
         self.pace = pace
         self.request = request
         self.context = context
-        self.geometry = latent_geometry(model)
+        self.driver = family.driver()
+        self.geometry = family.geometry(model)
         self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
         self.framing: Framing = self.shot.framing
         self.gatherer = Gatherer(request, context, self.framing, depth_folder())
@@ -122,18 +124,17 @@ class Production:
         said = [self.request.prompt, self.request.negative_prompt] if guided else [self.request.prompt]
         texts = [heard(text, self.model.manifest, triggers) for text in said]
         found = embed_prompts(
-            self.model, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
+            self.model, self.driver, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
         )
-        library: Any = load_diffusers()
         # The worker caps threads before a job; the first job of a session brings torch in only now.
         load_torch().set_num_threads(max(1, context.threads))
-        kind: type[Any] = getattr(library, self.family.traits.pipeline)
         parts = self.residency.acquire(self.model, plan, progress=told, cancel=context.cancel)
-        pipe = parts.pipeline(kind)
+        pipe = self.driver.pipeline(parts)
         given = self.model.manifest.latent_rgb
         colours = colours_of(
             pipe,
             f"{self.model.id} {self.model.component_digest('vae')}",
+            functools.partial(self.driver.encode, pipe),
             LatentColours(np.array(given.weight, np.float32), np.array(given.bias, np.float32)) if given else None,
         )
         loaded = _Loaded(pipe, PromptEmbeds(found[0], found[1] if guided else None), colours, plan)
@@ -278,7 +279,7 @@ class Production:
     ) -> Tensor:
         watch = _Watch(self, loaded, run, number, total or len(self.shot.runs), stage)
         begun = time.perf_counter()
-        latents = denoise(loaded.pipe, inputs, loaded.embeds, sampling, watch, self.geometry)
+        latents = self.driver.denoise(loaded.pipe, inputs, loaded.embeds, sampling, watch, self.geometry)
         passes = sampling.steps * passes_per_step(self.shot.guidance, sampling.consistency)
         self.pace.learn_denoising(time.perf_counter() - begun, passes, inputs.width, inputs.height, inputs.frames)
         return latents
@@ -286,7 +287,7 @@ class Production:
     def _decoded(self, loaded: _Loaded, latents: Tensor) -> list[Picture]:
         begun = time.perf_counter()
         pictures = list(
-            decode(
+            self.driver.decode(
                 loaded.pipe,
                 latents,
                 check=self.context.checkpoint,

@@ -1,4 +1,4 @@
-"""Do the configs of a checkpoint agree with its weights and with each other?
+"""Do the configs of a Wan checkpoint agree with its weights and with each other?
 
 The config decides what is built in memory, so its numbers are held against the headers of the weight files first: a
 config that promises other tensors than the files hold is refused before anything is allocated.
@@ -31,7 +31,7 @@ _WEIGHTS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOAT8
 _MOST_LAYERS = 256
 
 
-def check_architecture(configs: Mapping[str, Config], headers: Headers) -> None:
+def check_wan_vace(configs: Mapping[str, Config], headers: Headers) -> None:
     """Raise ModelError with one sentence when the parts don't make one working model."""
     vae, text = configs["vae"], configs["text_encoder"]
     latent, spatial, _ = _check_vae(vae, headers["vae"])
@@ -92,16 +92,13 @@ def vae_scales(config: Config) -> tuple[int, int, int]:
     return _number(config, "vae", "z_dim", 16, 1024), 2 ** len(flags), 2 ** sum(flags)
 
 
-def facts_of(
-    pipeline: str, configs: Mapping[str, Config], headers: Headers, classes: Mapping[str, tuple[str, str]]
-) -> ModelFacts:
-    """What the manifest takes from the weights themselves."""
+def wan_facts(configs: Mapping[str, Config], headers: Headers, classes: Mapping[str, tuple[str, str]]) -> ModelFacts:
+    """What the manifest of a Wan checkpoint takes from the weights themselves."""
     wan = wan_shape(configs["transformer"])
     latent, spatial, temporal = vae_scales(configs["vae"])
     schedule = configs["scheduler"]
     shift = schedule.get("flow_shift", schedule.get("shift"))
     return ModelFacts(
-        pipeline=pipeline,
         dim=wan.dim,
         patch=wan.patch,
         latent_channels=latent,

@@ -18,7 +18,8 @@ from typing import Any, cast
 from gen2studio.core.errors import ModelError
 from gen2studio.core.paths import inside
 from gen2studio.core.records import dataclass
-from gen2studio.models.architecture import check_architecture, facts_of
+from gen2studio.models.families.rules import T5_TOKENIZERS, TRANSFORMERS, CheckpointFamily, ComponentRule
+from gen2studio.models.families.table import CHECKPOINT_FAMILIES
 from gen2studio.models.manifest import ModelManifest, derive_manifest
 from gen2studio.models.safetensors_header import read_header
 from gen2studio.models.wan_files import (
@@ -40,36 +41,6 @@ _JSON_LIMIT = 200_000_000
 """Bytes: the biggest JSON of a checkpoint is the tokenizer's, 17 MB for UMT5."""
 _MOST_SHARDS = 1000
 
-_DIFFUSERS, _TRANSFORMERS = "diffusers", "transformers"
-_TOKENIZERS = frozenset({"T5Tokenizer", "T5TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"})
-"""``TokenizersBackend`` is what transformers 5 calls PreTrainedTokenizerFast when it saves one."""
-_DIFFUSERS_WEIGHTS = "diffusion_pytorch_model"
-_SCHEDULERS = frozenset({"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"})
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentRule:
-    """Which classes may stand for a component, and where its files are."""
-
-    library: str
-    classes: frozenset[str]
-    config: str
-    weights: str = ""
-    """Stem of the weights file; empty = the component has no weights."""
-
-
-PIPELINES: Mapping[str, Mapping[str, ComponentRule]] = {
-    "WanVACEPipeline": {
-        "tokenizer": ComponentRule(_TRANSFORMERS, _TOKENIZERS, "tokenizer_config.json"),
-        "text_encoder": ComponentRule(_TRANSFORMERS, frozenset({"UMT5EncoderModel"}), "config.json", "model"),
-        "scheduler": ComponentRule(_DIFFUSERS, _SCHEDULERS, "scheduler_config.json"),
-        "vae": ComponentRule(_DIFFUSERS, frozenset({"AutoencoderKLWan"}), "config.json", _DIFFUSERS_WEIGHTS),
-        "transformer": ComponentRule(
-            _DIFFUSERS, frozenset({"WanVACETransformer3DModel"}), "config.json", _DIFFUSERS_WEIGHTS
-        ),
-    }
-}
-"""The allow-list: pipeline class → its components."""
 _RELATED = {
     "WanPipeline": "Wan text-to-video",
     "WanImageToVideoPipeline": "Wan image-to-video",
@@ -84,6 +55,7 @@ class CheckedCheckpoint:
     """A folder that passed every check."""
 
     folder: Path
+    family: CheckpointFamily
     manifest: ModelManifest
     classes: Mapping[str, tuple[str, str]]
     """Component → (library, class), every one from the allow-list."""
@@ -126,13 +98,12 @@ def check_checkpoint(
             return _check_files(folder.resolve(), found, transformer_file, frozenset(single))
     folder = _folder(folder)
     index = read_json(folder, folder / INDEX_NAME)
-    pipeline, classes = _classes(index)
-    rules = PIPELINES[pipeline]
+    family, classes = _classes(index)
     configs: dict[str, Mapping[str, Any]] = {}
     headers: dict[str, tuple[WeightsHeader, ...]] = {}
     notes: list[str] = []
-    for name, rule in rules.items():
-        part = folder / name
+    for name in classes:
+        rule, part = family.components[name], folder / name
         if not part.is_dir():
             raise ModelError(
                 f"The checkpoint has no “{name}” folder although its index names one.", "Download the rest of it."
@@ -142,17 +113,18 @@ def check_checkpoint(
         if name in single and rule.weights:
             headers[name] = _single(name, single[name])
         elif name == "tokenizer" and name in single:
-            classes[name] = (_TRANSFORMERS, _check_words(single[name]))
+            classes[name] = (TRANSFORMERS, _check_words(single[name]))
         elif rule.weights:
             headers[name] = _weights(folder, part, rule.weights)
             notes += _unread(part)
-        elif name == "tokenizer":
+        elif name.startswith("tokenizer"):
             _check_tokenizer(folder, part)
-    check_architecture(configs, headers)
-    facts = facts_of(pipeline, configs, headers, classes)
+    family.check(configs, headers)
+    facts = family.facts(configs, headers, classes)
     return CheckedCheckpoint(
         folder=folder,
-        manifest=derive_manifest(folder, facts),
+        family=family,
+        manifest=derive_manifest(folder, family, facts, configs),
         classes=classes,
         configs=configs,
         headers=headers,
@@ -180,12 +152,14 @@ def _check_files(
                 _stays_inside(folder, path)
         headers[name] = _single(name, parts[name])
         configs[name] = implied_config(name, headers[name], parts[name].parent)
-    classes = {**CLASSES, "tokenizer": (_TRANSFORMERS, _check_words(parts["tokenizer"]))}
-    check_architecture(configs, headers)
-    facts = facts_of("WanVACEPipeline", configs, headers, classes)
+    family = CHECKPOINT_FAMILIES["WanVACEPipeline"]
+    classes = {**CLASSES, "tokenizer": (TRANSFORMERS, _check_words(parts["tokenizer"]))}
+    family.check(configs, headers)
+    facts = family.facts(configs, headers, classes)
     return CheckedCheckpoint(
         folder=folder,
-        manifest=derive_manifest(folder, facts),
+        family=family,
+        manifest=derive_manifest(folder, family, facts, configs),
         classes=classes,
         configs=configs,
         headers=headers,
@@ -230,7 +204,7 @@ def _check_words(folder: Path) -> str:
             "The tokenizer asks to run program code of its own.", "Don't use this checkpoint unless you wrote it."
         )
     named = str(described.get("tokenizer_class", ""))
-    return named if named in _TOKENIZERS else CLASSES["tokenizer"][1]
+    return named if named in T5_TOKENIZERS else CLASSES["tokenizer"][1]
 
 
 def _folder(folder: Path) -> Path:
@@ -291,10 +265,11 @@ def read_json(folder: Path, path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", table)
 
 
-def _classes(index: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str]]]:
+def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tuple[str, str]]]:
+    """The family, and the classes of the parts in the order of the family's list."""
     pipeline = str(index.get("_class_name", ""))[:80]
-    rules = PIPELINES.get(pipeline)
-    if rules is None:
+    family = CHECKPOINT_FAMILIES.get(pipeline)
+    if family is None:
         if pipeline in _RELATED:
             raise ModelError(
                 f"The model is {_RELATED[pipeline]} ({pipeline}), which Gen2 Studio does not drive.",
@@ -312,8 +287,10 @@ def _classes(index: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str]]]
         if pair == [None, None]:
             continue
         library, class_name = (str(pair[0])[:80], str(pair[1])[:80]) if len(pair) == 2 else ("", "")
-        rule = rules.get(name)
-        if name == "transformer_2":
+        rule = family.components.get(name)
+        if rule is None and name in family.ignored:
+            continue
+        if name == "transformer_2" and rule is None:
             raise ModelError(
                 "The model uses two transformers in turn (Wan 2.2 A14B), which is not supported.",
                 "Use Wan 2.1 VACE 1.3B or 14B.",
@@ -329,10 +306,10 @@ def _classes(index: Mapping[str, Any]) -> tuple[str, dict[str, tuple[str, str]]]
                 f"Known: {', '.join(sorted(rule.classes))}. Don't use this checkpoint unless you know who made it.",
             )
         classes[name] = (library, class_name)
-    missing = [name for name in rules if name not in classes]
+    missing = [name for name, rule in family.components.items() if name not in classes and not rule.optional]
     if missing:
         raise ModelError(f"The model's index names no {' and no '.join(missing)}.", "Download the whole checkpoint.")
-    return pipeline, classes
+    return family, {name: classes[name] for name in family.components if name in classes}
 
 
 def _config(folder: Path, part: Path, rule: ComponentRule) -> Mapping[str, Any]:

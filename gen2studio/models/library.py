@@ -65,8 +65,8 @@ class InstalledModel:
 
     @property
     def digest(self) -> str:
-        """Identity of the transformer's weights: what an adapter is trained for."""
-        return self.component_digest("transformer")
+        """Identity of the denoiser's weights: what an adapter is trained for."""
+        return self.component_digest(self.checked.family.denoisers[0]) if self.checked is not None else ""
 
     def component_digest(self, name: str) -> str:
         """Identity of one component's weights; empty when it has none or there is a problem."""

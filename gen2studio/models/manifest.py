@@ -12,15 +12,15 @@ from dataclasses import field
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gen2studio.core.errors import ModelError
 from gen2studio.core.records import dataclass
 
-MANIFEST_NAME = "gen2studio.json"
+if TYPE_CHECKING:
+    from gen2studio.models.families.rules import CheckpointFamily, Configs
 
-FAMILIES = {"WanVACEPipeline": "wan-vace"}
-"""Pipeline class → family adapter that drives it."""
+MANIFEST_NAME = "gen2studio.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class ModelManifest:
     title: str
     revision: str = ""
     family: str
-    """The family adapter that drives it: wan-vace."""
+    """The family adapter that drives it."""
     pipeline: str
     """Class name of the diffusers pipeline, out of the allow-list."""
     text_length: int = 512
@@ -136,8 +136,8 @@ class ModelManifest:
 class ModelFacts:
     """What the checkpoint's configs and headers showed: they win over what a manifest claims."""
 
-    pipeline: str
     dim: int
+    """Width of the denoiser: what published checkpoints are known by."""
     patch: tuple[int, int, int]
     latent_channels: int
     temporal_scale: int
@@ -146,49 +146,49 @@ class ModelFacts:
     components: tuple[ComponentSize, ...]
 
 
-def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
+def derive_manifest(folder: Path, family: CheckpointFamily, facts: ModelFacts, configs: Configs) -> ModelManifest:
     """The manifest of a checked checkpoint. Raises ModelError when ``gen2studio.json`` is there but no valid JSON."""
     table = _read(folder / MANIFEST_NAME)
-    family = FAMILIES[facts.pipeline]
-    name, title, licence, sizes = _known(folder, facts)
+    known = family.defaults(facts, configs)
     frames = _table(table, "frames")
-    native = _number(frames, "native", 81, 1, 10_000)
+    native = int(_number(frames, "native", known.frames.native, 1, 10_000))
+    most = native if "native" in frames else max(native, known.frames.most)
     guidance, steps = _table(table, "guidance"), _table(table, "steps")
-    default_guidance = float(_number(guidance, "default", 5.0, 0, 100))
+    default_guidance = float(_number(guidance, "default", known.guidance.default, 0, 100))
+    edit = known.guidance.mask_edit if "default" not in guidance else default_guidance
     return ModelManifest(
-        id=_text(table, "id", name),
-        title=_text(table, "title", title),
+        id=_text(table, "id", known.id or plain_id(folder.name)),
+        title=_text(table, "title", known.title or folder.name or "Model"),
         revision=_text(table, "revision", ""),
-        family=family,
-        pipeline=facts.pipeline,
-        text_length=int(_number(table, "text_length", 512, 1, 4096)),
+        family=family.family,
+        pipeline=family.pipeline,
+        text_length=int(_number(table, "text_length", known.text_length, 1, 4096)),
         frames=FrameRule(
-            native=int(native),
-            most=int(_number(frames, "max", native, 1, 10_000)),
-            # The Wan VAE takes 4k+1 frames whatever its own factor is; others are cut off without a word.
-            multiple=int(_number(frames, "multiple", max(4, facts.temporal_scale), 1, 64)),
+            native=native,
+            most=int(_number(frames, "max", most, 1, 10_000)),
+            multiple=int(_number(frames, "multiple", known.frames.multiple, 1, 64)),
         ),
-        sizes=_sizes(table.get("sizes")) or sizes,
+        sizes=_sizes(table.get("sizes")) or known.sizes,
         guidance=GuidanceRange(
             default=default_guidance,
-            lowest=float(_number(guidance, "min", 1.0, 0, 100)),
-            highest=float(_number(guidance, "max", 10.0, 0, 100)),
-            mask_edit=float(_number(guidance, "mask_edit", default_guidance, 0, 100)),
+            lowest=float(_number(guidance, "min", known.guidance.lowest, 0, 100)),
+            highest=float(_number(guidance, "max", known.guidance.highest, 0, 100)),
+            mask_edit=float(_number(guidance, "mask_edit", edit, 0, 100)),
         ),
         steps=StepRange(
-            default=int(_number(steps, "default", 30, 1, 1000)),
-            lowest=int(_number(steps, "min", 4, 1, 1000)),
-            highest=int(_number(steps, "max", 60, 1, 1000)),
+            default=int(_number(steps, "default", known.steps.default, 1, 1000)),
+            lowest=int(_number(steps, "min", known.steps.lowest, 1, 1000)),
+            highest=int(_number(steps, "max", known.steps.highest, 1, 1000)),
         ),
         strength=float(_number(table, "strength", 1.0, 0.02, 1)),
-        rate=_rate(table.get("rate")),
-        flow_shift=float(_number(table, "flow_shift", facts.flow_shift or 3.0, 0.01, 100)),
+        rate=_rate(table.get("rate"), known.rate),
+        flow_shift=float(_number(table, "flow_shift", facts.flow_shift or known.flow_shift, 0.01, 100)),
         temporal_scale=facts.temporal_scale,
         spatial_scale=facts.spatial_scale,
         size_multiple=facts.spatial_scale * max(facts.patch[1:]),
         latent_channels=facts.latent_channels,
         latent_rgb=_colours(table.get("latent_rgb"), facts.latent_channels),
-        licence=_text(table, "licence", _text(table, "license", licence)),
+        licence=_text(table, "licence", _text(table, "license", known.licence)),
         note=_text(table, "note", ""),
         components=facts.components,
         files=tuple(
@@ -197,18 +197,6 @@ def derive_manifest(folder: Path, facts: ModelFacts) -> ModelManifest:
             if isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)
         ),
     )
-
-
-def _known(folder: Path, facts: ModelFacts) -> tuple[str, str, str, tuple[tuple[int, int], ...]]:
-    """Id, title, licence and native sizes of the checkpoints that were published, else of their family."""
-    wide = ((832, 480), (480, 832))
-    hd = ((832, 480), (480, 832), (1280, 720), (720, 1280))
-    known = {
-        ("WanVACEPipeline", 1536): ("wan2.1-vace-1.3b", "Wan 2.1 VACE 1.3B", "Apache-2.0", wide),
-        ("WanVACEPipeline", 5120): ("wan2.1-vace-14b", "Wan 2.1 VACE 14B", "Apache-2.0", hd),
-    }
-    found = known.get((facts.pipeline, facts.dim))
-    return found or (plain_id(folder.name), folder.name or "Model", "", wide)
 
 
 def plain_id(text: str) -> str:
@@ -249,12 +237,12 @@ def _number(table: Mapping[str, Any], key: str, default: float, lowest: float, h
     return default
 
 
-def _rate(value: Any) -> Fraction:
+def _rate(value: Any, default: Fraction) -> Fraction:
     try:
-        rate = Fraction(str(value)) if value is not None else Fraction(16)
+        rate = Fraction(str(value)) if value is not None else default
     except (ValueError, ZeroDivisionError):
-        return Fraction(16)
-    return rate if 0 < rate <= 240 else Fraction(16)
+        return default
+    return rate if 0 < rate <= 240 else default
 
 
 def _sizes(value: Any) -> tuple[tuple[int, int], ...]:

@@ -41,7 +41,7 @@ class Bench:
     """One model, loaded once; ``ours`` and ``bare`` make the latents of the same inputs."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        from gen2studio.diffusion.families.contract import latent_geometry
+        from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
         from gen2studio.diffusion.runtime.prompt_cache import PromptCache
         from gen2studio.diffusion.runtime.residency import Residency
         from gen2studio.models.library import ModelLibrary
@@ -55,13 +55,16 @@ class Bench:
         self.plan = self.residency.plan_for(self.model)
         library: Any = load_diffusers()
         self.pipe = self.residency.acquire(self.model, self.plan).pipeline(library.WanVACEPipeline)
-        self.geometry = latent_geometry(self.model)
+        self.geometry = WanVaceAdapter().geometry(self.model)
 
     def embeds(self, prompt: str) -> Any:
+        from gen2studio.diffusion.families.driving import PromptEmbeds
+        from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
         from gen2studio.diffusion.runtime.prompt_cache import embed_prompts
-        from gen2studio.diffusion.sampling.denoise import PromptEmbeds
 
-        return PromptEmbeds(*embed_prompts(self.model, self.plan, [prompt, ""], self.residency, self.prompts))
+        return PromptEmbeds(
+            *embed_prompts(self.model, WanVaceDriver(), self.plan, [prompt, ""], self.residency, self.prompts)
+        )
 
     def inputs(self, frames: int, side: int = 0) -> Any:
         from gen2studio.diffusion.families.contract import PipelineInputs
@@ -76,8 +79,8 @@ class Bench:
 
     def bare(self, inputs: Any, embeds: Any, sampling: Any) -> Any:
         return self.pipe(
-            prompt_embeds=embeds.positive,
-            negative_prompt_embeds=embeds.negative,
+            prompt_embeds=embeds.positive["prompt_embeds"],
+            negative_prompt_embeds=embeds.negative["prompt_embeds"] if embeds.negative is not None else None,
             width=inputs.width,
             height=inputs.height,
             num_frames=inputs.frames - (self.geometry.temporal == 1),
@@ -88,7 +91,7 @@ class Bench:
         ).frames
 
     def sampling(self, steps: int, seed: int = 1, **more: Any) -> Any:
-        from gen2studio.diffusion.sampling.denoise import Sampling
+        from gen2studio.diffusion.families.driving import Sampling
 
         return Sampling(steps=steps, guidance=self.model.manifest.guidance.default, seed=seed, **more)
 

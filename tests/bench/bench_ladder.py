@@ -74,7 +74,7 @@ def measure(folder: Path, rung: str, steps: int, out: Path) -> None:
     """Run one rung in this process; print a JSON line and keep the latents in ``out``."""
     from safetensors.torch import load_file, save_file
 
-    from gen2studio.diffusion.families.contract import latent_geometry
+    from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
     from gen2studio.diffusion.runtime.applying import apply_plan
     from gen2studio.diffusion.runtime.ladder import GROUP_OFFLOAD, MemoryPlan
     from gen2studio.diffusion.runtime.loading import load_components
@@ -107,7 +107,7 @@ def measure(folder: Path, rung: str, steps: int, out: Path) -> None:
     pipe = parts.pipeline(library.WanVACEPipeline)
     before = time.process_time()
     # With a temporal factor of 1 the pipeline takes every length for a wrong one and adds a frame.
-    frames = 8 if latent_geometry(model).temporal == 1 else 9
+    frames = 8 if WanVaceAdapter().geometry(model).temporal == 1 else 9
     latents = pipe(
         prompt_embeds=words, height=128, width=128, num_frames=frames, num_inference_steps=steps, guidance_scale=1.0,
         generator=torch.Generator().manual_seed(1), output_type="latent", max_sequence_length=length,

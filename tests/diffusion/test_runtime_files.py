@@ -11,15 +11,15 @@ import pytest
 
 from gen2studio.cli.main import main
 from gen2studio.core.errors import ModelError
-from gen2studio.diffusion.families.contract import latent_geometry
+from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
-from gen2studio.diffusion.runtime.loading import TEXT_PARTS, load_components
+from gen2studio.diffusion.runtime.loading import load_components
 from gen2studio.models.library import InstalledModel, ModelLibrary
 from tests.diffusion.files import WEIGHTS, load, original_text, original_vae, scaled_fp8, write_gguf, write_original
 from tests.models.folder import original_name
 
 FULL = MemoryPlan(device="cpu", dtype="float32")
-EVERYTHING = ("transformer", "vae", "scheduler", *TEXT_PARTS)
+EVERYTHING = ("transformer", "vae", "scheduler", "tokenizer", "text_encoder")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def list_or(value: Any) -> Any:
 def test_the_release_of_wans_makers_is_a_model(library: ModelLibrary, original: Path, whole: Path) -> None:
     added = library.add(original)
     assert (added.folder, added.usable, added.transformer_file) == (original, True, None)
-    assert (latent_geometry(added).spatial, latent_geometry(added).temporal) == (8, 4)
+    assert (WanVaceAdapter().geometry(added).spatial, WanVaceAdapter().geometry(added).temporal) == (8, 4)
     same_model(added, whole)
     again = ModelLibrary(library.registry_file, library.registry_file.parent / "none")
     assert again.model(added.id).digest == added.digest

@@ -17,7 +17,6 @@ from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import GenerationError, ModelError, OutOfBudget
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import (
-    TEXT_PARTS,
     is_out_of_memory,
     load_components,
     spoken,
@@ -171,7 +170,7 @@ def test_weights_that_lack_a_tensor_are_never_filled_with_noise(copy: Path) -> N
     del held["encoder.block.0.layer.0.SelfAttention.q.weight"]
     save_file(held, path)
     with pytest.raises(ModelError, match=r"SelfAttention\.q\.weight"):
-        load_components(listed(copy), FULL, TEXT_PARTS)
+        load_components(listed(copy), FULL, ("tokenizer", "text_encoder"))
 
 
 def test_a_problem_is_told_instead_of_loading(copy: Path) -> None:

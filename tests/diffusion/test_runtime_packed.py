@@ -13,6 +13,7 @@ from gen2studio.cli.main import main
 from gen2studio.core.errors import ModelError
 from gen2studio.diffusion.adapter_scope import adapters_loaded
 from gen2studio.diffusion.entries import abilities_of
+from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 from gen2studio.diffusion.runtime.applying import with_retries
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.footprint import footprint
@@ -65,7 +66,12 @@ def residency() -> Iterator[Residency]:
 
 @pytest.fixture(scope="module")
 def prompts(model: InstalledModel, home: Path) -> list[Any]:
-    return embed_prompts(model, FULL, ["a red dog", ""], Residency(), PromptCache(home / "prompts"))
+    return [
+        made["prompt_embeds"]
+        for made in embed_prompts(
+            model, WanVaceDriver(), FULL, ["a red dog", ""], Residency(), PromptCache(home / "prompts")
+        )
+    ]
 
 
 @pytest.fixture(scope="module")

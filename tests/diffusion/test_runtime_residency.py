@@ -15,6 +15,7 @@ import pytest
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import GenerationError, OutOfBudget
 from gen2studio.diffusion.adapter_scope import adapters_loaded
+from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 from gen2studio.diffusion.runtime.applying import apply_plan, with_retries
 from gen2studio.diffusion.runtime.device import Machine, this_machine
 from gen2studio.diffusion.runtime.ladder import (
@@ -49,7 +50,10 @@ def residency() -> Iterator[Residency]:
 @pytest.fixture(scope="module")
 def prompts(model: InstalledModel, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     cache = PromptCache(tmp_path_factory.mktemp("prompts"))
-    return embed_prompts(model, FULL, ["a red dog", ""], Residency(), cache)
+    return [
+        made["prompt_embeds"]
+        for made in embed_prompts(model, WanVaceDriver(), FULL, ["a red dog", ""], Residency(), cache)
+    ]
 
 
 def run(parts: Components, prompts: list[Any], *, output: str = "latent") -> Any:
@@ -87,7 +91,8 @@ def wanted(tiny_causal_model: Path, prompts: list[Any], model: InstalledModel) -
     )
     bare.set_progress_bar_config(disable=True)
     assert torch.float32 == bare.transformer.dtype
-    parts = Components(model=model, plan=FULL, transformer=bare.transformer, vae=bare.vae, scheduler=bare.scheduler)
+    named = {"transformer": bare.transformer, "vae": bare.vae, "scheduler": bare.scheduler}
+    parts = Components(model=model, plan=FULL, parts=named)
     return run(parts, prompts)
 
 
@@ -350,15 +355,17 @@ def test_embeddings_are_the_pipelines_own_and_come_back_from_disk(
         ]
     cache = PromptCache(tmp_path / "c")
     for _ in range(2):
-        found = embed_prompts(model, FULL, words, residency, cache)
-        assert all(torch.equal(a, b) for a, b in zip(found, known, strict=True))
+        found = embed_prompts(model, WanVaceDriver(), FULL, words, residency, cache)
+        assert all(torch.equal(a["prompt_embeds"], b) for a, b in zip(found, known, strict=True))
     loads: list[str] = []
-    embed_prompts(model, FULL, words, residency, cache, progress=lambda _d, _t, stage: loads.append(stage))
+    embed_prompts(
+        model, WanVaceDriver(), FULL, words, residency, cache, progress=lambda _d, _t, stage: loads.append(stage)
+    )
     assert loads == [], "a cached prompt must not load the text encoder"
     for path in cache.folder.iterdir():
         path.write_bytes(path.read_bytes()[:40])
-    found = embed_prompts(model, FULL, words[:1], residency, cache)
-    assert torch.equal(found[0], known[0])
+    found = embed_prompts(model, WanVaceDriver(), FULL, words[:1], residency, cache)
+    assert torch.equal(found[0]["prompt_embeds"], known[0])
 
 
 def test_keys_hold_everything_an_embedding_depends_on(model: InstalledModel) -> None:
@@ -377,16 +384,17 @@ def test_keys_hold_everything_an_embedding_depends_on(model: InstalledModel) -> 
 def test_the_cache_stays_within_its_size(tmp_path: Path) -> None:
     import torch
 
-    cache = PromptCache(tmp_path / "c", limit=4000)
+    cache = PromptCache(tmp_path / "c", limit=4500)
     for name in ("a", "b", "c"):
-        cache.put(name, torch.ones(1, 4, 100))
-        assert cache.get("a", 8) is not None
-    assert cache.get("b", 8) is None
-    kept = cache.get("c", 8)
+        padded = torch.nn.functional.pad(torch.ones(1, 4, 100), (0, 0, 0, 4))
+        cache.put(name, {"prompt_embeds": padded, "prompt_attention_mask": torch.ones(1, 8, dtype=torch.int64)})
+        assert cache.get("a") is not None
+    assert cache.get("b") is None
+    kept = cache.get("c")
     assert kept is not None
-    assert kept.shape == (1, 8, 100)
-    assert cache.get("c", 2) is None
-    assert sum(path.stat().st_size for path in cache.folder.iterdir()) <= 4000
+    assert torch.equal(kept["prompt_embeds"], padded), "padding is not written and comes back"
+    assert kept["prompt_attention_mask"].shape == (1, 8)
+    assert sum(path.stat().st_size for path in cache.folder.iterdir()) <= 4500
 
 
 def test_the_text_encoder_is_freed_before_the_model_comes(model: InstalledModel, residency: Residency) -> None:

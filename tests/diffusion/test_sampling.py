@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -59,8 +60,8 @@ class Model:
         from PIL import Image
 
         return self.pipe(
-            prompt_embeds=self.embeds.positive,
-            negative_prompt_embeds=self.embeds.negative,
+            prompt_embeds=self.embeds.positive["prompt_embeds"],
+            negative_prompt_embeds=self.embeds.negative["prompt_embeds"] if self.embeds.negative else None,
             video=[Image.fromarray(f) for f in inputs.video] or None,
             mask=[Image.fromarray(m).convert("RGB") for m in inputs.masks] or None,
             reference_images=[Image.fromarray(r) for r in inputs.references] or None,
@@ -237,12 +238,14 @@ def test_consistency_is_the_three_term_formula(patch: Model, omega: float) -> No
                 control_hidden_states_scale=scale, return_dict=False,
             )[0]  # fmt: skip
 
-    with_words = predict(noise, control, patch.embeds.positive)
-    video = predict(noise, control, patch.embeds.negative)
+    with_words = predict(noise, control, patch.embeds.positive["prompt_embeds"])
+    assert patch.embeds.negative is not None
+    without = patch.embeds.negative["prompt_embeds"]
+    video = predict(noise, control, without)
     frames = video.clone()
     for k in range(1, 10):
         pick = [0, k]
-        frames[:, :, k] = predict(noise[:, :, pick], control[:, :, pick], patch.embeds.negative)[:, :, 1]
+        frames[:, :, k] = predict(noise[:, :, pick], control[:, :, pick], without)[:, :, 1]
     expected = frames + omega * (video - frames) + guidance * (with_words - video)
     assert torch.allclose(noise[:, :, 1:] - ours, expected[:, :, 1:], atol=2e-5)
 
@@ -316,7 +319,7 @@ def test_previews_show_the_colours_of_the_latents(patch: Model, isolated_home: P
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[:32] = (200, 80, 40)
     picture[32:] = (30, 90, 180)
-    colours = preview.colours_of(patch.pipe, "tiny 1")
+    colours = preview.colours_of(patch.pipe, "tiny 1", functools.partial(encode, patch.pipe))
     shown = colours.picture(encode(patch.pipe, [picture])[0, :, 0])
     assert shown.shape == (8, 8, 3)
     assert np.abs(shown[1].astype(int) - (200, 80, 40)).max() < 24

@@ -13,7 +13,6 @@ import numpy as np
 from gen2studio.core.records import dataclass
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
-from gen2studio.models.architecture import vae_scales, wan_shape
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.manifest import ModelManifest
 
@@ -104,6 +103,15 @@ class FamilyTraits:
     frame_consistency: bool = False
     """Frames can be run on their own through the same weights (needed for frame-consistency guidance)."""
     adapters: bool = False
+    joint_windows: int = 4
+    """Windows of a long shot that are denoised together; longer ones go on from the last frames of the run before. 1
+    for families that must see the frames before, as many as may be for those that can't."""
+    known: int = 0
+    """Frames that such a run is shown of the one before; 0 = as many as windows overlap."""
+    lead: int = 5
+    """Frames of other footage that an extension is shown (two latent frames of a causal VAE), or 1 of shorter ones."""
+    own_motion: bool = False
+    """The model has a condition of its own for how much moves: the motion slider is that and leaves the clock alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +132,6 @@ class LatentGeometry:
     def size(self, width: int, height: int) -> tuple[int, int]:
         """The latent (width, height) of a picture."""
         return width // self.spatial, height // self.spatial
-
-
-def latent_geometry(model: InstalledModel) -> LatentGeometry:
-    """From the VAE and transformer configs of a checked model. Raises ModelError when it has a problem.
-
-    The stock pipeline takes its scales from the length and sum of one list and encodes in chunks of 1 + 4 + 4 …
-    frames whatever the real temporal factor is: lengths are always 4k + 1.
-    """
-    configs = model.checkpoint().configs
-    wan = wan_shape(configs["transformer"])
-    _, spatial, temporal = vae_scales(configs["vae"])
-    return LatentGeometry(
-        spatial=spatial,
-        multiple=spatial * wan.patch[1],
-        channels=wan.latent_in,
-        frames=FrameRule(4, temporal),
-        temporal=temporal,
-        control_layers=len(wan.control_layers),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

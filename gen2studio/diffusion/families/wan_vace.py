@@ -21,6 +21,8 @@ variation      as structure, started from noised footage    white               
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from gen2studio.core.errors import GenerationError
@@ -31,6 +33,7 @@ from gen2studio.diffusion.families.contract import (
     Conditions,
     FamilyTraits,
     FrameRule,
+    LatentGeometry,
     Matte,
     MemoryHint,
     PipelineInputs,
@@ -38,7 +41,12 @@ from gen2studio.diffusion.families.contract import (
 )
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
+from gen2studio.models.architecture import vae_scales, wan_shape
+from gen2studio.models.library import InstalledModel
 from gen2studio.models.manifest import ModelManifest
+
+if TYPE_CHECKING:
+    from gen2studio.diffusion.families.driving import FamilyDriver
 
 GREY = 128
 """Of "invent something here": the middle of the pipeline's −1…1 in 8 bits."""
@@ -137,6 +145,26 @@ class WanVaceAdapter:
             start=conditions.source if varied else (),
             frame_strength=_of_groups(strengths, frames) if varied and keyed else (),
         )
+
+    def geometry(self, model: InstalledModel) -> LatentGeometry:
+        """The stock pipeline takes its scales from the length and sum of one list and encodes in chunks of 1 + 4 + 4 …
+        frames whatever the real temporal factor is: lengths are always 4k + 1. Raises ModelError."""
+        configs = model.checkpoint().configs
+        wan = wan_shape(configs["transformer"])
+        _, spatial, temporal = vae_scales(configs["vae"])
+        return LatentGeometry(
+            spatial=spatial,
+            multiple=spatial * wan.patch[1],
+            channels=wan.latent_in,
+            frames=FrameRule(4, temporal),
+            temporal=temporal,
+            control_layers=len(wan.control_layers),
+        )
+
+    def driver(self) -> FamilyDriver:
+        from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
+
+        return WanVaceDriver()
 
 
 def _of_groups(values: list[float], frames: FrameRule) -> tuple[float, ...]:

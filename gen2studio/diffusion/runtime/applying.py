@@ -27,22 +27,21 @@ def apply_plan(components: Components, plan: MemoryPlan) -> Components:
     """
     torch: Any = load_torch()
     device = _device(torch, plan)
-    transformer, vae = components.transformer, components.vae
-    if plan.fp8_layers and transformer is not None:
+    if plan.fp8_layers:
         if plan.dtype == "float32":
             raise GenerationError("float8 storage needs a model loaded in bf16.", "")
-        transformer.enable_layerwise_casting(
-            storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, plan.dtype), non_blocking=False
-        )
+        for denoiser in components.denoisers:
+            denoiser.enable_layerwise_casting(
+                storage_dtype=torch.float8_e4m3fn, compute_dtype=getattr(torch, plan.dtype), non_blocking=False
+            )
     tile(components, plan)
     if plan.placement == RESIDENT:
-        for part in (transformer, vae):
-            if part is not None:
-                part.to(device)
+        for part in components.modules:
+            part.to(device)
     elif plan.placement == MODEL_OFFLOAD:
         from gen2studio.diffusion.runtime.turns import take_turns
 
-        take_turns([part for part in (transformer, vae) if part is not None], device)
+        take_turns(list(components.modules), device)
     elif plan.placement in (GROUP_OFFLOAD, SEQUENTIAL):
         _offload_blocks(torch, components, plan, device)
     else:
@@ -53,9 +52,12 @@ def apply_plan(components: Components, plan: MemoryPlan) -> Components:
 def tile(components: Components, plan: MemoryPlan) -> None:
     """Decode and encode in tiles, or whole, as the plan says; may be changed between runs."""
     vae = components.vae
-    if vae is not None and plan.tiled_vae:
+    if vae is None or not hasattr(vae, "enable_tiling"):
+        # Some decoders work on a few frames at a time instead; their driver cuts the tiles.
+        return
+    if plan.tiled_vae:
         vae.enable_tiling()
-    elif vae is not None:
+    else:
         vae.disable_tiling()
 
 
@@ -68,16 +70,16 @@ def _device(torch: Any, plan: MemoryPlan) -> Any:
 
 
 def _offload_blocks(torch: Any, components: Components, plan: MemoryPlan, device: Any) -> None:
-    """Blocks (or single layers) come to the device when they are needed; the VAE stays there.
+    """Blocks (or single layers) of what denoises come to the device when they are needed; the rest stays there.
 
     On CUDA the next block is copied on a stream of its own while this one computes, pinned as it goes, so that main
     memory does not hold every weight twice.
     """
     streams = plan.device == "cuda"
-    transformer, vae = components.transformer, components.vae
-    if transformer is not None:
-        leaves = plan.placement == SEQUENTIAL
-        transformer.enable_group_offload(
+    leaves = plan.placement == SEQUENTIAL
+    denoisers = components.denoisers
+    for denoiser in denoisers:
+        denoiser.enable_group_offload(
             onload_device=device,
             offload_device=torch.device("cpu"),
             offload_type="leaf_level" if leaves else "block_level",
@@ -87,8 +89,9 @@ def _offload_blocks(torch: Any, components: Components, plan: MemoryPlan, device
             non_blocking=streams,
             low_cpu_mem_usage=streams and not leaves,
         )
-    if vae is not None:
-        vae.to(device)
+    for part in components.modules:
+        if not any(part is denoiser for denoiser in denoisers):
+            part.to(device)
 
 
 @contextmanager

@@ -6,14 +6,10 @@ matrix, feed-forward in one piece, the VAE frame by frame); the factors were fit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from gen2studio.core.records import dataclass
-from gen2studio.models.architecture import vae_scales, wan_shape
+from gen2studio.models.families.rules import ClipShape, Work
 from gen2studio.models.gguf_header import QUANTIZED
 from gen2studio.models.library import InstalledModel
-from gen2studio.models.wan_layout import WanShape
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float8": 1}
 INT8 = 34 / 32
@@ -25,25 +21,13 @@ _UNFOLDED = 20480
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipShape:
-    """The size of one window of a shot: pixels and frames."""
-
-    width: int
-    height: int
-    frames: int
-
-    def __str__(self) -> str:
-        return f"{self.width}×{self.height}, {self.frames} frames"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
     """The counts that memory estimates are made of."""
 
     transformer: int
-    """Parameters."""
+    """Parameters of everything that denoises."""
     block: int
-    """Parameters of the biggest transformer block."""
+    """Parameters of the biggest block of it."""
     matrices: float = 0.97
     """Part of the parameters that are matrices inside the blocks: what can be stored in 8 bits."""
     packed: float = 0.0
@@ -52,15 +36,11 @@ class Footprint:
     """Parameters of the biggest matrix: it is wide for a moment while it computes."""
     vae: int
     text_encoder: int
-    tokens: int
-    """Tokens of the clip in the transformer."""
-    shape: WanShape
-    vae_channels: int
-    """Channels of the VAE's decoder at full resolution."""
-    vae_pixels: int
-    """Pixels of a frame on the grid the decoder works on."""
-    vae_frames: int
-    """Frames the VAE works on at a time: its encoder takes four whatever its temporal factor is."""
+    """Parameters of all text encoders."""
+    beside: int = 0
+    """Parameters of what else stays on the device in float32: an image encoder."""
+    work: Work
+    """Of one window, for the denoiser and for the VAE."""
     clip: ClipShape
 
     def bytes_per_weight(self, dtype: str, stored_as: str | None = None) -> float:
@@ -85,27 +65,25 @@ class Footprint:
             return 0
         return self.largest * (BYTES[dtype] + (6 if self.packed or stored_as == "int8" else 0))
 
+    @property
+    def tokens(self) -> int:
+        """Positions of the clip in the denoiser."""
+        return self.work.denoiser.tokens
+
     def denoising_bytes(self, dtype: str) -> int:
-        """Activations of one transformer pass."""
-        size, shape = BYTES[dtype], self.shape
-        row = self.tokens * shape.dim
-        # Residual stream, control stream, and one hint for each VACE block kept until its main block is reached.
-        kept = (2 + len(shape.control_layers)) * row * size
-        attention = row * (5 * size + 3 * 4)
-        feed_forward = 2 * self.tokens * shape.ffn * size + 3 * row * 4
-        latents = 4 * self.tokens * (2 * shape.latent_in + shape.control_channels) * 4
-        return kept + max(attention, feed_forward) + latents
+        """Activations of one pass of the denoiser."""
+        return self.work.denoiser.denoising_bytes(BYTES[dtype])
 
     def decoding_bytes(self, device: str, *, tiled: bool) -> int:
         """Activations of the VAE decoder in float32, and the frames it hands out. Encoding needs less."""
-        pixels, across = self.vae_pixels, self.clip.width * self.clip.height / max(1, self.vae_pixels)
+        pixels, across = self.work.vae_pixels, self.clip.width * self.clip.height / max(1, self.work.vae_pixels)
         if tiled:
             pixels = min(pixels, int(TILE * TILE / across))
-        plane = pixels * self.vae_channels * 4
-        working = plane * (8 * self.vae_frames + 24)
+        plane = pixels * self.work.vae_channels * 4
+        working = plane * (8 * self.work.vae_frames + 24)
         rows = (pixels * self.clip.height / max(1, self.clip.width)) ** 0.5
-        if device == "cpu" and self.vae_channels * (self.vae_frames + 2) * rows <= _UNFOLDED:
-            working += plane * 27 * self.vae_frames
+        if device == "cpu" and self.work.vae_channels * (self.work.vae_frames + 2) * rows <= _UNFOLDED:
+            working += plane * 27 * self.work.vae_frames
         frames = self.clip.width * self.clip.height * self.clip.frames * 3 * 4
         return int(working + frames * (3 if tiled else 2))
 
@@ -113,43 +91,36 @@ class Footprint:
 def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprint:
     """The counts of ``model`` for a window of ``shape`` (None = its native one). Raises ModelError on a problem."""
     checked = model.checkpoint()
-    manifest = model.manifest
+    family, manifest = checked.family, model.manifest
     clip = shape or native_shape(model)
-    wan = wan_shape(checked.configs["transformer"])
     blocks: dict[str, int] = {}
     matrices = largest = 0
     stored = 0.0
-    tensors = {name: info for header in checked.headers["transformer"] for name, info in header.tensors.items()}
-    for name, info in tensors.items():
-        stored += info.size if info.dtype in QUANTIZED else info.count * BYTES["bfloat16"]
-        head, _, rest = name.partition("blocks.")
-        if rest:
-            key = f"{head}{rest.split('.')[0]}"
-            blocks[key] = blocks.get(key, 0) + info.count
-            if len(info.shape) == 2 and name.endswith(".weight"):
-                matrices += info.count
-                largest = max(largest, info.count)
-    packed = any(info.dtype in QUANTIZED for info in tensors.values())
-    vae: Mapping[str, Any] = checked.configs["vae"]
-    _, spatial, temporal = vae_scales(vae)
-    patch = int(vae.get("patch_size") or 1)
-    cells = -(-clip.width // spatial) * -(-clip.height // spatial)
-    latent_frames = (clip.frames - 1) // temporal + 1
+    packed = False
+    for part in family.denoisers:
+        for header in checked.headers.get(part, ()):
+            for name, info in header.tensors.items():
+                packed = packed or info.dtype in QUANTIZED
+                stored += info.size if info.dtype in QUANTIZED else info.count * BYTES["bfloat16"]
+                head, _, rest = name.partition("blocks.")
+                if rest:
+                    key = f"{part}.{head}{rest.split('.')[0]}"
+                    blocks[key] = blocks.get(key, 0) + info.count
+                    if len(info.shape) == 2 and name.endswith(".weight"):
+                        matrices += info.count
+                        largest = max(largest, info.count)
     sizes = {part.name: part.parameters for part in manifest.components}
-    multipliers = vae.get("dim_mult") or [1]
+    denoiser = sum(sizes.get(part, 0) for part in family.denoisers)
     return Footprint(
-        transformer=sizes["transformer"],
-        block=max(blocks.values(), default=sizes["transformer"]),
-        matrices=matrices / max(1, sizes["transformer"]),
-        packed=stored / max(1, sizes["transformer"]) if packed else 0.0,
+        transformer=denoiser,
+        block=max(blocks.values(), default=denoiser),
+        matrices=matrices / max(1, denoiser),
+        packed=stored / max(1, denoiser) if packed else 0.0,
         largest=largest,
         vae=sizes["vae"],
-        text_encoder=sizes["text_encoder"],
-        tokens=latent_frames * cells // max(1, wan.patch[0] * wan.patch[1] * wan.patch[2]),
-        shape=wan,
-        vae_channels=int(vae.get("decoder_base_dim") or vae.get("base_dim") or 96) * int(multipliers[0]),
-        vae_pixels=clip.width * clip.height // patch**2,
-        vae_frames=max(4, temporal),
+        text_encoder=sum(sizes.get(part, 0) for part in family.text_parts),
+        beside=sum(sizes[part] for part in family.precise if part != "vae" and part in sizes),
+        work=family.work(checked.configs, clip),
         clip=clip,
     )
 

@@ -148,10 +148,12 @@ def plans_for(model: InstalledModel, machine: Machine, shape: ClipShape | None =
 def packed_kind(model: InstalledModel) -> str:
     """The block format that most weights of the transformer's file are packed in; empty when they are not."""
     counts: dict[str, int] = {}
-    for header in model.checkpoint().headers["transformer"]:
-        for info in header.tensors.values():
-            if info.dtype in QUANTIZED:
-                counts[info.dtype] = counts.get(info.dtype, 0) + info.count
+    checked = model.checkpoint()
+    for part in checked.family.denoisers:
+        for header in checked.headers.get(part, ()):
+            for info in header.tensors.values():
+                if info.dtype in QUANTIZED:
+                    counts[info.dtype] = counts.get(info.dtype, 0) + info.count
     return max(counts, key=lambda kind: counts[kind], default="")
 
 
@@ -245,7 +247,7 @@ def _rungs(machine: Machine) -> Iterator[MemoryPlan]:
 def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine) -> MemoryPlan:
     """``plan`` with its peaks: the prompt, the denoising and the decoding come one after the other."""
     transformer = counts.transformer_bytes(plan.dtype, plan.stored_as)
-    vae, text = counts.vae * 4, counts.text_encoder * BYTES[plan.dtype]
+    vae, text = (counts.vae + counts.beside) * 4, counts.text_encoder * BYTES[plan.dtype]
     denoising = counts.denoising_bytes(plan.dtype) + counts.widening_bytes(plan.dtype, plan.stored_as)
     decoding = counts.decoding_bytes(plan.device, tiled=plan.tiled_vae)
     # Weights are cast and packed one by one while they are loaded.

@@ -12,7 +12,7 @@ import gc
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from gen2studio.diffusion.runtime import packed
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
 from gen2studio.models.checkpoint import CheckedCheckpoint
+from gen2studio.models.families.rules import TRANSFORMERS
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.wan_layout import diffusers_name, is_original, is_weight, text_encoder_name, without_prefix
 from gen2studio.models.weights_header import WeightsHeader
@@ -31,60 +32,106 @@ _log = log.topic("models")
 
 Progress = Callable[[int, int, str], None]
 """(bytes done, bytes in all, what is loaded)."""
-DENOISING_PARTS = ("transformer", "vae", "scheduler")
-TEXT_PARTS = ("tokenizer", "text_encoder")
-_TITLES = {"transformer": "Loading the model", "vae": "Loading the VAE", "text_encoder": "Loading the text encoder"}
+_TITLES = {
+    "transformer": "Loading the model",
+    "transformer_2": "Loading the model",
+    "unet": "Loading the model",
+    "vae": "Loading the VAE",
+    "text_encoder": "Loading the text encoder",
+    "image_encoder": "Loading the image encoder",
+}
 
 
 @dataclass(slots=True, kw_only=True)
 class Components:
-    """Loaded parts of one model, ready to build pipelines of. Parts that were not asked for are None."""
+    """Loaded parts of one model, ready to build pipelines of."""
 
     model: InstalledModel
     plan: MemoryPlan
-    transformer: Any = None
-    """WanVACETransformer3DModel, in ``plan.dtype`` with the class's float32 exceptions."""
-    vae: Any = None
-    """AutoencoderKLWan, float32."""
-    scheduler: Any = None
-    text_encoder: Any = None
-    tokenizer: Any = None
+    parts: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    """Name in the pipeline → object. Denoisers compute in ``plan.dtype`` with their classes' float32 exceptions, what
+    the family calls precise in float32. Parts that were not asked for are not there."""
 
-    def pipeline(self, pipeline_class: type[Any]) -> Any:
+    @property
+    def denoisers(self) -> tuple[Any, ...]:
+        """Everything that denoises and is loaded, the one that names the model first."""
+        return tuple(self.parts[name] for name in self.model.checkpoint().family.denoisers if name in self.parts)
+
+    @property
+    def transformer(self) -> Any:
+        """The first denoiser, whatever the family calls it; None when it was not asked for."""
+        return next(iter(self.denoisers), None)
+
+    @property
+    def vae(self) -> Any:
+        return self.parts.get("vae")
+
+    @property
+    def scheduler(self) -> Any:
+        return self.parts.get("scheduler")
+
+    @property
+    def text_encoder(self) -> Any:
+        return self.parts.get("text_encoder")
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.parts.get("tokenizer")
+
+    @property
+    def modules(self) -> tuple[Any, ...]:
+        """Every loaded part that has weights."""
+        return tuple(part for part in self.parts.values() if hasattr(part, "parameters"))
+
+    def pipeline(self, pipeline_class: type[Any], **more: Any) -> Any:
         """A pipeline of ``pipeline_class`` around these very parts (shared, never copied or cast).
 
-        The scheduler, which has state, is its own; the progress bar is off.
+        Parts of the family that are not loaded are None; ``more`` are further arguments of the class. The scheduler,
+        which has state, is its own; the progress bar is off.
         """
-        made = pipeline_class(
-            tokenizer=self.tokenizer,
-            text_encoder=self.text_encoder,
-            vae=self.vae,
-            scheduler=copy.deepcopy(self.scheduler),
-            transformer=self.transformer,
-        )
+        named = {name: self.parts.get(name) for name in self.model.checkpoint().family.components}
+        named["scheduler"] = copy.deepcopy(self.scheduler)
+        made = pipeline_class(**{**named, **more})
         made.set_progress_bar_config(disable=True)
         return made
+
+
+def denoising_parts(model: InstalledModel) -> tuple[str, ...]:
+    """Names of everything but what reads the prompt, in the order they are loaded."""
+    checked = model.checkpoint()
+    rest = [name for name in checked.classes if name not in checked.family.text_parts]
+    # The biggest first: what it leaves of the memory is what the others get.
+    return tuple(sorted(rest, key=lambda name: name not in checked.family.denoisers))
+
+
+def text_parts(model: InstalledModel) -> tuple[str, ...]:
+    """Names of what reads the prompt, tokenizers before encoders."""
+    checked = model.checkpoint()
+    return tuple(name for name in checked.family.text_parts if name in checked.classes)
 
 
 def load_components(
     model: InstalledModel,
     plan: MemoryPlan,
-    parts: Sequence[str] = DENOISING_PARTS,
+    parts: Sequence[str] | None = None,
     *,
     progress: Progress | None = None,
     cancel: CancelToken | None = None,
 ) -> Components:
-    """Load ``parts`` of ``model`` into main memory in the number formats of ``plan``; nothing is placed yet.
+    """Load ``parts`` of ``model`` (None = :func:`denoising_parts`) into main memory in the number formats of ``plan``;
+    nothing is placed yet.
 
     Call it on the engine thread: the first call imports diffusers, which takes seconds. Raises ModelError (problem with
     the files), OutOfBudget (out of memory), GenerationError (libraries missing) and Cancelled.
     """
     checked = model.checkpoint()
+    family = checked.family
+    wanted = tuple(parts) if parts is not None else denoising_parts(model)
     with spoken_errors(model.title):
         library: Any = load_diffusers()
         torch: Any = load_torch()
         found = Components(model=model, plan=plan)
-        total = sum(h.weight_bytes for name in parts for h in checked.headers.get(name, ()))
+        total = sum(h.weight_bytes for name in wanted for h in checked.headers.get(name, ()))
         done = 0
 
         def advance(count: int, name: str) -> None:
@@ -95,60 +142,55 @@ def load_components(
             if progress is not None:
                 progress(min(done, total), total, _TITLES.get(name, ""))
 
-        for name in parts:
+        for name in wanted:
             advance(0, name)
-            if name == "scheduler":
-                found.scheduler = _scheduler(library, checked)
-            elif name == "tokenizer":
-                found.tokenizer = _tokenizer(checked)
-            elif name == "text_encoder":
-                found.text_encoder = _text_encoder(torch, checked, plan)
+            rule = family.components[name]
+            dtype = torch.float32 if name in family.precise else getattr(torch, plan.dtype)
+            if rule.library == TRANSFORMERS and rule.weights:
+                found.parts[name] = _transformers_model(torch, checked, name, dtype)
                 advance(sum(h.weight_bytes for h in checked.headers[name]), name)
-            elif name in ("transformer", "vae"):
-                # Colours band when the VAE computes in less than float32.
-                dtype = getattr(torch, plan.dtype) if name == "transformer" else torch.float32
-                narrow = plan.stored_as if name == "transformer" else None
-                made = _module(
+            elif rule.library == TRANSFORMERS:
+                found.parts[name] = _words_or_pictures(checked, name)
+            elif rule.weights:
+                narrow = plan.stored_as if name in family.denoisers else None
+                found.parts[name] = _module(
                     library, torch, checked, name, dtype, lambda count, name=name: advance(count, name), narrow
                 )
-                setattr(found, name, made)
             else:
-                raise ValueError(f"no component is called {name}")
+                chosen = getattr(library, checked.classes[name][1])
+                found.parts[name] = chosen.from_config(dict(checked.configs[name]))
         return found
 
 
-def _scheduler(library: Any, checked: CheckedCheckpoint) -> Any:
-    known = {
-        "UniPCMultistepScheduler": library.UniPCMultistepScheduler,
-        "FlowMatchEulerDiscreteScheduler": library.FlowMatchEulerDiscreteScheduler,
-    }
-    return known[checked.classes["scheduler"][1]].from_config(dict(checked.configs["scheduler"]))
+_TOKENIZER_CLASSES = {
+    # transformers 5 has one class for both: the fast one under the plain name.
+    "T5TokenizerFast": "T5Tokenizer",
+    "TokenizersBackend": "PreTrainedTokenizerFast",
+}
 
 
-def _tokenizer(checked: CheckedCheckpoint) -> Any:
+def _words_or_pictures(checked: CheckedCheckpoint, name: str) -> Any:
+    """A tokenizer or an image processor, from its own folder; the class is from the allow-list."""
     import transformers
 
-    known: dict[str, Any] = {
-        # transformers 5 has one class for both: the fast one under the plain name.
-        "T5Tokenizer": transformers.T5Tokenizer,
-        "T5TokenizerFast": transformers.T5Tokenizer,
-        "PreTrainedTokenizerFast": transformers.PreTrainedTokenizerFast,
-        "TokenizersBackend": transformers.PreTrainedTokenizerFast,
-    }
-    chosen = known[checked.classes["tokenizer"][1]]
-    return chosen.from_pretrained(str(checked.tokenizer), local_files_only=True)
+    named = checked.classes[name][1]
+    chosen: Any = getattr(transformers, _TOKENIZER_CLASSES.get(named, named))
+    folder = checked.tokenizer if name == "tokenizer" else checked.folder / name
+    return chosen.from_pretrained(str(folder), local_files_only=True)
 
 
-def _text_encoder(torch: Any, checked: CheckedCheckpoint, plan: MemoryPlan) -> Any:
-    from transformers import UMT5EncoderModel
+def _transformers_model(torch: Any, checked: CheckedCheckpoint, name: str, dtype: Any) -> Any:
+    """A text or image encoder, filled strictly by transformers' own loader."""
+    import transformers
 
-    if "text_encoder" in checked.parts:
-        return _text_encoder_of_file(torch, checked, getattr(torch, plan.dtype))
-    loaded: Any = UMT5EncoderModel.from_pretrained(
-        str(checked.folder / "text_encoder"),
+    if name in checked.parts:
+        return _text_encoder_of_file(torch, checked, dtype)
+    chosen: Any = getattr(transformers, checked.classes[name][1])
+    loaded: Any = chosen.from_pretrained(
+        str(checked.folder / name),
         local_files_only=True,
         use_safetensors=True,
-        dtype=getattr(torch, plan.dtype),
+        dtype=dtype,
         output_loading_info=True,
     )
     encoder, report = loaded
@@ -156,7 +198,7 @@ def _text_encoder(torch: Any, checked: CheckedCheckpoint, plan: MemoryPlan) -> A
     missing = [key for key in report["missing_keys"] if not key.endswith(("embed_tokens.weight", "shared.weight"))]
     if missing or report["mismatched_keys"]:
         wrong = next(iter([*missing, *report["mismatched_keys"]]))
-        raise ModelError(f"The text encoder's weights lack “{wrong}”.", "Download the checkpoint again.")
+        raise ModelError(f"The {name.replace('_', ' ')}'s weights lack “{wrong}”.", "Download the checkpoint again.")
     return encoder.eval().requires_grad_(False)
 
 
@@ -206,11 +248,7 @@ def _module(
     """
     from accelerate import init_empty_weights
 
-    known = {
-        "AutoencoderKLWan": library.AutoencoderKLWan,
-        "WanVACETransformer3DModel": library.WanVACETransformer3DModel,
-    }
-    chosen = known[checked.classes[name][1]]
+    chosen = getattr(library, checked.classes[name][1])
     with init_empty_weights():
         module = chosen.from_config(dict(checked.configs[name]))
     # As the class's own loading does: these must not lose precision, whatever the rest is stored in.
@@ -220,7 +258,7 @@ def _module(
     weights: dict[str, Any] = {}
     held: dict[str, Any] = {}
     for header in checked.headers[name]:
-        for key, tensor in _tensors(header, name):
+        for key, tensor in _tensors(header, name, checked.family.single_files):
             advance(tensor.numel() * tensor.element_size())
             precise = dtype != torch.float32 and any(part in key.split(".") for part in kept)
             wide = torch.float32 if precise else dtype
@@ -248,14 +286,20 @@ def _module(
     return module.eval().requires_grad_(False)
 
 
-def _tensors(header: WeightsHeader, part: str) -> Iterator[tuple[str, Any]]:
-    """(diffusers' name, tensor) of one file of the transformer or the VAE, read as they are asked for."""
-    plain = without_prefix(name for name in header.tensors if is_weight(name))
-    if part == "vae":
-        renamed = _vae_names(plain)
-    else:
-        original = is_original(plain.values())
-        renamed = {name: diffusers_name(bare) if original else bare for name, bare in plain.items()}
+def _tensors(header: WeightsHeader, part: str, spelling: str) -> Iterator[tuple[str, Any]]:
+    """(diffusers' name, tensor) of one file of a denoiser or a VAE, read as they are asked for.
+
+    ``spelling`` is whose names the file may have beside diffusers' own (``CheckpointFamily.single_files``).
+    """
+    names = [name for name in header.tensors if is_weight(name)]
+    renamed: Mapping[str, str] = {name: name for name in names}
+    if spelling == "wan":
+        plain = without_prefix(names)
+        if part == "vae":
+            renamed = _vae_names(plain)
+        else:
+            original = is_original(plain.values())
+            renamed = {name: diffusers_name(bare) if original else bare for name, bare in plain.items()}
     for name, tensor in _read(header):
         yield renamed[name], tensor
 

@@ -10,21 +10,21 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.paths import cache_dir, write_atomic
+from gen2studio.diffusion.families.driving import FamilyDriver, TextEmbedding
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import Progress, spoken_errors
-from gen2studio.diffusion.runtime.residency import Residency
-from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
+from gen2studio.diffusion.runtime.residency import Residency, text_digest
+from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.models.library import InstalledModel
 
 _SUFFIX = ".safetensors"
-_NAME = "prompt_embeds"
-_VERSION = "1"
+_VERSION = "2"
 
 
 class PromptCache:
@@ -38,14 +38,26 @@ class PromptCache:
     def folder(self) -> Path:
         return self._folder or cache_dir("prompts")
 
-    def get(self, key: str, length: int) -> Any | None:
-        """The (1, length, D) tensor stored under ``key``, on the CPU, or None."""
-        from safetensors.torch import load
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The tensors stored under ``key``, on the CPU, or None."""
+        from safetensors import safe_open
 
         torch: Any = load_torch()
         path = self._path(key)
         try:
-            kept = load(path.read_bytes())[_NAME]
+            with safe_open(str(path), framework="pt") as file:
+                lengths = dict(file.metadata() or {})
+                kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            found: dict[str, Any] = {}
+            for name, rows in kept.items():
+                length = int(lengths.get(name, "0"))
+                if length > _MOST_ROWS or (length and (rows.dim() < 2 or rows.shape[1] > length)):
+                    raise ValueError(name)
+                if length:
+                    found[name] = torch.zeros(rows.shape[0], length, *rows.shape[2:], dtype=rows.dtype)
+                    found[name][:, : rows.shape[1]] = rows
+                else:
+                    found[name] = rows
         except FileNotFoundError:
             return None
         except Exception:
@@ -53,21 +65,26 @@ class PromptCache:
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
-        if kept.dim() != 2 or kept.shape[0] > length:
-            return None
         self._touch(path)
-        found = torch.zeros(1, length, kept.shape[1], dtype=kept.dtype)
-        found[0, : kept.shape[0]] = kept
         return found
 
-    def put(self, key: str, embedding: Any) -> None:
-        """Store (1, L, D); the zero rows of its padding are not written. A full disk is no error: it is a cache."""
+    def put(self, key: str, embedding: Mapping[str, Any]) -> None:
+        """Store a table of tensors; the zero rows of padding, (1, L, D), are not written. A full disk is no error: it
+        is a cache."""
         from safetensors.torch import save
 
-        rows = embedding[0].detach().cpu()
-        used = int(rows.ne(0).any(dim=1).nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
+        kept: dict[str, Any] = {}
+        lengths: dict[str, str] = {}
+        for name, tensor in embedding.items():
+            rows = tensor.detach().cpu()
+            if rows.dim() == 3 and rows.is_floating_point():
+                filled = rows.ne(0).any(dim=2).any(dim=0)
+                used = int(filled.nonzero().max()) + 1 if bool(filled.any()) else 1
+                lengths[name] = str(rows.shape[1])
+                rows = rows[:, :used]
+            kept[name] = rows.contiguous()
         with contextlib.suppress(OSError):
-            write_atomic(self._path(key), save({_NAME: rows[:used].contiguous()}))
+            write_atomic(self._path(key), save(kept, lengths))
             self._touch(self._path(key))
             self._trim()
 
@@ -91,6 +108,10 @@ class PromptCache:
             total -= found.st_size
 
 
+_MOST_ROWS = 65536
+"""Tokens of a text: no encoder has more."""
+
+
 def prompt_key(encoder_digest: str, prompt: str, length: int, dtype: str, device: str = "cpu") -> str:
     """SHA-256 over all an embedding depends on. Devices round differently, so each has its own entries."""
     parts = (_VERSION, encoder_digest, str(length), dtype, device, prompt)
@@ -99,6 +120,7 @@ def prompt_key(encoder_digest: str, prompt: str, length: int, dtype: str, device
 
 def embed_prompts(
     model: InstalledModel,
+    driver: FamilyDriver,
     plan: MemoryPlan,
     prompts: Sequence[str],
     residency: Residency,
@@ -107,40 +129,37 @@ def embed_prompts(
     progress: Progress | None = None,
     cancel: CancelToken | None = None,
     poll: Callable[[], None] | None = None,
-) -> list[Any]:
-    """One (1, text_length, D) embedding on the CPU for each prompt, bit-identical to what the pipeline would make.
+) -> list[TextEmbedding]:
+    """One embedding on the CPU for each prompt, bit-identical to what the pipeline would make.
 
-    The text encoder is loaded only when a prompt is not in the cache, and freed before this returns. Raises ModelError,
-    GenerationError and Cancelled.
+    The text encoders are loaded only when a prompt is not in the cache, and freed before this returns. Raises
+    ModelError, GenerationError and Cancelled.
     """
     length = model.manifest.text_length
-    digest = model.component_digest("text_encoder")
+    digest = text_digest(model)
+    if not digest:
+        return [{} for _ in prompts]
     keys = [prompt_key(digest, prompt, length, plan.dtype, plan.text_device) for prompt in prompts]
-    found: dict[str, Any] = {}
+    found: dict[str, TextEmbedding] = {}
     for key in keys:
-        kept = cache.get(key, length)
+        kept = cache.get(key)
         if kept is not None:
             found[key] = kept
     missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in found}
     if missing:
-        library: Any = load_diffusers()
         torch: Any = load_torch()
-        with residency.text_encoder(model, plan, progress=progress, cancel=cancel) as parts, spoken_errors(model.title):
-            pipeline = parts.pipeline(library.WanVACEPipeline)
-            with torch.no_grad():
-                for key, prompt in missing.items():
-                    if cancel is not None:
-                        cancel.check()
-                    if poll is not None:
-                        poll()
-                    embedding, _ = pipeline.encode_prompt(
-                        prompt,
-                        do_classifier_free_guidance=False,
-                        max_sequence_length=length,
-                        device=torch.device(plan.text_device),
-                    )
-                    found[key] = embedding.cpu()
-                    cache.put(key, found[key])
-                    del embedding
-            del pipeline
+        with (
+            residency.text_encoder(model, plan, progress=progress, cancel=cancel) as parts,
+            spoken_errors(model.title),
+            torch.no_grad(),
+        ):
+            for key, prompt in missing.items():
+                if cancel is not None:
+                    cancel.check()
+                if poll is not None:
+                    poll()
+                made = driver.embed(parts, prompt, length, plan.text_device)
+                found[key] = {name: tensor.cpu() for name, tensor in made.items()}
+                cache.put(key, found[key])
+                del made
     return [found[key] for key in keys]

@@ -11,14 +11,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.diffusion.runtime.applying import apply_plan, free_memory_of, tile
 from gen2studio.diffusion.runtime.device import Machine, this_machine
 from gen2studio.diffusion.runtime.footprint import BYTES, ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan, choose_plan, plans_for
-from gen2studio.diffusion.runtime.loading import TEXT_PARTS, Components, Progress, load_components, spoken_errors
+from gen2studio.diffusion.runtime.loading import Components, Progress, load_components, spoken_errors, text_parts
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.models.holding import AUTOMATIC
 from gen2studio.models.library import InstalledModel
@@ -116,23 +115,25 @@ class Residency:
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> Generator[Components]:
-        """Tokenizer and text encoder of ``model`` on ``plan.text_device``; a big one is freed at the end.
+        """What reads the prompts of ``model``, on ``plan.text_device``; a big encoder is freed at the end.
 
         Use it before :meth:`acquire`: on small machines there is no room for both. Raises as :meth:`acquire` does.
         """
         with self._lock:
-            digest = f"{model.id}:{model.component_digest('text_encoder')}:{plan.dtype}:{plan.text_device}"
+            digest = f"{model.id}:{text_digest(model)}:{plan.dtype}:{plan.text_device}"
             found = self._texts.get(digest)
             if found is None:
-                counted = model.manifest.component("text_encoder")
-                needed = counted.parameters * BYTES[plan.dtype] if counted is not None else 0
+                names = text_parts(model)
+                counted = sum(part.parameters for part in model.manifest.components if part.name in names)
+                needed = counted * BYTES[plan.dtype]
                 on_device = plan.text_device == "cuda"
                 self._make_room(
                     replace(plan, device_bytes=needed if on_device else 0, memory_bytes=0 if on_device else needed)
                 )
                 with spoken_errors(model.title):
-                    found = load_components(model, plan, TEXT_PARTS, progress=progress, cancel=cancel)
-                    found.text_encoder.to(plan.text_device)
+                    found = load_components(model, plan, names, progress=progress, cancel=cancel)
+                    for part in found.modules:
+                        part.to(plan.text_device)
                 if needed <= _KEPT_TEXT_BYTES:
                     self._texts = {digest: found}
         try:
@@ -140,7 +141,7 @@ class Residency:
         finally:
             kept = digest in self._texts
             if not kept:
-                found.text_encoder = found.tokenizer = None
+                found.parts.clear()
             del found
             if not kept:
                 free_memory_of(load_torch())
@@ -181,6 +182,11 @@ class Residency:
             free_memory_of(load_torch())
 
 
+def text_digest(model: InstalledModel) -> str:
+    """Identity of everything that reads the prompt; empty for models without words."""
+    return "+".join(filter(None, map(model.component_digest, model.checkpoint().family.text_parts)))
+
+
 def _as_held(plan: MemoryPlan) -> MemoryPlan:
     """``plan`` without what depends on the clip, or can be changed on a loaded model."""
     return replace(plan, tier=0, tiled_vae=False, device_bytes=0, memory_bytes=0, fits=True, below=None)
@@ -188,11 +194,9 @@ def _as_held(plan: MemoryPlan) -> MemoryPlan:
 
 def _weights(parts: Components, *, on_device: bool) -> int:
     """Bytes of weights on a GPU with memory of its own, or in main memory."""
-    modules: tuple[Any, ...] = (parts.transformer, parts.vae)
     return sum(
         p.numel() * p.element_size()
-        for module in modules
-        if module is not None
+        for module in parts.modules
         for p in module.parameters()
         if (p.device.type == "cuda") == on_device
     )

@@ -11,14 +11,13 @@ import copy
 import functools
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.sampling import consistency as frame_consistency
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, Watch
 from gen2studio.diffusion.sampling import motion, seeds
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
 from gen2studio.engine.events import Picture
@@ -26,43 +25,6 @@ from gen2studio.engine.events import Picture
 Tensor = torch.Tensor
 # The pipeline warns each time that it rounds the frame count we computed for it (see num_frames below).
 logging.getLogger("diffusers.pipelines.wan.pipeline_wan_vace").setLevel(logging.ERROR)
-
-
-@dataclass(frozen=True, slots=True)
-class PromptEmbeds:
-    """What the text encoder made of the prompts: (1, L, D) each; ``negative`` None without text guidance."""
-
-    positive: Tensor
-    negative: Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How a run is sampled."""
-
-    steps: int
-    guidance: float
-    seed: int
-    consistency: float = frame_consistency.NEUTRAL
-    """ω_t of Gen-1; 1 = neutral."""
-    window: int = 0
-    """Latent frames in one window; 0 = the whole clip at once."""
-    overlap: int = 2
-    motion: float = motion.NEUTRAL
-    noise_frames: tuple[int, int] | None = None
-    """(first latent frame, latent frames of the whole clip): take this run's noise out of a longer clip's."""
-
-
-class Watch(Protocol):
-    """Who looks on while a run works."""
-
-    def check(self) -> None:
-        """Cheap; raises Cancelled. Called before every block."""
-        ...
-
-    def stepped(self, step: int, steps: int, clean: Tensor) -> None:
-        """After step ``step`` (from 1) of ``steps``; ``clean`` (1, C, T, h, w) is the model's guess of the result."""
-        ...
 
 
 class X0Tap:
@@ -110,6 +72,8 @@ def denoise(
     from PIL import Image
 
     job = job_pipeline(pipe)
+    positive = embeds.positive["prompt_embeds"]
+    negative = embeds.negative["prompt_embeds"] if embeds.negative is not None else None
     references = len(inputs.references)
     device = job._execution_device
     guided = GuidedTransformer(
@@ -119,7 +83,7 @@ def denoise(
         window=sampling.window,
         overlap=sampling.overlap,
         consistency=sampling.consistency,
-        negative=None if embeds.negative is None else embeds.negative.to(device, pipe.transformer.dtype),
+        negative=None if negative is None else negative.to(device, pipe.transformer.dtype),
     )
     # Past DiffusionPipeline.__setattr__, which would write the stand-in's class into the pipeline's configuration.
     job.__dict__["transformer"] = guided
@@ -155,11 +119,11 @@ def denoise(
             # With a temporal factor of 1 the pipeline takes every length for a wrong one and adds a frame.
             num_frames=inputs.frames - 1 if geometry.temporal == 1 else inputs.frames,
             num_inference_steps=sampling.steps,
-            guidance_scale=sampling.guidance if embeds.negative is not None else 1.0,
+            guidance_scale=sampling.guidance if negative is not None else 1.0,
             generator=seeds.generator(sampling.seed),
             latents=latents,
-            prompt_embeds=embeds.positive.to(device),
-            negative_prompt_embeds=None if embeds.negative is None else embeds.negative.to(device),
+            prompt_embeds=positive.to(device),
+            negative_prompt_embeds=None if negative is None else negative.to(device),
             output_type="latent",
             callback_on_step_end=on_step,
         ).frames

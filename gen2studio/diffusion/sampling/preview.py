@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,11 @@ class LatentColours:
         return (np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def colours_of(pipe: Any, key: str, given: LatentColours | None = None) -> LatentColours:
+Encode = Callable[[Sequence[Picture]], Any]
+"""Pictures to normalised latents (1, C, T, h, w): the ``encode`` of a family's driver."""
+
+
+def colours_of(pipe: Any, key: str, encode: Encode, given: LatentColours | None = None) -> LatentColours:
     """The map of a model: the one it brings, the cached fit, or a fit made now. ``key`` names model and revision."""
     if given is not None:
         return given
@@ -52,7 +56,7 @@ def colours_of(pipe: Any, key: str, given: LatentColours | None = None) -> Laten
     path = paths.cache_dir("latent-colours") / f"{name}.json"
     found = _read(path)
     if found is None:
-        found = fit(pipe)
+        found = fit(encode)
         try:
             table = {"weight": found.weight.tolist(), "bias": found.bias.tolist()}
             paths.write_atomic(path, json.dumps(table).encode())
@@ -69,17 +73,15 @@ def _read(path: Path) -> LatentColours | None:
         return None
 
 
-def fit(pipe: Any, side: int = 64) -> LatentColours:
+def fit(encode: Encode, side: int = 64) -> LatentColours:
     """Least squares of averaged colours on latents, over stills of soft colour fields with edges and noise."""
     import torch
-
-    from gen2studio.diffusion.sampling.denoise import encode
 
     pictures = _test_pictures(side, 6)
     rows, colours = [], []
     with torch.no_grad():
         for picture in pictures:
-            latent = encode(pipe, [picture])[0, :, 0].float().cpu().numpy()
+            latent = encode([picture])[0, :, 0].float().cpu().numpy()
             _, h, w = latent.shape
             cell_h, cell_w = side // h, side // w
             mean = picture.reshape(h, cell_h, w, cell_w, 3).mean((1, 3)) / 255

@@ -15,11 +15,12 @@ import torch
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import OutOfBudget
+from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 from gen2studio.diffusion.runtime.applying import apply_plan, free_memory_of
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.footprint import BYTES
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
-from gen2studio.diffusion.runtime.loading import DENOISING_PARTS, Components, Progress, load_components
+from gen2studio.diffusion.runtime.loading import Components, Progress, load_components
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.training.recipe import TARGETS, LoraRecipe
@@ -81,16 +82,17 @@ class LoraModel:
         Call it before :meth:`load`: there may be no room for the text encoder beside the transformer.
         """
         rows = embed_prompts(
-            self.model, self._plan, prompts, self._residency, cache, progress=progress, cancel=cancel, poll=poll
-        )
-        return torch.cat([row.float() for row in rows])
+            self.model, WanVaceDriver(), self._plan, prompts, self._residency, cache,
+            progress=progress, cancel=cancel, poll=poll,
+        )  # fmt: skip
+        return torch.cat([row["prompt_embeds"].float() for row in rows])
 
     def load(self, progress: Progress, cancel: CancelToken) -> None:
         """Load the private copy of transformer and VAE. Models that generate give way where memory is theirs alone."""
         if self._parts is None:
             if self.device.type == "cuda":
                 self._residency.release()
-            parts = load_components(self.model, self._plan, DENOISING_PARTS, progress=progress, cancel=cancel)
+            parts = load_components(self.model, self._plan, progress=progress, cancel=cancel)
             self._parts = apply_plan(parts, self._plan)
 
     @property

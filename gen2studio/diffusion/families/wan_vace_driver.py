@@ -1,0 +1,58 @@
+"""Wan VACE on torch: diffusers' ``WanVACEPipeline`` around loaded parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.runtime.loading import Components
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+from gen2studio.diffusion.sampling import decode as decoding
+from gen2studio.diffusion.sampling import denoise as denoising
+from gen2studio.engine.events import Picture
+
+
+class WanVaceDriver:
+    """Implements :class:`gen2studio.diffusion.families.driving.FamilyDriver`."""
+
+    def pipeline(self, parts: Components) -> Any:
+        library: Any = load_diffusers()
+        return parts.pipeline(library.WanVACEPipeline)
+
+    def embed(self, parts: Components, text: str, length: int, device: str) -> TextEmbedding:
+        pipe = self.pipeline(parts)
+        with torch.no_grad():
+            made, _ = pipe.encode_prompt(
+                text, do_classifier_free_guidance=False, max_sequence_length=length, device=torch.device(device)
+            )
+        return {"prompt_embeds": made}
+
+    def denoise(
+        self,
+        pipe: Any,
+        inputs: PipelineInputs,
+        embeds: PromptEmbeds,
+        sampling: Sampling,
+        watch: Watch,
+        geometry: LatentGeometry,
+    ) -> torch.Tensor:
+        return denoising.denoise(pipe, inputs, embeds, sampling, watch, geometry)
+
+    def encode(self, pipe: Any, frames: Sequence[Picture]) -> torch.Tensor:
+        return denoising.encode(pipe, frames)
+
+    def decode(
+        self,
+        pipe: Any,
+        latents: torch.Tensor,
+        *,
+        check: Callable[[], None],
+        progress: Callable[[int, int], None],
+        note: Callable[[str], None],
+        tile: int = 0,
+    ) -> Iterator[Picture]:
+        return decoding.decode(pipe, latents, check=check, progress=progress, note=note, tile=tile)

@@ -1,0 +1,1 @@
+"""What each family of checkpoints looks like on disk: allowed parts, checks, facts, defaults, memory. No torch."""
