@@ -109,8 +109,8 @@ class AdapterLibrary:
         """Copy a LoRA file into the library. What is not given is taken from the file's own metadata.
 
         ``base`` is the model it is for; a file that does not fit it is refused. A file that is in the library already
-        (same bytes) is returned as it is. With ``link`` it is made another name of the same file where the disk can: for
-        downloads, which nobody writes into. Raises ModelError.
+        (same bytes) is returned as it is. With ``link`` it is made another name of the same file where the disk can:
+        for downloads, which nobody writes into. Raises ModelError.
         """
         if path.suffix.lower() in PICKLES:
             raise ModelError(

@@ -1,7 +1,8 @@
 """What the window and the command line ask of downloads and of what is stored: two small contracts.
 
 The real ones are :class:`gen2studio.models.downloads.Downloads` and :class:`gen2studio.models.storage.ModelStore`.
-Methods that say "blocks" wait for the network or the disk: call them on a thread of your own.
+Methods that say "blocks" wait for the network or whole files: call them on a thread of your own. ``start``, ``resume``,
+``pause``, ``cancel``, ``restore`` and ``stored`` read and write small files, which can take longer than a frame too.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.checkpoint import check_checkpoint
 from gen2studio.models.copying import copy_resumed
 from gen2studio.models.download_contract import BytesDone
-from gen2studio.models.download_values import DownloadError, Freed, StoredFile, StoredModel, VerifiedFiles
+from gen2studio.models.download_values import DownloadError, Freed, StoredModel, VerifiedFiles
 from gen2studio.models.fetching import disk_errors
 from gen2studio.models.file_names import PART, target_in
 from gen2studio.models.hashing_files import sha256_of_file
@@ -291,7 +291,7 @@ class ModelStore:
         shelf, _, name = model.registered.partition(":")
         if shelf == "adapter":
             with contextlib.suppress(StudioError, OSError):
-                if os.path.samefile(self._adapters.adapter(name).path, path):
+                if self._adapters.adapter(name).path.samefile(path):
                     return 2
         return 1
 
@@ -343,7 +343,7 @@ def _renamed(folder: Path, target: Path) -> bool:
     if folder.is_symlink():
         return False
     try:
-        os.rename(folder, target)
+        folder.rename(target)
     except OSError:
         return False
     return True
