@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gen2studio.core.errors import GenerationError, StudioError
 from gen2studio.diffusion.estimators import structure_readers
-from gen2studio.diffusion.families.contract import FamilyAdapter
+from gen2studio.diffusion.families import wan
+from gen2studio.diffusion.families.contract import FamilyAdapter, FamilyTraits
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 REVISION = "1"
 """Of the way requests are turned into runs; changing it makes old takes stale."""
-_FAMILIES: dict[str, FamilyAdapter] = {"wan-vace": WanVaceAdapter()}
+_FAMILIES: dict[str, FamilyAdapter] = {"wan-vace": WanVaceAdapter(), **wan.ADAPTERS}
 
 _ALWAYS = frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "consistency", "adapters"})
 _INVENTED = frozenset({"motion", "camera", "motion_brush"})
@@ -30,9 +31,9 @@ _STRUCTURE = frozenset({"structure", "structure_source", "control_scale"})
 _FOOTAGE = _STRUCTURE | {"styles", "depth_pass", "strength", "region", "grow", "feather"}
 _BY_MODE: dict[str, frozenset[str]] = {
     "text": _INVENTED | {"lead"},
-    "text_image": _INVENTED | {"styles", "keys", "lead"},
+    "text_image": _INVENTED | {"styles", "keys", "first_frame", "last_frame", "lead"},
     "image": _INVENTED | {"keys", "first_frame", "last_frame", "styles", "lead"},
-    "storyboard": _INVENTED | {"keys", "styles", "layout", "structure", "control_scale"},
+    "storyboard": _INVENTED | {"keys", "first_frame", "last_frame", "styles", "layout", "structure", "control_scale"},
     "stylize": _FOOTAGE | {"keys", "outpaint"},
     "mask": _FOOTAGE | {"fill", "outpaint"},
     "render": _FOOTAGE | {"keys"},
@@ -70,6 +71,11 @@ def family_of(model: InstalledModel) -> FamilyAdapter:
             "Use a Wan VACE checkpoint.",
         )
     return found
+
+
+def controls_of_mode(mode: str) -> frozenset[str]:
+    """Every control that a model could honour in a mode."""
+    return (_ALWAYS | _BY_MODE[mode]) if mode != "customize" else frozenset[str]()
 
 
 def generator_entries(library: ModelLibrary, residency: Callable[[], Residency] | None = None) -> list[GeneratorEntry]:
@@ -124,7 +130,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         id=model.id,
         title=manifest.title,
         revision=revision_of(model),
-        modes=tuple(_ability(mode, traits.controls, manifest.strength) for mode in _BY_MODE if mode in traits.modes),
+        modes=tuple(_ability(mode, traits, manifest.strength) for mode in _BY_MODE if mode in traits.modes),
         any_resolution=False,
         needs_weights=not model.built_in,
         native_sizes=manifest.sizes,
@@ -133,7 +139,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         guidance=(manifest.guidance.default, manifest.guidance.lowest, manifest.guidance.highest),
         steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
         # A training reads and differentiates wide weights.
-        trainable=traits.adapters and not packed_kind(model),
+        trainable="customize" in traits.modes and not packed_kind(model),
         training=training_defaults(transformer.parameters if transformer is not None else 0),
         structure_readers=structure_readers(),
         memory_plan=_memory_plan(model),
@@ -142,15 +148,18 @@ def abilities_of(model: InstalledModel) -> Abilities:
     )
 
 
-def _ability(mode: str, served: frozenset[str], strength: float) -> ModeAbility:
+def _ability(mode: str, traits: FamilyTraits, strength: float) -> ModeAbility:
+    possible = controls_of_mode(mode)
+    controls = possible & traits.controls
     if mode == "customize":
         # It trains; what it makes is used in the other modes.
-        return ModeAbility(mode=mode, controls=frozenset())
-    controls = (_ALWAYS | _BY_MODE[mode]) & served
+        return ModeAbility(mode=mode, controls=controls)
+    # What the mode has no place for is said of the mode, what the family can't do of the family.
+    why = {**_WHY_NOT, **{name: reason for name, reason in traits.why_not if name in possible}}
     return ModeAbility(
         mode=mode,
         controls=controls,
-        why_not=tuple((name, reason) for name, reason in _WHY_NOT.items() if name not in controls),
+        why_not=tuple((name, reason) for name, reason in why.items() if name not in controls),
         # What an edit puts inside a mask is new: nothing of the footage should shine through it.
         strength=strength if mode in ("stylize", "render") else 1.0,
         keyed=controls & _KEYED,

@@ -43,16 +43,16 @@ def build(folder: Path, kind: str = "patch", *, seed: int = 7) -> Path:
                 prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, num_train_timesteps=1000
             )
         pipe = WanVACEPipeline(
-            tokenizer=_tokenizer(),
-            text_encoder=_text_encoder(),
-            vae=patch_vae() if kind == "patch" else _causal_vae(),
+            tokenizer=tokenizer(),
+            text_encoder=text_encoder(),
+            vae=patch_vae() if kind == "patch" else causal_vae(),
             scheduler=scheduler,
             transformer=_transformer((1, 1, 1) if kind == "patch" else (1, 2, 2)),
         )
         pipe.save_pretrained(folder, safe_serialization=True)
     finally:
         torch.random.set_rng_state(state)
-    _name_tokenizer(folder)
+    name_tokenizer(folder)
     (folder / "gen2studio.json").write_text(json.dumps(manifest(kind), indent=2))
     return folder
 
@@ -121,7 +121,8 @@ def patch_vae() -> Any:
     return vae
 
 
-def _causal_vae() -> Any:
+def causal_vae() -> Any:
+    """The standard layout: 4k+1 frames, cells of 8 pixels, random weights."""
     from diffusers import AutoencoderKLWan
 
     return AutoencoderKLWan(
@@ -140,7 +141,8 @@ def _transformer(patch: tuple[int, int, int]) -> Any:
     )  # fmt: skip
 
 
-def _text_encoder() -> Any:
+def text_encoder() -> Any:
+    """UMT5 of one layer that writes texts of width 32."""
     from transformers import UMT5Config, UMT5EncoderModel
 
     config = UMT5Config(
@@ -150,7 +152,8 @@ def _text_encoder() -> Any:
     return UMT5EncoderModel(config).eval()
 
 
-def _tokenizer() -> Any:
+def tokenizer() -> Any:
+    """Knows :data:`WORDS`."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -163,8 +166,8 @@ def _tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-def _name_tokenizer(folder: Path) -> None:
-    """transformers 5 writes a class name that transformers 4 does not know."""
+def name_tokenizer(folder: Path) -> None:
+    """Write the class name that both know: transformers 5 saves a class name that transformers 4 does not know."""
     for path in (folder / "model_index.json", folder / "tokenizer" / "tokenizer_config.json"):
         path.write_text(path.read_text().replace("TokenizersBackend", "PreTrainedTokenizerFast"))
 

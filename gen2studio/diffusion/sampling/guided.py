@@ -60,10 +60,10 @@ class GuidedTransformer(torch.nn.Module):
             return getattr(super().__getattr__("model"), name)
 
     @contextmanager
-    def cache_context(self, name: str) -> Generator[None]:
-        """Told by the pipeline which prediction comes next, "cond" or "uncond"."""
+    def cache_context(self, name: str, **place: Any) -> Generator[None]:
+        """Told by the pipeline which prediction comes next, "cond" or "uncond", and of some at which ``place``."""
         self._pass = name
-        with self.model.cache_context(name):
+        with self.model.cache_context(name, **place):
             yield
 
     def forward(self, hidden_states: Tensor, **call: Any) -> tuple[Tensor]:
