@@ -86,9 +86,12 @@ class Framing:
         )
 
 
-def choose_native(output: tuple[int, int], sizes: Sequence[tuple[int, int]], multiple: int) -> tuple[int, int]:
+def choose_native(
+    output: tuple[int, int], sizes: Sequence[tuple[int, int]], multiple: int, *, fixed: bool = False
+) -> tuple[int, int]:
     """The size to run a model at for an output of another shape: the native size that wastes least, or one of the same
-    area in the output's shape when every native size wastes more than a fifth."""
+    area in the output's shape when every native size wastes more than a fifth and others are possible (``fixed``: they
+    are not)."""
     aspect = output[0] / output[1]
 
     def waste(size: tuple[int, int]) -> float:
@@ -100,7 +103,7 @@ def choose_native(output: tuple[int, int], sizes: Sequence[tuple[int, int]], mul
         square = max(multiple, 512 // multiple * multiple)
         usable = [(square, square)]
     best = min(usable, key=waste)
-    if waste(best) <= _WASTE:
+    if fixed or waste(best) <= _WASTE:
         return best
     area = best[0] * best[1]
     width = max(multiple, round(math.sqrt(area * aspect) / multiple) * multiple)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gen2studio.diffusion.families.contract import FamilyAdapter, LatentGeometry
 from gen2studio.diffusion.framing import Framing, choose_native
 from gen2studio.diffusion.gathering import on_footage
+from gen2studio.diffusion.sampling.motion import NEUTRAL
 from gen2studio.diffusion.timing import ModelClock, Run, footage_clock, latent_window, runs_of, shot_clock
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
@@ -16,8 +17,6 @@ from gen2studio.models.manifest import ModelManifest
 if TYPE_CHECKING:
     from gen2studio.diffusion.families.driving import Sampling
 
-_LEAD = 5
-"""Frames of the clip before that an extension sees: two latent groups of a causal VAE."""
 _STILL_STEPS = 6
 """Most steps of a still: it is to be there in seconds."""
 _SHOWN = 4
@@ -90,7 +89,9 @@ class ShotPlan:
             consistency=controls.consistency,
             window=window,
             overlap=overlap,
-            motion=5.0 if on_footage(self.request) else controls.motion,
+            motion=NEUTRAL if on_footage(self.request) else controls.motion,
+            rate=float(manifest.rate),
+            recipe=manifest.recipe,
         )
 
     def still_sampling(self, manifest: ModelManifest, geometry: LatentGeometry, at: int) -> Sampling:
@@ -99,7 +100,13 @@ class ShotPlan:
         from gen2studio.diffusion.families.driving import Sampling
 
         if self.draws_keys:
-            return Sampling(steps=self.steps, guidance=self.guidance, seed=self.request.seed)
+            return Sampling(
+                steps=self.steps,
+                guidance=self.guidance,
+                seed=self.request.seed,
+                rate=float(manifest.rate),
+                recipe=manifest.recipe,
+            )
         rule = geometry.frames
         number = next((i for i, run in enumerate(self.runs) if at < run.stop), 0)
         run = self.runs[number]
@@ -108,6 +115,8 @@ class ShotPlan:
             guidance=self.guidance,
             seed=self.request.seed + 7919 * number,
             noise_frames=(rule.group_of(max(0, at - run.start)), rule.latent(rule.padded(run.count))),
+            rate=float(manifest.rate),
+            recipe=manifest.recipe,
         )
 
 
@@ -120,19 +129,21 @@ def shot_plan(
     stills = request.frames is not None
     asked = request.controls.steps
     steps = min(max(asked, 1), manifest.steps.highest) if asked else manifest.steps.default
-    native = choose_native((request.width, request.height), manifest.sizes, geometry.multiple)
+    native = choose_native((request.width, request.height), manifest.sizes, geometry.multiple, fixed=geometry.fixed)
+    traits = family.traits
     window = manifest.frames.native
     lead = 0
     if footage:
         clock = footage_clock(request.start, request.stop, request.source.rate, manifest.rate)
     else:
-        clock = shot_clock(request.start, request.stop, request.source.rate, manifest.rate, request.controls.motion)
+        motion = NEUTRAL if traits.own_motion else request.controls.motion
+        clock = shot_clock(request.start, request.stop, request.source.rate, manifest.rate, motion)
         if stills and window and clock.count > window:
             # A still shows the whole shot in one window: what happens, though faster than the take will.
             clock = ModelClock(clock.start, clock.stop, (clock.stop - 1 - clock.start) / (window - 1))
         if request.lead is not None:
             have = max(1, math.floor((request.lead.stop - request.lead.start) / (clock.step * lead_pace(request))))
-            lead = min(_LEAD, have) if geometry.frames.group == 1 or have >= _LEAD else 1
+            lead = min(traits.lead, have) if geometry.frames.group == 1 or have >= traits.lead else 1
             clock = ModelClock(clock.start - lead * clock.step, clock.stop, clock.step)
     count = clock.count
     if stills and not footage:
@@ -141,7 +152,7 @@ def shot_plan(
         request=request,
         framing=Framing(native, (request.width, request.height)),
         clock=clock,
-        runs=runs_of(count, window, geometry.frames),
+        runs=runs_of(count, window, geometry.frames, traits.joint_windows, traits.known),
         stills=stills,
         task=task,
         guidance=family.guidance(manifest, task, request.controls.guidance),

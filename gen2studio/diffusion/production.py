@@ -76,6 +76,9 @@ class Production:
         self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
         self.framing: Framing = self.shot.framing
         self.gatherer = Gatherer(request, context, self.framing, depth_folder())
+        if "structure" not in family.traits.controls and "layout" not in family.traits.controls:
+            # Nothing is estimated that no one would look at.
+            self.gatherer.kind = "none"
         self.finisher = Finisher(request, context, self.framing, self.shot.clock)
         self._stepped_down = False
         self._first: Picture | None = None

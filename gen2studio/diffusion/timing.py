@@ -10,7 +10,7 @@ from gen2studio.diffusion.families.contract import FrameRule
 from gen2studio.diffusion.sampling.motion import clock_speed
 
 JOINT_WINDOWS = 4
-"""Windows denoised together; longer clips go on from the last frames of the run before."""
+"""Windows denoised together where a family doesn't say; longer clips go on from the last frames of the run before."""
 _EPSILON = 1e-6
 
 
@@ -64,20 +64,21 @@ class Run:
         return self.stop - self.start
 
 
-def runs_of(count: int, window: int, rule: FrameRule) -> tuple[Run, ...]:
-    """Split ``count`` model frames into runs of up to :data:`JOINT_WINDOWS` windows that go on from each other.
+def runs_of(count: int, window: int, rule: FrameRule, joint: int = JOINT_WINDOWS, known: int = 0) -> tuple[Run, ...]:
+    """Split ``count`` model frames into runs of up to ``joint`` windows that go on from each other.
 
-    ``window`` is the model's native number of frames (0 = any). The last run may be padded; see :func:`padded`.
+    ``window`` is the model's native number of frames (0 = any), ``known`` the frames that a run is shown of the one
+    before (0 = one more than windows overlap). The last run may be padded; see :func:`padded`.
     """
     overlap = overlap_frames(window, rule)
-    most = count if window <= 0 else window + (JOINT_WINDOWS - 1) * (window - overlap)
+    most = count if window <= 0 else window + (joint - 1) * (window - overlap)
     if window > 0:
         most = (most - 1) // rule.step * rule.step + 1
     runs: list[Run] = [Run(0, min(count, most))]
     while runs[-1].stop < count:
-        known = min(overlap + 1, runs[-1].count - 1)
-        start = runs[-1].stop - known
-        runs.append(Run(start, min(count, start + most), known))
+        shown = min(known or overlap + 1, runs[-1].count - 1)
+        start = runs[-1].stop - shown
+        runs.append(Run(start, min(count, start + most), shown))
     return tuple(runs)
 
 

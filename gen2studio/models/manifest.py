@@ -102,6 +102,8 @@ class ModelManifest:
     knows little of what cameras see."""
     rate: Fraction = Fraction(16)
     """Frames per second the model was made for."""
+    recipe: str = ""
+    """Name of the family's few-step recipe that a distilled checkpoint was made for; empty = sampled as usual."""
     flow_shift: float = 3.0
     """Timestep shift of the flow-matching schedule."""
     temporal_scale: int = 4
@@ -180,8 +182,9 @@ def derive_manifest(folder: Path, family: CheckpointFamily, facts: ModelFacts, c
             lowest=int(_number(steps, "min", known.steps.lowest, 1, 1000)),
             highest=int(_number(steps, "max", known.steps.highest, 1, 1000)),
         ),
-        strength=float(_number(table, "strength", 1.0, 0.02, 1)),
+        strength=float(_number(table, "strength", known.strength, 0.02, 1)),
         rate=_rate(table.get("rate"), known.rate),
+        recipe=_text(table, "recipe", known.recipe),
         flow_shift=float(_number(table, "flow_shift", facts.flow_shift or known.flow_shift, 0.01, 100)),
         temporal_scale=facts.temporal_scale,
         spatial_scale=facts.spatial_scale,

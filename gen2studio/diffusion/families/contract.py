@@ -128,6 +128,8 @@ class LatentGeometry:
     """The pipeline's own temporal factor; 1 = every frame has a latent frame."""
     control_layers: int = 0
     """VACE layers, each with a scale of its own."""
+    fixed: bool = False
+    """Only the sizes of the manifest are possible."""
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """The latent (width, height) of a picture."""

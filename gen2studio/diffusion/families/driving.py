@@ -54,6 +54,8 @@ class Sampling:
     motion: float = motion.NEUTRAL
     noise_frames: tuple[int, int] | None = None
     """(first latent frame, latent frames of the whole clip): take this run's noise out of a longer clip's."""
+    rate: float = 0.0
+    """Frames per second that the model is to think of, for those that are told; 0 = its own."""
     recipe: str = ""
     """Name of the few-step recipe (:class:`~gen2studio.diffusion.families.contract.StepRecipe`) whose schedule is
     used; empty = the model's own."""

@@ -118,6 +118,9 @@ class FamilyDefaults:
     steps: StepRange = StepRange()
     text_length: int = 512
     flow_shift: float = 3.0
+    strength: float = 1.0
+    recipe: str = ""
+    """As in the manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
