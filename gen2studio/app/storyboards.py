@@ -503,6 +503,17 @@ class Storyboards(QObject):
         """Queue the shots of all panels (or of these) with the board's look; returns the job ids."""
         return self._batch(panel_ids, self._generation.plan, self._generation.submit_run)
 
+    def planned(self, panel_ids: Collection[str] = ()) -> tuple[tuple[Clip, GenerateRequest, str], ...]:
+        """Lay the shots of all panels (or of these) out, to be made elsewhere: (clip, request, label) of each."""
+        found: list[tuple[Clip, GenerateRequest, str]] = []
+
+        def hold(clip: Clip, request: GenerateRequest, label: str) -> str:
+            found.append((clip, request, label))
+            return clip.id
+
+        self._batch(panel_ids, self._generation.plan, hold)
+        return tuple(found)
+
     def stills(self, panel_ids: Collection[str] = (), count: int = 4) -> tuple[str, ...]:
         """Queue ``count`` stills of every panel (or of these); returns the job ids. Nothing is laid on the timeline."""
         board = self._checked(panel_ids)

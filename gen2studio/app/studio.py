@@ -71,6 +71,7 @@ from gen2studio.media.metadata import read_recipe
 
 if TYPE_CHECKING:
     from gen2studio.app.customization import Customization
+    from gen2studio.app.farm import Farm
     from gen2studio.app.storyboards import Storyboards
 
 _log = topic("studio")
@@ -187,6 +188,12 @@ class Studio(QObject):
         )  # fmt: skip
         made.trained.connect(lambda _adapter: self.shelf.refresh())
         return made
+
+    @functools.cached_property
+    def farm(self) -> Farm:
+        from gen2studio.app.farm import Farm
+
+        return Farm(self.session, self.generation, lambda: self.storyboards, self.is_stale, lambda: self.project, self)
 
     def complete(self) -> None:
         """Make every service that was not asked for yet: they follow what jobs of an earlier run bring."""

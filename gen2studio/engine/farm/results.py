@@ -6,10 +6,11 @@ machines that share a disk write side by side; where they don't, the farm brings
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,8 +53,8 @@ class ShotFrames:
     """The frames of one shot that came back, each checked."""
 
     shot: FarmShot
-    files: tuple[tuple[int, Path], ...]
-    """(media frame, PNG) of every frame, in order."""
+    files: tuple[tuple[int, Path, str], ...]
+    """(media frame, PNG, its SHA-256) of every frame, in order."""
 
 
 def gather(job: FarmJob, results: Path, cancel: CancelToken | None = None) -> int:
@@ -112,10 +113,11 @@ def checked(
         entries = listed.get(shot.take_id)
         if entries is None or frozenset(entries) != frozenset(shot.request.wanted):
             raise _refused(f"“{shot.label}” does not have the frames that were asked for")
-        files: list[tuple[int, Path]] = []
+        files: list[tuple[int, Path, str]] = []
         for frame in shot.request.wanted:
             cancel.check()
-            files.append((frame, _frame(results, shot, frame, *entries[frame])))
+            sha256, size = entries[frame]
+            files.append((frame, _frame(results, shot, frame, sha256, size), sha256))
             done += 1
             if tell is not None:
                 tell(done, total)
@@ -175,6 +177,34 @@ def _listed(job: FarmJob, results: Path) -> dict[str, dict[int, tuple[str, int]]
         return found
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _refused("their list is damaged") from error
+
+
+def keep(
+    shots: Sequence[ShotFrames],
+    store: TakeStore,
+    cancel: CancelToken | None = None,
+    tell: Callable[[int, int], None] | None = None,
+) -> None:
+    """Copy checked frames into the takes of a project; frames that are there stay as they are.
+
+    Raises FarmError for a file that has changed since it was checked, GenerationError for a take with other settings.
+    """
+    cancel = cancel or CancelToken()
+    total, done = sum(len(found.files) for found in shots), 0
+    for found in shots:
+        shot = found.shot
+        store.begin(shot.take_id, shot.digest, recipe_text(shot))
+        there = store.verified(shot.take_id, shot.request.width, shot.request.height)
+        for frame, path, sha256 in found.files:
+            cancel.check()
+            done += 1
+            if frame not in there:
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() != sha256:
+                    raise _refused(f"frame {frame} of “{shot.label}” changes while it is read")
+                write_atomic(store.frame_path(shot.take_id, frame), data)
+            if tell is not None:
+                tell(done, total)
 
 
 def recipe_text(shot: FarmShot) -> str:
