@@ -151,7 +151,7 @@ def _file(row: Mapping[str, Any]) -> PlannedFile:
     size, digest = row["size"], str(row["sha256"])
     if type(size) is not int or size < 0 or not re.fullmatch(r"|[0-9a-f]{64}", digest):
         raise ValueError("no file")
-    texts = ("repo", "source", "commit", "git_oid")
     return PlannedFile(
-        path=checked_path(str(row["path"])), size=size, sha256=digest, **{name: str(row[name]) for name in texts}
-    )
+        path=checked_path(str(row["path"])), repo=str(row["repo"]), source=str(row["source"]),
+        commit=str(row["commit"]), size=size, sha256=digest, git_oid=str(row["git_oid"]),
+    )  # fmt: skip

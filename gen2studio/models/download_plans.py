@@ -52,7 +52,7 @@ def make_plan(
     own = listing(entry.repo, entry.revision)
     files = tuple(_chosen(entry, listing))
     _check_files(entry, files)
-    terms = ledger.dated(licence_text(entry, lambda path: read_text(connection, entry.repo, own.commit, path, token)))
+    terms = ledger.dated(licence_text(entry, lambda path: _licence_of(entry, path, own, connection, token)))
     files = tuple(_with_place(file, folder, here, order, token) for file in files)
     free = _free(folder)
     plan = DownloadPlan(
@@ -98,6 +98,11 @@ def on_one_disk(path: Path, folder: Path) -> bool:
     with contextlib.suppress(OSError):
         return path.stat().st_dev == _existing(folder).stat().st_dev
     return False
+
+
+def _licence_of(entry: CatalogEntry, path: str, own: Listing, connection: HubConnection, token: CancelToken) -> str:
+    repo = entry.licence.source_repo or entry.repo
+    return read_text(connection, repo, own.commit if repo == own.repo else "main", path, token)
 
 
 def _chosen(entry: CatalogEntry, listing: Callable[[str, str], Listing]) -> list[PlannedFile]:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -118,13 +118,14 @@ class HubSettingsFile:
         row: Mapping[str, Any] = cast("Mapping[str, Any]", table) if isinstance(table, dict) else {}
         settings = HubSettings()
         for item in fields(HubSettings):
-            value, default = row.get(item.name), getattr(settings, item.name)
+            value: Any = row.get(item.name)
+            default = getattr(settings, item.name)
             if item.name == "comfyui_folders" and isinstance(value, list):
                 value = tuple(str(folder) for folder in cast("list[Any]", value))
             if type(value) is not type(default):
                 continue
             try:
-                settings = checked_settings(HubSettings(**{**_values(settings), item.name: value}))
+                settings = checked_settings(replace(settings, **{item.name: value}))
             except UsageError:
                 continue
         return settings
@@ -132,12 +133,8 @@ class HubSettingsFile:
     def save(self, settings: HubSettings) -> HubSettings:
         """Keep ``settings`` and return them in their plain form. Raises UsageError."""
         checked = checked_settings(settings)
-        write_atomic(self.path, json.dumps(_values(checked), indent=1, ensure_ascii=False).encode())
+        write_atomic(self.path, json.dumps(asdict(checked), indent=1, ensure_ascii=False).encode())
         return checked
-
-
-def _values(settings: HubSettings) -> dict[str, Any]:
-    return asdict(settings)
 
 
 def _check_address(address: str, what: str, schemes: tuple[str, ...]) -> None:
