@@ -20,7 +20,7 @@ from gen2studio.core.paths import inside
 from gen2studio.core.records import dataclass
 from gen2studio.models.families.rules import T5_TOKENIZERS, TRANSFORMERS, CheckpointFamily, ComponentRule
 from gen2studio.models.families.table import CHECKPOINT_FAMILIES
-from gen2studio.models.manifest import ModelManifest, derive_manifest
+from gen2studio.models.manifest import MODEL_INDEX, ModelManifest, derive_manifest
 from gen2studio.models.safetensors_header import read_header
 from gen2studio.models.wan_files import (
     CLASSES,
@@ -42,12 +42,10 @@ _JSON_LIMIT = 200_000_000
 _MOST_SHARDS = 1000
 
 _RELATED = {
-    "WanPipeline": "Wan text-to-video",
-    "WanImageToVideoPipeline": "Wan image-to-video",
-    "WanVideoToVideoPipeline": "Wan video-to-video",
+    "WanVideoToVideoPipeline": "a way to run Wan text-to-video",
     "WanAnimatePipeline": "Wan Animate",
 }
-"""Pipelines whose work a VACE checkpoint does as well."""
+"""Pipelines whose work other checkpoints of Wan do as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +58,7 @@ class CheckedCheckpoint:
     classes: Mapping[str, tuple[str, str]]
     """Component → (library, class), every one from the allow-list."""
     configs: Mapping[str, Mapping[str, Any]]
+    """Of every component, and of the pipeline itself (:data:`gen2studio.models.manifest.MODEL_INDEX`)."""
     headers: Mapping[str, tuple[WeightsHeader, ...]]
     """Component → the headers of its weight files."""
     transformer_file: Path | None = None
@@ -99,7 +98,7 @@ def check_checkpoint(
     folder = _folder(folder)
     index = read_json(folder, folder / INDEX_NAME)
     family, classes = _classes(index)
-    configs: dict[str, Mapping[str, Any]] = {}
+    configs: dict[str, Mapping[str, Any]] = {MODEL_INDEX: _values(index)}
     headers: dict[str, tuple[WeightsHeader, ...]] = {}
     notes: list[str] = []
     for name in classes:
@@ -119,6 +118,8 @@ def check_checkpoint(
             notes += _unread(part)
         elif name.startswith("tokenizer"):
             _check_tokenizer(folder, part)
+    if family.variant is not None:
+        family = family.variant(configs)
     family.check(configs, headers)
     facts = family.facts(configs, headers, classes)
     return CheckedCheckpoint(
@@ -265,6 +266,15 @@ def read_json(folder: Path, path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", table)
 
 
+def _values(index: Mapping[str, Any]) -> dict[str, Any]:
+    """What an index says beside its components: numbers, truths and short words."""
+    return {
+        name: value
+        for name, value in index.items()
+        if not name.startswith("_") and (value is None or isinstance(value, (bool, int, float, str)))
+    }
+
+
 def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tuple[str, str]]]:
     """The family, and the classes of the parts in the order of the family's list."""
     pipeline = str(index.get("_class_name", ""))[:80]
@@ -273,7 +283,7 @@ def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tupl
         if pipeline in _RELATED:
             raise ModelError(
                 f"The model is {_RELATED[pipeline]} ({pipeline}), which Gen2 Studio does not drive.",
-                "Use Wan 2.1 VACE 1.3B or 14B: it does the same and follows drawings, masks and footage too.",
+                "Use Wan 2.1 VACE 1.3B or 14B, or Wan text-to-video: they work on footage too.",
             )
         raise ModelError(
             f"The model is a “{pipeline or 'nameless'}”, which Gen2 Studio does not drive.",
@@ -290,11 +300,6 @@ def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tupl
         rule = family.components.get(name)
         if rule is None and name in family.ignored:
             continue
-        if name == "transformer_2" and rule is None:
-            raise ModelError(
-                "The model uses two transformers in turn (Wan 2.2 A14B), which is not supported.",
-                "Use Wan 2.1 VACE 1.3B or 14B.",
-            )
         if rule is None:
             raise ModelError(
                 f"The model brings a part “{name[:80]}” ({library}.{class_name}) that {pipeline} does not have.",
@@ -310,6 +315,11 @@ def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tupl
     if missing:
         raise ModelError(f"The model's index names no {' and no '.join(missing)}.", "Download the whole checkpoint.")
     return family, {name: classes[name] for name in family.components if name in classes}
+
+
+def _values(index: Mapping[str, Any]) -> dict[str, Any]:
+    """What an index says of the pipeline itself: its numbers and switches."""
+    return {name: value for name, value in index.items() if isinstance(value, (bool, int, float))}
 
 
 def _config(folder: Path, part: Path, rule: ComponentRule) -> Mapping[str, Any]:

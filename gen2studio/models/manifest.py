@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gen2studio.models.families.rules import CheckpointFamily, Configs
 
 MANIFEST_NAME = "gen2studio.json"
+MODEL_INDEX = "model_index"
+"""Among the configs of a checkpoint's components: the numbers and switches of its index, which are the pipeline's."""
 
 
 @dataclass(frozen=True, slots=True)
