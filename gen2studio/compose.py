@@ -6,6 +6,8 @@ Everything here is cheap until it is used: generators and mask tools import thei
 from __future__ import annotations
 
 import functools
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +22,15 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.workspace import Workspace
 
 if TYPE_CHECKING:
+    from gen2studio.app.model_downloads import ModelServices
     from gen2studio.app.planning_parts import FoundAdapter
     from gen2studio.app.studio import Studio
+    from gen2studio.diffusion.runtime.residency import Residency
     from gen2studio.engine.job_queue import JobQueue
     from gen2studio.engine.local import LocalEngine
     from gen2studio.engine.mask_engines import MaskEngineEntry, MaskEngines
     from gen2studio.engine.worker import EngineWorker
+    from gen2studio.models.fitting import MachineFacts
     from gen2studio.models.library import ModelLibrary
     from gen2studio.models.mask_models import MaskModelLibrary
 
@@ -38,12 +43,12 @@ def _models() -> ModelLibrary:
     return ModelLibrary()
 
 
-def _model_entries() -> list[GeneratorEntry]:
+def _model_entries(owner: Callable[[], Residency]) -> list[GeneratorEntry]:
     """What the installed models can do, best first: those an artist added, then the built-in one."""
     from gen2studio.diffusion.entries import generator_entries
 
     # Only a built-in model comes with its weights.
-    return sorted(generator_entries(_models()), key=lambda entry: not entry.abilities.needs_weights)
+    return sorted(generator_entries(_models(), owner), key=lambda entry: not entry.abilities.needs_weights)
 
 
 def models_problem() -> str:
@@ -65,17 +70,40 @@ def generator_registry() -> GeneratorRegistry:
     from gen2studio.example.generator import ExampleGenerator
 
     example = ExampleGenerator()
+    owner = functools.cache(_residency)
 
     def load_example() -> Generator:
         return example
 
-    entries = [GeneratorEntry(example.abilities, load_example)]
-    if not (problem := models_problem()):
-        # Whatever draws frames of footage can draw key frames, and the example-based one carries them.
-        entries += [keyframed_entry(entry, entries[0]) for entry in _model_entries()]
-    else:
-        topic("models").error("%s", problem)
-    return GeneratorRegistry(entries, operator_entries([data_dir() / "upscalers"]))
+    def entries() -> list[GeneratorEntry]:
+        found = [GeneratorEntry(example.abilities, load_example)]
+        if not (problem := models_problem()):
+            # Whatever draws frames of footage can draw key frames, and the example-based one carries them.
+            found += [keyframed_entry(entry, found[0]) for entry in _model_entries(owner)]
+        else:
+            topic("models").error("%s", problem)
+        return found
+
+    made = GeneratorRegistry(entries(), operator_entries([data_dir() / "upscalers"]), entries)
+    _registries.add(made)
+    return made
+
+
+_registries: weakref.WeakSet[GeneratorRegistry] = weakref.WeakSet()
+"""Every registry of this program: the window's and the engine's."""
+
+
+def renew_generators() -> None:
+    """A model was installed, moved or deleted: every registry looks again. May be called on any thread."""
+    for registry in tuple(_registries):
+        registry.renew()
+
+
+def _residency() -> Residency:
+    from gen2studio.diffusion.runtime.residency import Residency
+    from gen2studio.models.holding import HoldingChoices
+
+    return Residency(choice=HoldingChoices().rung)
 
 
 def find_adapter(adapter_id: str) -> FoundAdapter | None:
@@ -168,6 +196,71 @@ def add_mask_model(path: Path) -> str:
     return _mask_models().add(path).id
 
 
+def model_services() -> ModelServices:
+    """What the window of models works with. Reads the catalog; call it on a thread of its own."""
+    from gen2studio.app.model_downloads import ListedModel, ModelServices
+    from gen2studio.models import hub_settings
+    from gen2studio.models.catalog import catalog
+    from gen2studio.models.downloads import Downloads
+    from gen2studio.models.mask_models import is_mask_model
+    from gen2studio.models.storage import ModelStore
+
+    settings = hub_settings.HubSettingsFile()
+    store = ModelStore(settings, models=_models(), masks=_mask_models())
+
+    def add(path: Path) -> str:
+        return _mask_models().add(path).title if is_mask_model(path) else _models().add(path).title
+
+    def listed() -> tuple[ListedModel, ...]:
+        diffusion = (
+            ListedModel(
+                id=model.id, title=model.title, place=model.transformer_file or model.folder, problem=model.problem,
+                held="" if model.problem else _held(model.id), built_in=model.built_in,
+            )
+            for model in _models().models()
+        )  # fmt: skip
+        masks = (
+            ListedModel(id=model.id, title=model.title, place=model.path, problem=model.problem)
+            for model in _mask_models().models()
+        )
+        return (*diffusion, *masks)
+
+    def remove(model_id: str) -> None:
+        if any(model.id == model_id for model in _mask_models().models()):
+            _mask_models().remove(model_id)
+        else:
+            _models().remove(model_id)
+
+    return ModelServices(
+        catalog=catalog(), downloads=Downloads(store, settings), store=store, settings=settings,
+        machine=_machine_facts, held=_held, listed=listed, add=add, remove=remove, renew=renew_generators,
+        token_place=hub_settings.token_place, set_token=hub_settings.set_token,
+    )  # fmt: skip
+
+
+def _machine_facts() -> MachineFacts:
+    """The machine as the catalog judges it; measures the processor for a fifth of a second where there is no GPU."""
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.models.fitting import MachineFacts, matrix_product_gigaflops, measured_gigaflops
+
+    found = quick_machine()
+    speed = measured_gigaflops(found.cores, matrix_product_gigaflops) if found.device == "cpu" else 0.0
+    return MachineFacts(
+        device=found.device, name=found.name, gpu_bytes=found.device_total, memory_bytes=found.memory_free,
+        gigaflops=speed,
+    )  # fmt: skip
+
+
+def _held(model_id: str) -> str:
+    """How an installed model would be held here, from its headers; why it can't be where it can't."""
+    from gen2studio.diffusion.entries import abilities_of
+
+    try:
+        return abilities_of(_models().model(model_id)).memory_plan
+    except StudioError as error:
+        return str(error)
+
+
 def _load_torch() -> Any:
     from gen2studio.diffusion.runtime.torch_loading import load_torch
 
@@ -204,7 +297,7 @@ def studio(*, sound: bool = True) -> Studio:
 
     made = Studio(
         Preferences(), EngineHost(build_worker), generator_registry(), look_catalog(), adapters=find_adapter,
-        sound=sound,
+        models=model_services, sound=sound,
     )  # fmt: skip
     made.masks.engine_choice.set_engines(mask_engines(), add_mask_model)
     if problem := models_problem():

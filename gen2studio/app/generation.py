@@ -228,8 +228,12 @@ class Generation(QObject):
         """Hold the model of the look in memory as ``rung`` says (auto = as the program finds best). Raises OSError."""
         if (found := self.abilities()) is not None:
             self.registry.hold(found.id, rung)
-            self._choice = None
-            self.look_changed.emit(self._look)
+            self.renew()
+
+    def renew(self) -> None:
+        """Generators came or went or are held in another way: choose again and show it."""
+        self._choice = None
+        self.look_changed.emit(self._look)
 
     def choices(self) -> tuple[Choice, ...]:
         """The generators that a run would use: one, or one for each look by object."""
@@ -482,14 +486,9 @@ class Generation(QObject):
     def submit_run(self, clip: Clip, request: GenerateRequest, label: str = "", reuse: Reuse | None = None) -> str:
         """Queue a planned run of a clip as a new take, which may keep frames of an older one; returns the job id."""
         job = Job(
-            id=new_id("job"),
-            lane=Lane.RENDER,
-            request=request,
+            id=new_id("job"), lane=Lane.RENDER, request=request, owner=clip.id, take_id=new_id("take"), reuse=reuse,
             label=label or self.run_label(clip, looks.look_of(self._session.document, clip)),
-            owner=clip.id,
-            take_id=new_id("take"),
-            reuse=reuse,
-        )
+        )  # fmt: skip
         self._tell_unfollowed(looks.look_of(self._session.document, clip))
         self._host.submit(job)
         return job.id
@@ -544,8 +543,7 @@ class Generation(QObject):
             self._session.tell(str(error), "error")
 
     def reuse_take(self, take_id: str) -> None:
-        take = self._session.document.takes.get(take_id)
-        if take is not None:
+        if (take := self._session.document.takes.get(take_id)) is not None:
             self.set_look("Reuse settings of take", replace(take.look))
 
     def _take_edit(self, label: str, edit: Callable[[Document], Document]) -> None:
@@ -622,10 +620,8 @@ class Generation(QObject):
             return
         state = self._state_of(job)
         if state.job_id == event.job_id:
-            progress = replace(
-                state, done=event.done, total=event.total, stage=event.stage, eta_seconds=event.eta_seconds
-            )
-            self._set_run(job, progress)
+            left = event.eta_seconds
+            self._set_run(job, replace(state, done=event.done, total=event.total, stage=event.stage, eta_seconds=left))
 
     def _on_frame_ready(self, event: FrameReady) -> None:
         job = self._jobs.get(event.job_id)
@@ -634,9 +630,8 @@ class Generation(QObject):
         if job.lane is Lane.RENDER:
             self._on_frame_arrived(job, event)
             return
-        if self._state_of(job).job_id != job.id:
-            return
-        self._put_still(job, Still(event.frame, event.picture))
+        if self._state_of(job).job_id == job.id:
+            self._put_still(job, Still(event.frame, event.picture))
 
     def _put_still(self, job: Job, made: Still) -> None:
         stills = self._stills.get(job.owner, [])

@@ -32,6 +32,13 @@ class MaskEngineChoice(QObject):
         self._add = add
         self.changed.emit()
 
+    def refresh(self) -> None:
+        """Models came or went: ask for the engines again. A chosen one that went is automatic again."""
+        for task, chosen in tuple(self._chosen.items()):
+            if chosen and all(info.id != chosen for info in self.infos(task)):
+                self._chosen[task] = ""
+        self.changed.emit()
+
     @property
     def can_add(self) -> bool:
         return self._add is not None

@@ -72,6 +72,7 @@ from gen2studio.media.metadata import read_recipe
 if TYPE_CHECKING:
     from gen2studio.app.customization import Customization
     from gen2studio.app.farm import Farm
+    from gen2studio.app.model_downloads import ModelDownloads, ModelServices
     from gen2studio.app.storyboards import Storyboards
 
 _log = topic("studio")
@@ -98,11 +99,14 @@ class Studio(QObject):
         catalog: Catalog,
         *,
         adapters: Adapters | None = None,
+        models: Callable[[], ModelServices] | None = None,
         sound: bool = True,
         parent: QObject | None = None,
     ) -> None:
+        """``models`` makes what the window of models works with; it is called on a thread, when it is first needed."""
         super().__init__(parent)
         self.preferences = preferences
+        self._make_models = models
         self.registry = registry
         self.catalog = catalog
         self.disk = DiskWork(self)
@@ -194,6 +198,18 @@ class Studio(QObject):
         from gen2studio.app.farm import Farm
 
         return Farm(self.session, self.generation, lambda: self.storyboards, self.is_stale, lambda: self.project, self)
+
+    @functools.cached_property
+    def models(self) -> ModelDownloads:
+        from gen2studio.app.model_downloads import ModelDownloads
+
+        assert self._make_models is not None
+        made = ModelDownloads(self._make_models, self)
+        made.models_changed.connect(self.generation.renew)
+        made.models_changed.connect(self.masks.engine_choice.refresh)
+        made.models_changed.connect(self.shelf.refresh)
+        made.told.connect(lambda severity, sentence: self.session.tell(sentence, severity))
+        return made
 
     def complete(self) -> None:
         """Make every service that was not asked for yet: they follow what jobs of an earlier run bring."""
@@ -620,7 +636,7 @@ class Studio(QObject):
 
         ``discard``: the artist chose not to keep unsaved changes; otherwise they stay recoverable.
         """
-        for name in _LATE_SERVICES:
+        for name in (*_LATE_SERVICES, "models"):
             if name in self.__dict__:
                 getattr(self, name).shutdown()
         self.exports.shutdown()

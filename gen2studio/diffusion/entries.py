@@ -104,7 +104,8 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
         return abilities_of(model)
 
     abilities = abilities_of(model)
-    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None, hold)
+    place = str(model.transformer_file or model.folder)
+    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None, hold, place)
 
 
 def _residency() -> Residency:

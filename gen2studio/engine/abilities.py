@@ -45,24 +45,44 @@ class GeneratorEntry:
     hold: Callable[[str], Abilities] | None = None
     """Remembers how the artist wants the model held (an id of its ``memory_rungs``, or auto) and tells what it can do
     then; None = there is no choice."""
+    place: str = ""
+    """Where its model lies: an entry of the same id and another place is another model."""
 
 
 class GeneratorRegistry:
     """The installed generators by id. Loading is thread-safe and happens once."""
 
     def __init__(
-        self, entries: Iterable[GeneratorEntry] = (), operators: Mapping[str, Callable[[], Operator]] | None = None
+        self,
+        entries: Iterable[GeneratorEntry] = (),
+        operators: Mapping[str, Callable[[], Operator]] | None = None,
+        source: Callable[[], Iterable[GeneratorEntry]] | None = None,
     ) -> None:
+        """``source`` tells the entries again when something was installed or went away."""
         self._entries: dict[str, GeneratorEntry] = {entry.abilities.id: entry for entry in entries}
         self._loaded: dict[str, Generator] = {}
         self._trainers: dict[str, Trainer] = {}
         self._operators: dict[str, Callable[[], Operator]] = dict(operators or {})
+        self._source = source
         self._lock = threading.Lock()
 
     @staticmethod
     def of(*generators: Generator) -> GeneratorRegistry:
         """A registry of generators that are already loaded."""
         return GeneratorRegistry(GeneratorEntry(g.abilities, lambda g=g: g) for g in generators)
+
+    def renew(self) -> None:
+        """Look again at what is installed. What was loaded of a model that went or changed is let go; thread-safe."""
+        if self._source is None:
+            return
+        found = {entry.abilities.id: entry for entry in self._source()}
+        with self._lock:
+            for name, known in self._entries.items():
+                now = found.get(name)
+                if now is None or (now.place, now.abilities.revision) != (known.place, known.abilities.revision):
+                    self._loaded.pop(name, None)
+                    self._trainers.pop(name, None)
+            self._entries = found
 
     @property
     def abilities(self) -> tuple[Abilities, ...]:

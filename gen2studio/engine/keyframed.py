@@ -46,7 +46,8 @@ def keyframed_entry(stills: GeneratorEntry, carrier: GeneratorEntry) -> Generato
         return with_key_frames(stills.hold(rung), carrier.abilities)
 
     abilities = with_key_frames(stills.abilities, carrier.abilities)
-    return GeneratorEntry(abilities, load, stills.load_trainer, hold if stills.hold is not None else None)
+    able = hold if stills.hold is not None else None
+    return GeneratorEntry(abilities, load, stills.load_trainer, able, stills.place)
 
 
 def with_key_frames(stills: Abilities, carrier: Abilities) -> Abilities:
@@ -57,7 +58,12 @@ def with_key_frames(stills: Abilities, carrier: Abilities) -> Abilities:
 def _with_spacing(mode: ModeAbility, carried: ModeAbility | None) -> ModeAbility:
     if carried is None or "keys" not in carried.controls or not mode.controls:
         return mode
-    return replace(mode, controls=mode.controls | {CONTROL})
+    controls = mode.controls | {CONTROL}
+    if mode.stills_only:
+        # Every clip is carried, and the carrier's say is heard: painted frames and how much frames are held together.
+        controls |= {"keys", "consistency"} & carried.controls
+    why_not = tuple((name, reason) for name, reason in mode.why_not if name not in controls)
+    return replace(mode, controls=controls, why_not=why_not)
 
 
 def spacing_of(request: GenerateRequest, ability: ModeAbility | None) -> int:
