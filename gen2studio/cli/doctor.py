@@ -244,8 +244,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; exit code 1 when something needed is missing."""
-    found = findings()
-    if args.json:
+    return show_findings(findings(), args.json)
+
+
+def show_findings(found: list[Finding], as_json: bool) -> int:
+    """Print findings; exit code 1 when something needed is missing."""
+    if as_json:
         print(json.dumps([{"level": f.level, "title": f.title, "fact": f.fact, "fix": f.fix} for f in found], indent=1))
     else:
         marks = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}

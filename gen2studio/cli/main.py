@@ -34,7 +34,7 @@ VERBS = {
     "submit": "write clips or storyboard panels as a job for a render farm",
     "task": "render one task of a farm job, as farms call it",
     "collect": "bring what a farm has rendered into the project, as takes",
-    "models": "list, add, check and remove model folders",
+    "models": "find, download, add, verify, move and remove models",
     "train": "teach a model a subject or style from a few images",
     "adapters": "list, import, rename and delete trained adapters",
     "sample": "render the bundled sample project to a film",

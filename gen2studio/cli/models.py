@@ -1,4 +1,8 @@
-"""``gen2studio models``: the models of this machine, added by their folder and used where they lie."""
+"""``gen2studio models``: the models of this machine and of the catalog.
+
+What an artist has is added by its folder and used where it lies; what the catalog has is downloaded, checked and kept
+in the models folder.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,33 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gen2studio.core.errors import StudioError, UsageError
+from gen2studio.core.errors import ModelError, StudioError, UsageError
 from gen2studio.core.time import rate_label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gen2studio.models.download_values import StoredModel
     from gen2studio.models.library import InstalledModel, ModelLibrary
-    from gen2studio.models.mask_models import MaskModel
+    from gen2studio.models.mask_models import MaskModel, MaskModelLibrary
+    from gen2studio.models.storage import ModelStore
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the verb to ``argparse``'s sub-parsers."""
-    parser = subparsers.add_parser("models", help="list, add, check and remove model folders")
+    from gen2studio.cli import model_catalog, model_storage
+
+    parser = subparsers.add_parser("models", help="list, show, download, add, verify, move and remove models")
     verbs = parser.add_subparsers(dest="action", required=True, parser_class=type(parser))
     listing = verbs.add_parser("list", help="the models, and how each would be held on this machine")
+    listing.add_argument("--catalog", action="store_true", help="what can be downloaded, and what of it runs here")
     listing.add_argument("--json", action="store_true", help="machine-readable output")
-    adding = verbs.add_parser("add", help="check a model folder or file and add it; nothing is copied")
+    model_catalog.add_parsers(verbs)
+    adding = verbs.add_parser("add", help="say what a folder or file is, check it and add it; models are not copied")
     adding.add_argument(
         "path", type=Path,
-        help="a folder in diffusers' or in Wan's own layout, or a transformer file (.safetensors or .gguf); for masks "
-        "a Segment Anything .pth, or the folder of a SAM 2, EdgeTAM or SAM 3 model",
+        help="a folder in diffusers' or in Wan's own layout, a transformer file (.safetensors or .gguf) or a LoRA; for "
+        "masks a Segment Anything .pth, or the folder of a SAM 2, EdgeTAM or SAM 3 model",
     )  # fmt: skip
     adding.add_argument(
         "--with", dest="rest", metavar="FOLDER|MODEL",
@@ -46,52 +58,124 @@ def add_parser(subparsers: Any) -> None:
     )
     holding.add_argument("id", help="of the model, as “models list” shows it")
     holding.add_argument("rung", help="a name out of “models plan”, or “auto”")
-    checking = verbs.add_parser("check", help="read every weights file whole and compare its SHA-256")
+    checking = verbs.add_parser(
+        "verify", aliases=["check"], help="read every weights file whole and compare its SHA-256"
+    )
     checking.add_argument("id", help="of the model, as “models list” shows it")
-    removing = verbs.add_parser("remove", help="take a model off the list; its files stay")
+    removing = verbs.add_parser("remove", help="take a model off the list; its files stay, unless it was downloaded")
     removing.add_argument("id", help="of the model, as “models list” shows it")
+    removing.add_argument("--delete", action="store_true", help="of a downloaded model: delete its files")
+    model_storage.add_parsers(verbs)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action; raises StudioError with one sentence when it can't be done."""
+    from gen2studio.cli import model_catalog, model_storage
     from gen2studio.models.library import ModelLibrary
-    from gen2studio.models.mask_models import MaskModelLibrary, is_mask_model
+    from gen2studio.models.mask_models import MaskModelLibrary
 
     library, masks = ModelLibrary(), MaskModelLibrary()
-    if args.action == "list":
-        models, selecting = library.models(), masks.models()
-        if args.json:
-            print(json.dumps([*map(_facts, models), *map(_mask_facts, selecting)], indent=1))
-        else:
-            print("\n\n".join([_listing(models), *map(_mask_card, selecting)]))
-        return 0
-    if args.action == "add" and is_mask_model(args.path):
-        print(_mask_card(masks.add(args.path)))
-        return 0
-    if args.action == "add":
-        named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
-        model = library.add(args.path, args.rest, {name: path for name, path in named.items() if path is not None})
-        print(_card(model))
-        return 0
-    if args.action == "plan":
-        print(_ladder(library.model(args.id), _clip(args)))
-        return 0
-    if args.action == "hold":
-        return _hold(library.model(args.id), args.rung)
-    if args.action == "check":
-        return _check(library, args.id)
-    if args.action == "remove" and any(model.id == args.id for model in masks.models()):
-        title = masks.model(args.id).title
-        masks.remove(args.id)
-        print(f"{title} is off the list; its files are where they were.")
-        return 0
-    if args.action == "remove":
-        title = library.model(args.id).title
-        library.remove(args.id)
-        print(f"{title} is off the list; its files are where they were.")
-        return 0
-    raise UsageError(f"There is no action “{args.action}”.")
+    actions: dict[str, Callable[[], int]] = {
+        "list": lambda: model_catalog.list_catalog(args.json) if args.catalog else _list(library, masks, args.json),
+        "show": lambda: _show(library, args),
+        "download": lambda: model_catalog.download(args),
+        "add": lambda: _add(library, masks, args),
+        "plan": lambda: _print(_ladder(library.model(args.id), _clip(args))),
+        "hold": lambda: _hold(library.model(args.id), args.rung),
+        "verify": lambda: _verify(library, args.id),
+        "check": lambda: _verify(library, args.id),
+        "remove": lambda: _remove(library, masks, args.id, args.delete),
+        "move": lambda: model_storage.move(_store(), args.id, args.folder),
+        "settings": lambda: model_storage.settings(args),
+        "doctor": lambda: model_storage.doctor(args),
+    }
+    return actions[args.action]()
+
+
+def _store() -> ModelStore:
+    from gen2studio.models.storage import ModelStore
+
+    return ModelStore()
+
+
+def _print(text: str) -> int:
+    print(text)
+    return 0
+
+
+def _list(library: ModelLibrary, masks: MaskModelLibrary, as_json: bool) -> int:
+    models, selecting = library.models(), masks.models()
+    parts = [model for model in _store().stored() if not model.registered]
+    if as_json:
+        facts = [*map(_facts, models), *map(_mask_facts, selecting), *map(_part_facts, parts)]
+        return _print(json.dumps(facts, indent=1))
+    return _print("\n\n".join([_listing(models), *map(_mask_card, selecting), *map(_part_card, parts)]))
+
+
+def _show(library: ModelLibrary, args: argparse.Namespace) -> int:
+    """A model of this machine, else an entry of the catalog."""
+    from gen2studio.cli import model_catalog
+    from gen2studio.models.catalog import catalog
+
+    if not any(entry.id == args.id for entry in catalog().entries):
+        found = next((model for model in library.models() if model.id == args.id), None)
+        if found is not None:
+            return _print(json.dumps(_facts(found), indent=1) if args.json else _card(found))
+    return model_catalog.show(args.id, args.licence, args.json)
+
+
+def _add(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespace) -> int:
+    """Say what a path holds and put it where that belongs. Raises ModelError when nothing here can use it."""
+    from gen2studio.models.identifying import identify
+    from gen2studio.models.mask_models import is_mask_model
+
+    path = args.path.expanduser()
+    if is_mask_model(path):
+        return _print(_mask_card(masks.add(path)))
+    single = path.is_file() and path.name != "model_index.json"
+    if single:
+        found = identify(path)
+        if found.kind == "adapter":
+            from gen2studio.models.adapters import AdapterLibrary
+
+            adapter = AdapterLibrary().import_file(path)
+            print(found.sentence())
+            return _print(f"It is copied to the adapters as “{adapter.name}” ({adapter.id}).")
+        if found.kind not in ("transformer", "model"):
+            raise ModelError(
+                found.sentence(),
+                "By itself it can't be added: it goes with a model, as --vae or --text-encoder."
+                if found.kind in ("vae", "text_encoder")
+                else "By itself it can't be added.",
+            )
+        print(found.sentence())
+    named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
+    model = library.add(args.path, args.rest, {name: part for name, part in named.items() if part is not None})
+    return _print(_card(model))
+
+
+def _remove(library: ModelLibrary, masks: MaskModelLibrary, model_id: str, delete: bool) -> int:
+    from gen2studio.cli import model_storage
+
+    store = _store()
+    stored = model_storage.stored_as(store, model_id)
+    if stored is not None:
+        return model_storage.remove(store, stored, delete)
+    if delete:
+        raise UsageError(f"“{model_id}” was not downloaded: its files are not deleted.", "Leave out --delete.")
+    listed = masks if any(model.id == model_id for model in masks.models()) else library
+    title = listed.model(model_id).title
+    listed.remove(model_id)
+    return _print(f"{title} is off the list; its files are where they were.")
+
+
+def _verify(library: ModelLibrary, model_id: str) -> int:
+    from gen2studio.cli import model_storage
+
+    store = _store()
+    stored = model_storage.stored_as(store, model_id)
+    return model_storage.verify(store, stored) if stored is not None else _check(library, model_id)
 
 
 def _listing(models: tuple[InstalledModel, ...]) -> str:
@@ -152,6 +236,26 @@ def _mask_facts(model: MaskModel) -> dict[str, Any]:
         "problem": model.problem,
         "family": model.family,
         "tracks": model.tracks,
+        "weight_bytes": model.bytes,
+    }
+
+
+def _part_card(model: StoredModel) -> str:
+    from gen2studio.engine.budget import size_text
+
+    lines = [f"{model.id}: {model.title} ({model.kind.replace('_', ' ')})", f"  {'place':10} {model.folder}"]
+    if model.problem:
+        lines.append(f"  {'problem':10} {model.problem}")
+    return "\n".join([*lines, f"  {'weights':10} {size_text(model.bytes)}"])
+
+
+def _part_facts(model: StoredModel) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "title": model.title,
+        "kind": model.kind,
+        "place": str(model.folder),
+        "problem": model.problem,
         "weight_bytes": model.bytes,
     }
 
