@@ -30,6 +30,13 @@ _RENAMED = (
     (r"\btime_embedding\.0\b", "condition_embedder.time_embedder.linear_1"),
     (r"\btime_embedding\.2\b", "condition_embedder.time_embedder.linear_2"),
     (r"\btime_projection\.1\b", "condition_embedder.time_proj"),
+    # After the norms, whose numbers these have too.
+    (r"\bk_img\b", "add_k_proj"), (r"\bv_img\b", "add_v_proj"), (r"\bnorm_k_img\b", "norm_added_k"),
+    (r"\bimg_emb\.proj\.0\b", "condition_embedder.image_embedder.norm1"),
+    (r"\bimg_emb\.proj\.1\b", "condition_embedder.image_embedder.ff.net.0.proj"),
+    (r"\bimg_emb\.proj\.3\b", "condition_embedder.image_embedder.ff.net.2"),
+    (r"\bimg_emb\.proj\.4\b", "condition_embedder.image_embedder.norm2"),
+    (r"\bimg_emb\.emb_pos\b", "condition_embedder.image_embedder.pos_embed"),
 )  # fmt: skip
 _ORIGINAL = re.compile(r"(^|\.)(self_attn|cross_attn|ffn\.[02]|head\.head|text_embedding\.0)(\.|$)")
 
@@ -49,8 +56,12 @@ class WanShape:
     patch: tuple[int, int, int]
     cross_norm: bool
     control_layers: tuple[int, ...]
-    """Blocks that take a hint of a VACE block, from 0 on."""
+    """Blocks that take a hint of a VACE block, from 0 on; empty without a control branch."""
     control_channels: int
+    image_dim: int = 0
+    """Width of the image encoder's tokens that an image branch reads; 0 = it has none."""
+    image_tokens: int = 0
+    """Tokens of two pictures that have places of their own in the image branch; 0 = it has none."""
 
     @property
     def dim(self) -> int:
@@ -87,7 +98,7 @@ def in_diffusers_names(shapes: Mapping[str, tuple[int, ...]]) -> Shapes:
 
 
 def expected_shapes(wan: WanShape) -> Shapes:
-    """Every tensor of ``WanVACETransformer3DModel``."""
+    """Every tensor of ``WanTransformer3DModel``, or of ``WanVACETransformer3DModel`` with a control branch."""
     dim, patch = wan.dim, wan.patch
     cell = patch[0] * patch[1] * patch[2]
     found: Shapes = {"scale_shift_table": (1, 2, dim)}
@@ -101,13 +112,30 @@ def expected_shapes(wan: WanShape) -> Shapes:
     _linear(found, "proj_out", dim, wan.latent_out * cell)
     for index in range(wan.layers):
         _block(found, f"blocks.{index}", wan)
-    _convolution(found, "vace_patch_embedding", dim, wan.control_channels, patch)
+    if wan.image_dim:
+        _image_branch(found, f"{embedder}.image_embedder", wan)
+    if wan.control_layers:
+        _convolution(found, "vace_patch_embedding", dim, wan.control_channels, patch)
     for index in range(len(wan.control_layers)):
         _block(found, f"vace_blocks.{index}", wan)
         if index == 0:
             _linear(found, "vace_blocks.0.proj_in", dim, dim)
         _linear(found, f"vace_blocks.{index}.proj_out", dim, dim)
     return found
+
+
+def _image_branch(found: Shapes, name: str, wan: WanShape) -> None:
+    for norm, width in (("norm1", wan.image_dim), ("norm2", wan.dim)):
+        found[f"{name}.{norm}.weight"] = found[f"{name}.{norm}.bias"] = (width,)
+    _linear(found, f"{name}.ff.net.0.proj", wan.image_dim, wan.image_dim)
+    _linear(found, f"{name}.ff.net.2", wan.image_dim, wan.dim)
+    if wan.image_tokens:
+        found[f"{name}.pos_embed"] = (1, wan.image_tokens, wan.image_dim)
+    for index in range(wan.layers):
+        attention = f"blocks.{index}.attn2"
+        for part in ("add_k_proj", "add_v_proj"):
+            _linear(found, f"{attention}.{part}", wan.dim, wan.dim)
+        found[f"{attention}.norm_added_k.weight"] = (wan.dim,)
 
 
 def _block(found: Shapes, name: str, wan: WanShape) -> None:

@@ -27,6 +27,7 @@ from gen2studio.diffusion.sampling.holding import LatentHold, begin_at, cell_str
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, stand_in
 from gen2studio.diffusion.sampling.taps import StepTap, flow
 from gen2studio.engine.events import Picture
+from gen2studio.models.manifest import MODEL_INDEX
 
 Tensor = torch.Tensor
 EXPERTS = ("transformer", "transformer_2")
@@ -46,7 +47,7 @@ class WanDriver:
         library: Any = load_diffusers()
         checked = parts.model.checkpoint()
         kind: Any = getattr(library, checked.family.pipeline)
-        return parts.pipeline(kind, **pipeline_options(checked.configs.get("model_index", {})))
+        return parts.pipeline(kind, **pipeline_options(checked.configs.get(MODEL_INDEX, {})))
 
     def embed(self, parts: Components, text: str, length: int, device: str) -> TextEmbedding:
         pipe = self.pipeline(parts)

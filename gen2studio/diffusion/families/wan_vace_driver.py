@@ -14,6 +14,7 @@ from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import decode as decoding
 from gen2studio.diffusion.sampling import denoise as denoising
 from gen2studio.engine.events import Picture
+from gen2studio.models.manifest import MODEL_INDEX
 
 
 class WanVaceDriver:
@@ -21,7 +22,8 @@ class WanVaceDriver:
 
     def pipeline(self, parts: Components) -> Any:
         library: Any = load_diffusers()
-        return parts.pipeline(library.WanVACEPipeline)
+        ratio = parts.model.checkpoint().configs.get(MODEL_INDEX, {}).get("boundary_ratio")
+        return parts.pipeline(library.WanVACEPipeline, boundary_ratio=ratio)
 
     def embed(self, parts: Components, text: str, length: int, device: str) -> TextEmbedding:
         pipe = self.pipeline(parts)

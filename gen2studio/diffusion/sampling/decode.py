@@ -80,7 +80,7 @@ def decode(
 
 
 def _scale(vae: Any) -> int:
-    return 2 ** len(vae.temperal_downsample)
+    return int(vae.config.scale_factor_spatial)
 
 
 def _raw(vae: Any, latents: Tensor) -> Tensor:

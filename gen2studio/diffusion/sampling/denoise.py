@@ -76,21 +76,31 @@ def denoise(
     negative = embeds.negative["prompt_embeds"] if embeds.negative is not None else None
     references = len(inputs.references)
     device = job._execution_device
-    guided = GuidedTransformer(
-        pipe.transformer,
-        watch.check,
-        references=references,
-        window=sampling.window,
-        overlap=sampling.overlap,
-        consistency=sampling.consistency,
-        negative=None if negative is None else negative.to(device, pipe.transformer.dtype),
-    )
-    # Past DiffusionPipeline.__setattr__, which would write the stand-in's class into the pipeline's configuration.
-    job.__dict__["transformer"] = guided
+    hooks: list[Any] = []
+
+    def encoded() -> None:
+        while hooks:
+            hooks.pop().remove()
+
+    for name in ("transformer", "transformer_2"):
+        model = getattr(job, name, None)
+        if model is None:
+            continue
+        guided = GuidedTransformer(
+            model,
+            watch.check,
+            references=references,
+            window=sampling.window,
+            overlap=sampling.overlap,
+            consistency=sampling.consistency,
+            negative=None if negative is None else negative.to(device, model.dtype),
+        )
+        guided.started = encoded
+        # Past DiffusionPipeline.__setattr__, which would write the stand-in's class into the pipeline's configuration.
+        job.__dict__[name] = guided
 
     noise = _noise(latent_shape(inputs, geometry, references), sampling, references, device)
-    hook = job.vae.encoder.register_forward_pre_hook(lambda *_: watch.check())
-    guided.started = hook.remove
+    hooks.append(job.vae.encoder.register_forward_pre_hook(lambda *_: watch.check()))
     try:
         latents = noise
         hold: FrameHold | None = None
@@ -128,7 +138,7 @@ def denoise(
             callback_on_step_end=on_step,
         ).frames
     finally:
-        hook.remove()
+        encoded()
         job.maybe_free_model_hooks()
     return result[:, :, references:].float()
 

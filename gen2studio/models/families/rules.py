@@ -7,9 +7,10 @@ else about a family.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Protocol
 
 from gen2studio.core.records import dataclass
@@ -18,13 +19,15 @@ from gen2studio.models.weights_header import WeightsHeader
 
 Config = Mapping[str, Any]
 Configs = Mapping[str, Config]
-"""Component → its config."""
+"""Component → its config; ``model_index`` → what the index says beside naming components (plain values only)."""
 Headers = Mapping[str, tuple[WeightsHeader, ...]]
 """Component → the headers of its weight files."""
 Classes = Mapping[str, tuple[str, str]]
 """Component → (library, class), out of the allow-list."""
 
 DIFFUSERS, TRANSFORMERS = "diffusers", "transformers"
+TENSORS = ""
+"""In place of a library: a file of tensors that is no model by itself (an IP-Adapter)."""
 DIFFUSERS_WEIGHTS = "diffusion_pytorch_model"
 """Stem of the weights files that diffusers writes."""
 TRANSFORMERS_WEIGHTS = "model"
@@ -43,6 +46,13 @@ class ComponentRule:
     """Stem of the weights file; empty = the component has no weights."""
     optional: bool = False
     """Some checkpoints of the family lack it (null in their index)."""
+    companion: bool = False
+    """A work of its own that no index names: it is named when a model is added, or lies inside the folder under the
+    part's name, or beside it."""
+    wanted: tuple[str, str] = ("", "")
+    """What to say, and what to do, when a companion that is not optional is missing."""
+    settle: Callable[[Path, Config, Sequence[WeightsHeader]], Config] | None = None
+    """Completes the config of a companion, by its path and weights: a single file brings none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +150,8 @@ class CheckpointFamily:
     facts: Callable[[Configs, Headers, Classes], ModelFacts]
     defaults: Callable[[ModelFacts, Configs], FamilyDefaults]
     """By what the checkpoint turned out to be: the published ones are known by their shapes."""
+    named: Callable[[str, FamilyDefaults], FamilyDefaults] | None = None
+    """What the name of its folder tells besides: some distilled checkpoints differ from the others in nothing else."""
     work: Callable[[Configs, ClipShape], Work]
     denoisers: tuple[str, ...] = ("transformer",)
     """Components that denoise, the one that names the model's identity first."""
@@ -147,5 +159,7 @@ class CheckpointFamily:
     """What reads the prompt: loaded first and freed before the rest comes."""
     single_files: str = ""
     """Whose tensor names single files of the family may have beside diffusers': wan, or empty."""
+    variant: Callable[[Configs], CheckpointFamily] | None = None
+    """Where one pipeline class stands for several kinds of checkpoints: which it is, by its configs."""
     precise: frozenset[str] = field(default=frozenset({"vae", "image_encoder"}))
     """Components that compute in float32 whatever the denoiser does."""

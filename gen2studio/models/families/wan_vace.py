@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gen2studio.models.architecture import check_wan_vace, vae_scales, wan_facts, wan_shape
+from dataclasses import replace
+
+from gen2studio.models.architecture import EXPERTS, check_wan_vace, vae_scales, wan_facts, wan_shape
 from gen2studio.models.families.rules import (
     DIFFUSERS,
     DIFFUSERS_WEIGHTS,
@@ -29,6 +31,7 @@ WAN_COMPONENTS = {
 """What every checkpoint of Wan has beside its transformer."""
 WIDE = ((832, 480), (480, 832))
 HD = (*WIDE, (1280, 720), (720, 1280))
+_TRANSFORMER = ComponentRule(DIFFUSERS, frozenset({"WanVACETransformer3DModel"}), "config.json", DIFFUSERS_WEIGHTS)
 _PUBLISHED = {
     1536: FamilyDefaults(id="wan2.1-vace-1.3b", title="Wan 2.1 VACE 1.3B", licence="Apache-2.0", sizes=WIDE),
     5120: FamilyDefaults(id="wan2.1-vace-14b", title="Wan 2.1 VACE 14B", licence="Apache-2.0", sizes=HD),
@@ -37,7 +40,8 @@ _PUBLISHED = {
 
 
 def _defaults(facts: ModelFacts, configs: Configs) -> FamilyDefaults:
-    del configs
+    if facts.dim == 5120 and "transformer_2" in configs:
+        return replace(_PUBLISHED[5120], id="wan2.2-vace-fun-a14b", title="Wan 2.2 VACE-Fun A14B")
     # The Wan VAE takes 4k+1 frames whatever its own factor is; others are cut off without a word.
     frames = FrameRule(multiple=max(4, facts.temporal_scale))
     return _PUBLISHED.get(facts.dim) or FamilyDefaults(sizes=WIDE, frames=frames)
@@ -79,13 +83,13 @@ WAN_VACE = CheckpointFamily(
     pipeline="WanVACEPipeline",
     components={
         **WAN_COMPONENTS,
-        "transformer": ComponentRule(
-            DIFFUSERS, frozenset({"WanVACETransformer3DModel"}), "config.json", DIFFUSERS_WEIGHTS
-        ),
+        "transformer": _TRANSFORMER,
+        "transformer_2": replace(_TRANSFORMER, optional=True),
     },
     check=check_wan_vace,
     facts=wan_facts,
     defaults=_defaults,
     work=_work,
+    denoisers=EXPERTS,
     single_files="wan",
 )
