@@ -119,6 +119,16 @@ class CaptionLane(QWidget):
         self.chosen: frozenset[str] = frozenset()
         self._editor: CaptionEditor | None = None
         self._edited = ""
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        colour = theme.colour
+        self._ground, self._seam = colour("track"), colour("timeline")
+        self._edge, self._snap, self._playhead_ink = colour("clip_subtitle_edge"), colour("snap"), colour("playhead")
+        self._inks = {
+            True: (colour("clip_subtitle"), colour("clip_text")),
+            False: (colour("raised"), colour("text_muted")),
+        }
+        """(body, text) of captions that are shown in the picture, and of those that are not."""
         self._lines: dict[tuple[str, int], QStaticText] = {}
         self._fonts: tuple[QFont, QFontMetrics] | None = None
         viewport.scrolled.connect(self._on_scrolled)
@@ -129,7 +139,9 @@ class CaptionLane(QWidget):
     def show_sequence(self, sequence: Sequence | None) -> None:
         if sequence is not self._sequence:
             self._sequence = sequence
-            known = {s.id for s in sequence.subtitles} if sequence is not None else set()
+            captions = sequence.subtitles if sequence is not None else ()
+            self._starts, self._ends = [s.start for s in captions], [s.end for s in captions]
+            known = {s.id for s in captions}
             if not self.chosen <= known:
                 self.choose(self.chosen & known)
             self.update()
@@ -167,9 +179,9 @@ class CaptionLane(QWidget):
         """Captions that touch widget pixels ``left`` … ``right``."""
         if self._sequence is None:
             return ()
-        shown, view = self._sequence.subtitles, self._viewport
-        first = bisect_right(shown, view.frame(left), key=lambda s: s.end)
-        return shown[first : bisect_left(shown, view.frame(right), first, key=lambda s: s.start)]
+        view = self._viewport
+        first = bisect_right(self._ends, view.frame(left))
+        return self._sequence.subtitles[first : bisect_left(self._starts, view.frame(right), first)]
 
     def caption_at(self, x: float) -> tuple[Subtitle | None, str]:
         """The caption at widget pixel ``x`` and which part of it: head, tail or body."""
@@ -186,8 +198,9 @@ class CaptionLane(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         view = self._viewport
-        painter.fillRect(event.rect(), theme.colour("track"))
-        painter.fillRect(0, HEIGHT - 2, self.width(), 2, theme.colour("timeline"))
+        wide = self.width()
+        painter.fillRect(event.rect(), self._ground)
+        painter.fillRect(0, HEIGHT - 2, wide, 2, self._seam)
         if self._fonts is None:
             font = self.font()
             font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
@@ -195,10 +208,9 @@ class CaptionLane(QWidget):
         font, metrics = self._fonts
         painter.setFont(font)
         shown = self._sequence is None or self._sequence.subtitle_style.shown
-        body, edge = theme.colour("clip_subtitle" if shown else "raised"), theme.colour("clip_subtitle_edge")
-        ink = theme.colour("clip_text" if shown else "text_muted")
+        body, ink = self._inks[shown]
         captions = self._visible()
-        if len(captions) * NARROW > self.width():
+        if len(captions) * NARROW > wide:
             # Too narrow for texts and edges: what of the lane is covered, pixel by pixel.
             self._paint_dense(painter, captions, body)
             captions = ()
@@ -206,27 +218,24 @@ class CaptionLane(QWidget):
             # What scrolling left standing need not be drawn again.
             parts = [self._between(part.left() - 1, part.right() + 1) for part in event.region()]  # pyright: ignore[reportGeneralTypeIssues]
             captions = tuple({caption.id: caption for part in parts for caption in part}.values())
-        here = [
-            (caption, QRect(left, 3, max(2, view.x(caption.end) - left - 1), HEIGHT - 8))
-            for caption in captions
-            for left in (view.x(caption.start),)
-        ]
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(body)
-        painter.drawRects([box for _, box in here])
-        painter.setBrush(edge)
-        painter.drawRects([QRect(box.left(), 3, box.width(), 1) for _, box in here if box.width() >= 12])
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        ppf, scroll = view.ppf, view.scroll_x
+        places = [(round(caption.start * ppf) - scroll, round(caption.end * ppf) - scroll) for caption in captions]
         painter.setPen(ink)
-        for caption, box in here:
-            if box.width() >= MIN_TEXT:
-                inner = box.adjusted(max(5, 5 - box.left()), 0, -4, 0)
-                line = self._line(caption.text, inner.width(), metrics)
-                painter.drawStaticText(inner.left(), inner.center().y() - metrics.height() // 2, line)
-        painter.setPen(QPen(theme.colour("clip_selected"), 2))
-        for caption, box in here if self.chosen else ():
-            if caption.id in self.chosen:
-                painter.drawRect(box.adjusted(1, 1, -1, -1))
+        for caption, (left, stop) in zip(captions, places, strict=True):
+            room = max(2, stop - left - 1)
+            painter.fillRect(left, 3, room, HEIGHT - 8, body)
+            if room >= 12:
+                painter.fillRect(left, 3, room, 1, self._edge)
+            if room >= MIN_TEXT:
+                start = left + max(5, 5 - left)
+                line = self._line(caption.text, left + room - 4 - start, metrics)
+                painter.drawStaticText(start, 3 + (HEIGHT - 9) // 2 - metrics.height() // 2, line)
+        if self.chosen:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.colour("clip_selected"), 2))
+            for caption, (left, stop) in zip(captions, places, strict=True):
+                if caption.id in self.chosen:
+                    painter.drawRect(QRect(left, 3, max(2, stop - left - 1), HEIGHT - 8).adjusted(1, 1, -1, -1))
         if self._sequence is not None and not self._sequence.subtitles:
             painter.setPen(theme.colour("text_faint"))
             painter.drawText(
@@ -234,8 +243,8 @@ class CaptionLane(QWidget):
             )
         snapped = self._host.overlay.snap
         if snapped is not None:
-            painter.fillRect(view.x(snapped), 0, 1, HEIGHT, theme.colour("snap"))
-        painter.fillRect(view.x(self._host.session.playhead), 0, 1, HEIGHT, theme.colour("playhead"))
+            painter.fillRect(view.x(snapped), 0, 1, HEIGHT, self._snap)
+        painter.fillRect(view.x(self._playhead), 0, 1, HEIGHT, self._playhead_ink)
         painter.end()
 
     def _paint_dense(self, painter: QPainter, captions: tuple[Subtitle, ...], ink: QColor) -> None:

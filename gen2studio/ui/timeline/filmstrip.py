@@ -34,6 +34,8 @@ class Filmstrip:
         self._dim = theme.colour("timeline", 150)
         self._reels: dict[int, dict[str, _Reel | None]] = {}
         self._reels_for: tuple[float, object] = (0.0, None)
+        self._facts: dict[str, tuple[MediaItem, int]] = {}
+        """By media id: what is shown, and the milliseconds of its last frame."""
 
     def paint(
         self,
@@ -71,7 +73,7 @@ class Filmstrip:
                 continue
             media_id = facts.media_ids[codes[k]]
             if media_id not in reels:
-                reels[media_id] = _reel(media.get(media_id), high, second)
+                reels[media_id] = self._reel(media.get(media_id), high, second)
             reel = reels[media_id]
             if reel is None:
                 continue
@@ -122,6 +124,21 @@ class Filmstrip:
         icon = theme.icon_pixmap(MODE_ICONS[mode_of(self._document(), clip)], side, "text_muted", ratio)
         painter.drawPixmap(a + 6, top + (high - side) // 2, icon)
 
+    def _reel(self, item: MediaItem | None, high: int, second: float) -> _Reel | None:
+        """``high`` pixels of filmstrip at ``second`` pixels a second; None for media without a picture."""
+        if item is None or not item.info.has_video or item.nested:
+            return None
+        info = item.info
+        known = self._facts.get(item.id)
+        if known is None or known[0] is not item:
+            moving = info.duration > 0 and info.rate > 0
+            known = self._facts[item.id] = item, max(0, int(info.duration * 1000) - 1) if moving else 0
+        aspect = min(max(info.width / max(info.height, 1), 0.3), 3.0)
+        cell = max(16, round(high * aspect))
+        return _Reel(
+            item.path, cell, grain(cell / second), known[1], info.rate if item.shot is not None else Fraction(0)
+        )
+
     def _reels_of(self, high: int, second: float) -> dict[str, _Reel | None]:
         """Reels by media id at this zoom, kept while zoom and media stay the same."""
         media = self._document().media
@@ -144,18 +161,6 @@ class _Reel:
     """Milliseconds of the last frame; 0 for stills."""
     rate: Fraction = Fraction(0)
     """Of a shot, whose pictures are those of its take; 0 for footage."""
-
-
-def _reel(item: MediaItem | None, high: int, second: float) -> _Reel | None:
-    """``high`` pixels of filmstrip at ``second`` pixels a second; None for media without a picture."""
-    if item is None or not item.info.has_video or item.nested:
-        return None
-    info = item.info
-    aspect = min(max(info.width / max(info.height, 1), 0.3), 3.0)
-    cell = max(16, round(high * aspect))
-    moving = info.duration > 0 and info.rate > 0
-    last = max(0, int(info.duration * 1000) - 1) if moving else 0
-    return _Reel(item.path, cell, grain(cell / second), last, info.rate if item.shot is not None else Fraction(0))
 
 
 class TakeFrames:

@@ -36,6 +36,33 @@ Fills = tuple[QColor, QColor, QColor]
 """Colours of a clip's (top edge, name strip, body)."""
 
 
+class _Held:
+    """The name that a row holds at the left edge while its clip goes on."""
+
+    __slots__ = ("band", "clip", "drop", "ground", "high", "less", "line", "row", "start", "stop")
+
+    def __init__(self, row: Row, clip: Clip, band: int, fills: Fills, line: int) -> None:
+        """``band``: pixels of bands that any clip may have; ``line``: the height of a line."""
+        self.row, self.clip, self.band = row, clip, band
+        self.start, self.stop = clip.start, clip.start + clip.duration
+        self.less = 12
+        """Pixels before the clip's end that a name leaves free."""
+        if clip.takes or clip.speed != 1 or clip.reverse or clip.freeze:
+            self.less += BADGE + 24
+        strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
+        self.drop = 1 + (BAND if clip.takes else band)
+        """Pixels from the clip's top to what a name covers, and how high that is."""
+        self.high = strip - self.drop
+        self.line = _drop(strip, line) - self.drop
+        """Pixels from there to the top of the name."""
+        self.ground = fills[1 if strip < row.body else 2]
+
+
+def _drop(strip: int, line: int) -> int:
+    """Pixels from a clip's top to the top of a name whose line is so high."""
+    return (strip - line) // 2 + (1 if strip <= STRIP else 0)
+
+
 class Labels:
     """Fonts, names and badges."""
 
@@ -59,6 +86,8 @@ class Labels:
         self._widest = 0
         self._names: dict[tuple[str, int], tuple[QStaticText, int]] = {}
         self._badges: dict[tuple[object, ...], QPixmap] = {}
+        self._held: dict[int, _Held] = {}
+        """By the index of the row."""
 
     def set_font(self, font: QFont, ratio: float) -> None:
         """Names are drawn in ``font`` at ``ratio`` device pixels a pixel."""
@@ -73,6 +102,7 @@ class Labels:
         self._names.clear()
         self._widths.clear()
         self._badges.clear()
+        self._held.clear()
         self._link = theme.icon_pixmap("link", 10, "clip_text", ratio)
 
     # -- names -------------------------------------------------------------------------------------------------------
@@ -165,7 +195,7 @@ class Labels:
 
     def drop(self, strip: int) -> int:
         """Pixels from a clip's top to the top of its name."""
-        return (strip - self._line) // 2 + (1 if strip <= STRIP else 0)
+        return _drop(strip, self._line)
 
     @property
     def reach(self) -> int:
@@ -176,13 +206,13 @@ class Labels:
         self, painter: QPainter, layout: Layout, fills: Callable[[Row, Clip], Fills], dim: QColor
     ) -> None:
         """Names of clips that begin left of the view, held at its edge: drawn last, as they do not scroll."""
-        assert self._font is not None and self._metrics is not None
         view = self._viewport
-        painter.setFont(self._font)
-        painter.setPen(self._text)
         first, scroll_x, scroll_y, height, ppf = view.frame(0), view.scroll_x, view.scroll_y, view.height, view.ppf
         band = BAND if self._bands.job_states is not None else 0
-        fill, draw = painter.fillRect, painter.drawStaticText
+        draw, fill, known = painter.drawStaticText, painter.fillRect, self._held
+        assert self._font is not None
+        painter.setFont(self._font)
+        painter.setPen(self._text)
         for row in layout.rows:
             top = row.top - scroll_y
             if top > height or top + row.height <= 0:
@@ -191,25 +221,23 @@ class Labels:
             if k < 0:
                 continue
             clip = row.clips[k]
-            start = round(clip.start * ppf) - scroll_x
-            if start >= 0:
+            held = known.get(row.index)
+            if held is None or held.clip is not clip or held.row is not row or held.band != band:
+                held = known[row.index] = _Held(row, clip, band, fills(row, clip), self._line)
+            start = round(held.start * ppf) - scroll_x
+            room = round(held.stop * ppf) - scroll_x - held.less
+            if start >= 0 or room < MIN_TEXT // 2:
                 continue
-            takes = clip.takes
-            room = round((clip.start + clip.duration) * ppf) - scroll_x - 12
-            if takes or clip.speed != 1 or clip.reverse or clip.freeze:
-                room -= BADGE + 24
-            text = self._elided(clip.name, min(room, EDGE_NAMES - 12)) if room >= MIN_TEXT // 2 else None
+            text = self._elided(clip.name, min(room, EDGE_NAMES - 12))
             if text is None:
                 continue
-            strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
-            colours = fills(row, clip)
-            drop = 1 + (BAND if takes else band)
             # What is left of the name that scrolls, its link sign included, is covered.
+            top += held.drop
             wide = min(max(text[1] + 12, start + 24 + self._widths[clip.name]), room + 10)
-            fill(0, top + drop, wide, strip - drop, colours[1] if strip < row.body else colours[2])
-            draw(6, top + self.drop(strip), text[0])
+            fill(0, top, wide, held.high, held.ground)
+            draw(6, top + held.line, text[0])
             if row.track.muted or row.track.locked:
-                fill(0, top + drop, wide, strip - drop, dim)
+                fill(0, top, wide, held.high, dim)
 
     def _elided(self, name: str, width: int) -> tuple[QStaticText, int] | None:
         """``name`` cut to ``width`` pixels, laid out, with its width; remembered in steps of 16 pixels."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import field
 
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
 
 from gen2studio.core.records import dataclass
-from gen2studio.document.model import Sequence
+from gen2studio.document.model import Marker, Sequence
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import handles
 from gen2studio.ui.timeline.layout import STRIP, Layout, Zone
@@ -80,6 +81,10 @@ class OverlayPainter:
         self._text = theme.colour("text")
         self._dark = theme.colour("timeline")
         self._lines: dict[str, QPixmap] = {}
+        self._marks: list[tuple[int, str]] = []
+        """(content x, colour) of the lines of ``_marks_of`` at ``_marks_at`` pixels a frame, from left to right."""
+        self._marks_of: tuple[Marker, ...] = ()
+        self._marks_at = 0.0
         self._inks: dict[str, QColor] = {}
         self._dim = theme.colour("timeline", 110)
 
@@ -109,15 +114,16 @@ class OverlayPainter:
 
     def _marker_places(self, sequence: Sequence, area: QRect) -> list[tuple[int, str]]:
         """(widget x, colour) of markers and the ends of their ranges."""
-        view = self._viewport
-        first, last = view.frame(area.left() - 1), view.frame(area.right() + 1)
-        ppf, scroll = view.ppf, view.scroll_x
-        return [
-            (x, marker.colour)
-            for marker in sequence.markers
-            for frame in ((marker.frame, marker.frame + marker.duration) if marker.duration else (marker.frame,))
-            if first <= frame <= last and area.left() <= (x := round(frame * ppf) - scroll) <= area.right()
-        ]
+        markers, ppf, scroll = sequence.markers, self._viewport.ppf, self._viewport.scroll_x
+        if self._marks_of is not markers or self._marks_at != ppf:
+            ends = ((each, (each.frame, each.frame + each.duration)[: 2 if each.duration else 1]) for each in markers)
+            marks = ((round(frame * ppf), each.colour) for each, frames in ends for frame in frames)
+            # Of those in one place the last one is seen.
+            self._marks = sorted(marks, key=lambda mark: mark[0])
+            self._marks_of, self._marks_at = markers, ppf
+        first = bisect_left(self._marks, (area.left() + scroll,))
+        last = bisect_left(self._marks, (area.right() + 1 + scroll,))
+        return [(x - scroll, colour) for x, colour in self._marks[first:last]]
 
     def _faint(self, colour: str) -> QColor:
         known = self._inks.get(colour)
@@ -306,7 +312,9 @@ class OverlayPainter:
         )
 
     def paint_playhead(self, painter: QPainter, frame: int) -> None:
-        painter.fillRect(self._viewport.x(frame), 0, 1, self._viewport.height, self._playhead)
+        x = self._viewport.x(frame)
+        if 0 <= x < self._viewport.width:
+            painter.fillRect(x, 0, 1, self._viewport.height, self._playhead)
 
     def paint_hint(self, painter: QPainter, state: Overlay) -> None:
         """A small label beside the pointer: what the release will do, or why it can't."""

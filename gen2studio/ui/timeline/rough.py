@@ -113,14 +113,26 @@ class RoughPainter:
             columns = self._columns(np.array([x for x, _ in lines]), left, ratio, wide - 1)
             for part in (edges, strips, bodies):
                 part[:, columns] = np.array([ink for _, ink in lines], np.uint32)
-        sound = any(not row.is_video and row.body >= STRIP + MIN_PICTURE for row, _ in rows)
-        inside = (kinds % _KINDS != 0).repeat(lengths).reshape(-1, wide) if sound else bodies
-        frames = (np.arange(wide, dtype=np.float64) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
+        sounding = {
+            k: n
+            for n, k in enumerate(
+                k
+                for k, p in enumerate(placed)
+                if not p.row.is_video and p.row.body >= STRIP + MIN_PICTURE and p.row.clips
+            )
+        }
+        sound = None
+        if sounding:
+            inside = (kinds % _KINDS != 0).repeat(lengths).reshape(-1, wide)[list(sounding)]
+            heard = [placed[k].row for k in sounding]
+            highs = [round(row.body * ratio) - round(STRIP * ratio) for row in heard]
+            frames = (np.arange(wide, dtype=np.float64) + (0.5 + (left + view.scroll_x) * ratio)) / (view.ppf * ratio)
+            rate = float(layout.sequence.rate)
+            width = 1.0 / (view.ppf * rate * ratio)
+            sound = self._waves.columns(heard, highs, paths, frames, inside, width, rate, rough=True)
         ends = counts.cumsum().tolist()
         broad = x1 - x0 >= MIN_HEAD
         heads = len(x0) - len(placed) >= MANY
-        rate = float(layout.sequence.rate)
-        width = 1.0 / (view.ppf * rate * ratio)
         for k, (row, top, i, _) in enumerate(placed):
             strip = STRIP if row.body >= STRIP + MIN_PICTURE else row.body
             seam = round(strip * ratio) if strip < row.body else 0
@@ -128,8 +140,8 @@ class RoughPainter:
             pixels[:seam] = strips[k]
             pixels[seam:] = bodies[k]
             pixels[: max(1, round(ratio))] = edges[k]
-            if seam and not row.is_video:
-                self._waves.draw(pixels[seam:], row, paths, frames, inside[k], width, rate, rough=True)
+            if sound is not None and k in sounding:
+                self._waves.ink(pixels[seam:], sound, sounding[k])
             image = QImage(pixels.data, wide, len(pixels), wide * 4, QImage.Format.Format_RGB32)
             image.setDevicePixelRatio(ratio)
             painter.drawImage(QPoint(left, top), image)

@@ -95,6 +95,8 @@ class Waveforms(QObject):
         self._feed.made.connect(self._on_made)
         self._known: dict[str, WavePyramid | None] = {}
         self._sheets: dict[tuple[tuple[str, ...], tuple[int, ...]], Sheet] = {}
+        self._latest: dict[tuple[str, ...], tuple[float, Sheet | None]] = {}
+        """What was asked for last: tracks with the same files ask one after the other."""
 
     def get(self, path: str) -> WavePyramid | None:
         """The pyramid, or None while it is made (``arrived`` follows) or when there is none."""
@@ -107,11 +109,22 @@ class Waveforms(QObject):
         """Give a pyramid that was made elsewhere."""
         self._known[path] = pyramid
         self._sheets.clear()
+        self._latest.clear()
         self.arrived.emit(path)
 
     def sheet(self, paths: tuple[str, ...], width: float) -> Sheet | None:
         """What ``paths`` look like where a column covers ``width`` seconds; None without any, or when they are so long
         that putting them together would take longer than it saves. An empty path stands for silence."""
+        latest = self._latest.get(paths)
+        if latest is not None and latest[0] == width:
+            return latest[1]
+        found = self._sheet(paths, width)
+        if len(self._latest) >= SHEETS:
+            self._latest.clear()
+        self._latest[paths] = width, found
+        return found
+
+    def _sheet(self, paths: tuple[str, ...], width: float) -> Sheet | None:
         pyramids = [self.get(path) if path else None for path in paths]
         if not any(pyramids):
             return None
@@ -138,6 +151,7 @@ class Waveforms(QObject):
     def forget(self) -> None:
         self._known.clear()
         self._sheets.clear()
+        self._latest.clear()
 
     def stop(self) -> None:
         self._feed.stop()
@@ -147,8 +161,20 @@ class Waveforms(QObject):
             self.put(key[0], pyramid)
 
 
+class Sound(NamedTuple):
+    """The sound of some rows worked out, one line of the arrays for each: see :meth:`WavePainter.columns`."""
+
+    first: NDArray[np.int16]
+    """Topmost row of pixels of a column's bar."""
+    span: NDArray[np.uint16]
+    """Pixels from there to its last row."""
+    enabled: NDArray[np.bool_] | None
+    """Whether a column shows an enabled clip; None when all do."""
+    rough: bool
+
+
 class WavePainter:
-    """Draws the sound of all visible clips of a track at once."""
+    """Draws the sound of all visible clips of a track at once, and of several tracks worked out together."""
 
     def __init__(self, waveforms: Waveforms, ink: int, faint: int) -> None:
         """``ink`` and ``faint`` (disabled clips) are RGB32."""
@@ -165,74 +191,105 @@ class WavePainter:
         inside: NDArray[np.bool_],
         width: float,
         rate: float,
-        rough: bool = False,
     ) -> None:
-        """Draw into ``pixels`` (H, W) RGB32. Column c shows sequence frame ``frames[c]`` and lies in a clip where
-        ``inside[c]``; ``width`` is the seconds a column covers, ``rate`` the frames a second, ``paths`` the files by
-        media id. ``rough``: every second column, twice as wide."""
-        if not inside.any():
-            return
-        high, wide = pixels.shape
+        """Draw into ``pixels`` (H, W) RGB32: one row of :meth:`columns`."""
+        if inside.any():
+            self.ink(pixels, self.columns([row], [len(pixels)], paths, frames, inside[None], width, rate), 0)
+
+    def columns(
+        self,
+        rows: list[Row],
+        highs: list[int],
+        paths: dict[str, str],
+        frames: NDArray[np.float64],
+        inside: NDArray[np.bool_],
+        width: float,
+        rate: float,
+        rough: bool = False,
+    ) -> Sound:
+        """The bars of ``rows``, which are ``highs`` pixels high. Column c shows sequence frame ``frames[c]`` and lies
+        in a clip where ``inside[row, c]``; ``width`` is the seconds a column covers, ``rate`` the frames a second,
+        ``paths`` the files by media id. ``rough``: every second column, twice as wide."""
         if rough:
-            # Two pixels are one number of twice the size.
-            stop = wide // 2 * 2
-            pixels = pixels[:, :stop].view(np.uint64)
-            frames, width, inside = frames[:stop:2], width * 2, inside[:stop:2] & inside[1:stop:2]
-        clip = np.maximum(np.searchsorted(row.starts, frames, "right") - 1, 0)
-        facts = row.facts
-        heads, paces = row.starts[clip], facts.pace[clip]
-        along = frames - heads
-        seconds = (facts.source_in + facts.turn / rate)[clip] + along * (paces / rate)
-        low, top, known = self._heights(row, paths, clip, seconds, width)
-        known &= paces != 0
-        gain = (10.0 ** (facts.gain * (LOUDNESS / 20.0))).astype(np.float32)[clip]
-        if facts.any_fades:
-            fade_in, fade_out = np.maximum(facts.fade_in, 1e-6)[clip], np.maximum(facts.fade_out, 1e-6)[clip]
-            part = np.minimum(along / fade_in, (row.durations[clip] - along) / fade_out)
-            fading = (part < 1.0).nonzero()[0]
+            stop = inside.shape[1] // 2 * 2
+            frames, width, inside = frames[:stop:2], width * 2, inside[:, :stop:2] & inside[:, 1:stop:2]
+        facts = [row.facts for row in rows]
+        # Clips of all rows in one list.
+        offsets = np.cumsum([0] + [len(row.starts) for row in rows])
+        at = [np.maximum(np.searchsorted(row.starts, frames, "right") - 1, 0) for row in rows]
+        clip = np.stack(at) + offsets[:-1, None]
+        pace = _joined([each.pace for each in facts])[clip]
+        along = frames - _joined([row.starts for row in rows])[clip]
+        heads = _joined([each.source_in for each in facts]) + _joined([each.turn for each in facts]) / rate
+        seconds = heads[clip] + along * (pace / rate)
+        low, top, known = self._heights(rows, paths, clip, seconds, width)
+        known = known & inside & (pace != 0)
+        gain = (10.0 ** (_joined([each.gain for each in facts]) * (LOUDNESS / 20.0))).astype(np.float32)[clip]
+        if any(each.any_fades for each in facts):
+            fade_in = np.maximum(_joined([each.fade_in for each in facts]), 1e-6)[clip]
+            fade_out = np.maximum(_joined([each.fade_out for each in facts]), 1e-6)[clip]
+            durations = _joined([row.durations for row in rows])[clip]
+            part = np.minimum(along / fade_in, (durations - along) / fade_out)
+            fading = (part < 1.0).nonzero()
             # Power rises evenly over a fade.
             gain[fading] *= np.maximum(part[fading], 0.0).astype(np.float32) ** np.float32(LOUDNESS / 2)
-        middle = np.float32((high - 1) / 2)
+        high = np.array(highs, np.float32)[:, None]
+        middle = (high - np.float32(1)) / np.float32(2)
         room = middle - np.float32(1)
         upper = middle - np.minimum(top * gain, 1) * room - np.float32(0.5)
         lower = middle + np.minimum(low * gain, 1) * room + np.float32(0.5)
-        # One unsigned comparison a pixel: rows above the first one wrap round to huge numbers.
         first = np.ceil(upper).astype(np.int16)
         span = (np.floor(lower) - first).astype(np.uint16)
-        known = known & inside
-        first[~known], span[~known] = high + 1, 0
-        drawn = (np.arange(high, dtype=np.int16)[:, None] - first).view(np.uint16) <= span
-        ink, faint = (_pair(each) if rough else np.uint32(each) for each in (self._ink, self._faint))
-        if facts.all_enabled:
+        silent = ~known
+        first[silent], span[silent] = max(highs) + 1, 0
+        enabled = None
+        if not all(each.all_enabled for each in facts):
+            enabled = _joined([each.enabled for each in facts])[clip]
+        return Sound(first, span, enabled, rough)
+
+    def ink(self, pixels: NDArray[np.unsignedinteger[Any]], sound: Sound, k: int) -> None:
+        """Draw row ``k`` of ``sound`` into ``pixels`` (H, W) RGB32."""
+        if sound.rough:
+            # Two pixels are one number of twice the size.
+            pixels = pixels[:, : pixels.shape[1] // 2 * 2].view(np.uint64)
+        # One unsigned comparison a pixel: rows above the first one wrap round to huge numbers.
+        drawn = (np.arange(len(pixels), dtype=np.int16)[:, None] - sound.first[k]).view(np.uint16) <= sound.span[k]
+        ink, faint = (_pair(each) if sound.rough else np.uint32(each) for each in (self._ink, self._faint))
+        if sound.enabled is None:
             np.copyto(pixels, ink, where=drawn)
         else:
-            np.copyto(pixels, np.where(facts.enabled[clip], ink, faint)[None, :], where=drawn)
+            np.copyto(pixels, np.where(sound.enabled[k], ink, faint)[None, :], where=drawn)
 
     def _heights(
-        self, row: Row, paths: dict[str, str], clip: Ints, seconds: NDArray[np.float64], width: float
+        self, rows: list[Row], paths: dict[str, str], clip: Ints, seconds: NDArray[np.float64], width: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         """(height below the middle, above it, whether known) of columns that show ``seconds`` of ``clip``."""
-        facts = row.facts
-        media = facts.media[clip]
-        sheet = self._waveforms.sheet(tuple(paths.get(media_id, "") for media_id in facts.media_ids), width)
+        files: dict[str, int] = {}
+        codes = [[files.setdefault(paths.get(key, ""), len(files)) for key in row.facts.media_ids] for row in rows]
+        own = [np.array(each, np.int64)[row.facts.media] for each, row in zip(codes, rows, strict=True)]
+        media = _joined(own)[clip]
+        sheet = self._waveforms.sheet(tuple(files), width)
         if sheet is not None:
             index = (seconds * sheet.rates[media]).astype(np.int64)
             good = (index >= 0) & (index < sheet.counts[media])
             index = np.where(good, index + sheet.starts[media], len(sheet.peaks) - 1)
             heights = _heights_by_byte()[sheet.peaks[index]]
-            return heights[:, 0], heights[:, 1], sheet.known[media]
-        low, top = np.zeros(len(clip), np.float32), np.zeros(len(clip), np.float32)
-        known = np.zeros(len(clip), bool)
-        for code in np.flatnonzero(np.bincount(media)).tolist():
-            path = paths.get(facts.media_ids[code])
+            return heights[..., 0], heights[..., 1], sheet.known[media]
+        low, top = np.zeros(clip.shape, np.float32), np.zeros(clip.shape, np.float32)
+        known = np.zeros(clip.shape, bool)
+        for path, code in files.items():
             pyramid = self._waveforms.get(path) if path else None
-            if pyramid is not None:
-                here = media == code
+            here = media == code
+            if pyramid is not None and here.any():
                 least, most = pyramid.columns(seconds[here], width)
                 heights = _heights_by_byte()
                 low[here], top[here] = heights[least.view(np.uint8)], heights[most.view(np.uint8)]
                 known |= here
         return low, top, known
+
+
+def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def _pair(ink: int) -> np.uint64:
