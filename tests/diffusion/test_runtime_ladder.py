@@ -23,8 +23,9 @@ from gen2studio.diffusion.runtime.ladder import (
     next_plan,
     plans_for,
 )
+from gen2studio.models.families.wan_vace import WAN_VACE
 from gen2studio.models.library import InstalledModel, ModelLibrary
-from tests.models.folder import LARGE_WAN, SMALL_WAN, TINY, shape_of, write_checkpoint
+from tests.models.folder import LARGE_WAN, SMALL_WAN, TINY, write_checkpoint
 
 GB = 10**9
 
@@ -211,12 +212,9 @@ def peak_of(work: Any) -> int:
     return most
 
 
-def counts_for(**changes: Any) -> Footprint:
-    plain = Footprint(
-        transformer=0, block=0, vae=0, text_encoder=0, tokens=0, shape=shape_of(TINY), vae_channels=0, vae_pixels=1,
-        vae_frames=4, clip=ClipShape(width=160, height=256, frames=5),
-    )  # fmt: skip
-    return replace(plain, **changes)
+def counts_for(clip: ClipShape, transformer: dict[str, Any] = TINY, vae: dict[str, Any] | None = None) -> Footprint:
+    work = WAN_VACE.work({"transformer": transformer, "vae": vae or {}}, clip)
+    return Footprint(transformer=0, block=0, vae=0, text_encoder=0, work=work, clip=clip)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -237,7 +235,9 @@ def test_the_estimate_of_denoising_is_near_what_is_allocated(dtype: str) -> None
         "timestep": torch.tensor([500]),
     }
     measured = peak_of(lambda: model(**inputs, return_dict=False))
-    told = counts_for(tokens=3 * 12 * 16, shape=shape_of(config)).denoising_bytes(dtype)
+    counts = counts_for(ClipShape(width=256, height=192, frames=9), config)
+    assert counts.tokens == 3 * 12 * 16
+    told = counts.denoising_bytes(dtype)
     assert 1.0 <= told / measured <= 1.5
 
 
@@ -247,5 +247,6 @@ def test_the_estimate_of_decoding_is_near_what_is_allocated() -> None:
 
     vae: Any = AutoencoderKLWan(base_dim=16, z_dim=16, num_res_blocks=1).eval()
     measured = peak_of(lambda: vae.decode(torch.randn(1, 16, 2, 32, 20), return_dict=False))
-    told = counts_for(vae_channels=16, vae_pixels=256 * 160).decoding_bytes("cpu", tiled=False)
+    counts = counts_for(ClipShape(width=160, height=256, frames=5), vae={"base_dim": 16})
+    told = counts.decoding_bytes("cpu", tiled=False)
     assert 1.0 <= told / measured <= 1.6
