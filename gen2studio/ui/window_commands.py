@@ -62,7 +62,10 @@ def bind(window: MainWindow) -> None:
         "file.relink": lambda: relink(window, tuple(studio.offline)),
         "file.export": lambda: export(window),
         "file.export_queue": lambda: export_queue(window),
+        "generate.submit_farm": lambda: farm_dialog(window, "open_submit"),
+        "generate.collect_farm": lambda: farm_dialog(window, "open_collect"),
         "file.preferences": lambda: preferences(window),
+        "models.open": lambda: models(window),
         "file.quit": window.close,
         "edit.undo": studio.store.undo_stack.undo,
         "edit.redo": studio.store.undo_stack.redo,
@@ -307,6 +310,26 @@ def export_queue(window: MainWindow) -> None:
         there = ExportQueueDialog(window.studio.exports, window)
     there.show()
     there.raise_()
+
+
+def farm_dialog(window: MainWindow, name: str) -> None:
+    from gen2studio.ui.dialogs import farm_dialogs
+
+    getattr(farm_dialogs, name)(window.studio, window)
+
+
+def models(window: MainWindow, mode: str = "") -> None:
+    """Open the window of models; with a mode, on what serves it."""
+    from gen2studio.ui.dialogs.model_window import ModelWindow
+
+    there = window.findChild(ModelWindow)
+    if there is None:
+        there = ModelWindow(window.studio.models, window)
+    if mode:
+        there.show_mode(mode)
+    there.show()
+    there.raise_()
+    there.activateWindow()
 
 
 def preferences(window: MainWindow) -> None:

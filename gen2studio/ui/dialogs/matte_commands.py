@@ -68,8 +68,8 @@ def import_file(studio: Studio, parent: QWidget, path: Path) -> None:
 
 
 def close_dialogs(window: QWidget) -> None:
-    """The window goes: stop what runs in matte dialogs, and end their threads."""
-    for name in ("matteExportDialog", "matteImportDialog"):
+    """The window goes: stop what runs in dialogs of mattes and farms, and end their threads."""
+    for name in ("matteExportDialog", "matteImportDialog", "farmSubmitDialog", "farmCollectDialog"):
         for dialog in window.findChildren(QDialog, name):
             stop = getattr(dialog, "stop", None)
             if stop is not None:
