@@ -24,6 +24,10 @@ ROWS: tuple[Action, ...] = (
         for number, (mode, title, tip, icon) in enumerate(_MODES, 1)
     ),
     Action(
+        id="models.open", text="Models…", key="Ctrl+Alt+M", icon="package", menu="Generate", group="models",
+        tip="See what runs on this machine, read terms, download, verify, move and delete models.",
+    ),
+    Action(
         id="shot.new", text="New shot", key="Ctrl+Shift+N", icon="plus", menu="Generate", group="mode",
         tip="Put an empty shot on the timeline for a generator to fill.",
     ),

@@ -18,6 +18,7 @@ from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import StudioError, UsageError, sentence_of
 from gen2studio.core.log import topic
 from gen2studio.core.records import dataclass
+from gen2studio.engine.budget import free_disk
 from gen2studio.models.catalog import Catalog
 from gen2studio.models.catalog_entries import CatalogEntry
 from gen2studio.models.catalog_reading import LineUp
@@ -133,6 +134,13 @@ class ModelRow:
     def installed(self) -> bool:
         return self.stored is not None or self.listed is not None
 
+    @property
+    def place(self) -> Path | None:
+        """Where its files lie; None when it is not installed."""
+        if self.stored is not None:
+            return self.stored.folder
+        return self.listed.place if self.listed is not None else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
@@ -186,6 +194,7 @@ class ModelDownloads(QObject):
         self._stored: dict[str, StoredModel] = {}
         self._held: dict[str, str] = {}
         self._listed: tuple[ListedModel, ...] = ()
+        self._free: int | None = None
         self._downloads: dict[str, Download] = {}
         self._works: dict[str, Work] = {}
         self._planning: CancelToken | None = None
@@ -253,6 +262,11 @@ class ModelDownloads(QObject):
     def folder(self) -> Path:
         """Where downloads lie."""
         return self._open().settings.load().folder
+
+    @property
+    def free(self) -> int | None:
+        """Bytes free on that disk when it was looked at last; None = can't be found out."""
+        return self._free
 
     @property
     def works(self) -> tuple[Work, ...]:
@@ -502,7 +516,7 @@ class ModelDownloads(QObject):
         """Read again what is installed."""
         services = self._open()
 
-        def work() -> tuple[dict[str, StoredModel], dict[str, str], tuple[ListedModel, ...]]:
+        def work() -> tuple[dict[str, StoredModel], dict[str, str], tuple[ListedModel, ...], int | None]:
             stored = {model.id: model for model in services.store.stored()}
             held = {
                 model.id: services.held(model.registered.partition(":")[2])
@@ -510,10 +524,11 @@ class ModelDownloads(QObject):
                 if model.registered.startswith("model:") and not model.problem
             }
             ours = {model.registered.partition(":")[2] for model in stored.values()}
-            return stored, held, tuple(model for model in services.listed() if model.id not in ours)
+            listed = tuple(model for model in services.listed() if model.id not in ours)
+            return stored, held, listed, free_disk(services.store.folder)
 
-        def done(found: tuple[dict[str, StoredModel], dict[str, str], tuple[ListedModel, ...]]) -> None:
-            self._stored, self._held, self._listed = found
+        def done(found: tuple[dict[str, StoredModel], dict[str, str], tuple[ListedModel, ...], int | None]) -> None:
+            self._stored, self._held, self._listed, self._free = found
             if then is not None:
                 then()
             self.rows_changed.emit()
