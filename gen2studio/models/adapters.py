@@ -223,8 +223,10 @@ class AdapterLibrary:
         else:
             header, name = adapter, f"“{adapter.path.name}”"
         try:
-            pairs = _pairs(header)
-            shapes = in_diffusers_names(model.checkpoint().tensor_shapes("transformer"))
+            pairs = _for_denoiser(_pairs(header))
+            checked = model.checkpoint()
+            parts = [part for part in checked.family.denoisers if not part.startswith("controlnet")]
+            shapes = {n: s for part in parts for n, s in in_diffusers_names(checked.tensor_shapes(part)).items()}
         except ModelError as error:
             return str(error)
         layers = {key.removesuffix(".weight"): shape for key, shape in shapes.items() if key.endswith(".weight")}
@@ -316,6 +318,12 @@ def _pairs(header: SafetensorsHeader) -> dict[str, tuple[_Shape, _Shape]]:
             f"“{header.path.name}” is not a LoRA adapter: it has no low-rank pairs.", "Choose another file."
         )
     return {layer: (down, up) for layer, (down, up) in found.items()}
+
+
+def _for_denoiser(pairs: Mapping[str, tuple[_Shape, _Shape]]) -> dict[str, tuple[_Shape, _Shape]]:
+    """Without what is for a text encoder, which stays as it is, and without the name of the denoiser's part."""
+    words = ("text_encoder.", "lora_te_", "lora_te1_")
+    return {layer.removeprefix("unet."): shapes for layer, shapes in pairs.items() if not layer.startswith(words)}
 
 
 def _foreign(header: SafetensorsHeader, name: str) -> ModelError:

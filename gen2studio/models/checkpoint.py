@@ -18,7 +18,8 @@ from typing import Any, cast
 from gen2studio.core.errors import ModelError
 from gen2studio.core.paths import inside
 from gen2studio.core.records import dataclass
-from gen2studio.models.families.rules import T5_TOKENIZERS, TRANSFORMERS, CheckpointFamily, ComponentRule
+from gen2studio.models import companions
+from gen2studio.models.families.rules import T5_TOKENIZERS, TENSORS, TRANSFORMERS, CheckpointFamily, ComponentRule
 from gen2studio.models.families.table import CHECKPOINT_FAMILIES
 from gen2studio.models.manifest import MODEL_INDEX, ModelManifest, derive_manifest
 from gen2studio.models.safetensors_header import read_header
@@ -68,6 +69,10 @@ class CheckedCheckpoint:
     notes: tuple[str, ...] = field(default=())
     """Sentences worth telling: files that are there but never read."""
 
+    def place(self, component: str) -> Path:
+        """The folder (or the file) of a component."""
+        return self.parts.get(component, self.folder / component)
+
     @property
     def tokenizer(self) -> Path:
         """The folder of the vocabulary."""
@@ -98,6 +103,8 @@ def check_checkpoint(
     folder = _folder(folder)
     index = read_json(folder, folder / INDEX_NAME)
     family, classes = _classes(index)
+    named = {name: part for name, part in single.items() if _is_companion(family, name)}
+    places = {**companions.inside(folder, family), **named}
     configs: dict[str, Mapping[str, Any]] = {MODEL_INDEX: _values(index)}
     headers: dict[str, tuple[WeightsHeader, ...]] = {}
     notes: list[str] = []
@@ -120,6 +127,14 @@ def check_checkpoint(
             _check_tokenizer(folder, part)
     if family.variant is not None:
         family = family.variant(configs)
+    for name, rule in family.components.items():
+        if not rule.companion or name in classes:
+            continue
+        if name in places:
+            classes[name] = (rule.library, next(iter(rule.classes)))
+            configs[name], headers[name] = _companion(folder, places[name], rule)
+        elif not rule.optional:
+            raise ModelError(*rule.wanted)
     family.check(configs, headers)
     facts = family.facts(configs, headers, classes)
     return CheckedCheckpoint(
@@ -130,9 +145,37 @@ def check_checkpoint(
         configs=configs,
         headers=headers,
         transformer_file=transformer_file,
-        parts=single,
+        parts={**single, **places},
         notes=tuple(notes),
     )
+
+
+def _is_companion(family: CheckpointFamily, name: str) -> bool:
+    return name in family.components and family.components[name].companion
+
+
+def _companion(folder: Path, place: Path, rule: ComponentRule) -> tuple[Mapping[str, Any], tuple[WeightsHeader, ...]]:
+    """Config and headers of a part that is a work of its own: a folder with a config, or one file of weights."""
+    if not place.exists():
+        raise ModelError(f"There is nothing at {place}.", "Check the path, or connect the drive it is on.")
+    root = folder if folder in place.parents else place if place.is_dir() else place.parent
+    config: Mapping[str, Any] = {}
+    if place.is_dir():
+        if rule.library == TENSORS:
+            raise ModelError(f"“{place.name}” is a folder.", "Choose the .safetensors file in it.")
+        config = _config(root, place, rule)
+        headers = _weights(root, place, rule.weights)
+    elif rule.library == TENSORS or rule.settle is not None:
+        if place.suffix.lower() in PICKLES:
+            raise ModelError(
+                f"“{place.name}” is a pickle, which can run any program when it is opened.",
+                "Get the safetensors edition of it.",
+            )
+        _stays_inside(root, place)
+        headers = (read_header(place),)
+    else:
+        raise ModelError(f"“{place.name}” is a file without a config.", "Choose the folder with its config.json.")
+    return (rule.settle(place, config, headers) if rule.settle is not None else config), headers
 
 
 def _check_files(
@@ -233,8 +276,9 @@ def root_of(folder: Path) -> Path:
 
     A cache keeps a snapshot as links into ``blobs`` beside it; that folder belongs to the same model.
     """
-    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
-        return folder.parents[1]
+    for place in (folder, *folder.parents):
+        if place.parent.name == "snapshots" and place.parents[1].name.startswith("models--"):
+            return place.parents[1]
     return folder
 
 
@@ -264,15 +308,6 @@ def read_json(folder: Path, path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ModelError(f"“{path.parent.name}/{path.name}” is no table.", "Download it again.")
     return cast("dict[str, Any]", table)
-
-
-def _values(index: Mapping[str, Any]) -> dict[str, Any]:
-    """What an index says beside its components: numbers, truths and short words."""
-    return {
-        name: value
-        for name, value in index.items()
-        if not name.startswith("_") and (value is None or isinstance(value, (bool, int, float, str)))
-    }
 
 
 def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tuple[str, str]]]:
@@ -311,7 +346,11 @@ def _classes(index: Mapping[str, Any]) -> tuple[CheckpointFamily, dict[str, tupl
                 f"Known: {', '.join(sorted(rule.classes))}. Don't use this checkpoint unless you know who made it.",
             )
         classes[name] = (library, class_name)
-    missing = [name for name, rule in family.components.items() if name not in classes and not rule.optional]
+    missing = [
+        name
+        for name, rule in family.components.items()
+        if name not in classes and not rule.optional and not rule.companion
+    ]
     if missing:
         raise ModelError(f"The model's index names no {' and no '.join(missing)}.", "Download the whole checkpoint.")
     return family, {name: classes[name] for name in family.components if name in classes}
@@ -400,7 +439,7 @@ def _shards(folder: Path, part: Path, index: Path) -> tuple[WeightsHeader, ...]:
 
 
 def _check_tokenizer(folder: Path, part: Path) -> None:
-    files = [part / name for name in ("tokenizer.json", "spiece.model")]
+    files = [part / name for name in ("tokenizer.json", "spiece.model", "vocab.json")]
     there = [path for path in files if path.exists() or path.is_symlink()]
     if not there:
         raise ModelError("The tokenizer has no vocabulary (tokenizer.json).", "Download the missing part.")

@@ -21,6 +21,8 @@ from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.paths import data_dir, resources_dir, write_atomic
 from gen2studio.core.records import dataclass
 from gen2studio.models.checkpoint import INDEX_NAME, PICKLES, CheckedCheckpoint, check_checkpoint
+from gen2studio.models.companions import COMPANIONS, beside, family_of_companion, family_of_index, neighbours
+from gen2studio.models.families.rules import CheckpointFamily
 from gen2studio.models.manifest import ModelManifest, plain_id
 from gen2studio.models.wan_files import PARTS, find_parts, part_of, read_weights
 from gen2studio.models.wan_layout import kind_of_file
@@ -141,6 +143,11 @@ class ModelLibrary:
         """
         path = path.expanduser().absolute()
         named = {name: part.expanduser().absolute() for name, part in (parts or {}).items()}
+        brought = family_of_companion(path)
+        if brought is not None:
+            return self._add_beside(path, *brought, self._folder_of(rest), named)
+        if path.is_dir() and (path / INDEX_NAME).is_file():
+            named |= beside(path, family_of_index(path), named)
         if path.is_file():
             checked = self._file_with_rest(path, self._folder_of(rest), named)
         else:
@@ -150,7 +157,7 @@ class ModelLibrary:
         with self._lock:
             table = self._read()
             rows: list[dict[str, Any]] = table["models"]
-            same: dict[str, Any] | None = next((row for row in rows if _place(row) == place), None)
+            same = next((row for row in rows if _same_model(_place(row), place, checked.family)), None)
             builtin = self._built_in_folder()
             if builtin is not None and builtin.resolve() == checked.folder and file is None and not named:
                 return self.models()[0]
@@ -169,6 +176,37 @@ class ModelLibrary:
             same["family"], same["pipeline"] = checked.manifest.family, checked.manifest.pipeline
             self._write(table)
             return self.model(same["id"])
+
+    def _add_beside(
+        self,
+        path: Path,
+        family: CheckpointFamily,
+        found: Mapping[str, Path],
+        rest: Path | None,
+        named: Mapping[str, Path],
+    ) -> InstalledModel:
+        """Put what ``path`` brings beside the models of its family. A part that a model can't do without, such as a
+        motion adapter, makes another model of the same folder. Raises ModelError when there is no model for it."""
+        models = [m for m in self.models() if m.manifest.family == family.family and not m.built_in]
+        folders = list(dict.fromkeys(m.folder for m in models)) or neighbours(path, family)
+        if rest is not None:
+            folders = [rest.resolve()]
+        if not folders:
+            what = " and the ".join(name.replace("_", " ") for name in found)
+            raise ModelError(
+                f"“{path.name}” is no model by itself: it is the {what} of one.",
+                "Add the folder of the model it belongs to (Stable Diffusion 1.5), or name it with --with.",
+            )
+        essential = {name for name in found if not family.components[name].optional}
+        made: InstalledModel | None = None
+        for folder in folders:
+            rows = [dict(m.parts) for m in models if m.folder == folder] or [dict[str, Path]()]
+            if essential:
+                rows = [{n: p for n, p in rows[0].items() if n not in essential and n != "few_step_lora"}]
+            for parts in rows:
+                made = self.add(folder, parts={**parts, **found, **named})
+        assert made is not None
+        return made
 
     def remove(self, model_id: str) -> None:
         """Take a model off the list; its files stay. Raises ModelError."""
@@ -362,8 +400,16 @@ def _place(row: Mapping[str, Any]) -> _Place:
     return (
         Path(row["folder"]),
         Path(file) if file else None,
-        tuple(sorted((name, Path(str(part))) for name, part in named.items() if name in PARTS)),
+        tuple(sorted((name, Path(str(part))) for name, part in named.items() if name in PARTS or name in COMPANIONS)),
     )
+
+
+def _same_model(one: _Place, other: _Place, family: CheckpointFamily) -> bool:
+    """Whether two places are one model: companions that it can do without don't make another."""
+    optional = {name for name, rule in family.components.items() if rule.companion and rule.optional}
+    (folder, file, parts), (other_folder, other_file, other_parts) = one, other
+    kept = [part for part in parts if part[0] not in optional]
+    return (folder, file, kept) == (other_folder, other_file, [part for part in other_parts if part[0] not in optional])
 
 
 def _title(checked: CheckedCheckpoint) -> str:

@@ -103,6 +103,8 @@ class FamilyTraits:
     frame_consistency: bool = False
     """Frames can be run on their own through the same weights (needed for frame-consistency guidance)."""
     adapters: bool = False
+    stills_only: bool = False
+    """It edits one picture at a time: it draws stills of footage, told in words which picture plays which part."""
     joint_windows: int = 4
     """Windows of a long shot that are denoised together; longer ones go on from the last frames of the run before. 1
     for families that must see the frames before, as many as may be for those that can't."""
@@ -110,6 +112,8 @@ class FamilyTraits:
     """Frames that such a run is shown of the one before; 0 = as many as windows overlap."""
     lead: int = 5
     """Frames of other footage that an extension is shown (two latent frames of a causal VAE), or 1 of shorter ones."""
+    structures: tuple[str, ...] | None = None
+    """Structure sources that can be followed, as :class:`gen2studio.document.look.StructureSource`; None = all."""
     own_motion: bool = False
     """The model has a condition of its own for how much moves: the motion slider is that and leaves the clock alone."""
 
@@ -192,6 +196,8 @@ class PipelineInputs:
     """Control frames at (height, width); empty = none."""
     masks: tuple[Matte, ...] = ()
     references: tuple[Picture, ...] = ()
+    reference_scale: float = 1.0
+    """How much the references count beside the words, for families that weigh them."""
     scale: float = 1.0
     """How strongly the control acts (conditioning_scale)."""
     strength: float = 1.0

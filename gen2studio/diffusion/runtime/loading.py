@@ -23,7 +23,7 @@ from gen2studio.diffusion.runtime import packed
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
 from gen2studio.models.checkpoint import CheckedCheckpoint
-from gen2studio.models.families.rules import TRANSFORMERS
+from gen2studio.models.families.rules import TENSORS, TRANSFORMERS
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.wan_layout import diffusers_name, is_original, is_weight, text_encoder_name, without_prefix
 from gen2studio.models.weights_header import WeightsHeader
@@ -146,7 +146,12 @@ def load_components(
             advance(0, name)
             rule = family.components[name]
             dtype = torch.float32 if name in family.precise else getattr(torch, plan.dtype)
-            if rule.library == TRANSFORMERS and rule.weights:
+            if rule.library == TENSORS:
+                found.parts[name] = {
+                    key: tensor.to(dtype) for header in checked.headers[name] for key, tensor in _read(header)
+                }
+                advance(sum(h.weight_bytes for h in checked.headers[name]), name)
+            elif rule.library == TRANSFORMERS and rule.weights:
                 found.parts[name] = _transformers_model(torch, checked, name, dtype)
                 advance(sum(h.weight_bytes for h in checked.headers[name]), name)
             elif rule.library == TRANSFORMERS:
@@ -159,6 +164,10 @@ def load_components(
             else:
                 chosen = getattr(library, checked.classes[name][1])
                 found.parts[name] = chosen.from_config(dict(checked.configs[name]))
+        if {"unet", "motion_adapter"} <= set(found.parts):
+            from gen2studio.diffusion.runtime.motion_unet import with_motion
+
+            found.parts["unet"] = with_motion(found.parts["unet"], found.parts.pop("motion_adapter"))
         return found
 
 
@@ -183,11 +192,11 @@ def _transformers_model(torch: Any, checked: CheckedCheckpoint, name: str, dtype
     """A text or image encoder, filled strictly by transformers' own loader."""
     import transformers
 
-    if name in checked.parts:
+    if name in checked.parts and checked.parts[name].is_file():
         return _text_encoder_of_file(torch, checked, dtype)
     chosen: Any = getattr(transformers, checked.classes[name][1])
     loaded: Any = chosen.from_pretrained(
-        str(checked.folder / name),
+        str(checked.place(name)),
         local_files_only=True,
         use_safetensors=True,
         dtype=dtype,
@@ -276,7 +285,8 @@ def _module(
                 continue
             weights[key] = tensor.to(wide).contiguous()
     missing, unexpected = module.load_state_dict(weights, strict=False, assign=True)
-    missing = [key for key in missing if key not in held]
+    # The places of frames in time are the same in every file, and some leave them out.
+    missing = [key for key in missing if key not in held and not key.endswith("pos_embed.pe")]
     unexpected = [*unexpected, *(key for key in held if key not in shapes)]
     ignored = tuple(chosen._keys_to_ignore_on_load_unexpected or ())
     unexpected = [key for key in unexpected if not any(re.search(part, key) for part in ignored)]
@@ -304,10 +314,15 @@ def _tensors(header: WeightsHeader, part: str, spelling: str) -> Iterator[tuple[
         yield renamed[name], tensor
 
 
+_ATTENTION = {"query": ".to_q.", "key": ".to_k.", "value": ".to_v.", "proj_attn": ".to_out.0."}
+_OLD_ATTENTION = re.compile(r"(?<=attentions\.0)\.(query|key|value|proj_attn)\.")
+
+
 def _vae_names(plain: Mapping[str, str]) -> Mapping[str, str]:
-    """Name in the file → diffusers' name, by diffusers' own converter where the names are Wan's."""
+    """Name in the file → diffusers' name, by diffusers' own converter where the names are Wan's. Stable Diffusion 1.5
+    was published when the attention's layers had other names."""
     if "decoder.conv1.weight" not in plain.values():
-        return plain
+        return {name: _OLD_ATTENTION.sub(lambda found: _ATTENTION[found[1]], bare) for name, bare in plain.items()}
     from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
 
     converted = convert_wan_vae_to_diffusers({bare: name for name, bare in plain.items()})

@@ -1,0 +1,294 @@
+"""AnimateDiff on torch: diffusers' video-to-video pipelines around Stable Diffusion 1.5 with motion modules.
+
+One pair of pipelines serves every task, without and with a ControlNet: a run from nothing is a video-to-video run of
+strength 1, bit for bit what ``AnimateDiffPipeline`` makes of the same noise.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from gen2studio.diffusion.families.animatediff import RECIPES
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs, StepRecipe
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.runtime.loading import Components
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+from gen2studio.diffusion.sampling import taps
+from gen2studio.diffusion.sampling.few_steps import recipe_named
+from gen2studio.diffusion.sampling.free_noise import rescheduled
+from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, stand_in_for_control
+from gen2studio.diffusion.sampling.holding import cell_strengths, taken_steps
+from gen2studio.diffusion.sampling.image_prompt import ImagePrompt, image_prompt
+from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, video_tensor
+from gen2studio.diffusion.sampling.seeds import generator
+from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
+from gen2studio.engine.events import Picture
+
+Tensor = torch.Tensor
+_OPTIONS: Mapping[str, Any] = {
+    "clip_sample": False, "timestep_spacing": "linspace", "beta_schedule": "linear", "steps_offset": 1,
+}  # fmt: skip
+"""Motion modules were trained with these betas, whatever schedule the image model's folder names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Parts that diffusers' pipeline does not hold by itself."""
+
+    controls: Mapping[str, Any]
+    """Kind of control picture → its ControlNet."""
+    style: Mapping[str, Tensor] | None
+    """Tensors of an IP-Adapter file."""
+    image_encoder: Any
+
+
+class AnimateDiffDriver:
+    """Implements :class:`gen2studio.diffusion.families.driving.FamilyDriver`."""
+
+    def pipeline(self, parts: Components) -> Any:
+        library: Any = load_diffusers()
+        found = parts.parts
+        pipe = library.AnimateDiffVideoToVideoPipeline(
+            vae=parts.vae,
+            text_encoder=parts.text_encoder,
+            tokenizer=parts.tokenizer,
+            unet=found.get("unet"),
+            motion_adapter=None,
+            scheduler=parts.scheduler,
+        )
+        pipe.set_progress_bar_config(disable=True)
+        prefix = "controlnet_"
+        controls = {name.removeprefix(prefix): part for name, part in found.items() if name.startswith(prefix)}
+        stand_in(pipe, "beside", Beside(controls, found.get("ip_adapter"), found.get("image_encoder")))
+        return pipe
+
+    def embed(self, parts: Components, text: str, length: int, device: str) -> TextEmbedding:
+        del length  # CLIP's is part of its tokenizer.
+        with torch.no_grad():
+            made, _ = self.pipeline(parts).encode_prompt(
+                text, device=torch.device(device), num_images_per_prompt=1, do_classifier_free_guidance=False
+            )
+        return {"prompt_embeds": made}
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        pipe: Any,
+        inputs: PipelineInputs,
+        embeds: PromptEmbeds,
+        sampling: Sampling,
+        watch: Watch,
+        geometry: LatentGeometry,
+    ) -> Tensor:
+        from PIL import Image
+
+        library: Any = load_diffusers()
+        beside: Beside = pipe.beside
+        guided = embeds.negative is not None and sampling.guidance > 1.0
+        device = pipe._execution_device
+        unet = GuidedUnet(
+            pipe.unet,
+            watch.check,
+            window=sampling.window,
+            overlap=sampling.overlap,
+            consistency=sampling.consistency,
+            style=_style(beside, pipe.unet, inputs, guided, device),
+        )
+        asked: dict[str, Any] = {}
+        if inputs.structure:
+            control = stand_in_for_control(beside.controls[inputs.structure_kind], watch.check, inputs.frames)
+            job = own_pipeline(pipe, library.AnimateDiffVideoToVideoControlNetPipeline, controlnet=control)
+            asked = {
+                "conditioning_frames": [Image.fromarray(frame) for frame in inputs.structure],
+                "controlnet_conditioning_scale": float(inputs.scale),
+            }
+        else:
+            job = own_pipeline(pipe)
+        stand_in(job, "unet", unet)
+        job.scheduler = scheduler_for(recipe_named(RECIPES, sampling.recipe), pipe.scheduler)
+        try:
+            latents, hold = self._start(job, inputs, sampling, geometry, device, watch.check)
+            clean = taps.karras if hasattr(job.scheduler, "sigmas") else taps.variance_preserving
+            tap = taps.StepTap(job.scheduler, clean)
+
+            def on_step(_: Any, index: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
+                assert tap.clean is not None
+                watch.stepped(index + 1, job.num_timesteps, tap.clean)
+                return {"latents": hold(index, values["latents"])}
+
+            result = job(
+                latents=latents,
+                width=inputs.width,
+                height=inputs.height,
+                num_inference_steps=taken_steps(sampling.steps, inputs.strength),
+                strength=1.0,
+                guidance_scale=sampling.guidance if guided else 1.0,
+                generator=generator(sampling.seed),
+                prompt_embeds=embeds.positive["prompt_embeds"].to(device),
+                negative_prompt_embeds=embeds.negative["prompt_embeds"].to(device) if guided else None,
+                output_type="latent",
+                callback_on_step_end=on_step,
+                **asked,
+            ).frames
+        finally:
+            job.maybe_free_model_hooks()
+        return result.float()
+
+    def _start(
+        self,
+        job: Any,
+        inputs: PipelineInputs,
+        sampling: Sampling,
+        geometry: LatentGeometry,
+        device: Any,
+        check: Callable[[], None],
+    ) -> tuple[Tensor, Callable[[int, Tensor], Tensor]]:
+        """The latents that a run begins with, and what holds cells on the footage after each step."""
+        scheduler = job.scheduler
+        strength = inputs.strength
+        begin_at(scheduler, sampling.steps, strength)
+        count = taken_steps(sampling.steps, strength)
+        scheduler.set_timesteps(count, device=device)
+        times = scheduler.timesteps
+        shape = latent_shape(inputs, geometry)
+        noise = _noise(shape, sampling, device)
+        if not inputs.start:
+            return noise * scheduler.init_noise_sigma, _as_it_is
+        clean = self.encode(job, inputs.start, check).to(noise)
+        first = noise * scheduler.init_noise_sigma if strength >= 1.0 else scheduler.add_noise(clean, noise, times[:1])
+        if not inputs.masks and not inputs.frame_strength:
+            return first, _as_it_is
+        strengths = cell_strengths(shape, inputs.frame_strength, inputs.masks, 1, strength).to(device)
+
+        def hold(index: int, latents: Tensor) -> Tensor:
+            level = strength * (1 - (index + 1) / count)
+            held = strengths <= level + 1e-6
+            last = index + 1 >= len(times)
+            known = clean if last else scheduler.add_noise(clean, noise, times[index + 1 : index + 2])
+            return torch.where(held, known.to(latents), latents)
+
+        return first, hold
+
+    def encode(self, pipe: Any, frames: Sequence[Picture], check: Callable[[], None] = lambda: None) -> Tensor:
+        vae = pipe.vae
+        found: list[Tensor] = []
+        with torch.no_grad():
+            for frame in frames:
+                check()
+                pixels = video_tensor([frame])[:, :, 0].to(pipe._execution_device, vae.dtype)
+                found.append(vae.encode(pixels).latent_dist.mode().float() * vae.config.scaling_factor)
+        return torch.stack(found, 2)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        pipe: Any,
+        latents: Tensor,
+        *,
+        check: Callable[[], None],
+        progress: Callable[[int, int], None],
+        note: Callable[[str], None],
+        tile: int = 0,
+    ) -> Iterator[Picture]:
+        vae, count = pipe.vae, latents.shape[2]
+        cell = 2 ** (len(vae.config.block_out_channels) - 1)
+
+        def picture_of(part: Tensor) -> Tensor:
+            """(1, 3, 1, H, W) of one latent frame (1, C, 1, h, w)."""
+            check()
+            scaled = part[:, :, 0].to(pipe._execution_device, vae.dtype) / vae.config.scaling_factor
+            return vae.decode(scaled, return_dict=False)[0][:, :, None]
+
+        def frames(decoded: Callable[[Tensor], Tensor]) -> Iterator[Picture]:
+            for index in range(count):
+                yield _picture(decoded(latents[:, :, index : index + 1]))
+                progress(index + 1, count)
+
+        yield from with_smaller_tiles(
+            lambda: frames(picture_of),
+            lambda side: frames(lambda part: decoded_in_tiles(picture_of, part, side, cell)),
+            side=max(latents.shape[-2:]) * cell,
+            tile=tile,
+            note=note,
+        )
+
+
+def scheduler_for(recipe: StepRecipe | None, own: Any) -> Any:
+    """The scheduler of a run: the few-step recipe's, else DDIM, on the betas that motion modules know.
+
+    Kept of the image model's own (``own``) is what its weights were trained for: the range of betas and what it
+    predicts.
+    """
+    library: Any = load_diffusers()
+    name, options = ("DDIMScheduler", dict(_OPTIONS)) if recipe is None else (recipe.scheduler, dict(recipe.options))
+    kind: Any = getattr(library, name)
+    kept = ("num_train_timesteps", "beta_start", "beta_end", "prediction_type", "set_alpha_to_one")
+    known = inspect.signature(kind.__init__).parameters
+    return kind(**{**{key: own.config[key] for key in kept if key in own.config and key in known}, **options})
+
+
+def begin_at(scheduler: Any, steps: int, strength: float) -> None:
+    """Make the next ``set_timesteps`` of a job's scheduler take the part of ``steps`` from ``strength`` on.
+
+    Distilled schedules keep their own times: LCM's take their steps from below the strength, as its class provides;
+    of a trailing schedule the last times are taken. Others begin exactly at the strength.
+    """
+    if strength >= 1.0:
+        return
+    count = taken_steps(steps, strength)
+    whole = scheduler.set_timesteps
+    kind = type(scheduler).__name__
+
+    def shortened(num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
+        del num_inference_steps
+        if kind == "LCMScheduler":
+            whole(count, device=device, strength=strength)
+            return
+        trailing = scheduler.config.get("timestep_spacing") == "trailing"
+        whole(steps if trailing else max(count, round(count / strength)), device=device)
+        scheduler.timesteps = scheduler.timesteps[-count:]
+        if hasattr(scheduler, "sigmas"):
+            scheduler.sigmas = scheduler.sigmas[-(count + 1) :]
+
+    scheduler.set_timesteps = shortened
+
+
+def _noise(shape: tuple[int, ...], sampling: Sampling, device: Any) -> Tensor:
+    """The run's noise; a part of a longer clip gets the frames it has there."""
+    if sampling.noise_frames is None:
+        return rescheduled(clip_noise(shape, sampling, device), sampling.window, sampling.overlap, sampling.seed)
+    first, count = sampling.noise_frames
+    whole = _noise((*shape[:2], count, *shape[3:]), replace(sampling, noise_frames=None), device)
+    return whole[:, :, first : first + shape[2]]
+
+
+def _style(beside: Beside, unet: Any, inputs: PipelineInputs, guided: bool, device: Any) -> ImagePrompt | None:
+    if not inputs.references or beside.style is None:
+        return None
+    return image_prompt(
+        unet,
+        beside.style,
+        beside.image_encoder,
+        inputs.references,
+        scale=inputs.reference_scale,
+        # With footage to follow the image says how, and the footage what is where.
+        style_only=bool(inputs.structure or inputs.start),
+        guided=guided,
+        device=device,
+    )
+
+
+def _as_it_is(index: int, latents: Tensor) -> Tensor:
+    del index
+    return latents
+
+
+def _picture(decoded: Tensor) -> Picture:
+    values = ((decoded[0, :, 0].float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return np.ascontiguousarray(values.permute(1, 2, 0).cpu().numpy())
