@@ -95,13 +95,13 @@ class ShotPlan:
         )
 
     def still_sampling(self, manifest: ModelManifest, geometry: LatentGeometry, at: int) -> Sampling:
-        """How the single model frame ``at`` is sampled: in few steps and with the noise it has in the take, or as a key
-        frame, finished and with the noise of all key frames."""
+        """How the single model frame ``at`` is sampled: in few steps and with the noise it has in the take; as a key
+        frame finished, and with the noise of all of them, as always by models that draw single frames."""
         from gen2studio.diffusion.families.driving import Sampling
 
-        if self.draws_keys:
+        if self.draws_keys or manifest.frames.native == 1:
             return Sampling(
-                steps=self.steps,
+                steps=self.steps if self.draws_keys else still_steps(self.steps, manifest),
                 guidance=self.guidance,
                 seed=self.request.seed,
                 rate=float(manifest.rate),

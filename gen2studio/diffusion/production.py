@@ -15,6 +15,7 @@ from gen2studio.diffusion.adapter_scope import adapters_loaded
 from gen2studio.diffusion.estimators import depth_folder
 from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.image_editing import instruction
 from gen2studio.diffusion.finishing import Finisher
 from gen2studio.diffusion.framing import Framing, resized
 from gen2studio.diffusion.gathering import Gatherer, on_footage
@@ -75,7 +76,8 @@ class Production:
         self.geometry = family.geometry(model)
         self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
         self.framing: Framing = self.shot.framing
-        self.gatherer = Gatherer(request, context, self.framing, depth_folder())
+        shown = request if "structure" in family.traits.controls else replace(request, structure_source="none")
+        self.gatherer = Gatherer(shown, context, self.framing, depth_folder())
         if "structure" not in family.traits.controls and "layout" not in family.traits.controls:
             # Nothing is estimated that no one would look at.
             self.gatherer.kind = "none"
@@ -124,7 +126,8 @@ class Production:
 
         guided = self.shot.guidance > 1.0
         triggers = triggers_of(self.request.adapters)
-        said = [self.request.prompt, self.request.negative_prompt] if guided else [self.request.prompt]
+        prompt = self._prompt()
+        said = [prompt, self.request.negative_prompt] if guided else [prompt]
         texts = [heard(text, self.model.manifest, triggers) for text in said]
         found = embed_prompts(
             self.model, self.driver, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
@@ -146,6 +149,12 @@ class Production:
                 self._stills(loaded)
             else:
                 self._take(loaded)
+
+    def _prompt(self) -> str:
+        """What the text encoder is given: of a model that edits pictures also what each picture is for."""
+        if not self.family.traits.stills_only:
+            return self.request.prompt
+        return instruction(self.request.prompt, sum(1 for style in self.request.styles if style.weight > 0))
 
     # -- takes -----------------------------------------------------------------------------------------------------
 
@@ -348,6 +357,11 @@ def refuse_unserved(request: GenerateRequest, family: FamilyAdapter) -> None:
     """Raises GenerationError for what no run could make sense of."""
     if request.mode not in family.traits.modes:
         raise GenerationError(f"This model does not serve the mode “{request.mode}”.", "Choose another model.")
+    if family.traits.stills_only and request.frames is None:
+        raise GenerationError(
+            f"{family.traits.title} draws single frames.",
+            "Choose key frames: the frames between are carried from them.",
+        )
     if request.stop <= request.start or not request.wanted:
         raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
     if request.width < 8 or request.height < 8:

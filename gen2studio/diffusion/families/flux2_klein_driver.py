@@ -1,0 +1,171 @@
+"""FLUX.2 [klein] on torch: diffusers' ``Flux2KleinPipeline`` around loaded parts.
+
+Its VAE halves the picture three times; two by two of those cells make one latent of the denoiser, normalised by the
+statistics of a batch norm that is kept with the VAE. Latents here are those: (1, 4·C, 1, h / 16, w / 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.runtime.loading import Components
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+from gen2studio.diffusion.sampling import seeds
+from gen2studio.diffusion.sampling.decode import pictures
+from gen2studio.diffusion.sampling.edit_pictures import as_images
+from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stopping, video_tensor
+from gen2studio.diffusion.sampling.taps import StepTap, flow
+from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
+from gen2studio.engine.events import Picture
+
+Tensor = torch.Tensor
+
+
+class Flux2KleinDriver:
+    """Implements :class:`gen2studio.diffusion.families.driving.FamilyDriver`."""
+
+    def pipeline(self, parts: Components) -> Any:
+        library: Any = load_diffusers()
+        return parts.pipeline(library.Flux2KleinPipeline)
+
+    @torch.no_grad()
+    def embed(self, parts: Components, text: str, length: int, device: str) -> TextEmbedding:
+        made, _ = self.pipeline(parts).encode_prompt(text, device=torch.device(device), max_sequence_length=length)
+        return {"prompt_embeds": made}
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        pipe: Any,
+        inputs: PipelineInputs,
+        embeds: PromptEmbeds,
+        sampling: Sampling,
+        watch: Watch,
+        geometry: LatentGeometry,
+    ) -> Tensor:
+        job = own_pipeline(pipe)
+        device = job._execution_device
+        shape = latent_shape(inputs, geometry)
+        noise = clip_noise(shape, sampling, device)
+        transformer = pipe.transformer
+        blocks = [
+            *transformer.transformer_blocks, *transformer.single_transformer_blocks, *_stages(pipe.vae.encoder),
+        ]  # fmt: skip
+        with stopping(blocks, watch.check):
+            begin, levels = noise, None
+            if inputs.start and inputs.strength < 1.0:
+                levels = _levels(inputs.strength, sampling.steps)
+                first = _first_level(job, levels, shape[3] * shape[4])
+                begin = (1 - first) * self.encode(job, inputs.start).to(noise) + first * noise
+            tap = StepTap(job.scheduler, flow)
+            last = begin
+
+            def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+                nonlocal last
+                assert tap.clean is not None
+                last = _unpacked(values["latents"], shape)
+                watch.stepped(index + 1, job.num_timesteps, _unpacked(tap.clean, shape))
+                return values
+
+            negative = None if embeds.negative is None else embeds.negative["prompt_embeds"].to(device)
+            try:
+                job(
+                    image=as_images((*inputs.video, *inputs.references)) or None,
+                    width=inputs.width,
+                    height=inputs.height,
+                    num_inference_steps=len(levels) if levels is not None else sampling.steps,
+                    sigmas=levels,
+                    guidance_scale=sampling.guidance if negative is not None else 1.0,
+                    generator=seeds.generator(sampling.seed),
+                    latents=begin[:, :, 0],
+                    prompt_embeds=embeds.positive["prompt_embeds"].to(device),
+                    negative_prompt_embeds=negative,
+                    output_type="latent",
+                    callback_on_step_end=on_step,
+                )
+            finally:
+                job.maybe_free_model_hooks()
+        return last.float()
+
+    @torch.no_grad()
+    def encode(self, pipe: Any, frames: Sequence[Picture]) -> Tensor:
+        made: list[Tensor] = []
+        for frame in frames:
+            picture = video_tensor([frame])[:, :, 0].to(pipe._execution_device, pipe.vae.dtype)
+            made.append(pipe._encode_vae_image(picture, None).float())
+        return torch.stack(made, 2)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        pipe: Any,
+        latents: Tensor,
+        *,
+        check: Callable[[], None],
+        progress: Callable[[int, int], None],
+        note: Callable[[str], None],
+        tile: int = 0,
+    ) -> Iterator[Picture]:
+        vae = pipe.vae
+        cell = pipe.vae_scale_factor * 2
+
+        def part(rows: Tensor) -> Tensor:
+            """(1, 3, T, H, W) of normalised latents, frame by frame."""
+            place = dict(device=_device(vae), dtype=vae.dtype)
+            mean = vae.bn.running_mean.view(1, -1, 1, 1).to(**place)
+            deviation = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1).to(**place) + vae.config.batch_norm_eps)
+            made: list[Tensor] = []
+            for index in range(rows.shape[2]):
+                raw = pipe._unpatchify_latents(rows[:, :, index].to(**place) * deviation + mean)
+                made.append(vae.decode(raw, return_dict=False)[0])
+            return torch.stack(made, 2)
+
+        def whole() -> Iterator[Picture]:
+            for index in range(latents.shape[2]):
+                with stopping(_stages(vae.decoder), check):
+                    made = part(latents[:, :, index : index + 1])
+                progress(index + 1, latents.shape[2])
+                yield from pictures(made)
+
+        def tiled(side: int) -> Iterator[Picture]:
+            with stopping(_stages(vae.decoder), check):
+                made = decoded_in_tiles(part, latents, side, cell, progress)
+            yield from pictures(made)
+
+        return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, tile=tile, note=note)
+
+
+def _levels(strength: float, steps: int) -> Any:
+    """Noise levels, before the scheduler's shift, of a run that begins at ``strength``: its share of the steps."""
+    count = max(1, round(steps * strength))
+    return np.linspace(strength, strength / count, count)
+
+
+def _first_level(job: Any, levels: Any, tokens: int) -> float:
+    """Where the scheduler begins with ``levels``, after the shift that the pipeline makes by size and steps."""
+    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+
+    own = type(job.scheduler).from_config(job.scheduler.config)
+    own.set_timesteps(sigmas=levels, mu=compute_empirical_mu(image_seq_len=tokens, num_steps=len(levels)))
+    return float(own.sigmas[0])
+
+
+def _unpacked(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(1, h·w, C) tokens as (1, C, 1, h, w)."""
+    return rows.float().transpose(1, 2).reshape(shape)
+
+
+def _stages(part: Any) -> list[Any]:
+    """The blocks of the VAE's encoder or decoder."""
+    return [part.mid_block, *getattr(part, "up_blocks", ()), *getattr(part, "down_blocks", ())]
+
+
+def _device(vae: Any) -> Any:
+    hook = getattr(vae, "_hf_hook", None)
+    return getattr(hook, "execution_device", None) or vae.device

@@ -1,0 +1,49 @@
+"""Qwen's text encoders, small: the words of the image models (FLUX.2 klein, Qwen-Image-Edit)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.diffusion.tiny import WORDS
+
+WIDTH = 16
+_CHAT = (
+    "{% for message in messages %}<|im_start|> {{ message['role'] }} {{ message['content'] }} <|im_end|> {% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|> assistant {% endif %}"
+)
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
+            "<|video_pad|>")  # fmt: skip
+_SPOKEN = ("user", "assistant", "system", "keep", "subjects", "take", "colours", "image", "picture", "from", "2", "1",
+           "3", ":")  # fmt: skip
+
+
+def names() -> list[str]:
+    return [*_SPECIAL, "<unk>", *dict.fromkeys((*WORDS, *_SPOKEN))]
+
+
+def qwen_tokenizer() -> Any:
+    """Whole words and Qwen's marks, with a chat template."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    tokens = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names())}, unk_token="<unk>"))
+    tokens.normalizer = normalizers.Lowercase()
+    tokens.pre_tokenizer = pre_tokenizers.Whitespace()
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokens, pad_token="<|endoftext|>", eos_token="<|im_end|>", unk_token="<unk>",
+        additional_special_tokens=list(_SPECIAL[1:]),
+    )  # fmt: skip
+    made.chat_template = _CHAT
+    return made
+
+
+def qwen3() -> Any:
+    """Qwen3 of width :data:`WIDTH` with as many layers as its pipelines read, random weights."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=len(names()), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=27,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=2048,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    return Qwen3ForCausalLM(config).eval()
