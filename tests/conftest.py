@@ -89,6 +89,14 @@ def _check_widgets(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
+def qtbot(qapp: object, request: pytest.FixtureRequest) -> object:
+    """pytest-qt's, but no wait of a test gives up because the machine is busy."""
+    from tests.patient_bot import PatientBot
+
+    return PatientBot(request)
+
+
+@pytest.fixture
 def window(qtbot: object) -> Iterator[object]:
     """The real window on an untitled project with the real engine, without a sound device."""
     from PySide6.QtWidgets import QApplication

@@ -190,7 +190,7 @@ class EventLog:
             self.events.append(event)
             self._changed.notify_all()
 
-    def wait_for(self, match: Callable[[Event], bool], seconds: float = 10.0) -> Event:
+    def wait_for(self, match: Callable[[Event], bool], seconds: float = 60.0) -> Event:
         """The first event that matches, waiting for it. Raises TimeoutError."""
         with self._changed:
             found: list[Event] = []
