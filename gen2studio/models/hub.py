@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.records import dataclass
 from gen2studio.models.download_values import DownloadError
 from gen2studio.models.file_names import checked_path
-from gen2studio.models.hub_connection import HubConnection, refused_answer
+from gen2studio.models.hub_connection import HubConnection, joined, refused_answer
 
 _PAGE_LIMIT = 32 << 20
 _MOST_PAGES = 100
@@ -87,7 +87,7 @@ def list_repository(
         following = _next_page(headers)
         if not following:
             return Listing(repo=repo, commit=commit, gated=bool(told.get("gated")), files=files)
-        address = urljoin(address, following)
+        address = joined(address, following)
     raise refused_answer(base, f"lists the files of {repo} without end")
 
 

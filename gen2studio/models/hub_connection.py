@@ -9,6 +9,7 @@ to the mirror, and the token goes to the mirror's own address alone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import socket
 import threading
@@ -23,6 +24,8 @@ from gen2studio.models.download_values import DownloadError
 from gen2studio.models.hub_settings import DIRECT, HubSettings, may_carry_token
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 HUB_HOSTS = ("huggingface.co", "hf.co")
@@ -140,7 +143,7 @@ class HubConnection:
                 try:
                     first = first or dict(response.headers)
                     if response.status_code in (301, 302, 303, 307, 308):
-                        address = urljoin(address, response.headers.get("location", ""))
+                        address = joined(address, response.headers.get("location", ""))
                         continue
                     self._check_status(response, address)
                     if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
@@ -213,6 +216,7 @@ class HubConnection:
 
                 proxy = self.settings.proxy
                 self._client = httpx2.Client(
+                    verify=_certificates(),
                     follow_redirects=False,
                     trust_env=not proxy,
                     proxy=proxy if proxy and proxy != DIRECT else None,
@@ -286,6 +290,22 @@ class HubConnection:
                 "missing",
             )
         raise DownloadError(f"The hub refused the request for {name} (error {status}).", "Try again later.", "failed")
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust: the system's certificates. Reading them takes a tenth of a second, once."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
+def joined(address: str, other: str) -> str:
+    """``other`` as seen from ``address``. Raises DownloadError when it is no address."""
+    try:
+        return urljoin(address, other)
+    except ValueError:
+        raise refused_answer(address, "sends an address that is none") from None
 
 
 def refused_answer(address: str, what: str) -> DownloadError:
