@@ -17,11 +17,19 @@ def depth_folder() -> Path | None:
     return folder if there else None
 
 
-def structure_readers() -> tuple[tuple[str, str], ...]:
-    """(structure source, what reads it here), as :attr:`gen2studio.engine.generators.Abilities.structure_readers`."""
+def structure_readers(without: frozenset[str] = frozenset()) -> tuple[tuple[str, str], ...]:
+    """(structure source, what reads it here), as :attr:`gen2studio.engine.generators.Abilities.structure_readers`, of
+    the sources that a model can follow: all but ``without``."""
     depth = depth_folder() is not None
-    return (
-        ("auto", "a depth pass, else Depth Anything V2" if depth else "a depth pass, else lines"),
+    auto = (
+        ("depth_pass", "a depth pass"),
+        *((("depth", "Depth Anything V2"),) if depth else ()),
+        *(("edges", "lines"), ("depth", "guessed depth"), ("layout", "flat regions of colour")),
+    )
+    # A depth pass is there or not; what comes after it is always there.
+    first = [text for source, text in auto if source not in without][: 1 if "depth_pass" in without else 2]
+    readers = (
+        ("auto", ", else ".join(first)),
         ("depth_pass", "the pass itself"),
         ("depth", "Depth Anything V2 Small" if depth else "guessed from sharpness, position and motion (weak)"),
         ("edges", "lines of the luminance"),
@@ -30,3 +38,4 @@ def structure_readers() -> tuple[tuple[str, str], ...]:
         ("layout", "flat regions of colour"),
         ("none", "nothing"),
     )
+    return tuple(row for row in readers if row[0] not in without)

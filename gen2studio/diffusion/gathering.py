@@ -5,7 +5,7 @@ Reads through the run's context and hands plain pictures to the family. numpy an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from gen2studio.engine.requests import GenerateRequest
 
 _T = TypeVar("_T")
 Depth = NDArray[np.float32]
+_SOURCES = ("edges", "depth", "layout", "grey", "flow")
+"""What auto takes without a depth pass and a depth network, the first that the model can follow."""
 FOOTAGE_MODES = ("stylize", "mask", "render")
 _DEPTH_LINES = 288
 """Short side in pixels that depth is estimated at."""
@@ -36,13 +38,16 @@ def _edits(request: GenerateRequest) -> bool:
     return bool(request.masks) and request.region != "all"
 
 
-def structure_kind(request: GenerateRequest, depth_model: bool) -> str:
+def structure_kind(request: GenerateRequest, depth_model: bool, why_not: Mapping[str, str] | None = None) -> str:
     """Which control a request's structure is drawn as: depth_pass, depth, edges, grey, flow, layout or none.
 
     Auto takes the best that is there: a depth pass, a depth network, else edges. Edits of a region that may invent
-    their shape have none; so have shots from nothing without a layout.
+    their shape have none; so have shots from nothing without a layout. ``why_not`` says of sources why the model can't
+    follow them. Raises GenerationError when such a one is asked for of a model that follows others.
     """
-    asked = request.structure_source
+    asked, closed = request.structure_source, why_not or {}
+    if closed and all(source in closed for source in _SOURCES):
+        return "none"
     if request.layout is not None and (request.from_nothing or not on_footage(request)):
         return "layout"
     if not on_footage(request) or any(request.outpaint) or asked == "none":
@@ -50,17 +55,29 @@ def structure_kind(request: GenerateRequest, depth_model: bool) -> str:
     if _edits(request) and request.fill == "free":
         return "none"
     if asked != "auto":
+        if asked in closed:
+            raise GenerationError(
+                f"This model can't follow {asked.replace('_', ' ')}: {closed[asked]}.",
+                "Choose another structure source.",
+            )
         return asked
-    if request.depth_pass is not None:
+    if request.depth_pass is not None and "depth_pass" not in closed:
         return "depth_pass"
-    return "depth" if depth_model else "edges"
+    if depth_model and "depth" not in closed:
+        return "depth"
+    return next(source for source in _SOURCES if source not in closed)
 
 
 class Gatherer:
     """Prepares the conditions of one request's runs. Everything it returns has the framing's native size."""
 
     def __init__(
-        self, request: GenerateRequest, context: RunContext, framing: Framing, depth_folder: Path | None = None
+        self,
+        request: GenerateRequest,
+        context: RunContext,
+        framing: Framing,
+        depth_folder: Path | None = None,
+        structure_why_not: Mapping[str, str] | None = None,
     ) -> None:
         from gen2studio.diffusion.conditioning.depth import best_estimator
 
@@ -68,7 +85,7 @@ class Gatherer:
         self.context = context
         self.framing = framing
         self._estimator = best_estimator(depth_folder)
-        self.kind = structure_kind(request, not self._estimator.weak)
+        self.kind = structure_kind(request, not self._estimator.weak, structure_why_not)
         self._told: set[str] = set()
 
     # -- pictures ------------------------------------------------------------------------------------------------------

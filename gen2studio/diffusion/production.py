@@ -77,7 +77,8 @@ class Production:
         self.shot: ShotPlan = shot_plan(model.manifest, family, self.geometry, request)
         self.framing: Framing = self.shot.framing
         shown = request if "structure" in family.traits.controls else replace(request, structure_source="none")
-        self.gatherer = Gatherer(shown, context, self.framing, depth_folder())
+        unread = dict(family.traits.structure_why_not)
+        self.gatherer = Gatherer(shown, context, self.framing, depth_folder(), unread)
         if "structure" not in family.traits.controls and "layout" not in family.traits.controls:
             # Nothing is estimated that no one would look at.
             self.gatherer.kind = "none"

@@ -83,6 +83,8 @@ class Abilities:
     structure_readers: tuple[tuple[str, str], ...] = ()
     """(structure source, what would read it here), for showing: ("depth", "Depth Anything V2 Small"). ``auto`` names
     what is taken when the artist does not choose."""
+    structure_why_not: tuple[tuple[str, str], ...] = ()
+    """(structure source, reason) for sources that an artist would look for but that this generator can't follow."""
     memory_plan: str = ""
     """How the model will be held on this machine, for showing before a run: "bf16, blocks offloaded, tiled VAE"."""
     memory_rungs: tuple[tuple[str, str], ...] = ()

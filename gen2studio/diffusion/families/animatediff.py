@@ -70,7 +70,19 @@ _READERS = {"depth": ("depth",), "edges": ("scribble", "canny"), "layout": ("til
 """Kind of structure picture → the ControlNets that read it, preferred first. Scribble and canny both read white lines;
 tile reads the colours of a blurred picture."""
 _ALWAYS = (
-    *("prompt", "negative_prompt", "region", "seed", "guidance", "steps", "consistency", "strength", "motion", "fill"),
+    *(
+        "prompt",
+        "negative_prompt",
+        "region",
+        "seed",
+        "guidance",
+        "steps",
+        "reuse",
+        "consistency",
+        "strength",
+        "motion",
+        "fill",
+    ),
     *("grow", "feather", "outpaint", "adapters"),
 )
 _CONTROLLED = ("structure", "structure_source", "depth_pass", "control_scale")
@@ -103,7 +115,10 @@ TRAITS = FamilyTraits(
     adapters=True,
     # Later windows know nothing of earlier ones but what they share at every step: the more go together the better.
     joint_windows=32,
-    structures=("depth_pass", "depth", "edges", "layout"),
+    structure_why_not=(
+        ("grey", "no ControlNet for Stable Diffusion 1.5 is driven here that reads light and shade alone"),
+        ("flow", "there is no ControlNet for Stable Diffusion 1.5 that reads motion"),
+    ),
 )
 
 
@@ -125,18 +140,23 @@ class AnimateDiffAdapter:
     @classmethod
     def with_parts(cls, controls: tuple[str, ...], *, style: bool) -> AnimateDiffAdapter:
         served, why_not, modes = set(TRAITS.controls), list(TRAITS.why_not), TRAITS.modes
-        structures = tuple(kind for kind in TRAITS.structures or () if _reader(kind, controls))
-        if not structures:
+        unread = [*TRAITS.structure_why_not]
+        for source, readers in (("depth_pass", _READERS["depth"]), *_READERS.items()):
+            if not _reader(source, controls):
+                unread.append((source, f"it takes a ControlNet for {' or '.join(readers)} beside this model"))
+        if not controls:
             served -= {*_CONTROLLED}
             why_not += [(name, _NO_CONTROL) for name in _CONTROLLED]
-        elif "depth_pass" not in structures:
+        elif "depth" not in controls:
             served -= {"depth_pass"}
             why_not.append(("depth_pass", "no ControlNet for depth lies beside this model"))
         if not style:
             served -= {*_STYLED}
             why_not += [(name, _NO_STYLE) for name in _STYLED]
             modes = tuple(mode for mode in modes if mode != "text_image")
-        traits = replace(TRAITS, controls=frozenset(served), why_not=tuple(why_not), modes=modes, structures=structures)
+        traits = replace(
+            TRAITS, controls=frozenset(served), why_not=tuple(why_not), modes=modes, structure_why_not=tuple(unread)
+        )
         return cls(traits, controls)
 
     def task(self, request: GenerateRequest) -> str:

@@ -112,8 +112,9 @@ class FamilyTraits:
     """Frames that such a run is shown of the one before; 0 = as many as windows overlap."""
     lead: int = 5
     """Frames of other footage that an extension is shown (two latent frames of a causal VAE), or 1 of shorter ones."""
-    structures: tuple[str, ...] | None = None
-    """Structure sources that can be followed, as :class:`gen2studio.document.look.StructureSource`; None = all."""
+    structure_why_not: tuple[tuple[str, str], ...] = ()
+    """(structure source, reason) for the values of :class:`gen2studio.document.look.StructureSource` that can't be
+    followed."""
     own_motion: bool = False
     """The model has a condition of its own for how much moves: the motion slider is that and leaves the clock alone."""
 

@@ -62,9 +62,9 @@ def image_prompt(
 ) -> ImagePrompt:
     """IP-Adapter for ``unet`` with ``images`` (H, W, 3) uint8 as the prompt.
 
-    ``weights`` are the adapter file's tensors, ``scale`` 0…1 how much they count beside the words. ``style_only`` leaves
-    out the layers at the lowest resolution, which carry the layout (after InstantStyle, Wang et al., arXiv 2404.02733):
-    the footage says what is where.
+    ``weights`` are the adapter file's tensors, ``scale`` how much they count beside the words: 0 not at all, 1 alike.
+    ``style_only`` leaves out the layers at the lowest resolution, which carry the layout (after InstantStyle, Wang et
+    al., arXiv 2404.02733): the footage says what is where.
     """
     tables: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
     for name, tensor in weights.items():

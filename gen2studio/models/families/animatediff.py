@@ -273,7 +273,7 @@ def _defaults(facts: ModelFacts, configs: Configs) -> FamilyDefaults:
         steps, guidance = StepRange(made_for, made_for, made_for), GuidanceRange(1.0, 1.0, 2.0, 1.0)
     controlled = any(name.startswith(CONTROL_PREFIX) for name in configs)
     published = facts.dim == 320
-    title = "AnimateDiff" if not recipe else recipe
+    title = recipe or "AnimateDiff"
     return FamilyDefaults(
         id=title.lower().replace(" ", "-") + "-sd15" if published else "",
         title=f"{title} on Stable Diffusion 1.5" if published else "",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gen2studio.app.generation import Generation
 from gen2studio.document.look import DepthPass, Look, StructureSource
+from gen2studio.engine.generators import Abilities
 from gen2studio.ui.panels.generate_state import PanelState
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.named import chooser, named, note, text_button
@@ -126,9 +128,10 @@ class StructureSection(QWidget):
     def show_state(self, state: PanelState) -> None:
         look = state.look
         self._pass = look.depth_pass
+        self._offer(dict(state.abilities.structure_why_not))
         self.source.setCurrentIndex(self.source.findData(look.structure_source))
         self.source.setVisible(state.honours("structure_source"))
-        self.words.setText(self._describe(look, dict(state.abilities.structure_readers)))
+        self.words.setText(self._describe(look, state.abilities))
         self.words.setVisible(state.honours("structure_source"))
         self.strictness.setVisible(state.honours("control_scale"))
         self.strictness.set_value(look.controls.control_scale)
@@ -150,9 +153,20 @@ class StructureSection(QWidget):
         for widget in (self.white, self.near, self.far):
             widget.blockSignals(False)
 
+    def _offer(self, why_not: dict[str, str]) -> None:
+        """Grey out the sources that the model can't follow; each says why in its tip."""
+        for row in range(self.source.count()):
+            reason = why_not.get(self.source.itemData(row).value, "")
+            item = cast("QStandardItemModel", self.source.model()).item(row)
+            item.setEnabled(not reason)
+            item.setToolTip(f"Not with this model: {reason}" if reason else "")
+
     @staticmethod
-    def _describe(look: Look, readers: dict[str, str]) -> str:
-        source = look.structure_source
+    def _describe(look: Look, abilities: Abilities) -> str:
+        source, readers = look.structure_source, dict(abilities.structure_readers)
+        why_not = dict(abilities.structure_why_not)
+        if source.value in why_not:
+            return f"This model can't follow it: {why_not[source.value]}."
         if source is StructureSource.AUTO:
             if look.depth_pass is not None:
                 return "The depth pass, because there is one."
