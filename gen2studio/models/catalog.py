@@ -7,7 +7,6 @@ must be right; a file of the artist's that is not leaves the rest of the catalog
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -70,9 +69,9 @@ class Catalog:
         return tuple(sorted(fitting, key=lambda entry: entry.id not in few))
 
 
-@functools.cache
 def catalog() -> Catalog:
-    """The catalog of this program, read once. Raises ModelError when the program's own files are damaged."""
+    """The catalog of this program and this artist, as it is now: some milliseconds. Raises ModelError when the
+    program's own files are damaged."""
     return load_catalog(resources_dir() / "models", data_dir() / OWN_FOLDER)
 
 
