@@ -35,13 +35,14 @@ def entry(name: str = "tiny", repo: str = "lab/tiny", *paths: str, **more: objec
     """An entry with these files, or all of the repository."""
     files = tuple(CatalogFile(path=path) for path in paths)
     known: dict[str, object] = {"kind": "shared", "patterns": () if files else ("*",), "files": files, **more}
-    return CatalogEntry(id=name, title=name.title(), repo=repo, licence=APACHE, **known)  # type: ignore[arg-type]
+    return CatalogEntry(**{"id": name, "title": name.title(), "repo": repo, "licence": APACHE, **known})  # type: ignore[arg-type]
 
 
 def settings_for(hub: HubServer, **more: object) -> HubSettingsFile:
     """The settings file of this test's home, for ``hub``; nothing stays free on the disk."""
     file = HubSettingsFile()
-    file.save(HubSettings(endpoint=hub.endpoint, proxy="none", reserve=0, reuse_hub_cache=False, **more))  # type: ignore[arg-type]
+    known: dict[str, object] = {"endpoint": hub.endpoint, "proxy": "none", "reserve": 0, "reuse_hub_cache": False}
+    file.save(HubSettings(**{**known, **more}))  # type: ignore[arg-type]
     return file
 
 
