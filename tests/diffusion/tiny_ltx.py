@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from gen2studio.models.families.ltx import RECIPE
 from tests.diffusion.tiny import TEXT_LENGTH, name_tokenizer, tokenizer
 from tests.diffusion.tiny_t5 import WIDTH, t5_encoder
 
@@ -58,7 +59,11 @@ def manifest(kind: str) -> dict[str, Any]:
         "strength": 0.6,
     }
     if kind == "distilled":
-        own |= {"guidance": {"default": 1.0, "min": 1.0, "max": 1.0}, "recipe": "eight-step distilled"}
+        own |= {
+            "guidance": {"default": 1.0, "min": 1.0, "max": 1.0},
+            "steps": {"default": 8, "min": 8, "max": 8},
+            "recipe": RECIPE,
+        }
     return own
 
 

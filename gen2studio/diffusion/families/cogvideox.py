@@ -47,7 +47,10 @@ _WHY_NOT = (
     ("consistency", "CogVideoX's frames share their latents and can't be run one by one"),
     ("camera", "CogVideoX takes no camera move: say it in the prompt"),
     ("motion_brush", "CogVideoX takes no motion strokes: say the motion in the prompt"),
-    ("region", "CogVideoX changes whole frames: mask the finished take in the composite"),
+    *(
+        (name, "CogVideoX changes whole frames: mask the finished take in the composite")
+        for name in ("region", "grow", "feather")
+    ),
     ("outpaint", "CogVideoX can't draw around a picture it has to keep"),
 )
 

@@ -58,6 +58,11 @@ def first_picture(title: str, conditions: Conditions) -> Picture:
 
     Raises GenerationError when there is none, or one later; ``title`` is the family's.
     """
+    if conditions.lead and conditions.keys:
+        raise GenerationError(
+            f"{title} takes one picture: it can't go on from a clip and show another picture.",
+            "Take the key frame away, or let the shot begin anew.",
+        )
     late = any(at > 0 for at, _ in conditions.keys)
     first = conditions.lead[-1:] or tuple(picture for at, picture in conditions.keys if at == 0)
     if late or not first:

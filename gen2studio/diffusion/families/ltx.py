@@ -62,7 +62,10 @@ TRAITS = FamilyTraits(
         ("consistency", "LTX-Video's frames share their latents and can't be run one by one"),
         ("camera", "LTX-Video takes no camera move: say it in the prompt"),
         ("motion_brush", "LTX-Video takes no motion strokes: say the motion in the prompt"),
-        ("region", "LTX-Video changes whole frames: mask the finished take in the composite"),
+        *(
+            (name, "LTX-Video changes whole frames: mask the finished take in the composite")
+            for name in ("region", "grow", "feather")
+        ),
         ("outpaint", "LTX-Video can't draw around a picture it has to keep"),
     ),
     schedulers=("FlowMatchEulerDiscreteScheduler",),

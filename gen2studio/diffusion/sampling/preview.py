@@ -23,6 +23,10 @@ from gen2studio.core.log import topic
 from gen2studio.engine.events import Picture
 
 _log = topic("diffusion")
+_PICTURES = 6
+"""Test pictures of a fit."""
+_LARGEST = 512
+"""Side in pixels beyond which they don't grow."""
 GAP = 0.25
 """Seconds between two previews: an eye follows no more, and drawing them costs."""
 
@@ -74,10 +78,19 @@ def _read(path: Path) -> LatentColours | None:
 
 
 def fit(encode: Encode, side: int = 64) -> LatentColours:
-    """Least squares of averaged colours on latents, over stills of soft colour fields with edges and noise."""
+    """Least squares of averaged colours on latents, over stills of soft colour fields with edges and noise.
+
+    ``side`` in pixels is doubled until there are twice as many cells as channels: coarse latents need larger pictures.
+    """
     import torch
 
-    pictures = _test_pictures(side, 6)
+    while side < _LARGEST:
+        with torch.no_grad():
+            _, channels, _, h, w = encode([np.zeros((side, side, 3), np.uint8)]).shape
+        if _PICTURES * h * w >= 2 * channels:
+            break
+        side *= 2
+    pictures = _test_pictures(side, _PICTURES)
     rows, colours = [], []
     with torch.no_grad():
         for picture in pictures:
