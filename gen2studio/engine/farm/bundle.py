@@ -129,7 +129,7 @@ def dump_job(job: FarmJob) -> bytes:
 
 def job_folder(path: Path) -> Path:
     """The job folder of a bundle, for the bundle itself or anything people point at in it. Raises FarmError."""
-    for folder in (path / JOB_FOLDER, path, path.parent):
+    for folder in (path / JOB_FOLDER, path, path.parent / JOB_FOLDER, path.parent):
         if (folder / JOB_FILE).is_file():
             return folder
     raise FarmError(f"“{path.name}” is no farm job of Gen2 Studio.", f"Choose the folder that holds {JOB_FOLDER}/.")
