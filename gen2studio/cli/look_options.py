@@ -288,6 +288,7 @@ def _controls(args: argparse.Namespace, abilities: Abilities) -> ControlValues:
     values = ControlValues(grow=args.grow, strength=ability.strength if ability is not None else 1.0)
     sliders = {option: (field, low, high) for option, (field, low, high, _text) in _SLIDERS.items()}
     sliders |= {"motion": ("motion", 0.0, 10.0), "control-scale": ("control_scale", 0.0, 2.0)}
+    sliders |= {"reuse": ("reuse", 0.0, 30.0)}
     sliders |= {"guidance": ("guidance", *abilities.guidance[1:]), "steps": ("steps", *abilities.steps[1:])}
     for option, (field, low, high) in sliders.items():
         value = getattr(args, field)

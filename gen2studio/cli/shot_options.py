@@ -29,7 +29,7 @@ _AXES = tuple(f.name for f in fields(CameraMove) if f.name != "static")
 _HONOURED = {
     # option → the control that a generator must honour
     "style": ("styles",), "preset": ("preset",), "negative": ("negative_prompt",),
-    "camera": ("camera",), "motion": ("motion",), "guidance": ("guidance",), "steps": ("steps",),
+    "camera": ("camera",), "motion": ("motion",), "guidance": ("guidance",), "steps": ("steps",), "reuse": ("reuse",),
     "control_scale": ("control_scale",), "depth": ("depth_pass",), "structure_source": ("structure_source",),
     "outpaint": ("outpaint",), "extend": ("lead",), "key_frames": ("key_spacing",),
     "fill": ("fill",), "adapter": ("adapters",), "last": ("last_frame", "keys"), "image": ("first_frame", "keys"),
@@ -55,6 +55,9 @@ def add_shot_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--negative", default="", metavar="TEXT", help="what must not be seen")
     model.add_argument("--guidance", type=float, metavar="X", help="how literally the words are taken")
     model.add_argument("--steps", type=int, metavar="N", help="denoising steps")
+    model.add_argument(
+        "--reuse", type=float, metavar="PERCENT", help="skip steps that would change less than this (0 … 30, default 0)"
+    )
     model.add_argument(
         "--adapter", action="append", default=[], metavar="NAME[:STRENGTH]", help="a trained adapter; may be repeated"
     )

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 from gen2studio.core.errors import GenerationError, StudioError
 from gen2studio.diffusion.estimators import structure_readers
 from gen2studio.diffusion.families import wan
+from gen2studio.diffusion.families.animatediff import AnimateDiffAdapter
+from gen2studio.diffusion.families.cogvideox import CogVideoXAdapter, CogVideoXImageAdapter
 from gen2studio.diffusion.families.contract import FamilyAdapter, FamilyTraits
+from gen2studio.diffusion.families.flux2_klein import Flux2KleinAdapter
+from gen2studio.diffusion.families.ltx import LtxAdapter
+from gen2studio.diffusion.families.svd import SvdAdapter
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
+from gen2studio.diffusion.sampling.step_reuse import FEWEST_STEPS
 from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
 from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer
@@ -20,18 +26,28 @@ from gen2studio.models.holding import HoldingChoices
 if TYPE_CHECKING:
     from gen2studio.diffusion.runtime.residency import Residency
     from gen2studio.models.library import InstalledModel, ModelLibrary
+    from gen2studio.models.manifest import ModelManifest
 
 REVISION = "1"
 """Of the way requests are turned into runs; changing it makes old takes stale."""
-_FAMILIES: dict[str, FamilyAdapter] = {"wan-vace": WanVaceAdapter(), **wan.ADAPTERS}
+_FAMILIES: dict[str, FamilyAdapter] = {
+    "wan-vace": WanVaceAdapter(),
+    **wan.ADAPTERS,
+    "flux2-klein": Flux2KleinAdapter(),
+    "ltx": LtxAdapter(),
+    "svd": SvdAdapter(),
+    "animatediff": AnimateDiffAdapter(),
+    "cogvideox": CogVideoXAdapter(),
+    "cogvideox-image": CogVideoXImageAdapter(),
+}
 
-_ALWAYS = frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "consistency", "adapters"})
+_ALWAYS = frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "reuse", "consistency", "adapters"})
 _INVENTED = frozenset({"motion", "camera", "motion_brush"})
 _STRUCTURE = frozenset({"structure", "structure_source", "control_scale"})
-_FOOTAGE = _STRUCTURE | {"styles", "depth_pass", "strength", "region", "grow", "feather"}
+_FOOTAGE = _STRUCTURE | {"styles", "style_weight", "depth_pass", "strength", "region", "grow", "feather"}
 _BY_MODE: dict[str, frozenset[str]] = {
     "text": _INVENTED | {"lead"},
-    "text_image": _INVENTED | {"styles", "keys", "first_frame", "last_frame", "lead"},
+    "text_image": _INVENTED | {"styles", "style_weight", "keys", "first_frame", "last_frame", "lead"},
     "image": _INVENTED | {"keys", "first_frame", "last_frame", "styles", "lead"},
     "storyboard": _INVENTED | {"keys", "first_frame", "last_frame", "styles", "layout", "structure", "control_scale"},
     "stylize": _FOOTAGE | {"keys", "outpaint"},
@@ -42,6 +58,11 @@ _BY_MODE: dict[str, frozenset[str]] = {
 _KEYED = frozenset({"structure", "strength"})
 """What may change over a clip: the control video frame by frame, and how long each latent frame is held on the footage.
 The control's scale acts on all frames alike."""
+_GUIDED = {
+    "guidance": "this checkpoint was distilled to work without guidance",
+    "negative_prompt": "without guidance nothing can be kept out; this checkpoint was distilled to work so",
+}
+"""What only guidance makes possible."""
 _WHY_NOT = {
     "preset": "presets are recipes of the example-based generator; here the prompt says the look",
     "pattern": "patterns are drawn by the example-based generator",
@@ -58,6 +79,7 @@ _WHY_NOT = {
     "keys": "a mask edit keeps the footage's own frames; use Stylization to begin with a painted frame",
     "structure": "there is no footage to follow",
     "depth_pass": "there is no footage that a depth pass could belong to",
+    "reuse": "this family computes every step",
     "outpaint": "it keeps footage as it is and draws around it: choose Stylization, on the finished take",
 }
 
@@ -70,7 +92,8 @@ def family_of(model: InstalledModel) -> FamilyAdapter:
             f"{model.title} is of a family that isn't driven yet ({model.manifest.pipeline}).",
             "Use a Wan VACE checkpoint.",
         )
-    return found
+    # What one of these can do depends on the parts that lie beside it.
+    return AnimateDiffAdapter.of(model) if isinstance(found, AnimateDiffAdapter) else found
 
 
 def controls_of_mode(mode: str) -> frozenset[str]:
@@ -131,7 +154,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         id=model.id,
         title=manifest.title,
         revision=revision_of(model),
-        modes=tuple(_ability(mode, traits, manifest.strength) for mode in _BY_MODE if mode in traits.modes),
+        modes=tuple(_ability(mode, traits, manifest) for mode in _BY_MODE if mode in traits.modes),
         any_resolution=False,
         needs_weights=not model.built_in,
         native_sizes=manifest.sizes,
@@ -142,28 +165,46 @@ def abilities_of(model: InstalledModel) -> Abilities:
         # A training reads and differentiates wide weights.
         trainable="customize" in traits.modes and not packed_kind(model),
         training=training_defaults(transformer.parameters if transformer is not None else 0),
-        structure_readers=structure_readers(),
+        structure_readers=structure_readers(frozenset(source for source, _ in traits.structure_why_not)),
+        structure_why_not=traits.structure_why_not,
         memory_plan=_memory_plan(model),
         memory_rungs=_memory_rungs(model),
         memory_rung=HoldingChoices().rung(model.id),
     )
 
 
-def _ability(mode: str, traits: FamilyTraits, strength: float) -> ModeAbility:
+def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest) -> ModeAbility:
     possible = controls_of_mode(mode)
     controls = possible & traits.controls
+    unguided = manifest.guidance.highest <= 1.0
+    if unguided:
+        controls -= _GUIDED.keys()
+    few = manifest.steps.highest < FEWEST_STEPS
+    if few:
+        controls -= {"reuse"}
+    fixed = manifest.steps.lowest == manifest.steps.highest
+    if fixed:
+        controls -= {"steps"}
     if mode == "customize":
         # It trains; what it makes is used in the other modes.
         return ModeAbility(mode=mode, controls=controls)
     # What the mode has no place for is said of the mode, what the family can't do of the family.
     why = {**_WHY_NOT, **{name: reason for name, reason in traits.why_not if name in possible}}
+    if unguided:
+        why |= {name: reason for name, reason in _GUIDED.items() if name in possible & traits.controls}
+    if few:
+        why |= {"reuse": "every one of its few steps decides something"}
+    if fixed:
+        why["steps"] = f"this checkpoint was distilled for exactly {manifest.steps.default} steps"
     return ModeAbility(
         mode=mode,
         controls=controls,
         why_not=tuple((name, reason) for name, reason in why.items() if name not in controls),
         # What an edit puts inside a mask is new: nothing of the footage should shine through it.
-        strength=strength if mode in ("stylize", "render") else 1.0,
+        strength=manifest.strength if mode in ("stylize", "render") else 1.0,
         keyed=controls & _KEYED,
+        stills_only=traits.stills_only,
+        key_reference=traits.stills_only and "styles" in controls,
     )
 
 

@@ -91,6 +91,7 @@ class ShotPlan:
             overlap=overlap,
             motion=NEUTRAL if on_footage(self.request) else controls.motion,
             rate=float(manifest.rate),
+            reuse=controls.reuse / 100,
             recipe=manifest.recipe,
         )
 

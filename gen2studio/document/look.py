@@ -94,6 +94,8 @@ class Controls:
     """0…10: general motion of generated shots; 5 = as the model likes it, 0 nearly still."""
     control_scale: float = 1.0
     """0…2: how strictly a structure control (depth, edges, flow) is followed."""
+    reuse: float = 0.0
+    """0…30 percent: denoising steps that would change less than this are not computed; 0 = all are."""
 
 
 KEYED: dict[str, tuple[float, float]] = {

@@ -100,6 +100,7 @@ class ControlValues:
     steps: int = 0
     motion: float = 5.0
     control_scale: float = 1.0
+    reuse: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 from gen2studio.diffusion.sampling import consistency, motion, preview, seeds, windows
 from gen2studio.diffusion.sampling.decode import decode, load_latents, save_latents
 from gen2studio.diffusion.sampling.denoise import denoise, encode
+from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -407,3 +408,70 @@ def test_tiles_are_those_of_the_stock_decoder(causal: Model) -> None:
         vae.disable_tiling()
     expected = ((stock[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
     assert np.abs(ours.astype(int) - expected).max() <= 1
+
+
+# -- steps that are not computed ---------------------------------------------------------------------------------------
+
+
+def _passes(model: Model, sampling: Sampling, inputs: PipelineInputs = PLAIN, watch: Watcher | None = None) -> Any:
+    """(latents, calls of the transformer) of a run."""
+    calls: list[int] = []
+    hook = model.pipe.transformer.register_forward_pre_hook(lambda *_: calls.append(1))
+    try:
+        return model.denoise(inputs, sampling, watch), len(calls)
+    finally:
+        hook.remove()
+
+
+def test_reuse_computes_fewer_steps_and_comes_nearer_with_less_tolerance(patch: Model) -> None:
+    long = replace(SAMPLING, steps=20)
+    whole, every = _passes(patch, long)
+    assert every == 2 * 20
+    distances: list[float] = []
+    counts: list[int] = []
+    for tolerance in (0.02, 0.3):
+        found, calls = _passes(patch, replace(long, reuse=tolerance))
+        distances.append(float((found - whole).abs().mean()))
+        counts.append(calls)
+    assert counts[1] < counts[0] <= every
+    assert counts[1] < every, "a high tolerance must save something"
+    assert counts[0] % 2 == counts[1] % 2 == 0, "both predictions of a step are computed, or none"
+    assert distances[1] > 0 and distances[0] <= distances[1]
+    again, calls = _passes(patch, replace(long, reuse=0.3))
+    assert calls == counts[1]
+    assert torch.equal(again, found), "the same seed gives the same clip"
+
+
+def test_reuse_leaves_few_steps_and_other_jobs_alone(patch: Model) -> None:
+    few = replace(SAMPLING, steps=6)
+    assert torch.equal(_passes(patch, replace(few, reuse=0.3))[0], _passes(patch, few)[0])
+    long = replace(SAMPLING, steps=12, reuse=0.3)
+    alone, _ = _passes(patch, long)
+    other: list[Tensor] = []
+
+    def between(step: int) -> None:
+        if step == 5:
+            other.append(patch.denoise(PLAIN, replace(SAMPLING, steps=4)))
+
+    mixed, _ = _passes(patch, long, watch=Watcher(between=between))
+    assert torch.equal(mixed, alone)
+    assert torch.equal(other[0], patch.denoise(PLAIN, replace(SAMPLING, steps=4)))
+
+
+def test_reuse_follows_the_published_criterion() -> None:
+    """The error of a model that follows its input at a steady rate is foreseen, and the sum of it is what counts."""
+    reuse = StepReuse(0.1, 20)
+    computed: list[int] = []
+    for step in range(20):
+        x = torch.full((1, 2, 1, 2, 2), 1.0 + 0.01 * step)
+
+        def compute(x: Tensor = x, step: int = step) -> Tensor:
+            computed.append(step)
+            return 2 * x
+
+        found = reuse.predict(test_reuse_follows_the_published_criterion, "cond", x, compute)
+        assert found.shape == x.shape
+        assert float((found - 2 * x).abs().max()) < 0.1 * 2, "Δ is one step's, so the error stays within the tolerance"
+    # ε is about 2 · 0.01 / 2 = 1 % a step: ten steps at a time, the first four and the last always.
+    assert computed[:4] == [0, 1, 2, 3] and computed[-1] == 19
+    assert reuse.reused == 20 - len(computed) >= 12

@@ -145,6 +145,7 @@ looks = st.builds(
     layout=st.just("") | _digest64,
     camera=cameras,
     outpaint=st.builds(Outpaint, left=_floats(0, 2), top=_floats(0, 2)),
+    key_spacing=st.sampled_from([0, -1, 12]),
     motion_regions=st.lists(
         st.builds(
             MotionRegion, raster=rasters, horizontal=_axis, vertical=_axis, proximity=_axis, ambient=_floats(0, 10)
@@ -170,6 +171,7 @@ looks = st.builds(
         steps=st.integers(0, 100),
         motion=_floats(0, 10),
         control_scale=_floats(0, 2),
+        reuse=_floats(0, 30),
     ),
     seed=st.integers(0, 2**63),
     seed_locked=st.booleans(),

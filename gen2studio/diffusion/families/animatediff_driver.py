@@ -27,6 +27,7 @@ from gen2studio.diffusion.sampling.holding import cell_strengths, taken_steps
 from gen2studio.diffusion.sampling.image_prompt import ImagePrompt, image_prompt
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, video_tensor
 from gen2studio.diffusion.sampling.seeds import generator
+from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
 
@@ -98,6 +99,7 @@ class AnimateDiffDriver:
             window=sampling.window,
             overlap=sampling.overlap,
             consistency=sampling.consistency,
+            reuse=StepReuse(sampling.reuse, max(1, round(sampling.steps * inputs.strength))),
             style=_style(beside, pipe.unet, inputs, guided, device),
         )
         asked: dict[str, Any] = {}

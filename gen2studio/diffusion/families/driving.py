@@ -56,6 +56,8 @@ class Sampling:
     """(first latent frame, latent frames of the whole clip): take this run's noise out of a longer clip's."""
     rate: float = 0.0
     """Frames per second that the model is to think of, for those that are told; 0 = its own."""
+    reuse: float = 0.0
+    """Summed relative error up to which steps are not computed but carried on; 0 = every step is computed."""
     recipe: str = ""
     """Name of the few-step recipe (:class:`~gen2studio.diffusion.families.contract.StepRecipe`) whose schedule is
     used; empty = the model's own."""

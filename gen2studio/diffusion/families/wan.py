@@ -71,7 +71,18 @@ RECIPES = (LIGHTX2V, SELF_FORCING, FASTWAN)
 
 _MARGIN = 12 / 480
 """A tight silhouette forces the old shape on the model: a region grows by this part of the height."""
-_EVERY = ("prompt", "negative_prompt", "seed", "guidance", "steps", "consistency", "motion", "lead", "adapters")
+_EVERY = (
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "guidance",
+    "steps",
+    "reuse",
+    "consistency",
+    "motion",
+    "lead",
+    "adapters",
+)
 _FOOTAGE = ("strength", "region", "grow", "feather")
 _UNSTEERED = "Wan follows no drawn motion: say it in the prompt, or use Wan VACE"
 _NO_STRUCTURE = "Wan sees footage only as a start: how much of it stays is the strength; Wan VACE follows structure"
@@ -203,6 +214,11 @@ class WanAdapter:
                 first = picture
             elif at_end and index and "last_frame" in self.traits.controls:
                 last = picture
+            elif begins and conditions.lead and index == len(conditions.lead):
+                raise GenerationError(
+                    "The shot goes on from a clip, so it begins with that clip's last frame.",
+                    "Take the first frame off, or don't go on from a clip.",
+                )
             else:
                 sentence = dict(self.traits.why_not).get("keys", _BEGINNING)
                 raise GenerationError(

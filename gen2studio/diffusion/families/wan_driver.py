@@ -25,6 +25,7 @@ from gen2studio.diffusion.sampling.few_steps import recipe_named, scheduler_for,
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
 from gen2studio.diffusion.sampling.holding import LatentHold, begin_at, cell_strengths, noised
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, stand_in
+from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.taps import StepTap, flow
 from gen2studio.engine.events import Picture
 from gen2studio.models.manifest import MODEL_INDEX
@@ -169,6 +170,7 @@ class _Job:
 
     def _guide(self, encoded: Callable[[], None]) -> None:
         """Put a guided transformer before every expert."""
+        reuse = StepReuse(self.sampling.reuse, max(1, round(self.steps * self.inputs.strength)))
         for name in EXPERTS:
             model = getattr(self.job, name, None)
             if model is None:
@@ -182,6 +184,7 @@ class _Job:
                 overlap=self.sampling.overlap,
                 consistency=self.sampling.consistency,
                 negative=None if self.negative is None else self.negative.to(model.dtype),
+                reuse=reuse,
             )
             guided.started = encoded
             stand_in(self.job, name, guided)

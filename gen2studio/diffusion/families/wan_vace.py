@@ -58,7 +58,17 @@ _SHAPE_MARGIN = 3 / 480
 CONTROLS = frozenset(
     [
         *("prompt", "negative_prompt", "styles", "keys", "first_frame", "last_frame", "region", "seed", "guidance"),
-        *("steps", "structure", "structure_source", "depth_pass", "control_scale", "consistency", "strength", "motion"),
+        *(
+            "steps",
+            "reuse",
+            "structure",
+            "structure_source",
+            "depth_pass",
+            "control_scale",
+            "consistency",
+            "strength",
+            "motion",
+        ),
         *("camera", "motion_brush", "fill", "grow", "feather", "layout", "lead", "outpaint", "adapters"),
     ]
 )

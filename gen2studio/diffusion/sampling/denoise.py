@@ -20,6 +20,7 @@ from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInput
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, Watch
 from gen2studio.diffusion.sampling import motion, seeds
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
+from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -77,6 +78,8 @@ def denoise(
     references = len(inputs.references)
     device = job._execution_device
     hooks: list[Any] = []
+    taken = max(1, round(sampling.steps * inputs.strength))
+    reuse = StepReuse(sampling.reuse, taken)
 
     def encoded() -> None:
         while hooks:
@@ -94,6 +97,7 @@ def denoise(
             overlap=sampling.overlap,
             consistency=sampling.consistency,
             negative=None if negative is None else negative.to(device, model.dtype),
+            reuse=reuse,
         )
         guided.started = encoded
         # Past DiffusionPipeline.__setattr__, which would write the stand-in's class into the pipeline's configuration.

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from gen2studio.diffusion.sampling import consistency as frame_consistency
+from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.windows import predict_windows, spans
 
 Tensor = torch.Tensor
@@ -21,7 +22,7 @@ class GuidedTransformer(torch.nn.Module):
     """Stands in for ``pipe.transformer`` in one job's pipeline; everything it does not know it asks the model.
 
     ``check`` is called before every transformer block and raises to stop at once. With a neutral consistency and a
-    clip of one window a call is the model's own call.
+    clip of one window a call is the model's own call; ``reuse`` says which steps of a job are not computed at all.
 
     Serves every Wan transformer. What a call brings along the frames - control latents (B, C, T, h, w), a time for
     every token (B, T · cells) - is cut with them. The first ``references`` latent frames are seen by every window and
@@ -38,6 +39,7 @@ class GuidedTransformer(torch.nn.Module):
         overlap: int = 0,
         consistency: float = frame_consistency.NEUTRAL,
         negative: Tensor | None = None,
+        reuse: StepReuse | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -47,6 +49,7 @@ class GuidedTransformer(torch.nn.Module):
         self._overlap = overlap
         self._consistency = consistency
         self._negative = negative
+        self._reuse = reuse or StepReuse(0, 0)
         self._pass = "cond"
         self._held: Tensor | None = None
         self.started: Callable[[], None] = lambda: None
@@ -74,7 +77,7 @@ class GuidedTransformer(torch.nn.Module):
         blocks = (*getattr(self.model, "vace_blocks", ()), *self.model.blocks)
         handles = [block.register_forward_pre_hook(self._stop_here) for block in blocks]
         try:
-            return (self._predict(hidden_states, call),)
+            return (self._reuse.predict(self, self._pass, hidden_states, lambda: self._predict(hidden_states, call)),)
         finally:
             for handle in handles:
                 handle.remove()

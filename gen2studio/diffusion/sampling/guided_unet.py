@@ -17,6 +17,7 @@ import torch
 from gen2studio.diffusion.sampling import consistency as frame_consistency
 from gen2studio.diffusion.sampling.image_prompt import ImagePrompt
 from gen2studio.diffusion.sampling.jobs import stopping
+from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.windows import predict_windows
 
 Tensor = torch.Tensor
@@ -77,6 +78,7 @@ class GuidedUnet(torch.nn.Module):
         overlap: int = 0,
         consistency: float = frame_consistency.NEUTRAL,
         style: ImagePrompt | None = None,
+        reuse: StepReuse | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -85,6 +87,7 @@ class GuidedUnet(torch.nn.Module):
         self._overlap = overlap
         self._consistency = consistency
         self._style = style
+        self._reuse = reuse or StepReuse(0, 0)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -110,7 +113,9 @@ class GuidedUnet(torch.nn.Module):
             scope.enter_context(stopping(_blocks(self.model), self._check))
             if self._style is not None:
                 scope.enter_context(self._style.installed(self.model))
-            made = self._predict(sample, call, down_block_additional_residuals)
+            made = self._reuse.predict(
+                self, "all", sample, lambda: self._predict(sample, call, down_block_additional_residuals)
+            )
         from diffusers.models.unets.unet_motion_model import UNetMotionOutput
 
         return UNetMotionOutput(sample=made)

@@ -307,7 +307,7 @@ class GeneratePanel(QWidget):
             "outpaint": self._outpaints(state),
             "motion": state.honours("motion", "motion_brush"),
             "controls": bool(self.rows.shown(state)),
-            "sampling": state.honours("guidance", "steps", "negative_prompt"),
+            "sampling": state.honours("guidance", "steps", "reuse", "negative_prompt"),
         }
         for name, section in self.sections.items():
             section.set_shown(shown.get(name, name in state.ability.controls))

@@ -22,6 +22,7 @@ CONTROL_TITLES = {
     "structure": "Structure", "style_weight": "Style weight", "consistency": "Frame consistency",
     "stroke_size": "Stroke size", "strength": "Strength", "protect_skin": "Protect skin",
     "preserve_luminance": "Keep shading", "guidance": "Guidance", "steps": "Steps",
+    "reuse": "Reuse steps",
     "control_scale": "Strictness", "key_spacing": "Key frames of the model", "grow": "Grow mask", "feather": "Feather",
 }  # fmt: skip
 """Control name → what the panel calls it."""

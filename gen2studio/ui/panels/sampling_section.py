@@ -33,6 +33,14 @@ class SamplingSection(QWidget):
         self.steps.value_committed.connect(
             lambda value: generation.change("Steps", merge_key="slider-steps", steps=round(value))
         )
+        self.reuse = ValueSlider(
+            "control.reuse", "Reuse steps", low=0, high=30, default=0, step=1, decimals=0, unit="%", zero_words="off",
+            tip="Steps that would change less than this are not computed: a few percent are hard to see, 20 % is quick "
+            "and softer", parent=self,
+        )  # fmt: skip
+        self.reuse.value_committed.connect(
+            lambda value: generation.change("Reuse steps", merge_key="slider-reuse", reuse=value)
+        )
         self.negative_label = QLabel("Keep out", self)
         self.negative = named(
             QLineEdit(self),
@@ -43,7 +51,7 @@ class SamplingSection(QWidget):
         self.negative.setPlaceholderText("for example: blurry, text, watermark")
         self.negative.editingFinished.connect(self._on_negative)
         self.negative_label.setBuddy(self.negative)
-        for widget in (self.guidance, self.steps, self.negative_label, self.negative):
+        for widget in (self.guidance, self.steps, self.reuse, self.negative_label, self.negative):
             column.addWidget(widget)
 
     def show_state(self, state: PanelState) -> None:
@@ -56,6 +64,8 @@ class SamplingSection(QWidget):
                 slider.field.setSpecialValueText(f"model: {scale[0]:g}")
         self.guidance.set_value(state.look.controls.guidance)
         self.steps.set_value(state.look.controls.steps)
+        self.reuse.setVisible(state.honours("reuse"))
+        self.reuse.set_value(state.look.controls.reuse)
         shown = state.honours("negative_prompt")
         self.negative_label.setVisible(shown)
         self.negative.setVisible(shown)
