@@ -4,6 +4,10 @@ The picture follows the clock, never the other way round: at each tick the frame
 frames for which there was no time are counted as dropped. Without a sound device, or when nothing can be heard, the
 system clock paces playback.
 
+Playing begins when the first pictures are there, or a moment later: sound that runs on before them costs the frames
+that it should begin with. While it plays, garbage that was there before is left alone: looking through all of it takes
+longer than a frame.
+
 While stopped, a moving playhead is heard in 60 ms grains once the device has played.
 
 Sound: 1x is exact, 2x either way is resampled (its pitch follows), from 4x on it is silent; backwards it is reversed.
@@ -11,8 +15,11 @@ Sound: 1x is exact, 2x either way is resampled (its pitch follows), from 4x on i
 
 from __future__ import annotations
 
+import gc
+import time
+from collections.abc import Callable
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -31,6 +38,11 @@ _SCRUB_MS = 40
 """The least time between two grains of a scrubbed playhead."""
 _STALL_SECONDS = 3.0
 """A device that has not played a sample by then is given up: playback must not hang."""
+_ROLL_SECONDS = 0.25
+"""How long playing waits for its first pictures."""
+_LEAST_MS, _MOST_MS = 4, 10
+"""The clock is looked at when the next frame is due, at the latest after so long: what the device says of the time may
+shift it by some milliseconds. And hardly sooner: frames may follow each other more quickly than anyone can see."""
 
 
 class Player(QObject):
@@ -54,6 +66,10 @@ class Player(QObject):
         self._clock = PlaybackClock()
         self.meters = MeterTap()
         """How loud what is heard now is."""
+        self.ready: Callable[[], bool] | None = None
+        """Whether the pictures that come first are there: playing begins with them."""
+        self._rolling = 0.0
+        """Since when playing waits for them; 0 while it doesn't."""
         self._audio: AudioOutput | None = None
         self._token = 0
         self._loop = False
@@ -174,6 +190,8 @@ class Player(QObject):
 
     def shutdown(self) -> None:
         """Stop playing and end the audio thread. Safe to call twice."""
+        if self.playing:
+            gc.unfreeze()
         self._timer.stop()
         self._scrub.stop()
         if self._audio is not None:
@@ -201,7 +219,7 @@ class Player(QObject):
             self._timer.stop()
             if self._audio is not None:
                 self._audio.halt()
-            self._speed = 0.0
+            self._speed = self._rolling = 0.0
             if self._part is not None:
                 rest, self._part = self._part[2], None
                 self._move(rest)
@@ -209,6 +227,7 @@ class Player(QObject):
             self._session.set_shuttle(0.0)
             return
         if self.playing != was:
+            (gc.freeze if self.playing else gc.unfreeze)()
             self.playing_changed.emit(self.playing)
 
     def _start(self, speed: float) -> bool:
@@ -222,14 +241,17 @@ class Player(QObject):
             frame = first
         elif speed < 0 and (frame <= first or (self._loop and frame >= stop)):
             frame = stop - 1
-        if not self.playing:
+        fresh = not self.playing
+        if fresh:
             self._dropped = 0
             self.dropped_changed.emit(0)
         self._speed = speed
         self._move(frame)
-        self._aim(frame)
-        # A sixth of a frame: that is how late a picture can be beside its sound; never above 250 Hz.
-        self._timer.start(max(4, round(167 / float(sequence.rate))))
+        if fresh and self.ready is not None and not self.ready():
+            self._rolling, self._last_frame = time.perf_counter(), frame
+        else:
+            self._aim(frame)
+        self._timer.start(_LEAST_MS)
         return True
 
     def _aim(self, frame: int) -> None:
@@ -237,7 +259,7 @@ class Player(QObject):
         sequence = self._session.sequence
         assert sequence is not None
         self._token += 1
-        self._last_frame = frame
+        self._rolling, self._last_frame = 0.0, frame
         # Backwards, time runs from the end of the frame that is shown.
         start = Fraction(frame + (1 if self._speed < 0 else 0)) / sequence.rate
         document = self._session.document
@@ -259,6 +281,27 @@ class Player(QObject):
             self.clock_changed.emit(self.clock)
 
     def _on_tick(self) -> None:
+        if self._rolling:
+            assert self.ready is not None
+            if self.ready() or time.perf_counter() - self._rolling > _ROLL_SECONDS:
+                self._aim(self._session.playhead)
+            return
+        self._look()
+        if self._timer.isActive():
+            self._timer.setInterval(self._wait())
+
+    def _wait(self) -> int:
+        """Milliseconds until the next frame is due, as the clock goes now."""
+        sequence = self._session.sequence
+        if sequence is None or self._clock.stalled_for():
+            return _LEAST_MS
+        rate, speed = float(sequence.rate), self._speed
+        due = (self._last_frame + (1 if speed > 0 else 0)) / rate
+        left = ceil((due - self._clock.seconds()) / speed * 1000)
+        return min(_MOST_MS, max(1 if rate * abs(speed) < 1000 / _LEAST_MS else _LEAST_MS, left))
+
+    def _look(self) -> None:
+        """Show the frame that is due."""
         sequence = self._session.sequence
         first, stop = self._bounds()
         if sequence is None or first >= stop:

@@ -61,6 +61,7 @@ class Programme(QObject):
         feed.set_programme(self.feed)
         feed.set_proxies(self.proxies.path_of, self.proxies.broken)
         feed.frame_skipped.connect(player.note_late)
+        player.ready = self.feed.ready
         preferences.watch("use_proxies", self.proxies.set_enabled)
         self.proxies.enabled_changed.connect(lambda on: preferences.set("use_proxies", on))
         self.proxies.changed.connect(self._on_proxies_changed)

@@ -31,6 +31,8 @@ _STEPS = 8
 """Frames are made at whole eighths of the sequence's size, so that a window can change a little and keep them."""
 _AHEAD = 12
 _AROUND = 2
+_ROLL = 4
+"""Frames that are there before playing begins."""
 
 
 class ProgrammeFeed(QObject):
@@ -141,6 +143,13 @@ class ProgrammeFeed(QObject):
         behind = found is None and bool(self._session.shuttle) and self.worker.pace > 1
         self.worker.want(wish, self._ahead(proxies), late=behind)
         return found
+
+    def ready(self) -> bool:
+        """Whether playing may begin: the frames that come first are made, or it is not the programme that is shown."""
+        if not self.applies():
+            return True
+        first = self._ahead(True)[:_ROLL]
+        return all(self.worker.at_hand(wish) is not None for wish in first)
 
     def prepare(self, *, proxies: bool) -> None:
         """The clip is shown: only make what of the programme comes next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from PySide6.QtMultimedia import QtAudio
 from pytestqt.qtbot import QtBot
 
-from gen2studio.app import audio_output
+from gen2studio.app import audio_output, playback
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.audio_output import SoundFeed
 from gen2studio.app.playback import Player
@@ -144,6 +145,35 @@ def test_time_lost_by_the_ui_thread_is_counted_as_dropped(qtbot: QtBot, session:
     qtbot.waitUntil(lambda: session.playhead > before + 10, timeout=5000)
     player.stop()
     assert player.dropped >= 15
+
+
+def test_it_begins_with_its_first_pictures(
+    qtbot: QtBot, session: Session, player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(playback, "_ROLL_SECONDS", 600.0)
+    session.store.replace(document(100000), session.store.tiles)
+    session.set_playhead(40)
+    there: list[bool] = []
+    player.ready = lambda: bool(there)
+    seen: list[int] = []
+    session.playhead_changed.connect(seen.append)
+    player.toggle()
+    assert player.playing and gc.get_freeze_count() > 0
+    qtbot.wait(60)
+    assert seen == [], "time stands still until then"
+    there.append(True)
+    qtbot.waitUntil(lambda: session.playhead > 43)
+    assert seen == sorted(seen)
+    player.stop()
+    assert gc.get_freeze_count() == 0
+
+
+def test_pictures_that_never_come_hold_it_up_only_for_a_moment(qtbot: QtBot, session: Session, player: Player) -> None:
+    session.store.replace(document(100000), session.store.tiles)
+    player.ready = lambda: False
+    player.toggle()
+    qtbot.waitUntil(lambda: session.playhead > 3)
+    player.stop()
 
 
 def test_an_empty_timeline_does_not_play(session: Session, player: Player) -> None:

@@ -169,6 +169,9 @@ def main() -> None:
     wait(2.0)
 
     late: list[float] = []
+    """Milliseconds from when a frame was due to when it was painted."""
+    due: list[float] = []
+    """The same to when it became the playhead: what the clock and its timer cost."""
     frames: set[int] = set()
     player, clock = services.player, services.player._clock
 
@@ -186,20 +189,26 @@ def main() -> None:
         shown()
 
     window.canvas.paintEvent = painted  # type: ignore[method-assign,assignment]
-    usage, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    services.session.playhead_changed.connect(lambda frame: due.append((clock.seconds() - frame / 30) * 1000))
+    usage, began, on_ui = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter(), time.thread_time()
     player.toggle()
     wait(seconds + 30, lambda: not player.playing)
     spent, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
-    steady = np.array(late[5:])
+    on_ui = (time.thread_time() - on_ui) / max(1, len(frames)) * 1000
+    begin, steady = np.array(late[:30]), np.array(late[30:])
     print(f"frames made at {services.programme.feed.size}, clock: {player.clock}")
     print(f"{'':28}{'frames/s':>10}{'dropped':>9}{'CPU ms/frame':>14}")
     each = cpu / max(1, len(frames)) * 1e3
     print(f"{'Gen2 Studio, playing':28}{len(frames) / spent:10.2f}{player.dropped:9d}{each:14.1f}")
     fps, each = peer(first, second, min(seconds, 20))
     print(f"{'ffmpeg, decode and overlay':28}{fps:10.2f}{'-':>9}{each * 1e3:14.1f}")
-    middle, most = np.median(steady), np.percentile(steady, 95)
-    print(f"A/V offset ms: median {middle:.1f}, p95 {most:.1f}, max {steady.max():.1f}")
+    print(f"of which on the UI thread: {on_ui:.1f} ms/frame")
+    for name, values in (("in the first second", begin), ("afterwards", steady), ("of the timer alone", np.array(due))):
+        middle, most = np.median(values), np.percentile(values, 95)
+        print(f"A/V offset ms {name}: median {middle:.1f}, p95 {most:.1f}, max {values.max():.1f}")
+    worst = sorted(np.argsort(np.array(late))[-5:].tolist())
+    print("latest frames (number, ms):", ", ".join(f"{each} {late[each]:.0f}" for each in worst))
     window.shutdown()
     scratch.cleanup()
     os._exit(0)
