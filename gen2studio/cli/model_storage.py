@@ -196,6 +196,9 @@ def _store_findings() -> list[Finding]:
         found.append(
             Finding("note", title, f"{size}, not usable yet: {refusal}") if refusal else Finding("ok", title, size)
         )
+    for name, folder in store.unfinished_moves():
+        fact = f"half moved to {folder}; it works where it was"
+        found.append(Finding("note", f"Download {name}", fact, f"gen2studio models move {name} {folder}"))
     return found
 
 

@@ -171,6 +171,8 @@ class Downloads:
 
     def restore(self) -> tuple[Download, ...]:
         """Take up the downloads of earlier runs, those that another running program has left out."""
+        with contextlib.suppress(StudioError):
+            self._store.tidy()
         for order in self._orders.load():
             with self._lock:
                 if order.id in self._jobs or self._closed:

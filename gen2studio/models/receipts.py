@@ -49,7 +49,7 @@ def read_receipt(folder: Path) -> StoredModel | None:
         table: Any = json.loads(path.read_text(encoding="utf-8"))
         row = cast("Mapping[str, Any]", table) if isinstance(table, dict) else {}
         files = tuple(_file(item) for item in cast("list[Any]", row.get("files") or []))
-    except (OSError, ValueError, TypeError, RecursionError, DownloadError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, DownloadError):
         return None
     name, kind = str(row.get("id", "")), str(row.get("kind", ""))
     if not is_entry_id(name) or kind not in KINDS or not files:

@@ -175,17 +175,40 @@ class ModelStore:
             with disk_errors(target):
                 to.mkdir(parents=True, exist_ok=True)
             if not _renamed(model.folder, target):
+                self._note(model.id, moving=str(target))
                 self._copy(model, target, progress, cancel)
             moved = replace(model, folder=target)
             with self._lock:
                 self._unregister(model)
                 kept = self.keep(moved)
-            if model.folder.exists():
-                _delete_files(model)
+                self._note(model.id, old=str(model.folder))
+            self.tidy()
             return kept
         finally:
             with self._lock:
                 self._moving.discard(entry_id)
+
+    def unfinished_moves(self) -> tuple[tuple[str, Path], ...]:
+        """(id, folder that it was being moved into) of moves that were stopped."""
+        with self._lock:
+            rows = self._read()
+        return tuple(
+            (name, Path(row["moving"]).parent)
+            for name, row in rows.items()
+            if isinstance(row.get("moving"), str) and row["folder"] != row["moving"]
+        )
+
+    def tidy(self) -> None:
+        """Delete the old files of models that were moved: also of a move that was killed before it did."""
+        with self._lock:
+            rows = self._read()
+            left = {name: Path(row["old"]) for name, row in rows.items() if isinstance(row.get("old"), str)}
+        for name, folder in left.items():
+            there = read_receipt(folder)
+            if there is not None and there.id == name and Path(rows[name]["folder"]) != folder:
+                with disk_errors(folder):
+                    _delete_files(there)
+            self._note(name, old=None)
 
     def would_free(self, entry_id: str) -> Freed:
         """What :meth:`delete` would give back: files that others share by hard links free nothing."""
@@ -294,6 +317,16 @@ class ModelStore:
                 if self._adapters.adapter(name).path.samefile(path):
                     return 2
         return 1
+
+    def _note(self, name: str, **more: str | None) -> None:
+        """Remember something about a listed model; None forgets it."""
+        with self._lock:
+            rows = self._read()
+            if name not in rows:
+                model = self.model(name)
+                rows[name] = {"folder": str(model.folder), "registered": model.registered, "title": model.title}
+            rows[name] = {key: value for key, value in {**rows[name], **more}.items() if value is not None}
+            self._write(rows)
 
     def _unlisted(self, found: dict[str, StoredModel]) -> Iterator[StoredModel]:
         """Folders with a receipt in the models folder that the index does not know."""
