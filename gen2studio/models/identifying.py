@@ -50,7 +50,7 @@ class Identified:
 
     def sentence(self) -> str:
         """“A LoRA adapter for Wan 14B. It needs the model it was made for.”"""
-        article = "An" if self.title[:1] in "AEIO" else "A"
+        article = "An" if self.title[:1] in "AEIOaeio" or self.title.startswith("LTX") else "A"
         needs = f" It needs {_listed(self.needs)} beside it." if self.needs else ""
         return f"{article} {self.title}.{needs}"
 
