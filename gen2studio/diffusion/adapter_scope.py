@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.runtime.applying import layers_widened
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.engine.requests import AdapterRef
-from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.adapters import AdapterLibrary, expert_of
 from gen2studio.models.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from gen2studio.models.library import InstalledModel
 
 
+_DENOISERS = ("transformer", "transformer_2", "unet")
 _OWN_STRENGTH = 0.8
 """Of the LoRA that belongs to AnimateLCM, as its model card sets it."""
 
@@ -26,42 +28,60 @@ _OWN_STRENGTH = 0.8
 def adapters_loaded(pipe: Any, adapters: Sequence[AdapterRef], model: InstalledModel) -> Generator[None]:
     """Load ``adapters`` into the denoiser of ``pipe`` with their strengths; take all of them out at the end.
 
-    A job that runs at a step of another one puts that one's adapters to sleep and wakes them afterwards. A strength of
-    0 leaves the model exactly as it is. An adapter that belongs to a distilled model is always on. Raises
-    GenerationError when one is missing or was made for another model.
+    Of two experts each gets the adapters made for it, told by the names their makers gave the files (high and low
+    noise); others act on both. A job that runs at a step of another one puts that one's adapters to sleep and wakes
+    them afterwards. A strength of 0 leaves the model exactly as it is. An adapter that belongs to a distilled model is
+    always on. Raises GenerationError when one is missing or was made for another model.
     """
-    transformer = _denoiser(pipe)
-    before = _active(transformer)
-    if before:
-        transformer.disable_adapters()
-    used = [ref for ref in adapters if ref.strength != 0]
-    names: list[str] = []
-    strengths = [ref.strength for ref in used]
     own = model.checkpoint().parts.get("few_step_lora")
+    used = [_Used(own, _OWN_STRENGTH)] if own is not None else []
+    used += [_used(ref, model) for ref in adapters if ref.strength != 0]
+    with ExitStack() as scopes:
+        for place in _DENOISERS:
+            denoiser = getattr(pipe, place, None)
+            if denoiser is not None:
+                mine = [each for each in used if each.expert in ("", place)]
+                scopes.enter_context(_loaded_into(pipe, place, denoiser, mine, model))
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """An adapter file of a job."""
+
+    path: Path
+    strength: float
+    expert: str = ""
+    """The denoiser it was made for; empty = every one."""
+
+
+@contextmanager
+def _loaded_into(pipe: Any, place: str, denoiser: Any, used: Sequence[_Used], model: InstalledModel) -> Generator[None]:
+    before = _active(denoiser)
+    if before:
+        denoiser.disable_adapters()
+    names: list[str] = []
     try:
-        if own is not None:
-            names.append(f"job{len(_loaded(transformer))}")
-            strengths.insert(0, _OWN_STRENGTH)
-            _load_file(pipe, own, names[0], model)
-        for ref in used:
-            name = f"job{len(_loaded(transformer))}"
-            _load(pipe, ref, name, model)
+        for each in used:
+            name = f"job{len(_loaded(denoiser))}"
+            _load_file(pipe, place, each.path, name, model)
             names.append(name)
         if names:
-            transformer.enable_adapters()
-            transformer.set_adapters(names, strengths)
+            denoiser.enable_adapters()
+            denoiser.set_adapters(names, [each.strength for each in used])
         yield
     finally:
         if names:
-            transformer.delete_adapters(names)
+            denoiser.delete_adapters(names)
         if before:
-            transformer.enable_adapters()
-            transformer.set_adapters(list(before), [before[name] for name in before])
-        elif names and not _loaded(transformer):
-            pipe.unload_lora_weights()
+            denoiser.enable_adapters()
+            denoiser.set_adapters(list(before), [before[name] for name in before])
+        elif names and not _loaded(denoiser):
+            # Of this denoiser only: the pipeline's own way would take the other expert's adapters out too.
+            denoiser.unload_lora()
 
 
-def _load(pipe: Any, ref: AdapterRef, name: str, model: InstalledModel) -> None:
+def _used(ref: AdapterRef, model: InstalledModel) -> _Used:
     path = Path(ref.path)
     if not ref.path or not path.is_file():
         raise GenerationError(
@@ -69,24 +89,26 @@ def _load(pipe: Any, ref: AdapterRef, name: str, model: InstalledModel) -> None:
             "Take it off the list, or put its file back.",
         )
     # A LoRA of another architecture loads with a warning and then does nothing: it is refused by its header.
-    reason = AdapterLibrary().refusal(read_header(path), model)
+    library = AdapterLibrary()
+    reason = library.refusal(read_header(path), model)
     if reason:
         raise GenerationError(reason, f"Choose an adapter that was trained on {model.title}.")
-    _load_file(pipe, path, name, model)
+    return _Used(path, ref.strength, expert_of(library.file_name(ref.adapter_id, path)))
 
 
-def _load_file(pipe: Any, path: Path, name: str, model: InstalledModel) -> None:
+def _load_file(pipe: Any, denoiser: str, path: Path, name: str, model: InstalledModel) -> None:
     place: dict[str, Any] = {"weight_name": path.name, "local_files_only": True, "use_safetensors": True}
     try:
-        with layers_widened(_denoiser(pipe)):
-            if hasattr(pipe, "unet"):
+        with layers_widened(getattr(pipe, denoiser)):
+            if denoiser == "unet":
                 # What a LoRA has for the text encoder stays out: that one is gone when the UNet comes.
                 table, alphas, said = pipe.lora_state_dict(str(path.parent), return_lora_metadata=True, **place)
                 pipe.load_lora_into_unet(
                     table, network_alphas=alphas, unet=pipe.unet, adapter_name=name, metadata=said, _pipeline=pipe
                 )
             else:
-                pipe.load_lora_weights(str(path.parent), adapter_name=name, **place)
+                second = {"load_into_transformer_2": True} if denoiser == "transformer_2" else {}
+                pipe.load_lora_weights(str(path.parent), adapter_name=name, **place, **second)
     except (ValueError, KeyError, RuntimeError, OSError) as error:
         if is_out_of_memory(error):
             raise
@@ -94,10 +116,6 @@ def _load_file(pipe: Any, path: Path, name: str, model: InstalledModel) -> None:
             f"The adapter {path.stem} can't be used with {model.title}.",
             f"It was made for another model, or its file is damaged ({type(error).__name__}).",
         ) from None
-
-
-def _denoiser(pipe: Any) -> Any:
-    return pipe.unet if hasattr(pipe, "unet") else pipe.transformer
 
 
 def _loaded(transformer: Any) -> tuple[str, ...]:

@@ -60,6 +60,8 @@ class Adapter:
     created: str = ""
     """ISO time."""
     imported: bool = False
+    file_name: str = ""
+    """What the file was called when it came: makers say there which expert and how many steps it is for."""
     problem: str = field(default="")
     """One sentence: why it can't be used now."""
 
@@ -147,6 +149,7 @@ class AdapterLibrary:
                 steps=steps or _count(said.get("steps", said.get("ss_steps", ""))),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 imported=imported,
+                file_name=_short(path.name) if imported else "",
             )
             self._write(adapter)
             return adapter
@@ -250,6 +253,11 @@ class AdapterLibrary:
             return f"{name} is for another model: {unknown} of its {len(pairs)} layers don't exist in {model.title}."
         return ""
 
+    def file_name(self, adapter_id: str, path: Path) -> str:
+        """What the file of an adapter was called by its makers, as far as that is known; else what it is called now."""
+        record = self._read(self._record(adapter_id)) if adapter_id else None
+        return (record.file_name if record is not None else "") or path.name
+
     def warning(self, adapter: Adapter, model: InstalledModel) -> str:
         """A sentence when ``adapter`` fits but was trained on other weights than ``model`` has; else empty."""
         if adapter.base_digest and adapter.base_digest != model.digest:
@@ -276,7 +284,7 @@ class AdapterLibrary:
             problem = f"The record of the adapter {record.stem} can't be read; import its file again."
         elif not path.exists():
             problem = f"The file of “{row.get('name', record.stem)}” is gone; import it again or delete the entry."
-        texts = ("name", "trigger", "kind", "sha256", "base_model", "base_title", "base_digest", "created")
+        texts = ("name", "trigger", "kind", "sha256", "base_model", "base_title", "base_digest", "created", "file_name")
         return Adapter(
             id=record.stem,
             path=path,
@@ -290,6 +298,16 @@ class AdapterLibrary:
     def _write(self, adapter: Adapter) -> None:
         row = {key: value for key, value in asdict(adapter).items() if key not in ("id", "path", "problem")}
         write_atomic(self._record(adapter.id), json.dumps(row, indent=1, ensure_ascii=False).encode())
+
+
+def expert_of(file_name: str) -> str:
+    """Which of two experts an adapter was made for, by its file's name: ``transformer`` (high noise), ``transformer_2``
+    (low noise), or empty for both."""
+    name = file_name.lower()
+    found = re.search(r"(?<![a-z])(high|low)[ _-]?noise(?![a-z])", name)
+    if found is None and re.search(r"wan[ _.-]?2[ _.-]?2|a14b", name):
+        found = re.search(r"(?<![a-z])(high|low)(?![a-z])", name)
+    return "" if found is None else "transformer" if found[1] == "high" else "transformer_2"
 
 
 _Shape = tuple[int, ...]
