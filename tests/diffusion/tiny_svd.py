@@ -50,7 +50,7 @@ def manifest() -> dict[str, Any]:
         "id": "tiny-svd",
         "title": "Tiny SVD test model",
         "revision": "1",
-        "sizes": [[64, 64]],
+        "sizes": [[32, 32]],
         "frames": {"native": FRAMES, "max": FRAMES, "multiple": 1},
         "rate": "8",
         "guidance": {"default": 2.0, "min": 1.0, "max": 6.0},

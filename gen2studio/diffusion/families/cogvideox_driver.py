@@ -142,7 +142,8 @@ class CogVideoXDriver:
     ) -> Iterator[Picture]:
         vae = pipe.vae
         cell = 2 ** (len(vae.config.block_out_channels) - 1)
-        raw = latents / vae.config.scaling_factor
+        # As the pipeline does it: times the inverse, so that the bits agree.
+        raw = 1 / vae.config.scaling_factor * latents
         stages = _vae_blocks(vae.decoder)
 
         def whole() -> Iterator[Picture]:

@@ -85,6 +85,10 @@ TRAITS = FamilyTraits(
         MemoryHint("8 bit", 1.0, "weights kept in 8 bits, computed in bf16"),
     ),
     adapters=True,
+    # Longer shots go on from a clip condition of 8k + 1 frames.
+    joint_windows=1,
+    known=17,
+    lead=9,
 )
 
 

@@ -117,7 +117,8 @@ class SvdDriver:
     ) -> Iterator[Picture]:
         vae = pipe.vae
         cell = 2 ** (len(vae.config.block_out_channels) - 1)
-        raw = (latents / vae.config.scaling_factor).transpose(1, 2)[0]
+        # As the pipeline does it: times the inverse, so that the bits agree.
+        raw = (1 / vae.config.scaling_factor * latents).transpose(1, 2)[0]
         count = raw.shape[0]
         decoder = vae.decoder
         stages = [decoder.mid_block, *decoder.up_blocks]
