@@ -214,7 +214,7 @@ class Generation(QObject):
     def choice_for(self, look: Look) -> Choice | None:
         """The generator that would run ``look``."""
         key = (look.mode, look.generator, look.prompt, look.preset, look.adapters, bool(look.styles), bool(look.keys),
-               look.outpaint.adds, look.pattern is None, look.depth_pass is None,
+               look.outpaint.adds, look.pattern is None, look.depth_pass is None, look.key_spacing != 0,
                len(self.registry.abilities))  # fmt: skip
         if self._choice is None or self._choice[0] != key:
             base = ""

@@ -352,6 +352,9 @@ class _Carrying(_Within):
         super().__init__(outer, folder)
         self.asked: set[int] = set()
 
+    def progress(self, done: int, total: int, stage: str = "") -> None:
+        self._outer.progress(done, total, "Carrying key frames")
+
     def note(self, text: str, frame: int | None = None) -> None:
         if frame is None:
             super().note(text)

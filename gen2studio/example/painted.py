@@ -10,6 +10,7 @@ the chained flow. Between two keys both results are blended by time and visibili
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -163,21 +164,30 @@ class _Painted:
     def _span(self, left: _Key | None, right: _Key | None, needed: list[int]) -> None:
         if right is not None:
             self._walk(right, min(needed), -1, set(needed))
-        from_left = self._walk(left, max(needed), 1, set(needed)) if left is not None else set[int]()
-        for frame in needed:
-            self.context.checkpoint()
-            a = self._kept(left, frame) if left is not None and frame in from_left else None
+
+        def finish(frame: int, reached: bool = True) -> None:
+            a = self._kept(left, frame) if left is not None and reached else None
             b = self._kept(right, frame) if right is not None else None
             self._finish(frame, left, right, a, b)
 
-    def _walk(self, key: _Key, goal: int, way: int, needed: set[int]) -> set[int]:
+        # What comes from the right lies there: a frame is whole as soon as the walk from the left has come to it.
+        from_left = self._walk(left, max(needed), 1, set(needed), finish) if left is not None else set[int]()
+        for frame in needed:
+            if frame not in from_left:
+                self.context.checkpoint()
+                finish(frame, reached=False)
+
+    def _walk(
+        self, key: _Key, goal: int, way: int, needed: set[int], arrived: Callable[[int], None] = lambda frame: None
+    ) -> set[int]:
         """Synthesise frame by frame from ``key`` towards ``goal``, keeping results on disk; ends at a cut. Returns
-        frames done."""
+        frames done; ``arrived`` is told each."""
         state = _Walk(key.frame, key.source, _identity(self.height, self.width), key.painting, self._nothing())
         reached: set[int] = set()
         if key.frame in needed:
             self._keep(key, key.frame, key.painting, np.ones((self.height, self.width), np.float32), self._nothing())
             reached.add(key.frame)
+            arrived(key.frame)
         signature = cuts.signature(key.source)
         while state.frame != goal and (goal - state.frame) * way > 0:
             self.context.checkpoint()
@@ -192,6 +202,7 @@ class _Painted:
             if frame in needed:
                 self._keep(key, frame, state.result, state.track.seen, state.lift)
                 reached.add(frame)
+                arrived(frame)
         return reached
 
     def _step(self, key: _Key, state: _Walk, frame: int, source: Picture) -> _Walk:

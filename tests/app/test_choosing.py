@@ -119,3 +119,24 @@ def test_what_is_left_open_is_settled_by_the_generator() -> None:
     assert (plain.outpaint, plain.controls.strength) == (Outpaint(), 1.0)
     chosen = Look(controls=Controls(strength=0.8))
     assert settled(chosen, draws).controls.strength == 0.8
+
+
+def drawer(name: str, *, stills_only: bool = False) -> Abilities:
+    """A model whose key frames can be carried on footage."""
+    served = ModeAbility(mode="stylize", controls=frozenset({"prompt", "key_spacing"}), stills_only=stills_only)
+    return Abilities(id=name, title=name.title(), revision="1", modes=(served,), steps=(8, 1, 30))
+
+
+def test_key_frames_are_drawn_by_a_model_that_can() -> None:
+    installed = registry(model("big"), drawer("keys"))
+    found = choose(Look(prompt="watercolour", preset="ink", key_spacing=8), installed, words)
+    assert found is not None and found.abilities.id == "keys" and "carried" in found.why
+    assert (other := choose(Look(key_spacing=8), registry(model("big")), words)) is not None
+    assert other.abilities.id == "example"
+
+
+def test_what_can_be_carried_settles_the_key_frames() -> None:
+    assert settled(Look(key_spacing=8), drawer("keys")).key_spacing == 8
+    assert settled(Look(key_spacing=8), model("big")).key_spacing == 0
+    assert settled(Look(), drawer("keys")).key_spacing == 0
+    assert settled(Look(), drawer("keys", stills_only=True)).key_spacing == -1

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
     QScrollBar,
     QWidget,
 )
@@ -29,6 +30,7 @@ from gen2studio.engine.generators import Abilities, ModeAbility
 from gen2studio.ui.main_window import MainWindow
 from gen2studio.ui.panels.camera_section import AXES, CameraSection
 from gen2studio.ui.panels.frames_section import FramesSection
+from gen2studio.ui.panels.key_frames_section import KeyFramesSection
 from gen2studio.ui.panels.shot_section import ShotSection
 from gen2studio.ui.panels.storyboard_model import PANEL_MIME
 from gen2studio.ui.panels.structure_section import StructureSection
@@ -401,3 +403,48 @@ def test_keys_that_share_a_frame_are_refused(desk: Desk, qtbot: QtBot, media_roo
     field.setValue(3)  # type: ignore[attr-defined]
     assert [key.frame for key in look_of(window).keys] == [3, 6]
     assert replace(look_of(window), keys=()) != look_of(window)
+
+
+def key_frames(stills_only: bool) -> GeneratorRegistry:
+    """What paints by itself, and a model that can draw key frames."""
+    served = ModeAbility(mode="stylize", controls=frozenset({"prompt", "key_spacing", "seed"}), stills_only=stills_only)
+    drawing = Abilities(id="drawer", title="Drawer", revision="1", modes=(served,), steps=(8, 4, 30))
+    return GeneratorRegistry(
+        [GeneratorEntry(FakeGenerator().abilities, FakeGenerator), GeneratorEntry(drawing, FakeGenerator)]
+    )
+
+
+def test_key_frames_by_the_model(qtbot: QtBot, media_root: Path) -> None:
+    with open_desk(qtbot, media_root, key_frames(stills_only=False)) as (window, host):
+        section = window.generate.sections["keyframes"]
+        assert section.isVisibleTo(window.generate) and section.content is None
+        section.set_open(True)
+        page = section.content
+        assert isinstance(page, KeyFramesSection)
+        assert look_of(window).key_spacing == 0 and not page.spacing.isVisibleTo(page)
+        # Automatic generator: key frames bring the model that draws them.
+        page.ways.findChild(QPushButton, "keyFrames.auto").click()
+        assert look_of(window).key_spacing == -1
+        assert window.studio.generation.abilities().id == "drawer"
+        assert "about 4 of 32 frames" in page.words.text() and "automatic" in section.heading.text()
+        page.ways.findChild(QPushButton, "keyFrames.every").click()
+        assert page.spacing.isVisibleTo(page) and look_of(window).key_spacing == page.spacing.value()
+        page.spacing.setValue(8)
+        assert look_of(window).key_spacing == 8 and "every 8" in section.heading.text()
+        click(window, "generate.runButton")
+        assert host.jobs()[-1].job.request.key_spacing == 8
+        window.studio.store.undo_stack.undo()
+        page.ways.findChild(QPushButton, "keyFrames.all").click()
+        assert look_of(window).key_spacing == 0
+
+
+def test_what_draws_single_frames_always_has_key_frames(qtbot: QtBot, media_root: Path) -> None:
+    with open_desk(qtbot, media_root, key_frames(stills_only=True)) as (window, _):
+        window.studio.generation.change("Generator", generator="drawer")
+        section = window.generate.sections["keyframes"]
+        section.set_open(True)
+        page = section.content
+        assert isinstance(page, KeyFramesSection)
+        ways = {name: page.ways.findChild(QPushButton, f"keyFrames.{name}") for name in ("all", "auto")}
+        assert not ways["all"].isVisibleTo(page) and ways["auto"].isChecked()
+        assert "single frames only" in page.words.text()

@@ -74,6 +74,8 @@ class KeyFramesSection(QWidget):
         self.words.setText(self._sentence(state, spacing))
 
     def _sentence(self, state: PanelState, spacing: int) -> str:
+        if not state.honours("key_spacing"):
+            return "With key frames a model draws some frames, and the others are carried from them along the motion."
         title, count = state.abilities.title, self._generation.target_length()
         if spacing == 0:
             return f"{title} draws all {count} frames." if count else f"{title} draws every frame."
