@@ -53,6 +53,7 @@ _OUTCOMES = {
     "model": "Listed among the models.",
     "masks": "Listed among the mask models.",
     "adapter": "Listed among the adapters.",
+    "beside": "Ready in the models it belongs to.",
     "": "Ready for the models that use it.",
 }
 

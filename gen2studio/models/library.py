@@ -23,6 +23,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.models.checkpoint import INDEX_NAME, PICKLES, CheckedCheckpoint, check_checkpoint
 from gen2studio.models.companions import COMPANIONS, beside, family_of_companion, family_of_index, neighbours
 from gen2studio.models.families.rules import CheckpointFamily
+from gen2studio.models.hashing_files import sha256_of_file
 from gen2studio.models.manifest import ModelManifest, plain_id
 from gen2studio.models.wan_files import PARTS, find_parts, part_of, read_weights
 from gen2studio.models.wan_layout import kind_of_file
@@ -31,7 +32,6 @@ REGISTRY_NAME = "models.json"
 BUILT_IN_FOLDER = "models/mini"
 """Inside the resources."""
 _VERSION = 1
-_BLOCK = 4 << 20
 
 Progress = Callable[[int, int], None]
 """(bytes done, bytes in all)."""
@@ -219,6 +219,30 @@ class ModelLibrary:
             _forget_sums(table, model_id)
             self._write(table)
 
+    def relocate(self, old: Path, new: Path) -> None:
+        """The folder ``old`` was moved to ``new``: models and parts that lie in it are looked for there from now on."""
+        with self._lock:
+            table = self._read()
+            for row in table["models"]:
+                for key in ("folder", "transformer_file"):
+                    row[key] = _moved(row.get(key) or "", old, new)
+                row["parts"] = {name: _moved(str(part), old, new) for name, part in (row.get("parts") or {}).items()}
+            self._write(table)
+
+    def forget_under(self, folder: Path) -> None:
+        """The files in ``folder`` will be deleted: models in it leave the list, parts in it leave their models."""
+        with self._lock:
+            table = self._read()
+            kept: list[dict[str, Any]] = []
+            for row in table["models"]:
+                if _lies_in(row["folder"], folder) or _lies_in(row.get("transformer_file") or "", folder):
+                    _forget_sums(table, row["id"])
+                    continue
+                row["parts"] = {n: part for n, part in (row.get("parts") or {}).items() if not _lies_in(part, folder)}
+                kept.append(row)
+            table["models"] = kept
+            self._write(table)
+
     def verify(
         self, model_id: str, progress: Progress | None = None, cancel: CancelToken | None = None
     ) -> Verification:
@@ -236,18 +260,17 @@ class ModelLibrary:
         total = sum(path.stat().st_size for path in paths)
         done = 0
         sums: dict[str, str] = {}
+
+        def moved(count: int) -> None:
+            nonlocal done
+            done += count
+            if progress is not None:
+                progress(done, total)
+
         for path in paths:
-            digest = hashlib.sha256()
-            with open(path, "rb") as handle:
-                while block := handle.read(_BLOCK):
-                    if cancel is not None:
-                        cancel.check()
-                    digest.update(block)
-                    done += len(block)
-                    if progress is not None:
-                        progress(done, total)
+            digest = sha256_of_file(path, cancel, moved)
             name = path.relative_to(checked.folder).as_posix() if checked.folder in path.parents else str(path)
-            sums[name] = digest.hexdigest()
+            sums[name] = digest
             if known.get(name, sums[name]) != sums[name]:
                 raise ModelError(
                     f"“{name}” of {model.title} is not the file it was: its bytes have changed.",
@@ -382,6 +405,18 @@ class ModelLibrary:
 def _sums_of(model: InstalledModel) -> str:
     """Where the sums of a model are kept: another revision, such as a newer built-in model, has others."""
     return f"{model.id}@{model.manifest.revision}"
+
+
+def _lies_in(path: str, folder: Path) -> bool:
+    place = Path(path)
+    return bool(path) and any(inner in (place, *place.parents) for inner in (folder, folder.resolve()))
+
+
+def _moved(path: str, old: Path, new: Path) -> str:
+    if not _lies_in(path, old):
+        return path
+    base = old if old in (Path(path), *Path(path).parents) else old.resolve()
+    return str(new / Path(path).relative_to(base))
 
 
 def _forget_sums(table: Mapping[str, Any], model_id: str) -> None:

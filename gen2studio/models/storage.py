@@ -21,8 +21,10 @@ from gen2studio.core.errors import ModelError, StudioError
 from gen2studio.core.paths import data_dir, write_atomic
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.checkpoint import check_checkpoint
+from gen2studio.models.companions import family_of_companion
 from gen2studio.models.copying import copy_resumed
 from gen2studio.models.download_contract import BytesDone
+from gen2studio.models.download_orders import INCOMING
 from gen2studio.models.download_values import DownloadError, Freed, StoredModel, VerifiedFiles
 from gen2studio.models.fetching import disk_errors
 from gen2studio.models.file_names import PART, target_in
@@ -35,6 +37,8 @@ from gen2studio.models.receipts import LICENCE_NAME, RECEIPT_NAME, is_entry_id, 
 INDEX_NAME = "stored.json"
 MOVING = ".moving"
 """Ends the name of the folder that a model is being copied into."""
+_BESIDE = ("motion", "control", "image_adapter")
+"""Kinds that work beside a model of their family."""
 
 
 class ModelStore:
@@ -102,6 +106,12 @@ class ModelStore:
             registered = self._register(model)
             rows = self._read()
             rows[model.id] = {"folder": str(model.folder), "registered": registered, "title": model.title}
+            self._write(rows)
+            # Parts that came before the model they belong to, and a model that waited for its parts.
+            for other in self.stored() if registered and model.kind in ("model", *_BESIDE) else ():
+                if other.kind in ("model", *_BESIDE) and not other.registered and not other.problem:
+                    rows[other.id] = {"folder": str(other.folder), "title": other.title}
+                    rows[other.id]["registered"] = self._register(other)
             self._write(rows)
             return replace(model, registered=registered)
 
@@ -177,10 +187,12 @@ class ModelStore:
             if not _renamed(model.folder, target):
                 self._note(model.id, moving=str(target))
                 self._copy(model, target, progress, cancel)
-            moved = replace(model, folder=target)
             with self._lock:
-                self._unregister(model)
-                kept = self.keep(moved)
+                self._models.relocate(model.folder.resolve(), target)
+                self._models.relocate(model.folder, target)
+                if model.registered.startswith("masks:"):
+                    self._unregister(model)
+                kept = self.keep(replace(model, folder=target))
                 self._note(model.id, old=str(model.folder))
             self.tidy()
             return kept
@@ -240,7 +252,7 @@ class ModelStore:
 
     def _copy(self, model: StoredModel, target: Path, progress: BytesDone | None, cancel: CancelToken | None) -> None:
         """Copy to another disk beside the target, every file checked; rename when all are there."""
-        moving = target.with_name(f"{model.id}{MOVING}")
+        moving = target.parent / INCOMING / f"{model.id}{MOVING}"
         there = _bytes_in(moving)
         with disk_errors(target):
             free = shutil.disk_usage(target.parent).free
@@ -281,6 +293,8 @@ class ModelStore:
                 if (model.folder / name).is_file():
                     write_atomic(moving / name, (model.folder / name).read_bytes())
             os.replace(moving, target)
+            with contextlib.suppress(OSError):
+                moving.parent.rmdir()
 
     def _register(self, model: StoredModel) -> str:
         """List it in the library of its kind; where, or empty when that refuses it or there is none."""
@@ -289,6 +303,8 @@ class ModelStore:
                 return f"model:{self._models.add(model.folder).id}"
             if model.kind == "masks":
                 return f"masks:{self._masks.add(_mask_place(model)).id}"
+            if model.kind in _BESIDE and family_of_companion(model.folder) is not None:
+                return f"beside:{self._models.add(model.folder).id}"
             if model.kind == "adapter":
                 weights = [file for file in model.files if file.path.endswith(".safetensors")]
                 if len(weights) == 1:
@@ -302,9 +318,8 @@ class ModelStore:
     def _unregister(self, model: StoredModel) -> None:
         shelf, _, name = model.registered.partition(":")
         with contextlib.suppress(StudioError):
-            if shelf == "model":
-                self._models.remove(name)
-            elif shelf == "masks":
+            self._models.forget_under(model.folder)
+            if shelf == "masks":
                 self._masks.remove(name)
             elif shelf == "adapter":
                 self._adapters.delete(name)

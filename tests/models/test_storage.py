@@ -125,7 +125,7 @@ def test_a_model_moves_to_another_disk_and_goes_on_after_a_stop(
     with pytest.raises(Cancelled):
         ModelStore().move("tiny", tmp_path, stop, token)
     assert ModelStore().folder_of("tiny") == model.folder and ModelStore().verify("tiny").whole
-    part = tmp_path / f"tiny{storage.MOVING}" / "unet" / "model.safetensors.part"
+    part = tmp_path / ".incoming" / f"tiny{storage.MOVING}" / "unet" / "model.safetensors.part"
     assert 0 < part.stat().st_size < len(data)
     assert ModelStore().unfinished_moves() == (("tiny", tmp_path),)
     # What is there is used again, and what was damaged meanwhile is not.
