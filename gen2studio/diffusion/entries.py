@@ -154,7 +154,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         id=model.id,
         title=manifest.title,
         revision=revision_of(model),
-        modes=tuple(_ability(mode, traits, manifest) for mode in _BY_MODE if mode in traits.modes),
+        modes=tuple(_ability(mode, traits, manifest, model.built_in) for mode in _BY_MODE if mode in traits.modes),
         any_resolution=False,
         needs_weights=not model.built_in,
         native_sizes=manifest.sizes,
@@ -173,14 +173,17 @@ def abilities_of(model: InstalledModel) -> Abilities:
     )
 
 
-def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest) -> ModeAbility:
+def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest, built_in: bool) -> ModeAbility:
     possible = controls_of_mode(mode)
     controls = possible & traits.controls
     unguided = manifest.guidance.highest <= 1.0
     if unguided:
         controls -= _GUIDED.keys()
-    few = manifest.steps.highest < FEWEST_STEPS
-    if few:
+    no_reuse = "every one of its few steps decides something" if manifest.steps.highest < FEWEST_STEPS else ""
+    if built_in:
+        # Measured (bench_diffusion, reuse): 41 dB at 0.7 of the time, as 20 steps in place of 30 are.
+        no_reuse = "fewer steps look as good and are as quick on the built-in model"
+    if no_reuse:
         controls -= {"reuse"}
     fixed = manifest.steps.lowest == manifest.steps.highest
     if fixed:
@@ -192,8 +195,8 @@ def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest) -> ModeAb
     why = {**_WHY_NOT, **{name: reason for name, reason in traits.why_not if name in possible}}
     if unguided:
         why |= {name: reason for name, reason in _GUIDED.items() if name in possible & traits.controls}
-    if few:
-        why |= {"reuse": "every one of its few steps decides something"}
+    if no_reuse:
+        why |= {"reuse": no_reuse}
     if fixed:
         why["steps"] = f"this checkpoint was distilled for exactly {manifest.steps.default} steps"
     return ModeAbility(
