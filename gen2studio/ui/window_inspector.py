@@ -52,9 +52,6 @@ def inspector(window: MainWindow) -> InspectorPanel:
 
     panel = InspectorPanel(window.inspecting, window)
     panel.handles_wanted.connect(window.canvas.want_handles)
-    dock = window.docks["inspector"]
-    panel.set_in_view(not dock.visibleRegion().isEmpty())
-    dock.visibilityChanged.connect(panel.set_in_view)
     return panel
 
 
@@ -157,7 +154,7 @@ def export_markers(window: MainWindow) -> None:
         studio.session.tell("This timeline has no markers to write.", "warning")
         return
     # What the panel's filter leaves, where it is in use.
-    chosen = window.markers.shown() if "markers" in window.__dict__ and window.markers.isVisible() else sequence.markers
+    chosen = window.markers.shown() if "markers" in window.__dict__ and window.markers.view.now else sequence.markers
     dialog = QFileDialog(
         window, "Export markers", str(Path.home() / f"{studio.title} markers.csv"), "CSV (*.csv);;Text (*.txt)"
     )

@@ -14,6 +14,7 @@ from gen2studio.ui.panels.curves_graph import CurvesGraph
 from gen2studio.ui.panels.curves_list import CurvesList
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.named import action_button
 from gen2studio.ui.widgets.number_field import NumberField
 from gen2studio.ui.widgets.timecode_field import TimecodeField
@@ -60,6 +61,7 @@ class CurvesPanel(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(page)
+        self._view = InView(self, self.refresh)
         self.graph.menu_wanted.connect(self._open_menu)
         curves.changed.connect(self.refresh)
         curves.session.playhead_changed.connect(lambda _frame: self.refresh())
@@ -102,7 +104,7 @@ class CurvesPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the curves as they are now; nothing while the panel is behind another tab."""
-        if not self.isVisible():
+        if not self._view.now:
             return
         curves = self.curves
         clip = curves.clip()

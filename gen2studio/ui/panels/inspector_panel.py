@@ -18,6 +18,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.panels.inspector_rows import CurveRow, FactRows, choose_data, show_tri_state, side_by_side
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.named import chooser, named, text_button
 from gen2studio.ui.widgets.number_field import NumberField
 from gen2studio.ui.widgets.section import Section
@@ -39,7 +40,8 @@ class InspectorPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("inspectorPanel")
         self._inspecting = inspecting
-        self._in_view = True
+        self._view = InView(self, self.refresh)
+        self._view.changed.connect(lambda _front: self._tell_handles())
         self._rows: dict[str, CurveRow] = {}
         self._groups: dict[str, tuple[Section, QVBoxLayout]] = {}
         self.empty = EmptyState(
@@ -215,7 +217,7 @@ class InspectorPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the clips as they are now; nothing while the panel is behind another tab."""
-        if not self.isVisible():
+        if not self._view.now:
             return
         ask = self._inspecting
         clips = ask.clips()
@@ -334,15 +336,9 @@ class InspectorPanel(QWidget):
             self.name.setModified(False)
             self._inspecting.rename(self.name.text())
 
-    def set_in_view(self, on: bool) -> None:
-        """Whether a person sees the panel. One behind another tab is visible to Qt all the same."""
-        self._in_view = on
-        self._tell_handles()
-
     def _tell_handles(self) -> None:
         section, _layout = self._groups["Transform"]
-        seen = self._in_view and self.isVisible()
-        self.handles_wanted.emit(seen and section.is_open and bool(self._inspecting.pictures()))
+        self.handles_wanted.emit(self._view.now and section.is_open and bool(self._inspecting.pictures()))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

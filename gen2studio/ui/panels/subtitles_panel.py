@@ -194,7 +194,7 @@ class SubtitlesPanel(TimedPanel):
 
     def _on_added(self, subtitle_id: str) -> None:
         """A new caption is typed at once."""
-        if not self.isVisible():
+        if not self.view.now:
             return
         self.search.clear()
         self.refresh()

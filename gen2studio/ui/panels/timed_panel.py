@@ -12,6 +12,7 @@ from gen2studio.app.session import Session
 from gen2studio.document import model
 from gen2studio.ui.panels.timed_table import Column, TimedModel, TimedTable
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.named import named, note
 
 
@@ -26,6 +27,7 @@ class TimedPanel(QWidget):
         super().__init__(parent)
         self.setObjectName(f"{room}Panel")
         self._session, self._room, self._noun = session, room, noun
+        self.view = InView(self, self.refresh)
         self.search = named(QLineEdit(self), f"{room}.find", f"Find {noun}s", find_tip)
         self.search.setPlaceholderText("Find")
         self.search.setClearButtonEnabled(True)
@@ -72,7 +74,7 @@ class TimedPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the rows as they are now; nothing while the panel is behind another tab."""
-        if not self.isVisible():
+        if not self.view.now:
             return
         sequence = self._session.sequence
         rows = self._rows_of(sequence) if sequence is not None else ()
@@ -88,7 +90,7 @@ class TimedPanel(QWidget):
         self._show_more(sequence)
 
     def _on_playhead(self, frame: int) -> None:
-        if self.isVisible():
+        if self.view.now:
             self.model.set_playhead(frame)
 
     def showEvent(self, event: QShowEvent) -> None:
