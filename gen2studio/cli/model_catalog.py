@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gen2studio.models.downloads import Downloads
     from gen2studio.models.fitting import Fit, MachineFacts
 
+_MB = 1_000_000
 _LIGHTS = {"well": "runs well", "slow": "runs slowly", "no": "does not fit"}
 _COMMERCIAL = {
     "yes": "commercial use allowed",
@@ -160,9 +161,10 @@ def download(args: argparse.Namespace) -> int:
             nonlocal stopped
             stopped = True
 
+        told = ""
         with interrupts(stop):
             while not downloads.wait(0.2) and not stopped:
-                _draw(bar, downloads.downloads(), total)
+                told = _draw(bar, downloads.downloads(), total, told)
         if stopped:
             for plan in plans:
                 downloads.pause(plan.entry.id)
@@ -224,13 +226,16 @@ def _accepted(downloads: Downloads, plan: DownloadPlan, said: bool) -> DownloadP
     return downloads.accept_licence(plan)
 
 
-def _draw(bar: ProgressBar, values: Sequence[Download], total: int) -> None:
+def _draw(bar: ProgressBar, values: Sequence[Download], total: int, told: str) -> str:
+    """Draw how far all of them are; what is waited for is said once. Returns what was said last."""
     done = sum(value.done for value in values)
     rate = sum(value.rate for value in values)
     note = next((value.note for value in values if value.note), "")
-    if note:
+    if note and note != told:
         bar.say(note)
-    bar.show(done // 1_000_000, max(1, total // 1_000_000), "Fetching MB", (total - done) / rate if rate > 0 else None)
+    left = (total - done) / rate if rate > 0 else None
+    bar.show(done // _MB, max(1, total // _MB), "Fetching, MB", left)
+    return note or told
 
 
 def _report(found: Sequence[Download], stopped: bool, quiet: bool) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gen2studio.models.storage import ModelStore
 
 _GIB = 1 << 30
+_HINT = "“gen2studio models add PATH” uses one where it lies; a download takes what it finds of these."
 
 
 def add_parsers(verbs: Any) -> None:
@@ -99,6 +100,23 @@ def remove(store: ModelStore, model: StoredModel, delete: bool) -> int:
         )
     freed = store.delete(model.id)
     print(f"{model.title} is deleted; {size_text(freed.bytes)} are free again{shared}.")
+    return 0
+
+
+def found(as_json: bool) -> int:
+    """What other programs left on this machine, with the call that adds it."""
+    from gen2studio.models.catalog import catalog
+    from gen2studio.models.hub_settings import HubSettingsFile
+    from gen2studio.models.offers import offers
+
+    rows = offers(HubSettingsFile().load(), [(entry.repo, entry.title) for entry in catalog().entries])
+    if as_json:
+        names = ("title", "kind", "place", "bytes", "repo")
+        print(json.dumps([{"path": str(row.path), **{n: getattr(row, n) for n in names}} for row in rows], indent=1))
+        return 0
+    for row in rows:
+        print(f"{size_text(row.bytes):>8}  {row.place:<9}  {row.title}\n{'':>8}  {row.path}")
+    print("Nothing was found in the hub's cache and in ComfyUI's folders." if not rows else _HINT)
     return 0
 
 

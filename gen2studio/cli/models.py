@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
     verbs = parser.add_subparsers(dest="action", required=True, parser_class=type(parser))
     listing = verbs.add_parser("list", help="the models, and how each would be held on this machine")
     listing.add_argument("--catalog", action="store_true", help="what can be downloaded, and what of it runs here")
+    listing.add_argument("--found", action="store_true", help="what lies in the hub's cache and in ComfyUI's folders")
     listing.add_argument("--json", action="store_true", help="machine-readable output")
     model_catalog.add_parsers(verbs)
     adding = verbs.add_parser("add", help="say what a folder or file is, check it and add it; models are not copied")
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
     library, masks = ModelLibrary(), MaskModelLibrary()
     actions: dict[str, Callable[[], int]] = {
-        "list": lambda: model_catalog.list_catalog(args.json) if args.catalog else _list(library, masks, args.json),
+        "list": lambda: _listed(library, masks, args),
         "show": lambda: _show(library, args),
         "download": lambda: model_catalog.download(args),
         "add": lambda: _add(library, masks, args),
@@ -102,6 +103,14 @@ def _store() -> ModelStore:
 def _print(text: str) -> int:
     print(text)
     return 0
+
+
+def _listed(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespace) -> int:
+    from gen2studio.cli import model_catalog, model_storage
+
+    if args.catalog:
+        return model_catalog.list_catalog(args.json)
+    return model_storage.found(args.json) if args.found else _list(library, masks, args.json)
 
 
 def _list(library: ModelLibrary, masks: MaskModelLibrary, as_json: bool) -> int:

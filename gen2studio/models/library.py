@@ -157,7 +157,9 @@ class ModelLibrary:
         with self._lock:
             table = self._read()
             rows: list[dict[str, Any]] = table["models"]
-            same = next((row for row in rows if _same_model(_place(row), place, checked.family)), None)
+            same: dict[str, Any] | None = next(
+                (row for row in rows if _same_model(_place(row), place, checked.family)), None
+            )
             builtin = self._built_in_folder()
             if builtin is not None and builtin.resolve() == checked.folder and file is None and not named:
                 return self.models()[0]

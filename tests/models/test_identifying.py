@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from gen2studio.core.errors import ModelError
+from gen2studio.models.hub_settings import HubSettings
 from gen2studio.models.identifying import identify, identify_all
+from gen2studio.models.library import ModelLibrary
+from gen2studio.models.offers import offers
 from tests.models.folder import write_checkpoint, write_header, write_json, write_weights
 
 Shapes = dict[str, tuple[int, ...]]
@@ -188,3 +191,35 @@ def test_a_folder_with_links_to_itself_is_read_once(tmp_path: Path) -> None:
     write_weights(tmp_path / "a.safetensors", FILES["wan vae"][0])
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     assert len(identify_all(tmp_path)) == 1
+
+
+def test_what_other_programs_left_is_offered_and_only_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    cache = tmp_path / "cache"
+    commit = "a" * 40
+    repository = cache / "models--lab--tiny-model"
+    source = write_checkpoint(tmp_path / "source")
+    for path in (path for path in sorted(source.rglob("*")) if path.is_file()):
+        blob = repository / "blobs" / path.relative_to(source).as_posix().replace("/", "-")
+        link = repository / "snapshots" / commit / path.relative_to(source)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(path.read_bytes())
+        link.symlink_to(blob)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    (cache / "models--lab--nothing" / "snapshots").mkdir(parents=True)
+    comfy = tmp_path / "comfy" / "models"
+    write_weights(comfy / "vae" / "wan vae.safetensors", FILES["wan vae"][0])
+    (comfy / "loras").mkdir()
+    (comfy / "loras" / "evil.safetensors").write_bytes(b"\x80\x04.")
+    before = sorted((str(path), path.lstat().st_mtime_ns) for path in tmp_path.rglob("*"))
+    settings = HubSettings(hub_cache=str(cache), comfyui_folders=(str(comfy.parent),))
+    found = {offer.place: offer for offer in offers(settings, [("lab/tiny-model", "Tiny Model")])}
+    assert set(found) == {"hub cache", "ComfyUI"}
+    assert (found["hub cache"].title, found["hub cache"].kind) == ("Tiny Model", "model")
+    assert found["ComfyUI"].title == "Wan 2.1 VAE"
+    assert sorted((str(path), path.lstat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
+    # And it can be added where it lies.
+    assert ModelLibrary(tmp_path / "models.json").add(found["hub cache"].path).usable
+    assert offers(HubSettings(reuse_hub_cache=False, hub_cache=str(cache))) == ()
