@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gen2studio.diffusion.families.contract import FamilyAdapter, LatentGeometry
+from gen2studio.diffusion.families.contract import FamilyAdapter, LatentGeometry, StepRecipe
 from gen2studio.diffusion.framing import Framing, choose_native
 from gen2studio.diffusion.gathering import on_footage
 from gen2studio.diffusion.sampling.motion import NEUTRAL
 from gen2studio.diffusion.timing import ModelClock, Run, footage_clock, latent_window, runs_of, shot_clock
 from gen2studio.engine.requests import GenerateRequest
+from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.manifest import ModelManifest
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class ShotPlan:
     """(index into the request's keys, model frame), in time order."""
     lead: int = 0
     """Model frames before the shot that are shown to the model and not emitted."""
+    recipe: str = ""
+    """Name of the few-step recipe that the checkpoint or one of the request's adapters was distilled for."""
 
     @property
     def moves(self) -> bool:
@@ -92,7 +97,7 @@ class ShotPlan:
             motion=NEUTRAL if on_footage(self.request) else controls.motion,
             rate=float(manifest.rate),
             reuse=controls.reuse / 100,
-            recipe=manifest.recipe,
+            recipe=self.recipe,
         )
 
     def still_sampling(self, manifest: ModelManifest, geometry: LatentGeometry, at: int) -> Sampling:
@@ -106,7 +111,7 @@ class ShotPlan:
                 guidance=self.guidance,
                 seed=self.request.seed,
                 rate=float(manifest.rate),
-                recipe=manifest.recipe,
+                recipe=self.recipe,
             )
         rule = geometry.frames
         number = next((i for i, run in enumerate(self.runs) if at < run.stop), 0)
@@ -117,19 +122,24 @@ class ShotPlan:
             seed=self.request.seed + 7919 * number,
             noise_frames=(rule.group_of(max(0, at - run.start)), rule.latent(rule.padded(run.count))),
             rate=float(manifest.rate),
-            recipe=manifest.recipe,
+            recipe=self.recipe,
         )
 
 
 def shot_plan(
     manifest: ModelManifest, family: FamilyAdapter, geometry: LatentGeometry, request: GenerateRequest
 ) -> ShotPlan:
-    """Decide how ``request`` is run on a model. Pure arithmetic."""
+    """Decide how ``request`` is run on a model. Nothing is loaded."""
     footage = on_footage(request)
     task = family.task(request)
     stills = request.frames is not None
     asked = request.controls.steps
     steps = min(max(asked, 1), manifest.steps.highest) if asked else manifest.steps.default
+    recipe, guidance = manifest.recipe, request.controls.guidance
+    distilled = recipe_of_adapters(family, request) if not recipe else None
+    if distilled is not None:
+        recipe, steps = distilled.name, steps if asked else distilled.steps
+        guidance = guidance or distilled.guidance
     native = choose_native((request.width, request.height), manifest.sizes, geometry.multiple, fixed=geometry.fixed)
     traits = family.traits
     window = manifest.frames.native
@@ -156,7 +166,7 @@ def shot_plan(
         runs=runs_of(count, window, geometry.frames, traits.joint_windows, traits.known),
         stills=stills,
         task=task,
-        guidance=family.guidance(manifest, task, request.controls.guidance),
+        guidance=family.guidance(manifest, task, guidance),
         steps=steps,
         keys=tuple(
             sorted(
@@ -169,7 +179,19 @@ def shot_plan(
             )
         ),
         lead=lead,
+        recipe=recipe,
     )
+
+
+def recipe_of_adapters(family: FamilyAdapter, request: GenerateRequest) -> StepRecipe | None:
+    """The few-step recipe that an adapter of the request was distilled for, by its file's name; None = none was."""
+    library = AdapterLibrary()
+    for ref in request.adapters:
+        name = library.file_name(ref.adapter_id, Path(ref.path)).lower() if ref.strength else ""
+        for recipe in family.traits.recipes:
+            if name and any(re.search(mark, name) for mark in recipe.marks):
+                return recipe
+    return None
 
 
 def lead_pace(request: GenerateRequest) -> float:

@@ -94,6 +94,11 @@ class Production:
         sentence = self.framing.sentence()
         if sentence and self.request.frames is None:
             self.context.note(sentence)
+        if self.shot.recipe and not self.model.manifest.recipe and self.request.frames is None:
+            self.context.note(
+                f"An adapter was distilled for {self.shot.recipe}: {self.shot.steps} steps are taken"
+                f"{', without guidance' if self.shot.guidance <= 1.0 else ''}."
+            )
         if self.finisher.applies_large and self.request.frames is None:
             width, height = self.framing.native
             self.context.note(

@@ -6,6 +6,7 @@ Two requests that differ in one control only must give different frames; a reque
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from gen2studio.engine.requests import (
     MaskTrackRef,
     MotionRegionRef,
 )
-from tests.diffusion import tiny, tiny_cogvideox, tiny_flux2, tiny_ltx, tiny_svd, tiny_wan
+from tests.diffusion import tiny, tiny_animatediff, tiny_cogvideox, tiny_flux2, tiny_ltx, tiny_svd, tiny_wan
 from tests.diffusion.studio import Stage, footage, source_ref
 
 
@@ -47,6 +48,13 @@ def transformer_lora(
         tensors[f"{name}.lora_B.weight"] = torch.randn((width, 4), generator=made)
     save_file(tensors, path, metadata={"format": "pt"})
     return path
+
+
+def in_small(folder: Path, side: int = 32) -> Path:
+    """The checkpoint in ``folder``, made for pictures of ``side`` pixels: what a test looks at is quick to draw."""
+    path = folder / "gen2studio.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sizes": [[side, side]]}))
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ class Family:
 
 
 FAMILIES = (
-    Family("wan-vace", lambda folder: tiny.build(folder, "patch")),
+    Family("wan-vace", lambda folder: in_small(tiny.build(folder, "patch"))),
     *(
         Family(f"{family}/{kind}", lambda folder, kind=kind: tiny_wan.build(folder, kind), frames=frames)
         # Three latent frames where the first is the given picture: of two, one alone would be the whole clip.
@@ -93,6 +101,12 @@ FAMILIES = (
             controls={"steps": 4},
         )
         for kind in ("timed", "distilled")
+    ),
+    Family(
+        "animatediff",
+        lambda folder: in_small(tiny_animatediff.build(folder, without=("few_step_lora.safetensors",))),
+        tiny_animatediff.few_step_lora,
+        frames=4,
     ),
     Family("svd", tiny_svd.build, None, frames=5),
     *(
@@ -232,6 +246,10 @@ def other(room: Room, base: GenerateRequest, control: str) -> tuple[GenerateRequ
         case "styles":
             shown = [room.stage.image(f"style-{n}", room.picture(n)) for n in (1, 9)]
             return replace(base, styles=(shown[0],)), replace(base, styles=(shown[1],))
+        case "style_weight":
+            shown = room.stage.image("style-1", room.picture(1))
+            styled = replace(base, styles=(shown,))
+            return styled, _set(styled, style_weight=0.3)
         case "keys":
             middle = (0, last // 2)[base.from_nothing]
             own = tuple(key for key in base.keys if key.frame != middle)
@@ -248,7 +266,9 @@ def other(room: Room, base: GenerateRequest, control: str) -> tuple[GenerateRequ
             one, two = (LeadRef(source=room.source, start=0, stop=stop) for stop in (6, 12))
             return replace(base, keys=keys, lead=one), replace(base, keys=keys, lead=two)
         case "structure_source":
-            return replace(base, structure_source="grey"), replace(base, structure_source="edges")
+            closed = dict(room.abilities.structure_why_not)
+            one, two = [source for source in ("grey", "edges", "layout") if source not in closed][:2]
+            return replace(base, structure_source=one), replace(base, structure_source=two)
         case "depth_pass":
             return base, replace(base, structure_source="depth_pass", depth_pass=_depth_pass(room))
         case "region":

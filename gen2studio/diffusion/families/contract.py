@@ -70,6 +70,8 @@ class StepRecipe:
     """Class name in diffusers."""
     options: tuple[tuple[str, Any], ...] = ()
     note: str = ""
+    marks: tuple[str, ...] = ()
+    """What makers call adapter files that were distilled so: regular expressions, found in a lower-case file name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ from gen2studio.diffusion.families.contract import (
     Matte,
     MemoryHint,
     PipelineInputs,
-    StepRecipe,
 )
 from gen2studio.diffusion.families.footage_start import LEAST, clip_of, guidance_in_range, of_groups
+from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.library import InstalledModel
@@ -42,32 +42,6 @@ from gen2studio.models.manifest import ModelManifest
 
 if TYPE_CHECKING:
     from gen2studio.diffusion.families.driving import FamilyDriver
-
-LIGHTX2V = StepRecipe(
-    "lightx2v, 4 steps",
-    4,
-    1.0,
-    "UniPCMultistepScheduler",
-    (("prediction_type", "flow_prediction"), ("use_flow_sigmas", True), ("flow_shift", 5.0)),
-    "for checkpoints and LoRAs distilled on the times 999, 937, 833, 625; of two experts each takes two steps",
-)
-SELF_FORCING = StepRecipe(
-    "Self-Forcing, 4 steps",
-    4,
-    1.0,
-    "FlowMatchLCMScheduler",
-    (("shift", 1.0), ("times", (1.0, 0.9375, 0.8333333, 0.625))),
-    "distribution matching: the clean clip is predicted and noised again at each of four fixed times",
-)
-FASTWAN = StepRecipe(
-    "FastWan, 3 steps",
-    3,
-    1.0,
-    "FlowMatchLCMScheduler",
-    (("shift", 1.0), ("times", (1.0, 0.757, 0.522))),
-    "distribution matching at the times 1000, 757, 522",
-)
-RECIPES = (LIGHTX2V, SELF_FORCING, FASTWAN)
 
 _MARGIN = 12 / 480
 """A tight silhouette forces the old shape on the model: a region grows by this part of the height."""

@@ -15,7 +15,7 @@ import torch
 
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
-from gen2studio.diffusion.families.wan import RECIPES
+from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import decode as decoding

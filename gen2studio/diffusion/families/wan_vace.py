@@ -37,8 +37,8 @@ from gen2studio.diffusion.families.contract import (
     Matte,
     MemoryHint,
     PipelineInputs,
-    StepRecipe,
 )
+from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.architecture import vae_scales, wan_shape
@@ -81,16 +81,7 @@ TRAITS = FamilyTraits(
     conditions=frozenset(TASKS),
     controls=CONTROLS,
     schedulers=("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"),
-    recipes=(
-        StepRecipe(
-            "four-step distilled adapter",
-            4,
-            1.0,
-            "UniPCMultistepScheduler",
-            (("prediction_type", "flow_prediction"), ("use_flow_sigmas", True), ("flow_shift", 5.0)),
-            "for LoRAs distilled on the times 999, 937, 833, 625",
-        ),
-    ),
+    recipes=RECIPES,
     memory=(
         MemoryHint("whole", 2.0, "all weights beside the work, in bf16"),
         MemoryHint("offloaded blocks", 0.15, "blocks of the transformer come and go"),

@@ -18,8 +18,11 @@ import torch
 
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, Watch
+from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.diffusion.sampling import motion, seeds
+from gen2studio.diffusion.sampling.few_steps import recipe_named, scheduler_for, times_of
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
+from gen2studio.diffusion.sampling.holding import begin_at, noised, taken_steps
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.engine.events import Picture
 
@@ -78,7 +81,11 @@ def denoise(
     references = len(inputs.references)
     device = job._execution_device
     hooks: list[Any] = []
-    taken = max(1, round(sampling.steps * inputs.strength))
+    recipe = recipe_named(RECIPES, sampling.recipe)
+    if recipe is not None:
+        job.scheduler = scheduler_for(recipe, job.scheduler, sampling.seed)
+    steps = len(times_of(recipe)) or sampling.steps
+    taken = taken_steps(steps, inputs.strength)
     reuse = StepReuse(sampling.reuse, taken)
 
     def encoded() -> None:
@@ -108,12 +115,14 @@ def denoise(
     try:
         latents = noise
         hold: FrameHold | None = None
+        begin_at(job.scheduler, steps, inputs.strength, times_of(recipe))
         if inputs.start and (inputs.strength < 1.0 or inputs.frame_strength):
             clean = _clean_start(job, inputs, references)
             if inputs.strength < 1.0:
-                latents = _noised_start(job, clean, inputs.strength, noise, sampling.steps, device)
+                job.scheduler.set_timesteps(steps, device=device)
+                latents = noised(clean.to(noise), noise, job.scheduler.sigmas[0].to(device))
             if inputs.frame_strength:
-                hold = FrameHold(clean.to(noise), noise, inputs, sampling.steps, references)
+                hold = FrameHold(clean.to(noise), noise, inputs, steps, references)
         tap = X0Tap(job.scheduler)
 
         def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +141,7 @@ def denoise(
             height=inputs.height,
             # With a temporal factor of 1 the pipeline takes every length for a wrong one and adds a frame.
             num_frames=inputs.frames - 1 if geometry.temporal == 1 else inputs.frames,
-            num_inference_steps=sampling.steps,
+            num_inference_steps=steps,
             guidance_scale=sampling.guidance if negative is not None else 1.0,
             generator=seeds.generator(sampling.seed),
             latents=latents,
@@ -183,21 +192,6 @@ class FrameHold:
         out = latents.clone()
         out[:, :, frames] = on_its_way.to(out)
         return out
-
-
-def _noised_start(job: Any, clean: Tensor, strength: float, noise: Tensor, steps: int, device: Any) -> Tensor:
-    """Begin at noise level ``strength`` from the footage's own latents (SDEdit, arXiv 2108.01073)."""
-    count = max(1, round(steps * strength))
-    times = np.linspace(strength, 1 / job.scheduler.config.num_train_timesteps, count + 1)[:-1]
-    set_timesteps = job.scheduler.set_timesteps
-
-    def shortened(num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
-        set_timesteps(num_inference_steps=count, device=device, sigmas=times.copy())
-
-    job.scheduler.set_timesteps = shortened
-    job.scheduler.set_timesteps(device=device)
-    sigma = job.scheduler.sigmas[0].to(device)
-    return (1 - sigma) * clean.to(noise) + sigma * noise
 
 
 def _clean_start(job: Any, inputs: PipelineInputs, references: int) -> Tensor:
