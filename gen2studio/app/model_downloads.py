@@ -607,4 +607,6 @@ def size_words(count: int) -> str:
     """``740 MB``, ``16.2 GB``; what is not known says so."""
     if count <= 0:
         return "size not known yet"
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
+    if count >= 1_000_000_000:
+        return f"{count / 1e9:.1f} GB"
+    return f"{round(count / 1e6)} MB" if count >= 1_000_000 else f"{max(1, round(count / 1e3))} KB"

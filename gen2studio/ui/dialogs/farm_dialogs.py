@@ -87,6 +87,8 @@ class SubmitDialog(FileJobDialog):
             QListWidget(self), "farm.tasks", "How it is divided", "Every take, and the tasks that make it"
         )
         self.list.setWordWrap(True)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideNone)
+        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setAlternatingRowColors(True)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.name = named(QLineEdit(studio.title, self), "farm.name", "Name of the job", "What the farm calls it")
@@ -118,27 +120,21 @@ class SubmitDialog(FileJobDialog):
         place = QHBoxLayout()
         place.addWidget(self.path, 1)
         place.addWidget(self.browse)
-        form = QFormLayout()
-        form.setSpacing(10)
-        form.addRow("Submit", self.scope)
-        form.addRow("Tasks", self.frames)
-        more = QFormLayout()
-        more.setSpacing(10)
-        more.addRow("Name", self.name)
-        more.addRow("Job", place)
-        more.addRow("Command", self.program)
-        more.addRow("", self.gpu)
         words = note(self, "muted", "farm.note")
         words.setText(
             "An Open Job Description bundle, for AWS Deadline Cloud or “openjd run”. Programs and models do not "
             "travel: every machine needs the same version of them."
         )
-        body = QVBoxLayout()
+        body = QFormLayout()
         body.setSpacing(10)
-        body.addLayout(form)
-        body.addWidget(self.list, 1)
-        body.addLayout(more)
-        body.addWidget(words)
+        body.addRow("Submit", self.scope)
+        body.addRow("Tasks", self.frames)
+        body.addRow(self.list)
+        body.addRow("Name", self.name)
+        body.addRow("Job", place)
+        body.addRow("Command", self.program)
+        body.addRow("", self.gpu)
+        body.addRow(words)
         self.build_foot(body, "Write the job's folder (Enter)", close_tip="Close this window (Esc)", extra=(self.copy,))
         self.scope.currentIndexChanged.connect(lambda _i: self._show_plan())
         self.frames.valueChanged.connect(lambda _n: self._show_plan())
@@ -154,14 +150,14 @@ class SubmitDialog(FileJobDialog):
             board = self._studio.store.document.boards[scope]
             self._plan = FarmPlan(())
             for number, panel in enumerate(board.panels, 1):
-                self.list.addItem(f"{panel.name or f'Panel {number}'}: one task")
+                self.list.addItem(f"{panel.name or f'Panel {number}'}: one task.")
             self.gpu.setEnabled(True)
             self.start.setEnabled(True)
             self.say("The panels are laid on the timeline as shots when the job is written.", "muted")
             return
         self._plan = self._farm.plan(scope, frames)
         for shot in self._plan.shots:
-            self.list.addItem(f"{shot.label}: {shot.division.why}")
+            self.list.addItem(f"{shot.label}\n{shot.division.why}")
         for refused in self._plan.refused:
             self.list.addItem(f"Left out: {refused}")
         self.gpu.setEnabled(any(shot.gpu for shot in self._plan.shots))
