@@ -46,7 +46,7 @@ def _written(folder: Path, seed: int, place: Callable[[str], Path | None]) -> Pa
     load_diffusers()
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    makers: dict[str, Callable[[Path], None]] = {
+    makers: dict[str, Callable[[Path], object]] = {
         "motion_adapter": lambda at: motion_adapter().save_pretrained(at, safe_serialization=True),
         **{f"controlnet_{kind}": _control for kind in CONTROLS},
         "ip_adapter.safetensors": _style,
@@ -198,7 +198,7 @@ def _style(path: Path) -> None:
     save_file(tensors, path)
 
 
-def few_step_lora(path: Path) -> None:
+def few_step_lora(path: Path) -> Path:
     """A LoRA on the image model's attention, as AnimateLCM brings one."""
     from safetensors.torch import save_file
 
@@ -208,6 +208,7 @@ def few_step_lora(path: Path) -> None:
             tensors[f"unet.{name}.lora_A.weight"] = torch.randn(2, module.in_features) * 0.3
             tensors[f"unet.{name}.lora_B.weight"] = torch.randn(module.out_features, 2) * 0.3
     save_file(tensors, path)
+    return path
 
 
 if __name__ == "__main__":

@@ -204,7 +204,8 @@ class AnimateDiffDriver:
         def picture_of(part: Tensor) -> Tensor:
             """(1, 3, 1, H, W) of one latent frame (1, C, 1, h, w)."""
             check()
-            scaled = part[:, :, 0].to(pipe._execution_device, vae.dtype) / vae.config.scaling_factor
+            # As the pipeline does it: times the inverse, so that the bits agree.
+            scaled = 1 / vae.config.scaling_factor * part[:, :, 0].to(pipe._execution_device, vae.dtype)
             return vae.decode(scaled, return_dict=False)[0][:, :, None]
 
         def frames(decoded: Callable[[Tensor], Tensor]) -> Iterator[Picture]:
@@ -239,21 +240,24 @@ def begin_at(scheduler: Any, steps: int, strength: float) -> None:
     """Make the next ``set_timesteps`` of a job's scheduler take the part of ``steps`` from ``strength`` on.
 
     Distilled schedules keep their own times: LCM's take their steps from below the strength, as its class provides;
-    of a trailing schedule the last times are taken. Others begin exactly at the strength.
+    of Lightning's the last are taken. Others get times that end where the strength is (“trailing”): the usual ones have
+    both ends of the whole range among few, and a short run would begin nearly without noise.
     """
     if strength >= 1.0:
         return
     count = taken_steps(steps, strength)
     whole = scheduler.set_timesteps
-    kind = type(scheduler).__name__
+    lcm = type(scheduler).__name__ == "LCMScheduler"
+    distilled = scheduler.config["timestep_spacing"] == "trailing"
+    if not lcm and not distilled:
+        scheduler.register_to_config(timestep_spacing="trailing")
 
     def shortened(num_inference_steps: int | None = None, device: Any = None, **_: Any) -> None:
         del num_inference_steps
-        if kind == "LCMScheduler":
+        if lcm:
             whole(count, device=device, strength=strength)
             return
-        trailing = scheduler.config.get("timestep_spacing") == "trailing"
-        whole(steps if trailing else max(count, round(count / strength)), device=device)
+        whole(steps if distilled else max(count + 1, round(count / strength)), device=device)
         scheduler.timesteps = scheduler.timesteps[-count:]
         if hasattr(scheduler, "sigmas"):
             scheduler.sigmas = scheduler.sigmas[-(count + 1) :]

@@ -310,6 +310,9 @@ def _tensors(header: WeightsHeader, part: str, spelling: str) -> Iterator[tuple[
         else:
             original = is_original(plain.values())
             renamed = {name: diffusers_name(bare) if original else bare for name, bare in plain.items()}
+    elif part == "vae":
+        # Stable Diffusion 1.5 was published when the layers of the attention had other names.
+        renamed = {name: _OLD_ATTENTION.sub(lambda found: _ATTENTION[found[1]], name) for name in names}
     for name, tensor in _read(header):
         yield renamed[name], tensor
 
@@ -319,10 +322,9 @@ _OLD_ATTENTION = re.compile(r"(?<=attentions\.0)\.(query|key|value|proj_attn)\."
 
 
 def _vae_names(plain: Mapping[str, str]) -> Mapping[str, str]:
-    """Name in the file → diffusers' name, by diffusers' own converter where the names are Wan's. Stable Diffusion 1.5
-    was published when the attention's layers had other names."""
+    """Name in the file → diffusers' name, by diffusers' own converter where the names are Wan's."""
     if "decoder.conv1.weight" not in plain.values():
-        return {name: _OLD_ATTENTION.sub(lambda found: _ATTENTION[found[1]], bare) for name, bare in plain.items()}
+        return plain
     from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
 
     converted = convert_wan_vae_to_diffusers({bare: name for name, bare in plain.items()})

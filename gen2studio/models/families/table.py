@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gen2studio.models.families.animatediff import ANIMATEDIFF
+from gen2studio.models.families.cogvideox import COGVIDEOX, COGVIDEOX_IMAGE
+from gen2studio.models.families.flux2_klein import FLUX2_KLEIN
+from gen2studio.models.families.ltx import LTX
 from gen2studio.models.families.rules import CheckpointFamily
+from gen2studio.models.families.svd import SVD
+from gen2studio.models.families.wan import DISTILLED, IMAGE, TEXT
 from gen2studio.models.families.wan_vace import WAN_VACE
 
-CHECKPOINT_FAMILIES: Mapping[str, CheckpointFamily] = {family.pipeline: family for family in (WAN_VACE,)}
+CHECKPOINT_FAMILIES: Mapping[str, CheckpointFamily] = {
+    family.pipeline: family
+    for family in (WAN_VACE, TEXT, IMAGE, DISTILLED, FLUX2_KLEIN, ANIMATEDIFF, LTX, SVD, COGVIDEOX, COGVIDEOX_IMAGE)
+}
