@@ -31,16 +31,16 @@ from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import sentence_of
 from gen2studio.document.model import Document, Take
 from gen2studio.media.encoder_presets import ExportPreset, preset_of
+from gen2studio.media.provenance import WEIGHT_FREE, declared_type
 from gen2studio.raster.tiles import TileStore
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
     from gen2studio.media.encoder import PictureWriter
+    from gen2studio.media.encoder_images import ImageSequenceWriter
     from gen2studio.media.metadata import ExportRecord
 
-WEIGHT_FREE = frozenset({"example", "built-in"})
-"""Generators and operators without trained weights: what decides the IPTC digital source type of an export."""
 _REPORT_EVERY = 0.1
 """Seconds between two progress reports."""
 
@@ -174,16 +174,7 @@ class _Export:
 
             return AnimationWriter(self.path, self.preset, extent, self.rate)
         if self.preset.is_sequence:
-            from gen2studio.media.encoder_images import ImageSequenceWriter
-
-            images = ImageSequenceWriter(
-                self.path,
-                extent,
-                bits=self.preset.bits,
-                alpha=self.preset.alpha,
-                first=self.start,
-                text=metadata.png_text(record),
-            )
+            images = self._images(record)
             if self.settings.audio and self.sound.audible:
                 images.notes.append("Picture sequences carry no sound: export a video file for it.")
             return images
@@ -202,6 +193,20 @@ class _Export:
             audio_copy=copy,
             captions=self.finish.caption_track(self.start, self.stop),
             metadata=metadata.container_tags(record),
+        )
+
+    def _images(self, record: ExportRecord) -> ImageSequenceWriter:
+        from gen2studio.media import metadata
+        from gen2studio.media.encoder_images import ImageSequenceWriter
+
+        extent, alpha = self.finish.extent, self.preset.alpha
+        if self.preset.container == "exr":
+            from gen2studio.media.exr_writer import ExrPictureWriter
+
+            text = metadata.exr_text(record)
+            return ExrPictureWriter(self.path, extent, alpha=alpha, first=self.start, rate=self.rate, text=text)
+        return ImageSequenceWriter(
+            self.path, extent, bits=self.preset.bits, alpha=alpha, first=self.start, text=metadata.png_text(record)
         )
 
     def _write_frames(self, writer: PictureWriter) -> None:
@@ -262,6 +267,8 @@ class _Export:
         from gen2studio.media import metadata
 
         used: dict[str, None] = {}
+        shown: set[str] = set()
+        """Media that is shown itself, on some frame."""
         inputs: dict[str, None] = {}
         for track in self.sequence.tracks:
             for clip in () if track.muted else track.clips:
@@ -272,7 +279,12 @@ class _Export:
                 for layer in self.renderer.layers(frame):
                     if layer.take_id:
                         used[layer.take_id] = None
+                    else:
+                        shown.add(layer.item.id)
+        else:
+            shown |= inputs.keys()
         media = self.document.media
+        declared = {i: declared_type(Path(media[i].path)) for i in inputs if i in media and not media[i].nested}
         takes: list[metadata.TakeRecord] = []
         for take_id in used:
             take = self.document.takes[take_id]
@@ -287,6 +299,7 @@ class _Export:
                     recipe=take.recipe,
                     generator=(maker := _maker(take)),
                     trained=self.trained(maker),
+                    of_source="" if item.shot is not None else declared.get(item.id, ""),
                 )
             )
         rate = self.rate
@@ -300,7 +313,12 @@ class _Export:
             first_frame=self.start,
             takes=tuple(takes),
             inputs=tuple(
-                metadata.InputRecord(name=media[i].name, fingerprint=media[i].fingerprint)
+                metadata.InputRecord(
+                    name=media[i].name,
+                    fingerprint=media[i].fingerprint,
+                    source_type=declared.get(i, ""),
+                    shown=i in shown and media[i].info.has_video,
+                )
                 for i in inputs
                 if i in media and media[i].shot is None
             ),

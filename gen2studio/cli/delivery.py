@@ -25,6 +25,7 @@ from gen2studio.media.metadata import (
     take_record,
     write_sidecar,
 )
+from gen2studio.media.provenance import declared_type
 
 _PRESETS = {".mp4": "h264", ".mov": "prores_422_hq"}
 _SAMPLE_RATE = 48000
@@ -69,6 +70,7 @@ def record_of(parts: Sequence[Part], trained: bool) -> ExportRecord:
             recipe=request_recipe(part.request),
             generator=part.request.generator,
             trained=trained,
+            of_source="" if part.request.from_nothing else declared_type(Path(part.request.source.path)),
         )
         for part in parts
     )
@@ -82,12 +84,12 @@ def record_of(parts: Sequence[Part], trained: bool) -> ExportRecord:
         first_frame=request.start,
         takes=takes,
         inputs=tuple(
-            InputRecord(name=part.footage.path.name, fingerprint=part.footage.source.fingerprint)
+            InputRecord(name=part.footage.path.name, fingerprint=part.footage.source.fingerprint, shown=False)
             for part in parts
             if not part.request.from_nothing
         )
         + tuple(
-            InputRecord(name=Path(lead.source.path).name, fingerprint=lead.source.fingerprint)
+            InputRecord(name=Path(lead.source.path).name, fingerprint=lead.source.fingerprint, shown=False)
             for part in parts
             if (lead := part.request.lead) is not None
         ),

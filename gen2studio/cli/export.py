@@ -210,8 +210,8 @@ def _preset_for(out: Path) -> str:
     from gen2studio.media.encoder_presets import load_presets
 
     suffix = out.suffix.lower()
-    if suffix == ".png":
-        return next(preset.id for preset in load_presets() if preset.is_sequence)
+    if suffix in (".png", ".exr"):
+        return next(preset.id for preset in load_presets() if f".{preset.container}" == suffix)
     return next((preset.id for preset in load_presets() if suffix and preset.suffix == suffix), "h264")
 
 

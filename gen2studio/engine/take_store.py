@@ -22,6 +22,7 @@ from gen2studio.core.errors import GenerationError, MediaError
 from gen2studio.core.ids import is_id
 from gen2studio.core.paths import inside, write_atomic
 from gen2studio.engine.events import Picture
+from gen2studio.media import metadata, provenance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,8 @@ class TakeStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._said: dict[str, bytes] = {}
+        """Take id → what its frames say about themselves, as packed PNG chunks."""
 
     def path(self, take_id: str) -> Path:
         """The folder of a take (it may not exist yet). Raises ValueError for anything that is not an id."""
@@ -71,8 +74,14 @@ class TakeStore:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def begin(self, take_id: str, digest: str, recipe: str) -> None:
-        """Make the take's folder and recipe, or reopen it. Raises GenerationError when it holds another recipe."""
+    def begin(self, take_id: str, digest: str, recipe: str, source: Path | None = None) -> None:
+        """Make the take's folder and recipe, or reopen it; frames written from now on carry the recipe.
+
+        ``source`` is the footage it is made of: what that declares about itself is carried on. Raises GenerationError
+        when the take holds another recipe.
+        """
+        declared = provenance.declared_type(source) if source is not None else ""
+        self._said[take_id] = metadata.text_chunks(metadata.take_text(digest, recipe, declared))
         known = self.recipe(take_id)
         if known is not None and known.get("digest") != digest:
             raise GenerationError("This take already holds frames made with other settings.", "Render a new take.")
@@ -91,7 +100,7 @@ class TakeStore:
         """Store one (H, W, 3) uint8 RGB frame. Readers see the old file, or the new one, never half."""
         target = self.frame_path(take_id, frame)
         part = target.with_name(f".{target.name}.part")
-        part.write_bytes(encode_png(picture))
+        part.write_bytes(metadata.with_chunks(encode_png(picture), self._said.get(take_id, b"")))
         os.replace(part, target)
 
     def borrow(self, take_id: str, lender: str, frames: Iterable[int], size: tuple[int, int]) -> None:

@@ -187,7 +187,7 @@ class EngineWorker:
 
         digest = request_digest(request)
         if takes is not None:
-            takes.begin(ticket.job.take_id, digest, request_recipe(request))
+            takes.begin(ticket.job.take_id, digest, request_recipe(request), _footage_of(request))
             scratch = takes.scratch(ticket.job.take_id)
         else:
             scratch = paths.cache_dir("engine") / digest[:32]
@@ -242,7 +242,7 @@ class EngineWorker:
 
         digest = request_digest(request)
         if takes is not None:
-            takes.begin(ticket.job.take_id, digest, request_recipe(request))
+            takes.begin(ticket.job.take_id, digest, request_recipe(request), _footage_of(request))
             scratch = takes.scratch(ticket.job.take_id)
         else:
             scratch = paths.cache_dir("engine") / digest[:32]
@@ -326,7 +326,7 @@ class EngineWorker:
         budget.check(estimate, self._room(takes.root))
         take_id = ticket.job.take_id
         finished = takes.verified(take_id, request.width, request.height)
-        takes.begin(take_id, request_digest(request), request_recipe(request))
+        takes.begin(take_id, request_digest(request), request_recipe(request), _footage_of(request))
         context = OperatingContext(
             ticket, request, self._sink, self._frames, self._threads, lambda: self._give_way(context),
             finished=finished, store=lambda frame, picture: takes.write(take_id, frame, picture),
@@ -390,6 +390,12 @@ class EngineWorker:
         context.pace.go_on()
         if paused and not ticket.token.cancelled:
             self.queue.mark(ticket, JobState.RUNNING)
+
+
+def _footage_of(request: GenerateRequest | OperateRequest) -> Path | None:
+    """The footage whose word about its own origin counts for what is made of it."""
+    made_up = isinstance(request, GenerateRequest) and request.from_nothing
+    return Path(request.source.path) if request.source.path and not made_up else None
 
 
 def limit_threads(count: int) -> None:

@@ -136,13 +136,18 @@ class ImageSequenceWriter(AllOrNothing):
             self._collect()
         self._pending.append(self._pool.submit(work))
 
+    def _with_channels(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """``picture`` with alpha, or without."""
+        if self._alpha and picture.shape[2] == 3:
+            opaque = np.full(picture.shape[:2], np.iinfo(picture.dtype).max, picture.dtype)
+            return np.dstack([picture, opaque])
+        if not self._alpha and picture.shape[2] == 4:
+            return np.ascontiguousarray(picture[..., :3])
+        return picture
+
     def _pack(self, target: Path, picture: NDArray[Any]) -> None:
         if not self._grey:
-            if self._alpha and picture.shape[2] == 3:
-                opaque = np.full(picture.shape[:2], np.iinfo(picture.dtype).max, picture.dtype)
-                picture = np.dstack([picture, opaque])
-            elif not self._alpha and picture.shape[2] == 4:
-                picture = np.ascontiguousarray(picture[..., :3])
+            picture = self._with_channels(picture)
         if self._bits == 16 and picture.dtype == np.uint8:
             picture = picture.astype(np.uint16) * 257
         elif self._bits == 8 and picture.dtype == np.uint16:

@@ -17,7 +17,8 @@ from gen2studio.core.records import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPreset:
-    """How an export is written. ``container`` is an FFmpeg muxer name, or ``png`` for a folder of pictures."""
+    """How an export is written. ``container`` is an FFmpeg muxer name, or ``png`` or ``exr`` for a folder of
+    pictures."""
 
     id: str
     title: str
@@ -55,12 +56,13 @@ class ExportPreset:
 
     @property
     def is_sequence(self) -> bool:
-        return self.container == "png"
+        return self.container in ("png", "exr")
 
     def output_path(self, path: Path) -> Path:
-        """``path`` with this preset's suffix; a picture sequence drops a ``.png`` and becomes a folder."""
+        """``path`` with this preset's suffix; a picture sequence drops a ``.png`` or ``.exr`` and becomes a
+        folder."""
         if self.is_sequence:
-            return path.with_suffix("") if path.suffix.lower() == ".png" else path
+            return path.with_suffix("") if path.suffix.lower() in (".png", ".exr") else path
         return path if path.suffix.lower() == self.suffix else path.with_name(path.name + self.suffix)
 
 

@@ -207,6 +207,47 @@ def write_exr(
         header["framesPerSecond"] = rate
     if colour is not None:
         header["chromaticities"] = _REC709
+    _save(path, header, channels)
+
+
+def write_picture(
+    path: Path,
+    picture: NDArray[np.uint8] | NDArray[np.uint16],
+    *,
+    rate: Fraction | None = None,
+    text: Mapping[str, str] | None = None,
+) -> None:
+    """Write one frame as scene-linear half floats with BT.709 primaries, ZIP compression.
+
+    ``picture`` is (H, W, 3) RGB or (H, W, 4) RGBA display code values with straight alpha; the file's colour is
+    premultiplied, as OpenEXR has it ("Technical Introduction to OpenEXR"). ``text`` become string attributes. Raises
+    OSError when the file can't be written.
+    """
+    import OpenEXR
+
+    top = np.iinfo(picture.dtype).max
+    light = linear_light(picture[..., :3].astype(np.float32) / np.float32(top))
+    channels: dict[str, NDArray[Any]] = {}
+    if picture.shape[2] == 4:
+        alpha = picture[..., 3].astype(np.float32) / np.float32(top)
+        light = light * alpha[..., None]
+        channels["A"] = alpha.astype(np.float16)
+    for index, name in enumerate("RGB"):
+        channels[name] = np.ascontiguousarray(light[..., index]).astype(np.float16)
+    header: dict[str, Any] = {
+        "compression": OpenEXR.ZIP_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "chromaticities": _REC709,
+        **dict(text or {}),
+    }
+    if rate:
+        header["framesPerSecond"] = rate
+    _save(path, header, channels)
+
+
+def _save(path: Path, header: dict[str, Any], channels: dict[str, NDArray[Any]]) -> None:
+    import OpenEXR
+
     # Packed in memory: the library does not tell a full disk from other trouble, the system does.
     packed = io.BytesIO()
     try:

@@ -13,8 +13,30 @@ from numpy.typing import NDArray
 from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent
 from gen2studio.media.encoder_images import ImageSequenceWriter
-from gen2studio.media.exr import write_exr
+from gen2studio.media.exr import write_exr, write_picture
 from gen2studio.raster.tiles import Mask
+
+
+class ExrPictureWriter(ImageSequenceWriter):
+    """Writes pictures as ``<name>_%06d.exr`` into the folder ``path``: :func:`gen2studio.media.exr.write_picture`."""
+
+    suffix = "exr"
+
+    def __init__(
+        self,
+        path: Path,
+        extent: Extent,
+        *,
+        alpha: bool = False,
+        first: int = 0,
+        rate: Fraction | None = None,
+        text: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(path, extent, alpha=alpha, first=first, text=text)
+        self._rate = rate
+
+    def _pack(self, target: Path, picture: NDArray[Any]) -> None:
+        write_picture(target, self._with_channels(picture), rate=self._rate, text=self._text)
 
 
 class ExrSequenceWriter(ImageSequenceWriter):

@@ -1,20 +1,15 @@
 """What an exported file says about itself: the recipes of its takes, and how its pictures came to be.
 
-The same record is written into the file (MP4/MOV ``comment`` tag, PNG ``iTXt`` chunk) and beside it as ``<name>.json``.
-XMP carries the IPTC digital source type (https://cv.iptc.org/newscodes/digitalsourcetype/):
-
-- ``trainedAlgorithmicMedia`` only when a trained generator made a take that is used;
-- ``algorithmicallyEnhanced`` when all takes come from weight-free synthesis. Its pictures are the footage itself,
-  repainted by an algorithm that learned from no sampled content; ``algorithmicMedia`` would deny the camera behind
-  them, and the trained term would claim a model that is not there;
-- nothing when no take is used: where plain footage came from is not ours to say.
+The same record is written into the file (MP4/MOV ``comment`` tag, PNG ``iTXt`` chunk, EXR attribute) and beside it as
+``<name>.json``. XMP carries the IPTC digital source type (:mod:`gen2studio.media.provenance`): as a chunk in PNG, as a
+``uuid`` box in MP4 and MOV, as an attribute in EXR. The frames of takes carry their recipe and type as well. Nothing in
+a record is a path.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import html
 import json
 import struct
 import zlib
@@ -28,11 +23,13 @@ from gen2studio import __version__
 from gen2studio.core.errors import MediaError
 from gen2studio.core.paths import part_file
 from gen2studio.core.records import dataclass
+from gen2studio.media import provenance
+from gen2studio.media.provenance import ENHANCED, TRAINED, combined, recipe_fields
 
 FORMAT = "gen2studio-export"
 """Value of ``format`` in a record: tells our sidecars from other programs' JSON."""
-TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
+TAKE_FORMAT = "gen2studio-take"
+"""Value of ``format`` in what a frame of a take says."""
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """User type of the ``uuid`` box that holds XMP in MP4 and MOV (XMP specification part 3)."""
@@ -46,6 +43,10 @@ class InputRecord:
 
     name: str
     fingerprint: str
+    source_type: str = ""
+    """The IPTC digital source type it declares, or empty."""
+    shown: bool = True
+    """Frames of the range show it as it is, not a take of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class TakeRecord:
     """Canonical JSON of the request, with ``masks`` emptied."""
     masks_digest: str = ""
     """SHA-256 of the emptied part; empty when there were no masks."""
+    source_type: str = ""
+    """The IPTC digital source type of its frames; empty in records of older versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +91,19 @@ class ExportRecord:
 
     @property
     def source_type(self) -> str:
-        """The IPTC digital source type URI, or empty."""
-        if not self.takes:
-            return ""
-        return TRAINED if any(take.trained for take in self.takes) else ENHANCED
+        """The IPTC digital source type URI of all that is shown, or empty."""
+        takes = (take.source_type or (TRAINED if take.trained else ENHANCED) for take in self.takes)
+        return combined([*takes, *(held.source_type for held in self.inputs if held.shown)])
+
+    @property
+    def systems(self) -> tuple[str, str, str]:
+        """Names, revisions and prompts of the trained generators, for readers who look for generated pictures."""
+        made = [take for take in self.takes if take.trained]
+        return (
+            ", ".join(dict.fromkeys(take.generator for take in made if take.generator)),
+            ", ".join(dict.fromkeys(take.revision for take in made if take.revision)),
+            "; ".join(dict.fromkeys(take.prompt for take in made if take.prompt)),
+        )
 
     def sentence(self) -> str:
         """One line for people who open the file's properties."""
@@ -116,13 +128,12 @@ def take_record(
     recipe: str,
     generator: str,
     trained: bool,
+    of_source: str = "",
 ) -> TakeRecord:
-    """A take's record; revision, seed and prompt come from its recipe (canonical JSON of its request)."""
-    fields: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):
-        parsed: Any = json.loads(recipe)
-        if isinstance(parsed, dict):
-            fields = cast("dict[str, Any]", parsed)
+    """A take's record; revision, seed and prompt come from its recipe (canonical JSON of its request). ``of_source`` is
+    the digital source type that its footage declares."""
+    fields = recipe_fields(recipe)
+    kind = provenance.type_of_recipe(fields, trained=None if fields.get("parts") else trained, of_source=of_source)
     masks = fields.get("masks") or []
     masks_digest = ""
     if masks:
@@ -143,6 +154,7 @@ def take_record(
         request_digest=request_digest,
         recipe=recipe,
         masks_digest=masks_digest,
+        source_type=kind,
     )
 
 
@@ -215,28 +227,17 @@ def container_tags(record: ExportRecord) -> dict[str, str]:
         "creation_time": record.created or now(),
     }
     if record.source_type:
-        tags["digital_source_type"] = record.source_type
+        tags[provenance.TYPE_TAG] = record.source_type
     return tags
 
 
 def xmp_packet(record: ExportRecord) -> str:
-    """An XMP packet (RDF/XML) with the digital source type, the tool and a sentence."""
-    sentence = html.escape(record.sentence())
-    kind = f"\n   <Iptc4xmpExt:DigitalSourceType>{record.source_type}</Iptc4xmpExt:DigitalSourceType>"
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
-        ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
-        '  <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
-        ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
-        ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">\n'
-        f"   <xmp:CreatorTool>{html.escape(record.program)}</xmp:CreatorTool>\n"
-        f"   <xmp:CreateDate>{html.escape(record.created)}</xmp:CreateDate>\n"
-        f'   <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{sentence}</rdf:li></rdf:Alt></dc:description>'
-        f"{kind if record.source_type else ''}\n"
-        "  </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n"
-        '<?xpacket end="w"?>'
-    )
+    """The XMP packet of an export."""
+    systems, versions, prompts = record.systems
+    return provenance.xmp_packet(
+        kind=record.source_type, tool=record.program, sentence=record.sentence(), created=record.created,
+        systems=systems, versions=versions, prompts=prompts,
+    )  # fmt: skip
 
 
 def append_xmp_box(path: Path, record: ExportRecord) -> None:
@@ -255,25 +256,103 @@ def png_text(record: ExportRecord) -> dict[str, str]:
         "Software": record.program,
         "Description": record.sentence(),
         _RECORD_KEYWORD: record_json(record),
-        "XML:com.adobe.xmp": xmp_packet(record),
+        provenance.XMP_KEYWORD: xmp_packet(record),
     }
 
 
+def exr_text(record: ExportRecord) -> dict[str, str]:
+    """String attributes for an EXR file: as in PNG and MP4, and ``comments``, which viewers show."""
+    text = {
+        "software": record.program,
+        "comments": record.sentence(),
+        _RECORD_KEYWORD.lower(): record_json(record),
+        "xmp": xmp_packet(record),
+    }
+    if record.source_type:
+        text[provenance.TYPE_TAG] = record.source_type
+    return text
+
+
+def take_text(digest: str, recipe: str, of_source: str = "") -> dict[str, str]:
+    """Text chunks for the frames of a take: its recipe, and XMP. The same text for every frame, machine and day."""
+    take = take_record(
+        take_id="", name="", media="", fingerprint="", request_digest=digest, recipe=recipe,
+        generator=str(recipe_fields(recipe).get("generator") or recipe_fields(recipe).get("operator") or ""),
+        trained=any(name not in provenance.WEIGHT_FREE for name in _makers(recipe_fields(recipe))), of_source=of_source,
+    )  # fmt: skip
+    record = ExportRecord(project="", preset="", width=0, height=0, rate="", frames=0, takes=(take,))
+    plain = {"format": TAKE_FORMAT, "version": 1, "digest": digest, "type": take.source_type,
+             "masks_digest": take.masks_digest, "recipe": recipe_fields(take.recipe)}  # fmt: skip
+    systems, versions, prompts = record.systems
+    packet = provenance.xmp_packet(
+        kind=take.source_type, tool=record.program, sentence=f"A frame made with {take.generator} {take.revision}.",
+        systems=systems, versions=versions, prompts=prompts,
+    )  # fmt: skip
+    return {
+        "Software": record.program,
+        _RECORD_KEYWORD: json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        provenance.XMP_KEYWORD: packet,
+    }
+
+
+def _makers(fields: Mapping[str, Any]) -> list[str]:
+    """Ids of the generators, or the operator, that a recipe names."""
+    parts: Any = fields.get("parts") or [fields]
+    return [str(part.get("generator") or part.get("operator") or "") for part in parts]
+
+
+def _take_frame(text: str) -> ExportRecord | None:
+    """What a frame of a take says, as the record of an export of nothing but that take."""
+    fields = recipe_fields(text)
+    recipe = fields.get("recipe")
+    if fields.get("format") != TAKE_FORMAT or not isinstance(recipe, dict):
+        return None
+    held = cast("dict[str, Any]", recipe)
+    maker = str(held.get("generator") or held.get("operator") or "")
+    take = take_record(
+        take_id="", name="", media="", fingerprint="", request_digest=str(fields.get("digest", "")),
+        recipe=json.dumps(held, sort_keys=True, separators=(",", ":")), generator=maker,
+        trained=any(name not in provenance.WEIGHT_FREE for name in _makers(held)),
+    )  # fmt: skip
+    return ExportRecord(project="", preset="", width=0, height=0, rate="", frames=1, takes=(take,))
+
+
 def png_with_chunks(data: bytes, text: Mapping[str, str], srgb: bool = True) -> bytes:
-    """``data`` (a PNG file) with an ``sRGB`` chunk and ``iTXt`` chunks after its header.
+    """``data`` (a PNG file) with an ``sRGB`` chunk and ``iTXt`` chunks after its header, instead of what text it had.
 
     Texts longer than 1 kB are compressed, except XMP, which readers look for in the clear.
     """
+    return with_chunks(_without_text(data), (_png_chunk(b"sRGB", b"\x00") if srgb else b"") + text_chunks(text))
+
+
+def _without_text(data: bytes) -> bytes:
+    kept, position = [data[:8]], 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 12 + length
+        if data[position + 4 : position + 8] not in (b"iTXt", b"tEXt", b"zTXt", b"sRGB"):
+            kept.append(data[position:end])
+        position = end
+    return b"".join(kept)
+
+
+def with_chunks(data: bytes, chunks: bytes) -> bytes:
+    """``data`` (a PNG file) with packed chunks after its header."""
     if not data.startswith(_PNG_MAGIC):
         raise ValueError("not a PNG file")
     header_end = 8 + 8 + 13 + 4
-    chunks = [_png_chunk(b"sRGB", b"\x00")] if srgb else []
+    return data[:header_end] + chunks + data[header_end:]
+
+
+def text_chunks(text: Mapping[str, str]) -> bytes:
+    """``iTXt`` chunks, packed; see :func:`png_with_chunks`."""
+    chunks: list[bytes] = []
     for keyword, value in text.items():
         raw = value.encode("utf-8")
         packed = len(raw) > 1024 and not keyword.startswith("XML:")
         body = keyword.encode("latin-1") + (b"\0\1\0\0\0" if packed else b"\0\0\0\0\0")
         chunks.append(_png_chunk(b"iTXt", body + (zlib.compress(raw, 6) if packed else raw)))
-    return data[:header_end] + b"".join(chunks) + data[header_end:]
+    return b"".join(chunks)
 
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:
@@ -335,6 +414,7 @@ def _carriers(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield path / f"{path.name}.json"
         yield from sorted(path.glob("*.png"))[:1]
+        yield from sorted(path.glob("*.exr"))[:1]
         return
     yield path
     yield path.with_suffix(".json")
@@ -350,7 +430,15 @@ def _embedded(path: Path) -> ExportRecord | None:
             return None
         return record_from_json(path.read_text(encoding="utf-8", errors="replace"))
     if suffix == ".png":
-        return record_from_json(read_png_text(path).get(_RECORD_KEYWORD, ""))
+        text = read_png_text(path).get(_RECORD_KEYWORD, "")
+        return record_from_json(text) or _take_frame(text)
+    if suffix == ".exr":
+        from gen2studio.media.exr_header import read_headers
+
+        try:
+            return record_from_json(dict(read_headers(path)[0].text).get(_RECORD_KEYWORD.lower(), ""))
+        except MediaError:
+            return None
     import av
     from av.error import FFmpegError
 
