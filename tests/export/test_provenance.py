@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -169,8 +170,11 @@ def test_exr_holds_scene_linear_light_and_its_origin(media_root: Path, store: Ta
     said = told("ffprobe", "-v", "error", "-show_frames", "-of", "json", file)
     tags = json.loads(said)["frames"][0]["tags"]
     assert tags["digital_source_type"] == TRAINED and tags["comments"].startswith("Restyled with wan-model 7")
-    assert "<Iptc4xmpExt:AISystemUsed>wan-model" in tags["xmp"]
-    assert json.loads(tags["gen2studio"])["takes"][0]["recipe"]["prompt"] == "a café & <more>"
+    with av.open(str(file)) as container:
+        # Long attributes are cut by older versions of it.
+        whole = dict(container.metadata)
+    assert "<Iptc4xmpExt:AISystemUsed>wan-model" in whole["xmp"]
+    assert json.loads(whole["gen2studio"])["takes"][0]["recipe"]["prompt"] == "a café & <more>"
     assert declared_type(file) == TRAINED
     record = read_recipe(file)
     assert record is not None and record.takes[0].revision == "7" and record == read_recipe(folder)
