@@ -194,11 +194,12 @@ def _plans(downloads: Downloads, args: argparse.Namespace, bar: ProgressBar) -> 
         if plan.installed:
             bar.say(f"{entry.title} is on this machine already.")
             continue
+        count = len(plan.files)
         kept = f", {size_text(plan.reused)} of it on this machine already" if plan.reused else ""
         kept += f", {size_text(plan.resumed)} of it fetched before" if plan.resumed else ""
         bar.say(
-            f"{entry.title}: {len(plan.files)} files, {size_text(plan.bytes)}{kept}; {plan.licence.title}; "
-            f"to {plan.folder}"
+            f"{entry.title}: {count} file{'s' if count != 1 else ''}, {size_text(plan.bytes)}{kept}; "
+            f"{plan.licence.title}; to {plan.folder}"
         )
         if plan.problem and not args.dry_run:
             raise StudioError(plan.problem)

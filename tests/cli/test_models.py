@@ -84,7 +84,7 @@ def test_from_the_catalog_to_the_disk_and_back(
         and facts["here"]["light"] in ("well", "slow", "no")
     )
     plan = said(capsys, "download", "lab-control", "--dry-run")
-    assert "Lab Parts: 1 files" in plan and "Lab Control: 1 files" in plan and not hub.seen("/resolve/")
+    assert "Lab Parts: 1 file," in plan and "Lab Control: 1 file," in plan and not hub.seen("/resolve/")
     refused = said(capsys, "download", "lab-control", code=2)
     assert "--accept-licence" in refused and not hub.seen("/resolve/")
     done = said(capsys, "download", "lab-control", "--accept-licence")
