@@ -5,8 +5,8 @@ frames for which there was no time are counted as dropped. Without a sound devic
 system clock paces playback.
 
 Playing begins when the first pictures are there, or a moment later: sound that runs on before them costs the frames
-that it should begin with. While it plays, garbage that was there before is left alone: looking through all of it takes
-longer than a frame.
+that it should begin with. While it plays, only young garbage is collected: looking through all objects takes longer
+than a frame.
 
 While stopped, a moving playhead is heard in 60 ms grains once the device has played.
 
@@ -15,7 +15,6 @@ Sound: 1x is exact, 2x either way is resampled (its pitch follows), from 4x on i
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -28,6 +27,7 @@ from gen2studio.app.audio_meters import MeterTap
 from gen2studio.app.audio_mix import AudioMixer
 from gen2studio.app.playback_clock import PlaybackClock, PlayPlan
 from gen2studio.app.session import Session
+from gen2studio.core import garbage
 from gen2studio.document.model import Document
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Player(QObject):
     def shutdown(self) -> None:
         """Stop playing and end the audio thread. Safe to call twice."""
         if self.playing:
-            gc.unfreeze()
+            garbage.rest()
         self._timer.stop()
         self._scrub.stop()
         if self._audio is not None:
@@ -227,7 +227,7 @@ class Player(QObject):
             self._session.set_shuttle(0.0)
             return
         if self.playing != was:
-            (gc.freeze if self.playing else gc.unfreeze)()
+            (garbage.hurry if self.playing else garbage.rest)()
             self.playing_changed.emit(self.playing)
 
     def _start(self, speed: float) -> bool:

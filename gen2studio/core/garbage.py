@@ -14,6 +14,8 @@ from collections.abc import Generator
 
 _lock = threading.Lock()
 _pauses = 0
+_hurries = 0
+_THRESHOLDS = gc.get_threshold()
 
 
 @contextlib.contextmanager
@@ -49,6 +51,24 @@ def resume() -> None:
             gc.freeze()
             if _was_on:
                 gc.enable()
+
+
+def hurry() -> None:
+    """Collect young garbage only until :func:`rest` was called as often: while a film plays, a full collection would
+    take the time of some frames."""
+    _hurry(1)
+
+
+def rest() -> None:
+    """The end of :func:`hurry`."""
+    _hurry(-1)
+
+
+def _hurry(step: int) -> None:
+    global _hurries
+    with _lock:
+        _hurries += step
+        gc.set_threshold(*_THRESHOLDS[:2], 1 << 30 if _hurries else _THRESHOLDS[2])
 
 
 _was_on = True
