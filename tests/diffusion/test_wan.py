@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,9 +22,12 @@ from gen2studio.diffusion.sampling import seeds
 from gen2studio.engine.events import JobState, Picture, Progress
 from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.adapters import expert_of
-from tests.diffusion import tiny_wan
+from gen2studio.models.architecture import wan_shape
+from gen2studio.models.wan_layout import expected_shapes
+from tests.diffusion import tiny, tiny_wan
 from tests.diffusion.studio import Stage
 from tests.diffusion.test_family_contract import transformer_lora
+from tests.models.test_wan_checkpoints import BESIDE, BETWEEN, LOOKING, MIDDLE, SMALL
 
 Tensor = torch.Tensor
 DRIVER = WanDriver()
@@ -133,6 +137,16 @@ def test_words_alone_and_a_first_frame_are_two_pipelines_on_the_same_parts(both:
     given = DRIVER.encode(both.pipe, [begun.keys[0][1]])
     assert torch.allclose(made[:, :, :1], given, atol=1e-5), "the first latent frame is the picture itself"
     assert not torch.equal(made, both.denoise(both.inputs(keys=(0,)), replace(SAMPLING, seed=6)))
+
+
+@pytest.mark.parametrize("config", [SMALL, MIDDLE, LOOKING, BETWEEN, BESIDE])
+def test_the_expected_tensors_are_those_of_the_class(config: dict[str, Any]) -> None:
+    from diffusers import WanTransformer3DModel
+
+    with torch.device("meta"):
+        made: Any = WanTransformer3DModel(**{key: value for key, value in config.items() if key != "_class_name"})
+    theirs = {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
+    assert expected_shapes(wan_shape(config)) == theirs
 
 
 # -- experts and few steps ---------------------------------------------------------------------------------------------
@@ -325,6 +339,47 @@ def test_a_run_goes_on_from_its_latents(stage: Any) -> None:
     assert end.state is JobState.FINISHED and count > 0 and len(passes) == count
     found = stage.frames()
     assert all(np.array_equal(found[index], frame) for index, frame in enumerate(whole))
+
+
+def test_a_distilled_checkpoint_is_sampled_as_it_was_distilled(tmp_path: Path) -> None:
+    folder = tiny_wan.build(tmp_path / "model", "ti2v")
+    index, card = folder / "model_index.json", folder / "gen2studio.json"
+    index.write_text(index.read_text().replace('"WanPipeline"', '"WanDMDPipeline"'))
+    said = json.loads(card.read_text())
+    card.write_text(json.dumps({name: said[name] for name in ("id", "text_length", "sizes", "frames", "rate")}))
+    stage = Stage(folder, tmp_path)
+    try:
+        able = stage.generators.abilities[0]
+        text = able.mode("text")
+        assert able.steps == (3, 3, 3) and stage.model.manifest.recipe == FASTWAN.name
+        assert text is not None and not {"guidance", "negative_prompt"} & text.controls
+        request = stage.request("text", 5, width=64, height=64, controls={"steps": 0})
+        one = [frame.tobytes() for frame in stage.made(request)]
+        assert {event.steps for event in stage.previews()} == {3}
+        assert [frame.tobytes() for frame in stage.made(request)] == one
+    finally:
+        stage.close()
+
+
+def test_wan_vace_takes_two_experts(tmp_path: Path) -> None:
+    """VACE-Fun A14B: both experts are steered by the same control, each at its noise levels."""
+    stage = Stage(tiny.build(tmp_path / "model", "pair"), tmp_path)
+    try:
+        request = stage.request("stylize", 5, structure_source="grey")
+        whole = [frame.tobytes() for frame in stage.made(request)]
+        parts = stage.residency.acquire(stage.model, stage.residency.plan_for(stage.model)).parts
+        passes: list[str] = []
+        hooks = [
+            parts[name].register_forward_pre_hook(lambda *_, name=name: passes.append(name))
+            for name in ("transformer", "transformer_2")
+        ]
+        assert [frame.tobytes() for frame in stage.made(request)] == whole
+        for hook in hooks:
+            hook.remove()
+        # Two passes a step with guidance; at a flow shift of 3 the first of two steps lies above 0.875.
+        assert passes == ["transformer", "transformer", "transformer_2", "transformer_2"]
+    finally:
+        stage.close()
 
 
 def _raise(*_: Any) -> None:

@@ -1,9 +1,10 @@
 """Small random checkpoints of the very class that full-size Wan VACE uses, built in seconds.
 
 ``patch``: an 8-pixel patch VAE whose weights are a cosine basis, so that it really reconstructs (temporal factor 1).
-``causal``: the standard layout with 4k+1 frames and 8-pixel cells, random weights.
+``causal``: the standard layout with 4k+1 frames and 8-pixel cells, random weights. ``pair``: the same with two experts,
+as VACE-Fun A14B has.
 
-    python -m tests.diffusion.tiny FOLDER [patch|causal]
+    python -m tests.diffusion.tiny FOLDER [patch|causal|pair]
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _GAIN = 300.0
 
 
 def build(folder: Path, kind: str = "patch", *, seed: int = 7) -> Path:
-    """Write a checkpoint of ``kind`` "patch" or "causal" into ``folder`` and return it."""
+    """Write a checkpoint of ``kind`` "patch", "causal" or "pair" into ``folder`` and return it."""
     from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 
     load_diffusers()
@@ -38,7 +39,7 @@ def build(folder: Path, kind: str = "patch", *, seed: int = 7) -> Path:
     torch.manual_seed(seed)
     try:
         scheduler: Any = FlowMatchEulerDiscreteScheduler(shift=2.0)
-        if kind == "causal":
+        if kind != "patch":
             scheduler = UniPCMultistepScheduler(
                 prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, num_train_timesteps=1000
             )
@@ -48,6 +49,8 @@ def build(folder: Path, kind: str = "patch", *, seed: int = 7) -> Path:
             vae=patch_vae() if kind == "patch" else causal_vae(),
             scheduler=scheduler,
             transformer=_transformer((1, 1, 1) if kind == "patch" else (1, 2, 2)),
+            transformer_2=_transformer((1, 2, 2)) if kind == "pair" else None,
+            boundary_ratio=0.875 if kind == "pair" else None,
         )
         pipe.save_pretrained(folder, safe_serialization=True)
     finally:
