@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from gen2studio.models.storage import ModelStore
 
 
+_CONTROLS = ("depth", "scribble", "canny", "tile")
+"""Kinds of ControlNets, as :data:`gen2studio.models.families.animatediff.CONTROLS`."""
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the verb to ``argparse``'s sub-parsers."""
     from gen2studio.cli import model_catalog, model_storage
@@ -50,6 +54,18 @@ def add_parser(subparsers: Any) -> None:
             help=f"{what} as one file (.safetensors, .pth) instead of the folder's own",
         )  # fmt: skip
     adding.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="the folder with tokenizer.json of UMT5")
+    beside = adding.add_argument_group(
+        "parts beside Stable Diffusion 1.5",
+        "what fits and lies beside the model's folder is found by itself; a part's own folder can be added as well",
+    )
+    beside.add_argument("--with-motion", type=Path, metavar="PATH", help="the motion adapter that makes clips of it")
+    beside.add_argument(
+        "--with-control", action="append", default=[], metavar="KIND=FOLDER",
+        help=f"a ControlNet, and what it reads: {', '.join(_CONTROLS)}; may be given several times",
+    )  # fmt: skip
+    beside.add_argument("--with-style", type=Path, metavar="FILE", help="the IP-Adapter's .safetensors")
+    beside.add_argument("--image-encoder", type=Path, metavar="FOLDER", help="the image encoder of the IP-Adapter")
+    beside.add_argument("--with-lora", type=Path, metavar="FILE", help="the LoRA that belongs to AnimateLCM")
     planning = verbs.add_parser("plan", help="every way to hold a model on this machine, and which is taken and why")
     planning.add_argument("id", help="of the model, as “models list” shows it")
     planning.add_argument("--size", metavar="WxH", help="picture size of the clip (default: the model's own)")
@@ -136,13 +152,14 @@ def _show(library: ModelLibrary, args: argparse.Namespace) -> int:
 
 def _add(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespace) -> int:
     """Say what a path holds and put it where that belongs. Raises ModelError when nothing here can use it."""
+    from gen2studio.models.companions import family_of_companion
     from gen2studio.models.identifying import identify
     from gen2studio.models.mask_models import is_mask_model
 
     path = args.path.expanduser()
     if is_mask_model(path):
         return _print(_mask_card(masks.add(path)))
-    single = path.is_file() and path.name != "model_index.json"
+    single = path.is_file() and path.name != "model_index.json" and family_of_companion(path) is None
     if single:
         found = identify(path)
         if found.kind == "adapter":
@@ -160,8 +177,23 @@ def _add(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespac
             )
         print(found.sentence())
     named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
+    named |= _beside(args)
     model = library.add(args.path, args.rest, {name: part for name, part in named.items() if part is not None})
     return _print(_card(model))
+
+
+def _beside(args: argparse.Namespace) -> dict[str, Path | None]:
+    """The parts beside Stable Diffusion 1.5 that were named. Raises UsageError for an unknown kind of ControlNet."""
+    found: dict[str, Path | None] = {
+        "motion_adapter": args.with_motion, "ip_adapter": args.with_style, "image_encoder": args.image_encoder,
+        "few_step_lora": args.with_lora,
+    }  # fmt: skip
+    for text in args.with_control:
+        kind, equals, place = str(text).partition("=")
+        if not equals or kind not in _CONTROLS:
+            raise UsageError(f"“{text}” names no ControlNet.", f"Write KIND=FOLDER with one of {', '.join(_CONTROLS)}.")
+        found[f"controlnet_{kind}"] = Path(place)
+    return found
 
 
 def _remove(library: ModelLibrary, masks: MaskModelLibrary, model_id: str, delete: bool) -> int:
@@ -197,9 +229,10 @@ def _card(model: InstalledModel) -> str:
     from gen2studio.engine.budget import size_text
 
     lines = [f"{model.id}: {model.title}{' (built in)' if model.built_in else ''}"]
+    width = max(12, *(len(name) for name, _ in model.parts)) if model.parts else 12
 
     def line(name: str, text: str) -> None:
-        lines.append(f"  {name:12} {text}")
+        lines.append(f"  {name:{width}} {text}")
 
     line("folder", str(model.folder))
     if model.transformer_file is not None:

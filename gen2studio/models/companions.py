@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from gen2studio.models.families.rules import TENSORS, CheckpointFamily, ComponentRule
+from gen2studio.models.families.rules import TENSORS, CheckpointFamily
 from gen2studio.models.families.table import CHECKPOINT_FAMILIES
 
 COMPANIONS = frozenset(
@@ -70,10 +70,7 @@ def beside(folder: Path, family: CheckpointFamily | None, named: Mapping[str, Pa
 def companions_in(place: Path, family: CheckpointFamily) -> dict[str, Path]:
     """What a folder, or a file, holds of a family's companions."""
     if place.is_file():
-        name = next((name for name, pattern in _TENSOR_FILES.items() if pattern.fullmatch(place.name)), "")
-        if not name and place.suffix == ".safetensors" and "lightning" in place.name.lower():
-            name = "motion_adapter"
-        return {name: place} if family.components.get(name, _NONE).companion else {}
+        return _of_file(place) if "motion_adapter" in family.components else {}
     found: dict[str, Path] = {}
     kind = _class_of(place / "config.json")
     for name, rule in family.components.items():
@@ -115,7 +112,14 @@ def family_of_companion(place: Path) -> tuple[CheckpointFamily, dict[str, Path]]
     return None
 
 
-_NONE = ComponentRule("", frozenset(), "")
+def _of_file(file: Path) -> dict[str, Path]:
+    """A single file that is known by its published name. AnimateLCM's LoRA is none: alone it is an adapter."""
+    if _TENSOR_FILES["ip_adapter"].fullmatch(file.name):
+        encoder = file.parent / "image_encoder"
+        return {"ip_adapter": file, **({"image_encoder": encoder} if (encoder / "config.json").is_file() else {})}
+    if file.suffix == ".safetensors" and file.name.lower().startswith("animatediff_lightning"):
+        return {"motion_adapter": file}
+    return {}
 
 
 def _is_kind(place: Path, name: str) -> bool:
