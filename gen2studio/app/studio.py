@@ -56,7 +56,7 @@ from gen2studio.app.viewer_feed import ViewerFeed
 from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.core.log import topic
-from gen2studio.core.paths import resources_dir
+from gen2studio.core.paths import data_dir, resources_dir
 from gen2studio.document import takes
 from gen2studio.document.model import Clip, Document, Take
 from gen2studio.engine.abilities import GeneratorRegistry
@@ -630,6 +630,13 @@ class Studio(QObject):
         self._codecs = threading.Thread(target=codecs.load, name="codecs", daemon=True)
         QTimer.singleShot(100, self._codecs.start)
         self.programme.start()
+        QTimer.singleShot(3000, self, self._take_up_downloads)
+
+    def _take_up_downloads(self) -> None:
+        """Go on with what was being downloaded when the program ended; nothing is opened where nothing was left."""
+        left = data_dir() / "models" / "downloads"
+        if self._make_models is not None and left.is_dir() and any(left.glob("*.json")):
+            self.models.open()
 
     def shutdown(self, *, discard: bool = False) -> None:
         """Stop every thread. Unfinished renders stay in the journal and go on at the next start.

@@ -15,6 +15,7 @@ from gen2studio.document import media_edits
 from gen2studio.ui import (
     window_generate,
     window_inspector,
+    window_models,
     window_programme,
     window_sound,
     window_takes,
@@ -65,7 +66,7 @@ def bind(window: MainWindow) -> None:
         "generate.submit_farm": lambda: farm_dialog(window, "open_submit"),
         "generate.collect_farm": lambda: farm_dialog(window, "open_collect"),
         "file.preferences": lambda: preferences(window),
-        "models.open": lambda: models(window),
+        "models.open": lambda: window_models.open_window(window),
         "file.quit": window.close,
         "edit.undo": studio.store.undo_stack.undo,
         "edit.redo": studio.store.undo_stack.redo,
@@ -316,20 +317,6 @@ def farm_dialog(window: MainWindow, name: str) -> None:
     from gen2studio.ui.dialogs import farm_dialogs
 
     getattr(farm_dialogs, name)(window.studio, window)
-
-
-def models(window: MainWindow, mode: str = "") -> None:
-    """Open the window of models; with a mode, on what serves it."""
-    from gen2studio.ui.dialogs.model_window import ModelWindow
-
-    there = window.findChild(ModelWindow)
-    if there is None:
-        there = ModelWindow(window.studio.models, window)
-    if mode:
-        there.show_mode(mode)
-    there.show()
-    there.raise_()
-    there.activateWindow()
 
 
 def preferences(window: MainWindow) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from gen2studio.core.media_info import MediaKind
 from gen2studio.document.look import Mode
-from gen2studio.ui import window_boards
+from gen2studio.ui import window_boards, window_models
 from gen2studio.ui.panels.adapters_section import AdapterRow
 from gen2studio.ui.panels.generate_services import PanelServices
 
@@ -56,6 +56,7 @@ def services(window: MainWindow, motion: MotionBrush) -> PanelServices:
         next_shot=lambda: studio.shots.wish,
         customization=customization,
         choose_mode=lambda mode: choose_mode(window, mode),
+        models=lambda mode: window_models.open_window(window, mode.value),
     )
 
 

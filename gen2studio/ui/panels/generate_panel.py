@@ -36,7 +36,7 @@ from gen2studio.ui.panels.structure_section import StructureSection
 from gen2studio.ui.panels.style_board import ImageBoard, PresetGrid
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
-from gen2studio.ui.widgets.named import action_button
+from gen2studio.ui.widgets.named import action_button, named
 from gen2studio.ui.widgets.section import Section
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.exr)"
@@ -77,8 +77,11 @@ class GeneratePanel(QWidget):
         self.heading.setProperty("role", "muted")
         self.mode = ModeChooser(inside)
         self.generator = GeneratorChooser(inside)
-        self.unserved = EmptyState("lock", "", "", "", inside)
+        self.unserved = EmptyState("lock", "", "", "Get a model…", inside)
         self.unserved.setObjectName("generate.unserved")
+        assert self.unserved.button is not None
+        named(self.unserved.button, "generate.unserved.models", "Get a model", "See which models serve this mode")
+        self.unserved.button.clicked.connect(lambda _checked=False: services.models(self._generation.look.mode))
         self.body = QWidget(inside)
         self.not_honoured = NotHonoured(inside)
         self._build_body(actions)
@@ -103,6 +106,8 @@ class GeneratePanel(QWidget):
             lambda generator: self._generation.change("Change generator", generator=generator)
         )
         self.generator.holding_chosen.connect(self._on_holding_chosen)
+        self.generator.way_chosen.connect(self._on_way_chosen)
+        self.generator.models_wanted.connect(lambda: services.models(self._generation.look.mode))
         self._generation.look_changed.connect(self._on_look_changed)
         self._generation.target_changed.connect(self._on_target_changed)
         self._generation.stills_changed.connect(self._on_stills_changed)
@@ -259,6 +264,12 @@ class GeneratePanel(QWidget):
     def _on_holding_chosen(self, rung: str) -> None:
         try:
             self._generation.hold(rung)
+        except OSError as error:
+            self._session.tell(sentence_of(error), "error")
+
+    def _on_way_chosen(self, way: str) -> None:
+        try:
+            self._generation.run_as(way)
         except OSError as error:
             self._session.tell(sentence_of(error), "error")
 

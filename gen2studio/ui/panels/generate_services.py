@@ -47,3 +47,5 @@ class PanelServices:
     """Makes the page of the Customization mode."""
     choose_mode: Callable[[Mode], object]
     """Goes to a mode and to the panels that serve it."""
+    models: Callable[[Mode], object]
+    """Opens the window of models on those that serve a mode."""

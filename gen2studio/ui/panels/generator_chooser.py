@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from gen2studio.document.look import Look
 from gen2studio.engine.generators import Abilities, ModeAbility
@@ -33,14 +33,26 @@ class GeneratorChooser(QWidget):
 
     generator_chosen = Signal(str)
     """Generator id; empty = automatic."""
+    models_wanted = Signal()
+    """The artist wants to see which models there are."""
     holding_chosen = Signal(str)
     """How the model is held in memory: one of its ``memory_rungs``, or auto."""
+    way_chosen = Signal(str)
+    """How the model is run: one of its ``run_ways``, or auto."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.box = chooser(
             "generate.generator", "Generator", "What makes the picture. Automatic chooses by mode and input.", [], self
         )
+        self.models = named(
+            QToolButton(self), "generate.generator.models", "Models",
+            "See which models serve this mode and run on this machine, and get one",
+        )  # fmt: skip
+        self.models.setProperty("command", "models.open")
+        self.models.setIcon(theme.icon("package"))
+        self.models.setIconSize(theme.icon_size(16))
+        self.models.clicked.connect(lambda _checked=False: self.models_wanted.emit())
         self.why = note(self, "muted", "generate.generator.why")
         self.memory = note(self, "faint", "generate.generator.memory")
         self.holding = chooser(
@@ -48,13 +60,24 @@ class GeneratorChooser(QWidget):
             "How the model is held in memory. Automatic takes the best that fits before each run; what is smaller is "
             "slower or, kept in 8 bits, a little less exact.", [], self,
         )  # fmt: skip
+        self.way = chooser(
+            "generate.generator.way", "Speed",
+            "How the model is computed. Automatic is as the model comes; the other ways need what is installed on this "
+            "machine, and round a little differently.", [], self,
+        )  # fmt: skip
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.box, self.why, self.holding, self.memory):
+        line = QHBoxLayout()
+        line.setSpacing(4)
+        line.addWidget(self.box, 1)
+        line.addWidget(self.models)
+        layout.addLayout(line)
+        for widget in (self.why, self.holding, self.memory, self.way):
             layout.addWidget(widget)
         self.box.activated.connect(lambda row: self.generator_chosen.emit(self.box.itemData(row)))
         self.holding.activated.connect(lambda row: self.holding_chosen.emit(self.holding.itemData(row)))
+        self.way.activated.connect(lambda row: self.way_chosen.emit(self.way.itemData(row)))
 
     def show_choice(
         self, look: Look, serving: tuple[Abilities, ...], found: Abilities, automatic: Abilities, why: str
@@ -72,16 +95,19 @@ class GeneratorChooser(QWidget):
         self.why.setVisible(bool(why))
         self.memory.setText(found.memory_plan)
         self.memory.setVisible(bool(found.memory_plan))
-        self._show_holding(found)
+        _offer(self.holding, "Memory", found.memory_rungs, found.memory_rung)
+        _offer(self.way, "Speed", found.run_ways, found.run_way)
 
-    def _show_holding(self, found: Abilities) -> None:
-        entries = [("auto", "Memory: Automatic"), *((rung, f"Memory: {words}") for rung, words in found.memory_rungs)]
-        if [(self.holding.itemData(i), self.holding.itemText(i)) for i in range(self.holding.count())] != entries:
-            self.holding.clear()
-            for rung, words in entries:
-                self.holding.addItem(words, rung)
-        self.holding.setCurrentIndex(max(0, self.holding.findData(found.memory_rung)))
-        self.holding.setVisible(bool(found.memory_rungs))
+
+def _offer(box: QComboBox, title: str, choices: tuple[tuple[str, str], ...], chosen: str) -> None:
+    """Fill ``box`` with Automatic and ``choices`` (id, words); it is hidden where there are none."""
+    entries = [("auto", f"{title}: Automatic"), *((id_, f"{title}: {words}") for id_, words in choices)]
+    if [(box.itemData(i), box.itemText(i)) for i in range(box.count())] != entries:
+        box.clear()
+        for id_, words in entries:
+            box.addItem(words, id_)
+    box.setCurrentIndex(max(0, box.findData(chosen)))
+    box.setVisible(bool(choices))
 
 
 class NotHonoured(QWidget):
