@@ -135,7 +135,10 @@ class Downloads:
                 order = replace(order, finished={p: d for p, d in left.finished.items() if p in done})
             elif left is not None:
                 self._orders.forget(left)
-            return self._queue(order)
+            shown = self._queued(order)
+        self._tell(shown)
+        self._advance()
+        return shown
 
     def resume(self, entry_id: str) -> None:
         """Queue a paused or failed download again. Raises DownloadError when there is none."""
@@ -143,11 +146,13 @@ class Downloads:
             job = self._jobs.get(entry_id)
             if job is None or job.state is DownloadState.DONE:
                 raise DownloadError("There is no download to go on with.", "Start it again.", "missing")
-            if not job.state.active:
-                self._queue(job.order)
-            elif job.wanted == "pause":
+            if job.state.active:
                 # Its thread is about to end: it begins again then.
-                job.again = True
+                job.again = job.wanted == "pause"
+                return
+            shown = self._queued(job.order)
+        self._tell(shown)
+        self._advance()
 
     def pause(self, entry_id: str) -> None:
         """Stop soon and keep what is there."""
@@ -184,12 +189,14 @@ class Downloads:
                 except DownloadError:
                     continue
                 if order.wanted == "run":
-                    self._queue(order)
-                    continue
-                job = self._jobs[order.id] = _Job(order)
-                job.failed(order.problem, order.remedy, order.problem_kind)
-                job.done = _bytes_there(order)
-            self._tell(job.value())
+                    shown = self._queued(order)
+                else:
+                    job = self._jobs[order.id] = _Job(order)
+                    job.failed(order.problem, order.remedy, order.problem_kind)
+                    job.done = _bytes_there(order)
+                    shown = job.value()
+            self._tell(shown)
+        self._advance()
         return self.downloads()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -230,8 +237,8 @@ class Downloads:
             if thread is not None and thread is not threading.current_thread():
                 thread.join()
 
-    def _queue(self, order: DownloadOrder) -> Download:
-        """Keep an order, list it as waiting, and start what may start."""
+    def _queued(self, order: DownloadOrder) -> Download:
+        """Keep an order and list it as waiting; the caller tells of it and starts what may start."""
         with self._lock:
             if self._closed:
                 raise DownloadError("The program is about to end.", "", "failed")
@@ -240,10 +247,7 @@ class Downloads:
                 self._orders.save(order)
             job = self._jobs[order.id] = _Job(order)
             job.done = _bytes_there(order)
-            shown = job.value()
-        self._tell(shown)
-        self._advance()
-        return shown
+            return job.value()
 
     def _advance(self) -> None:
         """Start as many of the waiting as may run at the same time."""
@@ -319,7 +323,7 @@ class Downloads:
         self._tell(shown)
         if again:
             with contextlib.suppress(StudioError):
-                self._queue(job.order)
+                self._tell(self._queued(job.order))
         self._advance()
 
     def _failed(self, job: _Job, problem: str, remedy: str, kind: str) -> None:

@@ -39,7 +39,7 @@ def checked_path(path: str) -> str:
     )
     if not plain:
         raise DownloadError(
-            f"The list of files names “{_shown(path)}”, which is no plain path inside a model's folder.",
+            f"The list of files names “{shown(path)}”, which is no plain path inside a model's folder.",
             "Don't use this model; nothing was fetched.",
             "refused",
         )
@@ -52,7 +52,7 @@ def target_in(folder: Path, path: str) -> Path:
         inside(folder, checked_path(path))
     except ValueError:
         raise DownloadError(
-            f"“{_shown(path)}” would be written outside the folder {folder}.",
+            f"“{shown(path)}” would be written outside the folder {folder}.",
             "A link lies in that folder; delete it, then try again.",
             "refused",
         ) from None
@@ -72,5 +72,6 @@ def is_pickle(path: str) -> bool:
     return path.lower().endswith(_PICKLES)
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
+    """``path`` as it can be put into a sentence: short, and without characters that do something to a terminal."""
     return re.sub(r"[^\x20-\x7e\u00a1-\u024f]", "?", path)[:80]

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.records import dataclass
 from gen2studio.models.download_values import DownloadError
-from gen2studio.models.file_names import checked_path
+from gen2studio.models.file_names import checked_path, shown
 from gen2studio.models.hub_connection import HubConnection, joined, refused_answer
 
 _PAGE_LIMIT = 32 << 20
@@ -122,7 +122,7 @@ def _file(row: Any, repo: str) -> HubFile | None:
     if kind != "file" or not isinstance(path, str) or type(size) is not int or not 0 <= size <= _LARGEST:
         raise refused_answer(repo, "is listed with something that is no file")
     if (large and not re.fullmatch(r"[0-9a-f]{64}", digest)) or (not large and not _COMMIT.fullmatch(oid)):
-        raise refused_answer(repo, f"lists “{path[:80]}” without a hash")
+        raise refused_answer(repo, f"lists “{shown(path)}” without a hash")
     return HubFile(path=checked_path(path), size=size, sha256=digest, git_oid="" if large else oid)
 
 

@@ -241,7 +241,7 @@ class HubConnection:
             raise refused_answer(address, "sends an address that is none") from None
         host = (parts.hostname or "").lower()
         known = any(host == name or host.endswith(f".{name}") for name in HUB_HOSTS)
-        if not own and not (known and parts.scheme == "https" and not parts.username):
+        if parts.username or parts.password or not (own or (known and parts.scheme == "https")):
             what = f"“{parts.scheme}://{host}”"[:100]
             raise DownloadError(
                 f"The hub redirects to {what}, which is not one of its own places.",
@@ -256,7 +256,11 @@ class HubConnection:
         if status == 429:
             raise Lost("The hub asks for a pause: too many requests came from this address.", _pause(response.headers))
         if status in _RETRIED:
-            raise Lost(f"The hub has trouble at the moment (error {status}).")
+            asked = _pause(response.headers) if "retry-after" in response.headers else None
+            raise Lost(f"The hub has trouble at the moment (error {status}).", asked)
+        if _origin(urlsplit(address)) != _origin(urlsplit(self.settings.endpoint)):
+            # Addresses of the content network end after a while; another try asks the hub for a new one.
+            raise Lost(f"The hub's content network refused the file (error {status}).")
         name = _repository(address)
         page = f"{self.settings.endpoint}/{name}"
         if code == "GatedRepo" and status == 401:

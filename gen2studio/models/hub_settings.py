@@ -26,6 +26,8 @@ KEYRING_SERVICE = "Gen2 Studio"
 KEYRING_USER = "hub token"
 DIRECT = "none"
 GIB = 1 << 30
+_TOKEN = re.compile(r"[\x21-\x7e]{8,512}")
+"""Anything else could not be sent."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -165,7 +167,7 @@ def token() -> str:
     """
     named = os.environ.get("HF_TOKEN", "").strip()
     if named:
-        return named
+        return named if _TOKEN.fullmatch(named) else ""
     # Imported here: asks the system's services, and nothing at the window's start needs it.
     import keyring
     import keyring.errors
@@ -195,7 +197,7 @@ def set_token(value: str) -> None:
     import keyring.errors
 
     plain = value.strip()
-    if plain and not re.fullmatch(r"[\x21-\x7e]{8,512}", plain):
+    if plain and not _TOKEN.fullmatch(plain):
         raise UsageError("That is no access token.", "Copy it whole from the hub's settings, Access Tokens.")
     try:
         if plain:

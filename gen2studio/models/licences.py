@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -88,6 +89,8 @@ def licence_text(entry: CatalogEntry, from_repository: Callable[[str], str]) -> 
             f"Read it at {licence.url}." if licence.url else "",
             "licence",
         )
-    plain = text.replace("\r\n", "\n").strip() + "\n"
+    # It is shown in windows and terminals: characters that do something there are no part of a text.
+    plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text.replace("\r\n", "\n"))
+    plain = plain.strip() + "\n"
     digest = hashlib.sha256(plain.encode()).hexdigest()
     return LicenceText(id=licence.id, title=licence.title, text=plain, digest=digest, url=licence.url)

@@ -58,15 +58,15 @@ def read_receipt(folder: Path) -> StoredModel | None:
     terms = cast("Mapping[str, Any]", said) if isinstance(said, dict) else {}
     return StoredModel(
         id=name,
-        title=str(row.get("title") or name)[:200],
+        title=_line(row.get("title")) or name,
         kind=kind,
         folder=folder,
-        repo=str(row.get("repo", ""))[:200],
-        commit=str(row.get("commit", ""))[:40],
-        licence_id=str(terms.get("id", ""))[:100],
-        licence_title=str(terms.get("title", ""))[:200],
-        accepted=str(terms.get("accepted", ""))[:10],
-        downloaded=str(row.get("downloaded", ""))[:10],
+        repo=_line(row.get("repo")),
+        commit=_line(row.get("commit"))[:40],
+        licence_id=_line(terms.get("id")),
+        licence_title=_line(terms.get("title")),
+        accepted=_line(terms.get("accepted"))[:10],
+        downloaded=_line(row.get("downloaded"))[:10],
         files=files,
         problem=_problem(folder, files),
     )
@@ -83,6 +83,11 @@ def _file(item: Any) -> StoredFile:
     if type(size) is not int or size < 0 or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise ValueError("no file")
     return StoredFile(path=checked_path(str(row["path"])), size=size, sha256=digest)
+
+
+def _line(text: Any) -> str:
+    """A short text of one line that does nothing to a terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text)[:200] if isinstance(text, str) else ""
 
 
 def _problem(folder: Path, files: tuple[StoredFile, ...]) -> str:

@@ -14,8 +14,10 @@ from gen2studio.core.hashing import file_digest
 from gen2studio.core.paths import data_dir
 from gen2studio.models import storage
 from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.catalog_entries import CatalogEntry, Licence
 from gen2studio.models.download_values import DownloadError, StoredFile, StoredModel
 from gen2studio.models.library import ModelLibrary
+from gen2studio.models.licences import licence_text
 from gen2studio.models.mask_models import MaskModelLibrary
 from gen2studio.models.receipts import LICENCE_NAME, RECEIPT_NAME, read_receipt, write_receipt
 from gen2studio.models.storage import ModelStore
@@ -269,3 +271,16 @@ def test_a_link_in_a_model_is_not_followed_by_deleting(tmp_path: Path) -> None:
     assert ModelStore().verify("tiny").missing == ("unet/model.safetensors",)
     ModelStore().delete("tiny")
     assert files_in(outside) == ["model.safetensors"]
+
+
+def test_texts_of_strangers_do_nothing_to_a_terminal() -> None:
+    model = stored()
+    path = model.folder / RECEIPT_NAME
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "title": "Tiny\x1b]0;mine\x07\r\n\u202eevil", "repo": 7})
+    )
+    found = read_receipt(model.folder)
+    assert found is not None and found.title == "Tiny]0;mineevil" and found.repo == ""
+    terms = Licence(id="Lab", title="Lab", text="", source_path="LICENSE")
+    of = CatalogEntry(id="tiny", title="Tiny", kind="shared", repo="lab/tiny", licence=terms)
+    assert licence_text(of, lambda _path: "One\r\n\x1b[2JTwo\tthree\u202e").text == "One\n[2JTwo\tthree\n"
