@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gen2studio.core.curve import Curve
 from gen2studio.core.records import dataclass
-from gen2studio.document.look import Look, Mode, Outpaint
+from gen2studio.document.look import Camera, Look, Mode, Outpaint
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorRegistry
 from gen2studio.engine.catalog import PromptWord
 from gen2studio.engine.generators import Abilities
@@ -74,14 +74,57 @@ def settled(look: Look, abilities: Abilities) -> Look:
     return replace(look, generator=abilities.id)
 
 
+_GIVEN = {
+    "styles": "style images", "layout": "a layout", "keys": "pictures at their times", "first_frame": "a first frame",
+    "last_frame": "a last frame", "depth_pass": "a depth pass", "camera": "camera moves",
+    "motion_brush": "motion strokes",
+}  # fmt: skip
+
+
+def _given(look: Look) -> tuple[str, ...]:
+    """The controls without which something that the artist gave would count nowhere."""
+    later = [key for key in look.keys if key.frame]
+    present = {
+        "styles": bool(look.styles),
+        "layout": bool(look.layout),
+        # One later picture may lie at the end; more do not.
+        "keys": len(later) > 1,
+        "first_frame": len(later) < len(look.keys),
+        "last_frame": len(later) == 1,
+        "depth_pass": look.depth_pass is not None,
+        "camera": look.camera != Camera(),
+        "motion_brush": bool(look.motion_regions),
+    }
+    return tuple(name for name, there in present.items() if there)
+
+
+def _lost(look: Look, abilities: Abilities) -> tuple[str, ...]:
+    """What of a look a generator would leave aside, as it honours pictures at any time or at the ends only."""
+    mode = look.mode.value
+    anywhere = honours(abilities, mode, "keys")
+    return tuple(
+        name
+        for name in _given(look)
+        if not (honours(abilities, mode, name) or (anywhere and name in ("first_frame", "last_frame")))
+    )
+
+
+def _fitting(look: Look, models: list[Abilities]) -> list[Abilities]:
+    """``models`` with those first that take most of what was given, else as they stand: best first. Words alone go to
+    one that makes shots from words."""
+    invents = look.mode in (Mode.TEXT_IMAGE_TO_VIDEO, Mode.STORYBOARD) and not look.keys
+    return sorted(models, key=lambda a: (len(_lost(look, a)), invents and a.mode(Mode.TEXT_TO_VIDEO.value) is None))
+
+
 def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: str = "") -> Choice | None:
     """The generator for ``look``; None when none serves its mode.
 
     ``adapter_base`` is the id of the generator that the look's adapters were trained on, when it has any. The registry
-    lists diffusion models best first. A pinned generator wins wherever it serves the mode. Modes without footage need
-    a model. On footage, what is given decides: images, presets, painted keys, patterns and words it knows go to the
-    generator that paints from examples at full size; words that only a model understands, and what only models honour
-    (adapters, depth passes, key frames to be drawn), go to the model.
+    lists diffusion models best first; of those the first that takes what was given counts as the best. A pinned
+    generator wins wherever it serves the mode. Modes without footage need a model. On footage, what is given decides:
+    images, presets, painted keys, patterns and words it knows go to the generator that paints from examples at full
+    size; words that only a model understands, and what only models honour (adapters, depth passes, key frames to be
+    drawn), go to the model.
     """
     mode = look.mode.value
     serving = registry.serving(mode)
@@ -90,9 +133,10 @@ def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: 
     pinned = next((a for a in serving if a.id == look.generator), None)
     if pinned is not None:
         return Choice(pinned, "Your choice.", pinned=True)
-    models = [a for a in serving if denoises(a)]
+    listed = [a for a in serving if denoises(a)]
+    models = _fitting(look, listed)
     examples = [a for a in serving if not denoises(a)]
-    found = _automatic(look, models, examples, words, adapter_base)
+    found = _automatic(look, models, examples, words, adapter_base, listed[0] if listed else None)
     if look.generator and (missing := next((a for a in registry.abilities if a.id == look.generator), None)):
         return Choice(found.abilities, f"{missing.title} does not serve {MODE_TITLES[mode]}. {found.why}")
     if look.generator:
@@ -101,7 +145,12 @@ def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: 
 
 
 def _automatic(
-    look: Look, models: list[Abilities], examples: list[Abilities], words: Words, adapter_base: str
+    look: Look,
+    models: list[Abilities],
+    examples: list[Abilities],
+    words: Words,
+    adapter_base: str,
+    best: Abilities | None,
 ) -> Choice:
     mode = look.mode.value
     title = MODE_TITLES[mode]
@@ -109,6 +158,9 @@ def _automatic(
     if trained is not None:
         return Choice(trained, "The adapter was trained on it.")
     if not examples:
+        better = [name for name in _lost(look, best) if name not in _lost(look, models[0])] if best else []
+        if better:
+            return Choice(models[0], f"It takes {' and '.join(_GIVEN[name] for name in better)}.")
         return Choice(models[0], f"{title} needs a model, and this is the best one installed.")
     example = examples[0]
     if not models:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gen2studio.app.choosing import choose, settled
 from gen2studio.document.look import (
     AdapterUse,
+    Camera,
     Controls,
     DepthPass,
     Look,
@@ -140,3 +143,33 @@ def test_what_can_be_carried_settles_the_key_frames() -> None:
     assert settled(Look(key_spacing=8), model("big")).key_spacing == 0
     assert settled(Look(), drawer("keys")).key_spacing == 0
     assert settled(Look(), drawer("keys", stills_only=True)).key_spacing == -1
+
+
+def test_the_model_that_takes_what_was_given_comes_first() -> None:
+    def able(name: str, modes: tuple[str, ...], *controls: str) -> Abilities:
+        served = tuple(ModeAbility(mode=mode, controls=frozenset({"prompt", *controls})) for mode in modes)
+        return Abilities(id=name, title=name, revision="1", modes=served, steps=(8, 1, 30))
+
+    making = ("text", "text_image", "image", "storyboard")
+    begins = able("begins", making[1:], "first_frame")
+    ends = able("ends", making[1:], "first_frame", "last_frame")
+    anything = able("anything", making, "keys", "styles", "layout", "camera")
+    installed = registry(begins, ends, anything)
+
+    def chosen(look: Look) -> tuple[str, str]:
+        choice = choose(look, installed, words)
+        assert choice is not None
+        return choice.abilities.id, choice.why
+
+    first, last = PaintedKey(frame=0, digest=DIGEST), PaintedKey(frame=80, digest=DIGEST)
+    middle = PaintedKey(frame=40, digest=DIGEST)
+    image = Look(mode=Mode.IMAGE_TO_VIDEO, keys=(first,))
+    assert chosen(image)[0] == "begins"
+    assert chosen(replace(image, keys=(first, last))) == ("ends", "It takes a last frame.")
+    assert chosen(replace(image, keys=(first, middle, last))) == ("anything", "It takes pictures at their times.")
+    assert chosen(replace(image, camera=Camera(pan=2.0)))[1] == "It takes camera moves."
+    board = Look(mode=Mode.STORYBOARD, prompt="a dog")
+    assert chosen(board)[0] == "anything", "a picture-less panel needs a model that makes shots from words"
+    assert chosen(replace(board, keys=(first,)))[0] == "begins"
+    assert chosen(replace(board, layout=DIGEST)) == ("anything", "It takes a layout.")
+    assert chosen(replace(board, styles=(StyleImage(digest=DIGEST),)))[0] == "anything"
