@@ -101,9 +101,9 @@ def renew_generators() -> None:
 
 def _residency() -> Residency:
     from gen2studio.diffusion.runtime.residency import Residency
-    from gen2studio.models.holding import HoldingChoices
+    from gen2studio.models.holding import RUNNING, HoldingChoices
 
-    return Residency(choice=HoldingChoices().rung)
+    return Residency(choice=HoldingChoices().rung, way=HoldingChoices(name=RUNNING).rung)
 
 
 def find_adapter(adapter_id: str) -> FoundAdapter | None:

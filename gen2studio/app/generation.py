@@ -230,6 +230,12 @@ class Generation(QObject):
             self.registry.hold(found.id, rung)
             self.renew()
 
+    def run_as(self, way: str) -> None:
+        """Run the model of the look in one of its quicker ways (auto = as it comes). Raises OSError."""
+        if (found := self.abilities()) is not None:
+            self.registry.run_as(found.id, way)
+            self.renew()
+
     def renew(self) -> None:
         """Generators came or went or are held in another way: choose again and show it."""
         self._choice = None

@@ -21,7 +21,7 @@ from gen2studio.diffusion.sampling.step_reuse import FEWEST_STEPS
 from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
 from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer
-from gen2studio.models.holding import HoldingChoices
+from gen2studio.models.holding import RUNNING, HoldingChoices
 
 if TYPE_CHECKING:
     from gen2studio.diffusion.runtime.residency import Residency
@@ -126,15 +126,19 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
         HoldingChoices().choose(model.id, rung)
         return abilities_of(model)
 
+    def run_as(way: str) -> Abilities:
+        HoldingChoices(name=RUNNING).choose(model.id, way)
+        return abilities_of(model)
+
     abilities = abilities_of(model)
     place = str(model.transformer_file or model.folder)
-    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None, hold, place)
+    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None, hold, place, run_as)
 
 
 def _residency() -> Residency:
     from gen2studio.diffusion.runtime.residency import Residency
 
-    return Residency(choice=HoldingChoices().rung)
+    return Residency(choice=HoldingChoices().rung, way=HoldingChoices(name=RUNNING).rung)
 
 
 def revision_of(model: InstalledModel) -> str:
@@ -170,6 +174,8 @@ def abilities_of(model: InstalledModel) -> Abilities:
         memory_plan=_memory_plan(model),
         memory_rungs=_memory_rungs(model),
         memory_rung=HoldingChoices().rung(model.id),
+        run_ways=_run_ways(),
+        run_way=HoldingChoices(name=RUNNING).rung(model.id),
     )
 
 
@@ -216,6 +222,13 @@ def _memory_rungs(model: InstalledModel) -> tuple[tuple[str, str], ...]:
     from gen2studio.diffusion.runtime.ladder import plans_for
 
     return tuple((plan.rung, plan.title) for plan in plans_for(model, quick_machine()))
+
+
+def _run_ways() -> tuple[tuple[str, str], ...]:
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.ways import ways_here
+
+    return tuple((way.id, way.title) for way in ways_here(quick_machine()))
 
 
 def _memory_plan(model: InstalledModel) -> str:

@@ -47,6 +47,8 @@ class GeneratorEntry:
     then; None = there is no choice."""
     place: str = ""
     """Where its model lies: an entry of the same id and another place is another model."""
+    run_as: Callable[[str], Abilities] | None = None
+    """As ``hold``, for an id of its ``run_ways``, or auto."""
 
 
 class GeneratorRegistry:
@@ -131,6 +133,13 @@ class GeneratorRegistry:
         if entry is None or entry.hold is None:
             raise GenerationError(f"There is no choice of how “{generator_id}” is held in memory.", "")
         self._entries[generator_id] = replace(entry, abilities=entry.hold(rung))
+
+    def run_as(self, generator_id: str, way: str) -> None:
+        """Run a generator's model as the artist chose, from the next run on. Raises GenerationError."""
+        entry = self._entries.get(generator_id)
+        if entry is None or entry.run_as is None:
+            raise GenerationError(f"There is no choice of how “{generator_id}” is run.", "")
+        self._entries[generator_id] = replace(entry, abilities=entry.run_as(way))
 
     def trainer(self, generator_id: str) -> Trainer:
         """What trains adapters on a generator's model. Raises GenerationError."""

@@ -91,6 +91,10 @@ class Abilities:
     """(id, in words with the estimate) of every way to hold it here, preferred first; empty = there is no choice."""
     memory_rung: str = "auto"
     """The way the artist chose; auto = the program chooses before each run."""
+    run_ways: tuple[tuple[str, str], ...] = ()
+    """(id, in words) of the quicker ways to run it on this machine; empty = there are none."""
+    run_way: str = "auto"
+    """The one the artist chose; auto = as the model comes."""
 
     def mode(self, mode: str) -> ModeAbility | None:
         return next((m for m in self.modes if m.mode == mode), None)

@@ -45,9 +45,14 @@ def keyframed_entry(stills: GeneratorEntry, carrier: GeneratorEntry) -> Generato
         assert stills.hold is not None
         return with_key_frames(stills.hold(rung), carrier.abilities)
 
+    def run_as(way: str) -> Abilities:
+        assert stills.run_as is not None
+        return with_key_frames(stills.run_as(way), carrier.abilities)
+
     abilities = with_key_frames(stills.abilities, carrier.abilities)
+    way = run_as if stills.run_as is not None else None
     able = hold if stills.hold is not None else None
-    return GeneratorEntry(abilities, load, stills.load_trainer, able, stills.place)
+    return GeneratorEntry(abilities, load, stills.load_trainer, able, stills.place, way)
 
 
 def with_key_frames(stills: Abilities, carrier: Abilities) -> Abilities:

@@ -17,18 +17,22 @@ from gen2studio.core.paths import data_dir, write_atomic
 
 AUTOMATIC = "auto"
 """Left to the program."""
+RUNNING = "running.json"
+"""The file of the ways in which models are run (:mod:`gen2studio.diffusion.runtime.ways`)."""
 _LOCK = threading.RLock()
 
 
 class HoldingChoices:
     """The choices of this machine. Every call reads the file, so that a change acts on the next run. Thread-safe."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, name: str = "holding.json") -> None:
+        """``name`` is that of the file in the data folder: :data:`RUNNING` holds how models are run, not held."""
         self._file = file
+        self._name = name
 
     @property
     def file(self) -> Path:
-        return self._file or data_dir() / "models" / "holding.json"
+        return self._file or data_dir() / "models" / self._name
 
     def rung(self, model_id: str) -> str:
         """The rung chosen for a model, or :data:`AUTOMATIC`. A file that can't be read counts as no choice."""

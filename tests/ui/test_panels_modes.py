@@ -174,6 +174,32 @@ def test_how_the_model_is_held_is_chosen_by_hand(qtbot: QtBot) -> None:
         assert box.isVisible() == bool(window.studio.generation.abilities().memory_rungs)
 
 
+def test_a_quicker_way_to_run_a_model_is_chosen_where_there_is_one(qtbot: QtBot) -> None:
+    chosen: list[str] = []
+
+    def run_as(way: str) -> Abilities:
+        chosen.append(way)
+        return replace(model, run_way=way)
+
+    model = replace(MODEL, run_ways=(("flash", "FlashAttention"),))
+    entries = [
+        GeneratorEntry(FakeGenerator().abilities, FakeGenerator),
+        GeneratorEntry(model, FakeGenerator, run_as=run_as),
+    ]
+    with open_desk(qtbot, None, GeneratorRegistry(entries)) as (window, _):
+        window.late.finish()
+        press(qtbot, window, "generate.mode.text")
+        box = window.generate.generator.way
+        assert [box.itemText(row) for row in range(box.count())] == ["Speed: Automatic", "Speed: FlashAttention"]
+        assert box.isVisible()
+        box.setFocus()
+        QTest.keyClick(box, Qt.Key.Key_End)
+        assert chosen == ["flash"]
+        assert box.currentIndex() == 1
+        press(qtbot, window, "generate.mode.stylize")
+        assert not box.isVisible(), "what runs here has no other way"
+
+
 def test_arrow_keys_go_from_mode_to_mode(desk: Desk, qtbot: QtBot) -> None:
     window, _ = desk
     tiles = window.generate.mode.tiles

@@ -19,6 +19,7 @@ from gen2studio.diffusion.runtime.footprint import BYTES, ClipShape
 from gen2studio.diffusion.runtime.ladder import MemoryPlan, choose_plan, plans_for
 from gen2studio.diffusion.runtime.loading import Components, Progress, load_components, spoken_errors, text_parts
 from gen2studio.diffusion.runtime.torch_loading import load_torch
+from gen2studio.diffusion.runtime.ways import PLAIN, apply_way, ways_here
 from gen2studio.models.holding import AUTOMATIC
 from gen2studio.models.library import InstalledModel
 
@@ -31,6 +32,7 @@ class _Key:
     model: str
     digest: str
     plan: MemoryPlan
+    way: str
 
 
 class Residency:
@@ -42,10 +44,13 @@ class Residency:
         *,
         most_models: int = 2,
         choice: Callable[[str], str] = lambda _model: AUTOMATIC,
+        way: Callable[[str], str] = lambda _model: PLAIN,
     ) -> None:
-        """``choice`` tells the rung that the artist chose for a model (its id), asked anew before each plan."""
+        """``choice`` tells the rung that the artist chose for a model (its id), asked anew before each plan; ``way``
+        how it is to be run (:mod:`gen2studio.diffusion.runtime.ways`)."""
         self._machine = machine
         self.choice = choice
+        self.way = way
         self._most = most_models
         self._held: OrderedDict[_Key, Components] = OrderedDict()
         self._texts: dict[str, Components] = {}
@@ -91,7 +96,7 @@ class Residency:
         """
         with self._lock:
             chosen = plan or self.plan_for(model)
-            key = _Key(model.id, model.digest, _as_held(chosen))
+            key = _Key(model.id, model.digest, _as_held(chosen), self.way(model.id))
             found = self._held.get(key)
             if found is not None:
                 self._held.move_to_end(key)
@@ -103,7 +108,10 @@ class Residency:
             self._make_room(chosen)
             with spoken_errors(model.title):
                 loaded = load_components(model, chosen, progress=progress, cancel=cancel)
-                self._held[key] = apply_plan(loaded, chosen)
+                held = apply_plan(loaded, chosen)
+                offered = {way.id: way for way in ways_here(self._machine())}
+                apply_way(held.denoisers, offered.get(key.way))
+                self._held[key] = held
             return self._held[key]
 
     @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from gen2studio.diffusion.runtime.ways import is_compiled
 from gen2studio.diffusion.sampling import consistency as frame_consistency
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.windows import predict_windows, spans
@@ -75,7 +76,9 @@ class GuidedTransformer(torch.nn.Module):
             self._begun = True
             self.started()
         blocks = (*getattr(self.model, "vace_blocks", ()), *self.model.blocks)
-        handles = [block.register_forward_pre_hook(self._stop_here) for block in blocks]
+        # A compiled block calls no hooks: a job then stops between steps.
+        handles = [block.register_forward_pre_hook(self._stop_here) for block in blocks if not is_compiled(block)]
+        self._check()
         try:
             return (self._reuse.predict(self, self._pass, hidden_states, lambda: self._predict(hidden_states, call)),)
         finally:
