@@ -200,16 +200,17 @@ def model_services() -> ModelServices:
     """What the window of models works with. Reads the catalog; call it on a thread of its own."""
     from gen2studio.app.model_downloads import ListedModel, ModelServices
     from gen2studio.models import hub_settings
+    from gen2studio.models.adapters import AdapterLibrary
+    from gen2studio.models.adding import add_path
     from gen2studio.models.catalog import catalog
     from gen2studio.models.downloads import Downloads
-    from gen2studio.models.mask_models import is_mask_model
     from gen2studio.models.storage import ModelStore
 
     settings = hub_settings.HubSettingsFile()
     store = ModelStore(settings, models=_models(), masks=_mask_models())
 
     def add(path: Path) -> str:
-        return _mask_models().add(path).title if is_mask_model(path) else _models().add(path).title
+        return add_path(path, _models(), _mask_models(), AdapterLibrary()).title
 
     def listed() -> tuple[ListedModel, ...]:
         diffusion = (

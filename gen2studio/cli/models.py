@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gen2studio.core.errors import ModelError, StudioError, UsageError
+from gen2studio.core.errors import StudioError, UsageError
 from gen2studio.core.time import rate_label
 
 if TYPE_CHECKING:
@@ -152,48 +152,19 @@ def _show(library: ModelLibrary, args: argparse.Namespace) -> int:
 
 def _add(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespace) -> int:
     """Say what a path holds and put it where that belongs. Raises ModelError when nothing here can use it."""
-    from gen2studio.models.companions import family_of_companion
-    from gen2studio.models.identifying import identify
-    from gen2studio.models.mask_models import is_mask_model
+    from gen2studio.models.adapters import AdapterLibrary
+    from gen2studio.models.adding import add_path
 
-    path = args.path.expanduser()
-    if is_mask_model(path):
-        return _print(_mask_card(masks.add(path)))
-    single = path.is_file() and path.name != "model_index.json" and family_of_companion(path) is None
-    if single:
-        found = identify(path)
-        if found.kind == "adapter":
-            from gen2studio.models.adapters import AdapterLibrary
-
-            adapter = AdapterLibrary().import_file(path)
-            print(found.sentence())
-            return _print(f"It is copied to the adapters as “{adapter.name}” ({adapter.id}).")
-        if found.kind not in ("transformer", "model"):
-            raise ModelError(
-                found.sentence(),
-                "By itself it can't be added: it goes with a model, as --vae or --text-encoder."
-                if found.kind in ("vae", "text_encoder")
-                else "By itself it can't be added.",
-            )
-        print(found.sentence())
     named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
-    named |= _beside(args)
-    model = library.add(args.path, args.rest, {name: part for name, part in named.items() if part is not None})
-    return _print(_card(model))
-
-
-def _beside(args: argparse.Namespace) -> dict[str, Path | None]:
-    """The parts beside Stable Diffusion 1.5 that were named. Raises UsageError for an unknown kind of ControlNet."""
-    found: dict[str, Path | None] = {
-        "motion_adapter": args.with_motion, "ip_adapter": args.with_style, "image_encoder": args.image_encoder,
-        "few_step_lora": args.with_lora,
-    }  # fmt: skip
-    for text in args.with_control:
-        kind, equals, place = str(text).partition("=")
-        if not equals or kind not in _CONTROLS:
-            raise UsageError(f"“{text}” names no ControlNet.", f"Write KIND=FOLDER with one of {', '.join(_CONTROLS)}.")
-        found[f"controlnet_{kind}"] = Path(place)
-    return found
+    parts = {name: part for name, part in named.items() if part is not None}
+    added = add_path(args.path, library, masks, AdapterLibrary(), args.rest, parts)
+    if added.sentence:
+        print(added.sentence)
+    if added.where == "masks":
+        return _print(_mask_card(masks.model(added.id)))
+    if added.where == "adapters":
+        return _print(f"It is copied to the adapters as “{added.title}” ({added.id}).")
+    return _print(_card(library.model(added.id)))
 
 
 def _remove(library: ModelLibrary, masks: MaskModelLibrary, model_id: str, delete: bool) -> int:

@@ -394,8 +394,8 @@ class Downloads:
                 job.done = before + file.size
                 job.order = replace(job.order, finished={**job.order.finished, file.path: digest})
                 self._fresh[digest] = target
-                with disk_errors(target):
-                    self._orders.save(job.order)
+            with disk_errors(target):
+                self._orders.save(job.order)
 
     def _taken(self, job: _Job, file: PlannedFile, target: Path, here: FilesHere) -> str:
         """The SHA-256 of a file that lies on this machine and was linked or copied; empty = it has to be fetched."""
