@@ -114,12 +114,16 @@ class ShotPlan:
                 recipe=self.recipe,
             )
         rule = geometry.frames
+        window, overlap = latent_window(manifest.frames.native, rule)
         number = next((i for i, run in enumerate(self.runs) if at < run.stop), 0)
         run = self.runs[number]
         return Sampling(
             steps=still_steps(self.steps, manifest),
             guidance=self.guidance,
             seed=self.request.seed + 7919 * number,
+            # No frame has a window of its own, but the noise of a long clip may depend on how long windows are.
+            window=window,
+            overlap=overlap,
             noise_frames=(rule.group_of(max(0, at - run.start)), rule.latent(rule.padded(run.count))),
             rate=float(manifest.rate),
             recipe=self.recipe,
