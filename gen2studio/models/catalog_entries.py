@@ -144,5 +144,7 @@ class CatalogEntry:
     pace: tuple[PaceFigure, ...] = ()
     draft: DraftClip | None = None
     """None = nothing worth waiting for can be made with it on a processor."""
+    listed_only: bool = False
+    """This version of the program can't drive it: shown to compare, not offered for download."""
     own: bool = False
     """It comes from a catalog file of the artist's."""

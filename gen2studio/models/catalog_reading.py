@@ -181,6 +181,7 @@ def read_entry(table: Any, licences: Mapping[str, Licence], *, own: bool) -> Cat
         few_step=row.words("few_step", _ID),
         pace=row.rows("pace", _read_pace),
         draft=row.maybe("draft", _read_draft),
+        listed_only=row.flag("listed_only"),
         own=own,
     )
     row.done()
@@ -260,8 +261,10 @@ def read_line_up(table: Any, entries: Mapping[str, CatalogEntry]) -> LineUp:
         )  # fmt: skip
         own.done()
         for named in (made.entry, *made.extras):
-            if named not in entries or entries[named].opt_in:
-                raise Refused(f"a line-up names “{named}”, which is not in the commercial-safe block")
+            if named not in entries or entries[named].opt_in or entries[named].listed_only:
+                raise Refused(f"a line-up names “{named}”, which is not in the commercial-safe block, or can't be run")
+        if not set(made.modes) <= set(entries[made.entry].modes):
+            raise Refused(f"a line-up names “{made.entry}” for a mode that it does not serve")
         return made
 
     made = LineUp(gpu_gb=row.number("gpu_gb", 0, 1000), title=row.text("title"), picks=row.rows("pick", pick))

@@ -67,6 +67,8 @@ class Fit:
 
 def fit(catalog: Catalog, entry: CatalogEntry, machine: MachineFacts) -> Fit:
     """Whether ``entry`` runs on ``machine``. An adapter or a part runs as well as the best model it belongs to."""
+    if entry.listed_only:
+        return Fit(light=NO, reason="Does not run: this version of Gen2 Studio can't drive it; listed to compare.")
     if entry.memory:
         return _fit_ladder(entry, machine)
     models = [catalog.entry(name) for name in entry.fits_with]

@@ -35,7 +35,7 @@ def table(catalog: Catalog) -> str:
     """The table as Markdown: every model that makes pictures, the commercial-safe ones first."""
     heads = ["model", *("no GPU" if card == 0 else f"{card} GB" for card in CARDS), "terms", "sources"]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    models = [entry for entry in catalog.entries if entry.kind == "model"]
+    models = [entry for entry in catalog.entries if entry.kind == "model" and not entry.listed_only]
     for entry in sorted(models, key=lambda entry: entry.opt_in):
         cells = [fit(catalog, entry, machine_of(card)) for card in CARDS]
         used = list(dict.fromkeys(cell.tier for cell in cells if cell.tier is not None))
@@ -67,7 +67,9 @@ def _held(entry: CatalogEntry, tier: MemoryTier | None) -> str:
 
 def page(catalog: Catalog) -> str:
     """What stands between the marks, with them."""
-    return f"{BEGIN}\n\n{table(catalog)}\n\n{END}"
+    compared = ", ".join(entry.title for entry in catalog.entries if entry.listed_only)
+    last = f"\n\nListed to compare, not run by this version: {compared}." if compared else ""
+    return f"{BEGIN}\n\n{table(catalog)}{last}\n\n{END}"
 
 
 def renewed(text: str, catalog: Catalog) -> str:

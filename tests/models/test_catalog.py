@@ -11,6 +11,8 @@ from gen2studio.core.errors import ModelError
 from gen2studio.core.paths import data_dir, resources_dir
 from gen2studio.models.catalog import Catalog, catalog, load_catalog
 from gen2studio.models.catalog_entries import CatalogEntry
+from gen2studio.models.families.table import CHECKPOINT_FAMILIES
+from gen2studio.models.fitting import GIB, NO, MachineFacts, fit
 from gen2studio.models.model_page import BEGIN, END, page, renewed
 
 FIRST_BLOCK = (
@@ -130,6 +132,32 @@ def test_what_is_needed_comes_first(bundled: Catalog) -> None:
         bundled.entry("nothing")
 
 
+def test_no_download_is_a_dead_end(bundled: Catalog) -> None:
+    """What is offered as a model has a family that drives it, or says that it is only listed."""
+    families = {family.family for family in CHECKPOINT_FAMILIES.values()} | {"wan-ti2v", "wan-i2v-ends", "wan-flf"}
+    assert families >= {"wan-vace", "wan-t2v", "animatediff", "flux2-klein"}
+    for entry in bundled.entries:
+        if entry.kind == "model":
+            assert entry.listed_only or entry.family in families, entry.id
+        elif entry.fits_with:
+            assert entry.family in families, entry.id
+
+
+def test_no_model_promises_a_mode_that_its_family_does_not_serve(bundled: Catalog) -> None:
+    from gen2studio.diffusion.entries import _FAMILIES
+
+    for entry in bundled.entries:
+        if entry.kind == "model" and not entry.listed_only:
+            assert set(entry.modes) <= set(_FAMILIES[entry.family].traits.modes), entry.id
+
+
+def test_what_is_only_listed_is_not_offered(bundled: Catalog) -> None:
+    machine = MachineFacts(device="cuda", name="80 GB", gpu_bytes=80 * GIB, memory_bytes=256 * 10**9)
+    listed = [entry for entry in bundled.entries if entry.listed_only]
+    assert all(fit(bundled, entry, machine).light == NO for entry in listed)
+    assert not {entry.id for entry in listed} & {pick.entry for tier in bundled.line_up for pick in tier.picks}
+
+
 def test_a_line_up_exists_for_every_kind_of_machine(bundled: Catalog) -> None:
     assert [tier.gpu_gb for tier in bundled.line_up] == [0, 6, 8, 24, 80]
     for tier in bundled.line_up:
@@ -210,7 +238,9 @@ def test_the_readmes_table_is_the_catalogs(bundled: Catalog) -> None:
     assert page(bundled) in readme, "renew it: python -m gen2studio.models.model_page README.md"
     assert renewed(readme, bundled) == readme
     for entry in bundled.entries:
-        if entry.kind == "model":
+        if entry.listed_only:
+            assert entry.title in readme
+        elif entry.kind == "model":
             line = next(line for line in readme.splitlines() if line.startswith(f"| {entry.title} |"))
             assert line.count("|") == 9 and not line.endswith("| — |")
 

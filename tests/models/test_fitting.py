@@ -61,7 +61,7 @@ def test_lights(catalog: Catalog, entry: str, machine: MachineFacts, light: str)
 
 def test_more_memory_never_makes_it_worse(catalog: Catalog) -> None:
     order = (NO, SLOW, WELL)
-    for entry in catalog.entries:
+    for entry in (entry for entry in catalog.entries if not entry.listed_only):
         lights = [
             order.index(fit(catalog, entry, card(size, memory=256)).light) for size in (4, 6, 8, 12, 16, 24, 48, 80)
         ]

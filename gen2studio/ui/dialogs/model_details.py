@@ -156,7 +156,8 @@ class ModelDetails(QWidget):
         for name, button in self.buttons.items():
             button.setVisible(visible[name])
         looking = self._planning == row.id
-        self.buttons["get"].setEnabled(not looking)
+        listed_only = row.entry is not None and row.entry.listed_only
+        self.buttons["get"].setEnabled(not looking and not listed_only)
         self.buttons["get"].setText("Asking the hub…" if looking else "Get…")
         running = work is not None or (download is not None and download.state is not DownloadState.FAILED)
         self.bar.setVisible(running)
@@ -188,7 +189,7 @@ class ModelDetails(QWidget):
         said = LIGHTS[fit.light] if fit is not None else "Can't be used" if ink == "danger" else "Installed"
         self.light.setText(f'<span style="color: {theme.tokens()[ink]}">●</span> <b>{said}</b>')
         reason = fit.reason if fit is not None else ""
-        for light in LIGHTS.values():
+        for light in (*LIGHTS.values(), "Does not run"):
             # The light has said that already.
             reason = reason.removeprefix(f"{light}: ")
         reason = f"{reason[:1].upper()}{reason[1:]}"
