@@ -216,13 +216,18 @@ class Downloads:
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._lock:
-                threads = [job.thread for job in self._jobs.values() if job.thread is not None]
-            if not threads:
+                busy = [job for job in self._jobs.values() if job.thread is not None or job.state.active or job.again]
+                thread = next((job.thread for job in busy if job.thread is not None), None)
+            if not busy:
                 return True
-            for thread in threads:
-                thread.join(0.2 if until is None else min(0.2, max(0.0, until - time.monotonic())))
-            if until is not None and time.monotonic() >= until:
+            left = 0.2 if until is None else min(0.2, until - time.monotonic())
+            if left <= 0:
                 return False
+            if thread is not None:
+                thread.join(left)
+            else:
+                # Between two threads of one download.
+                time.sleep(0.005)
 
     def close(self) -> None:
         """Pause everything and wait for the threads; the next run goes on."""
@@ -319,11 +324,13 @@ class Downloads:
         with self._lock:
             job.thread = None
             again = job.again and job.state is DownloadState.PAUSED
+            job.again = again
             shown = job.gone() if job.wanted == "cancel" and job.order.id not in self._jobs else job.value()
         self._tell(shown)
         if again:
             with contextlib.suppress(StudioError):
                 self._tell(self._queued(job.order))
+            job.again = False
         self._advance()
 
     def _failed(self, job: _Job, problem: str, remedy: str, kind: str) -> None:

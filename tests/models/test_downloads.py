@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,17 @@ def test_pause_and_resume(hub: HubServer, queue: Downloads, tiny: dict[str, byte
     assert (folder() / "tiny" / "unet" / "model.safetensors").read_bytes() == tiny["unet/model.safetensors"]
 
 
+def test_a_pause_that_is_taken_back_at_once(hub: HubServer, queue: Downloads, tiny: dict[str, bytes]) -> None:
+    hub.hold("unet/model.safetensors", after=200_000)
+    queue.start(accepted(queue, entry()))
+    assert hub.held.wait(250)
+    queue.pause("tiny")
+    queue.resume("tiny")
+    hub.release()
+    assert queue.wait(250) and state(queue).state is DownloadState.DONE
+    assert ModelStore().verify("tiny").whole
+
+
 def test_cancel_leaves_nothing(hub: HubServer, queue: Downloads, tiny: dict[str, bytes]) -> None:
     heard: list[Download] = []
     queue.listen(heard.append)
@@ -251,6 +263,27 @@ def test_a_killed_program_goes_on_where_it_was(hub: HubServer, queues: list[Down
     assert data == tiny["unet/model.safetensors"]
     assert [request.range for request in hub.seen("/cdn/")] == ["", "bytes=300000-"]
     assert ModelStore().verify("tiny").whole
+
+
+def test_a_program_that_ended_when_all_was_in_place_says_so(
+    hub: HubServer, queues: list[Downloads], tiny: dict[str, bytes]
+) -> None:
+    hub.hold("unet/model.safetensors", after=1000)
+    queues += [queue_for(hub), queue_for(hub)]
+    queues[0].start(accepted(queues[0], entry(kind="model")))
+    assert hub.held.wait(250)
+    order = OrderFiles().load()[0]
+    hub.release()
+    assert queues[0].wait(250) and state(queues[0]).state is DownloadState.DONE
+    queues[0].close()
+    # As it is when the program ends between the renaming of the folder and the end of the order.
+    there = read_receipt(order.folder)
+    assert there is not None
+    OrderFiles().save(replace(order, finished={file.path: file.sha256 for file in there.files}))
+    asked = len(hub.requests)
+    queues[1].restore()
+    assert queues[1].wait(250) and state(queues[1]).state is DownloadState.DONE
+    assert len(hub.requests) == asked and OrderFiles().load() == ()
 
 
 def test_a_full_disk_keeps_what_is_there(hub: HubServer, queues: list[Downloads], tiny: dict[str, bytes]) -> None:
