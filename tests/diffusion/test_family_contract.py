@@ -33,7 +33,16 @@ from gen2studio.engine.requests import (
     MaskTrackRef,
     MotionRegionRef,
 )
-from tests.diffusion import tiny, tiny_animatediff, tiny_cogvideox, tiny_flux2, tiny_ltx, tiny_svd, tiny_wan
+from tests.diffusion import (
+    tiny,
+    tiny_animatediff,
+    tiny_cogvideox,
+    tiny_flux2,
+    tiny_ltx,
+    tiny_qwen_edit,
+    tiny_svd,
+    tiny_wan,
+)
 from tests.diffusion.studio import Stage, footage, source_ref
 
 
@@ -92,21 +101,18 @@ FAMILIES = (
         lambda path: transformer_lora(path, ("transformer.transformer_blocks.0.attn.to_q",)),
         frames=2,
     ),
-    *(
-        Family(
-            f"ltx/{kind}",
-            lambda folder, kind=kind: tiny_ltx.build(folder, kind),
-            lambda path: transformer_lora(path, ("transformer.transformer_blocks.0.attn1.to_q",)),
-            frames=9,
-            controls={"steps": 4},
-        )
-        for kind in ("timed", "distilled")
+    Family(
+        "qwen-image-edit",
+        tiny_qwen_edit.build,
+        lambda path: transformer_lora(path, ("transformer.transformer_blocks.0.attn.to_q",)),
+        frames=2,
     ),
     Family(
-        "animatediff",
-        lambda folder: in_small(tiny_animatediff.build(folder, without=("few_step_lora.safetensors",))),
-        tiny_animatediff.few_step_lora,
-        frames=4,
+        "ltx",
+        lambda folder: tiny_ltx.build(folder, "timed"),
+        lambda path: transformer_lora(path, ("transformer.transformer_blocks.0.attn1.to_q",)),
+        frames=9,
+        controls={"steps": 4},
     ),
     Family("svd", tiny_svd.build, None, frames=5),
     *(
@@ -117,7 +123,7 @@ FAMILIES = (
             frames=9,
             controls={"steps": 4},
         )
-        for family, kind in (("cogvideox", "text"), ("cogvideox", "text15"), ("cogvideox-image", "image15"))
+        for family, kind in (("cogvideox", "text"), ("cogvideox-image", "image15"))
     ),
 )
 

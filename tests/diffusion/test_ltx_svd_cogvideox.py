@@ -17,7 +17,7 @@ import torch
 
 from gen2studio.core.errors import ModelError, OutOfBudget
 from gen2studio.core.geometry import Extent
-from gen2studio.diffusion.entries import family_of
+from gen2studio.diffusion.entries import abilities_of, family_of
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
 from gen2studio.diffusion.families.ltx import DISTILLED_TIMES
@@ -333,6 +333,12 @@ def test_a_distilled_ltx_walks_its_times_without_guidance(driven: Callable[[str]
         assert [time for _, time in seen] == pytest.approx([800.0, 725.0, 0.03])
     finally:
         hook.remove()
+
+
+def test_a_distilled_ltx_offers_no_slider_that_it_was_not_made_for(driven: Callable[[str], Driven]) -> None:
+    for mode in abilities_of(driven("ltx-distilled").model).modes:
+        assert not mode.controls & {"guidance", "negative_prompt", "steps"}
+        assert {"guidance", "negative_prompt", "steps"} <= set(dict(mode.why_not))
 
 
 def test_held_frames_of_footage_come_out_as_they_were(driven: Callable[[str], Driven]) -> None:

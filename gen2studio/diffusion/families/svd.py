@@ -81,14 +81,13 @@ class SvdAdapter:
         )
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
-        from gen2studio.models.families.svd import LATENTS, native_frames, spatial_scale
+        from gen2studio.models.families.svd import LATENTS, cells_multiple, native_frames, spatial_scale
 
         configs = model.checkpoint().configs
         spatial = spatial_scale(configs)
         return LatentGeometry(
             spatial=spatial,
-            # Three halvings of the latents in the UNet.
-            multiple=8 * spatial,
+            multiple=cells_multiple(configs) * spatial,
             channels=LATENTS,
             # A clip is always whole: of any other length the model was never shown one.
             frames=FrameRule(max(1, native_frames(configs) - 1), 1),

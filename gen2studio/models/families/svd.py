@@ -41,6 +41,11 @@ def spatial_scale(configs: Configs) -> int:
     return 2 ** (len(_stages(configs["vae"], "vae", [64])) - 1)
 
 
+def cells_multiple(configs: Configs) -> int:
+    """Widths and heights in latent cells must be multiples of this: the UNet halves them between its stages."""
+    return 2 ** (len(_stages(configs["unet"], "unet", [320, 640, 1280, 1280])) - 1)
+
+
 def _stages(config: Config, part: str, default: list[int]) -> list[int]:
     found = numbers(config, part, "block_out_channels", default, 1 << 14)
     if not 0 < len(found) <= 8:
@@ -102,8 +107,7 @@ def _check(configs: Configs, headers: Headers) -> None:
 def _facts(configs: Configs, headers: Headers, classes: Classes) -> ModelFacts:
     return ModelFacts(
         dim=_stages(configs["unet"], "unet", [320, 640, 1280, 1280])[0],
-        # Three halvings inside the UNet: sizes must be multiples of eight cells.
-        patch=(1, 8, 8),
+        patch=(1, cells_multiple(configs), cells_multiple(configs)),
         latent_channels=LATENTS,
         temporal_scale=1,
         spatial_scale=spatial_scale(configs),
