@@ -37,6 +37,7 @@ from gen2studio.raster.tiles import TileStore
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
+    from gen2studio.media.content_credentials import Identity
     from gen2studio.media.encoder import PictureWriter
     from gen2studio.media.encoder_images import ImageSequenceWriter
     from gen2studio.media.metadata import ExportRecord
@@ -99,6 +100,8 @@ class _Export:
         self.empty: dict[str, int] = {}
         """Frames of generated shots that no take fills, by clip name."""
         """Clip name → frames whose active take has no picture."""
+        self.unsigned = ""
+        """Why the files carry no Content Credentials although they were asked for."""
         self.passed_through = 0
         self._heard = 0
         """Samples of sound that were written."""
@@ -111,6 +114,7 @@ class _Export:
 
         try:
             self.cancel.check()
+            self._check_credentials()
             record = self._record()
             if self.settings.audio and self.preset.audio:
                 self.sound.normalise(self.cancel, self._report_measuring)
@@ -125,6 +129,7 @@ class _Export:
                         inside.write_text(metadata.record_json(record, indent=2) + "\n", encoding="utf-8")
                 elif self.preset.container in ("mp4", "mov"):
                     metadata.append_xmp_box(writer.part, record)
+                self._sign(writer.part, record)
                 writer.commit()
             except OSError as error:
                 from gen2studio.media.encoder import export_error
@@ -261,6 +266,36 @@ class _Export:
             elif layer.clip.active_take:
                 self.missing[layer.clip.name] = self.missing.get(layer.clip.name, 0) + 1
 
+    # -- who signs -----------------------------------------------------------------------------------------------------
+
+    def _check_credentials(self) -> None:
+        """Before anything is encoded: who can't sign is told at once. Raises ExportError."""
+        if self.settings.certificate and self.preset.container != "exr":
+            from gen2studio.media.content_credentials import signer_of
+
+            signer_of(self._identity())
+
+    def _identity(self) -> Identity:
+        from gen2studio.media.content_credentials import Identity
+
+        return Identity(Path(self.settings.certificate).expanduser(), Path(self.settings.private_key).expanduser())
+
+    def _sign(self, part: Path, record: ExportRecord) -> None:
+        """Sign the film, or every picture of a sequence, before it gets its name."""
+        if not self.settings.certificate:
+            return
+        if self.preset.container == "exr":
+            self.unsigned = "EXR files can't hold Content Credentials; these carry their recipes unsigned."
+            return
+        from gen2studio.media.content_credentials import Source, sign
+
+        media = self.document.media
+        used = {held.fingerprint: held.name for held in record.inputs}
+        files = {item.fingerprint: Path(item.path) for item in media.values() if item.fingerprint in used}
+        sources = [Source(used[key], path) for key, path in files.items() if path.is_file()]
+        signed = sorted(part.glob("*.png")) if part.is_dir() else [part]
+        sign(signed, record, sources, self._identity(), self.path.name, self.cancel)
+
     # -- what is told --------------------------------------------------------------------------------------------------
 
     def _record(self) -> ExportRecord:
@@ -334,6 +369,7 @@ class _Export:
             f"{count} frame{'s' if count != 1 else ''} of the shot “{name}” were not generated yet and are empty grey."
             for name, count in self.empty.items()
         ]
+        notes += [self.unsigned] if self.unsigned else []
         return [*notes, *self.pixels.warnings(), *self.sound.mixer.warnings, *self.sound.notes]
 
     def _report_measuring(self, _part: float) -> None:

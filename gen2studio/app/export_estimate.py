@@ -35,7 +35,7 @@ def estimated_bytes(
     with tempfile.TemporaryDirectory(prefix="gen2studio-") as folder:
         sample = replace(
             settings, path=Path(folder) / "sample", start=first, stop=first + length, sidecar=False, loudness=None,
-            srt=False, caption_track=False, track_mattes=False, mask_mattes=False,
+            srt=False, caption_track=False, track_mattes=False, mask_mattes=False, certificate="", private_key="",
         )  # fmt: skip
         result = export_sequence(document, sample, take_folder=take_folder, cancel=cancel)
         size = sum(f.stat().st_size for f in (result.path.iterdir() if result.path.is_dir() else [result.path]))

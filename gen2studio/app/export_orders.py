@@ -79,6 +79,7 @@ def encode_settings(settings: ExportSettings) -> dict[str, Any]:
         "burn_timecode": settings.burn_timecode, "burn_name": settings.burn_name, "captions": settings.captions.value,
         "srt": settings.srt, "caption_track": settings.caption_track, "loudness": settings.loudness,
         "true_peak": settings.true_peak, "track_mattes": settings.track_mattes, "mask_mattes": settings.mask_mattes,
+        "certificate": settings.certificate, "private_key": settings.private_key,
     }  # fmt: skip
 
 
@@ -109,6 +110,8 @@ def decode_settings(node: Node) -> ExportSettings:
         true_peak=node.number("true_peak", -20, 0),
         track_mattes=node.flag("track_mattes"),
         mask_mattes=node.flag("mask_mattes"),
+        certificate=node.text("certificate", "", _LONGEST_PATH),
+        private_key=node.text("private_key", "", _LONGEST_PATH),
     )
 
 

@@ -66,6 +66,10 @@ class ExportSettings:
     """Write each video track's own alpha as a folder of grey pictures."""
     mask_mattes: bool = False
     """Write the masks of what is on screen as a folder of grey pictures."""
+    certificate: str = ""
+    """PEM file of the certificate that Content Credentials are signed with; empty = none are written."""
+    private_key: str = ""
+    """PEM file of its private key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,9 @@ FIELDS: tuple[Field, ...] = (
     Field(name="import_folder", title="", default="", hidden=True, help=""),
     Field(name="export_folder", title="", default="", hidden=True, help=""),
     Field(name="matte_format", title="", default="prores4444", hidden=True, help=""),
+    Field(name="c2pa_sign", title="", default=False, hidden=True, help=""),
+    Field(name="c2pa_certificate", title="", default="", hidden=True, help=""),
+    Field(name="c2pa_key", title="", default="", hidden=True, help=""),
     Field(name="export_preset", title="", default="mp4_h264", hidden=True, help=""),
 )  # fmt: skip
 

@@ -69,6 +69,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--width", type=int, default=0, metavar="PIXELS", help="make the pictures this wide")
     parser.add_argument("--rate", type=int, default=0, metavar="FPS", help="frames a second of GIF and WebP")
     parser.add_argument("--no-sidecar", action="store_true", help="write no .json with the recipes beside the file")
+    parser.add_argument(
+        "--certificate", default="", metavar="PEM", help="sign Content Credentials (C2PA) with this certificate"
+    )
+    parser.add_argument("--private-key", default="", metavar="PEM", help="private key of --certificate")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.add_argument("--quiet", "-q", action="store_true", help="no progress bar")
     parser.set_defaults(run=run)
@@ -172,6 +176,8 @@ def _settings(args: argparse.Namespace, out: Path, rate: Fraction) -> list[Expor
         raise UsageError("Pictures are 16 to 16,384 pixels wide.", "Choose a width in that range.")
     if args.rate and not 1 <= args.rate <= 480:
         raise UsageError("A frame rate lies between 1 and 480.", "Choose one in that range.")
+    if bool(args.certificate) != bool(args.private_key):
+        raise UsageError("Signing needs a certificate and its private key.", "Give --certificate and --private-key.")
     base = out.with_suffix("") if len(presets) > 1 and out.suffix else out
     found: list[ExportSettings] = []
     taken: set[str] = set()
@@ -200,6 +206,8 @@ def _settings(args: argparse.Namespace, out: Path, rate: Fraction) -> list[Expor
                 true_peak=args.true_peak,
                 track_mattes=args.track_mattes and not number,
                 mask_mattes=args.mask_mattes and not number,
+                certificate=args.certificate,
+                private_key=args.private_key,
             )
         )
     return found

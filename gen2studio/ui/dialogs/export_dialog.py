@@ -32,6 +32,7 @@ from gen2studio.core.time import timecode
 from gen2studio.document.model import Document
 from gen2studio.media.encoder_presets import load_presets, preset_of
 from gen2studio.raster.tiles import TileStore
+from gen2studio.ui.dialogs.credentials import CredentialsRow
 from gen2studio.ui.dialogs.file_job_dialog import FileJobDialog
 from gen2studio.ui.panels.queue_panel import span
 from gen2studio.ui.widgets.named import chooser, named, text_button
@@ -179,6 +180,8 @@ class ExportDialog(FileJobDialog):
             "sidecar", "Settings beside it (.json)", "The settings that made each take; the file has them as well",
             True,
         )  # fmt: skip
+        self.credentials = CredentialsRow(self._preferences, self)
+        self.credentials.changed.connect(self.forget_replacing)
         form = self._rows = QFormLayout()
         form.setSpacing(10)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -201,6 +204,7 @@ class ExportDialog(FileJobDialog):
         for words, row in (
             ("Preset", kinds), ("", facts), ("Size", self._animated), ("File", place), ("Range", ranges),
             ("Sound", sound), ("Captions", captions), ("Burn in", burns), ("Mattes", mattes), ("Recipes", self.sidecar),
+            ("Origin", self.credentials),
         ):  # fmt: skip
             form.addRow(words, row)
         form.setRowVisible(captions, sequence is not None and bool(sequence.subtitles))
@@ -298,6 +302,8 @@ class ExportDialog(FileJobDialog):
             loudness=self.loudness.currentData(),
             track_mattes=self.track_mattes.isChecked(),
             mask_mattes=self.mask_mattes.isChecked(),
+            certificate=self.credentials.identity[0],
+            private_key=self.credentials.identity[1],
         )
         plain = replace(first, width=0, rate=0, srt=False, track_mattes=False, mask_mattes=False)
         further = [replace(plain, preset=preset) for preset in self._presets()[1:]]
@@ -379,7 +385,7 @@ class ExportDialog(FileJobDialog):
         for widget in (
             self.preset, self.also, self.path, self.audio, self.sidecar, self.whole, self.width_field, self.rate_field,
             self.loudness, self.captions, self.srt, self.caption_track, self.timecode, self.burn_name,
-            self.track_mattes, self.mask_mattes, self.sizing,
+            self.track_mattes, self.mask_mattes, self.sizing, self.credentials,
         ):  # fmt: skip
             widget.setEnabled(on)
         if on:
@@ -420,6 +426,7 @@ class ExportDialog(FileJobDialog):
         if self._sizing is not None:
             self._sizing.cancel()
             self._sized("")
+        self.credentials.stop()
         super().done(result)
 
 
