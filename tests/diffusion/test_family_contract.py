@@ -114,6 +114,12 @@ FAMILIES = (
         frames=9,
         controls={"steps": 4},
     ),
+    Family(
+        "animatediff",
+        lambda folder: in_small(tiny_animatediff.build(folder, without=("few_step_lora.safetensors",))),
+        tiny_animatediff.few_step_lora,
+        frames=4,
+    ),
     Family("svd", tiny_svd.build, None, frames=5),
     *(
         Family(
