@@ -11,10 +11,8 @@ import contextlib
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gen2studio.core import log
@@ -23,6 +21,7 @@ from gen2studio.core.errors import StudioError, sentence_of
 from gen2studio.models import hub_settings
 from gen2studio.models.catalog_entries import CatalogEntry
 from gen2studio.models.copying import copy_resumed, linked
+from gen2studio.models.download_jobs import DownloadJob
 from gen2studio.models.download_orders import DownloadOrder, OrderFiles
 from gen2studio.models.download_plans import disk_problem, free_bytes, make_plan, order_of
 from gen2studio.models.download_values import (
@@ -31,24 +30,20 @@ from gen2studio.models.download_values import (
     DownloadPlan,
     DownloadState,
     PlannedFile,
-    StoredFile,
     StoredModel,
 )
 from gen2studio.models.elsewhere import FilesHere
 from gen2studio.models.fetching import FetchListener, disk_errors, fetch_file
-from gen2studio.models.file_names import PART, target_in
-from gen2studio.models.gguf_header import read_gguf_header
+from gen2studio.models.file_names import target_in
 from gen2studio.models.hashing_files import KnownHashes
 from gen2studio.models.hub import file_address
 from gen2studio.models.hub_connection import HubConnection, Patience, TransferToken
 from gen2studio.models.hub_settings import HubSettings, HubSettingsFile
 from gen2studio.models.licences import LicenceLedger
-from gen2studio.models.receipts import read_receipt, write_receipt
-from gen2studio.models.safetensors_header import read_header
+from gen2studio.models.receipts import read_receipt
+from gen2studio.models.staging import bytes_there, check_weights, drop_empty_folders, is_in_place, part_of, put_in_place
 from gen2studio.models.storage import ModelStore
 
-_SHOWN_EVERY = 0.1
-_RATE_SECONDS = 5.0
 _OUTCOMES = {
     "model": "Listed among the models.",
     "masks": "Listed among the mask models.",
@@ -80,7 +75,7 @@ class Downloads:
         self._patience = patience
         self._hashes = KnownHashes()
         self._lock = threading.RLock()
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, DownloadJob] = {}
         self._listeners: list[Listener] = []
         self._claims: dict[str, threading.Lock] = {}
         self._fresh: dict[str, Path] = {}
@@ -191,9 +186,9 @@ class Downloads:
                 if order.wanted == "run":
                     shown = self._queued(order)
                 else:
-                    job = self._jobs[order.id] = _Job(order)
+                    job = self._jobs[order.id] = DownloadJob(order)
                     job.failed(order.problem, order.remedy, order.problem_kind)
-                    job.done = _bytes_there(order)
+                    job.done = bytes_there(order)
                     shown = job.value()
             self._tell(shown)
         self._advance()
@@ -250,8 +245,8 @@ class Downloads:
             order = replace(order, wanted="run", problem="", remedy="", problem_kind="")
             with disk_errors(self._orders.folder / order.id):
                 self._orders.save(order)
-            job = self._jobs[order.id] = _Job(order)
-            job.done = _bytes_there(order)
+            job = self._jobs[order.id] = DownloadJob(order)
+            job.done = bytes_there(order)
             return job.value()
 
     def _advance(self) -> None:
@@ -292,7 +287,7 @@ class Downloads:
         self._tell(shown)
         self._advance()
 
-    def _ended(self, job: _Job) -> None:
+    def _ended(self, job: DownloadJob) -> None:
         """Keep or forget what was stopped, as was wanted."""
         order = job.order
         job.state = DownloadState.PAUSED
@@ -306,7 +301,7 @@ class Downloads:
             with contextlib.suppress(OSError):
                 self._orders.save(job.order)
 
-    def _work(self, job: _Job) -> None:
+    def _work(self, job: DownloadJob) -> None:
         """The thread of one download."""
         try:
             with self._held(job.order.id):
@@ -333,26 +328,26 @@ class Downloads:
             job.again = False
         self._advance()
 
-    def _failed(self, job: _Job, problem: str, remedy: str, kind: str) -> None:
+    def _failed(self, job: DownloadJob, problem: str, remedy: str, kind: str) -> None:
         with self._lock:
             job.failed(problem, remedy, kind)
             job.order = replace(job.order, wanted="pause", problem=problem, remedy=remedy, problem_kind=kind)
-            _tidy(job.order)
-            job.done = _bytes_there(job.order)
+            drop_empty_folders(job.order)
+            job.done = bytes_there(job.order)
             with contextlib.suppress(OSError):
                 self._orders.save(job.order)
 
-    def _whole(self, job: _Job) -> None:
+    def _whole(self, job: DownloadJob) -> None:
         """Bring everything of an order, check it, and put it in its place. Raises StudioError, Cancelled."""
         order = job.order
-        if not _is_in_place(order):
+        if not is_in_place(order):
             settings = self._settings.load()
             here = self._here(settings)
             with self._connection(settings) as connection:
                 for file in sorted(order.files, key=lambda file: (file.size, file.path)):
                     self._bring(job, file, connection, here, settings)
-            self._show(job, DownloadState.CHECKING, "")
-            _put_in_place(job.order)
+            self.show(job, DownloadState.CHECKING, "")
+            put_in_place(job.order)
         model = read_receipt(order.folder)
         if model is None or model.problem:
             raise DownloadError(f"{order.title} is not whole.", model.problem if model else "Download it again.")
@@ -372,7 +367,7 @@ class Downloads:
         return _OUTCOMES[model.registered.partition(":")[0]]
 
     def _bring(
-        self, job: _Job, file: PlannedFile, connection: HubConnection, here: FilesHere, settings: HubSettings
+        self, job: DownloadJob, file: PlannedFile, connection: HubConnection, here: FilesHere, settings: HubSettings
     ) -> None:
         """One file: taken from where it lies already, or fetched; then checked and written down."""
         target = target_in(job.order.staged, file.path)
@@ -380,14 +375,14 @@ class Downloads:
             if target.is_file() and target.stat().st_size == file.size:
                 return
             job.done -= file.size
-        before = job.done - _part_of(target)
-        self._show(job, DownloadState.CHECKING if file.sha256 else DownloadState.RUNNING, file.path)
+        before = job.done - part_of(target)
+        self.show(job, DownloadState.CHECKING if file.sha256 else DownloadState.RUNNING, file.path)
         with self._claimed(file, job):
             digest = self._taken(job, file, target, here)
             if not digest:
                 job.done = before
                 self._check_disk(file, target, settings)
-                self._show(job, DownloadState.RUNNING, file.path)
+                self.show(job, DownloadState.RUNNING, file.path)
                 address = file_address(connection, file.repo, file.commit, file.source)
                 digest = fetch_file(connection, address, file, target, job.token, _Ear(self, job))
             try:
@@ -404,7 +399,7 @@ class Downloads:
             with disk_errors(target):
                 self._orders.save(job.order)
 
-    def _taken(self, job: _Job, file: PlannedFile, target: Path, here: FilesHere) -> str:
+    def _taken(self, job: DownloadJob, file: PlannedFile, target: Path, here: FilesHere) -> str:
         """The SHA-256 of a file that lies on this machine and was linked or copied; empty = it has to be fetched."""
         for _ in range(2):
             with self._lock:
@@ -422,7 +417,7 @@ class Downloads:
         return ""
 
     @contextlib.contextmanager
-    def _claimed(self, file: PlannedFile, job: _Job) -> Generator[None]:
+    def _claimed(self, file: PlannedFile, job: DownloadJob) -> Generator[None]:
         """Only one download fetches a file; the others wait and have it then."""
         if not file.sha256:
             yield
@@ -430,17 +425,17 @@ class Downloads:
         with self._lock:
             claim = self._claims.setdefault(file.sha256, threading.Lock())
         if not claim.acquire(blocking=False):
-            self._show(job, DownloadState.RUNNING, file.path, "Another download fetches this file; waiting for it.")
+            self.show(job, DownloadState.RUNNING, file.path, "Another download fetches this file; waiting for it.")
             while not claim.acquire(timeout=0.1):
                 job.token.check()
-            self._show(job, DownloadState.RUNNING, file.path)
+            self.show(job, DownloadState.RUNNING, file.path)
         try:
             yield
         finally:
             claim.release()
 
     def _check_disk(self, file: PlannedFile, target: Path, settings: HubSettings) -> None:
-        needed = file.size - _part_of(target)
+        needed = file.size - part_of(target)
         problem = disk_problem(needed, free_bytes(target), settings.reserve, target)
         if problem:
             raise DownloadError(problem, "", "disk")
@@ -471,13 +466,14 @@ class Downloads:
     def _connection(self, settings: HubSettings) -> HubConnection:
         return HubConnection(settings, self._token(), self._patience)
 
-    def _show(self, job: _Job, state: DownloadState, file: str, note: str = "") -> None:
+    def show(self, job: DownloadJob, state: DownloadState, file: str, note: str = "") -> None:
+        """Tell the listeners what a job does now."""
         with self._lock:
             job.state, job.file, job.note = state, file, note
             shown = job.value()
         self._tell(shown)
 
-    def progressed(self, job: _Job) -> None:
+    def progressed(self, job: DownloadJob) -> None:
         """Tell the listeners, not too often."""
         with self._lock:
             if not job.may_show():
@@ -492,66 +488,10 @@ class Downloads:
             listener(value)
 
 
-class _Job:
-    """What is known of one download while the program runs. Changed under the queue's lock, or by its own thread."""
-
-    def __init__(self, order: DownloadOrder) -> None:
-        self.order = order
-        self.state = DownloadState.WAITING
-        self.wanted = "run"
-        self.again = False
-        self.token = TransferToken()
-        self.thread: threading.Thread | None = None
-        self.done = 0
-        self.file = self.note = self.problem = self.remedy = self.kind = self.outcome = ""
-        self._steps: deque[tuple[float, int]] = deque()
-        self._shown = 0.0
-
-    def failed(self, problem: str, remedy: str, kind: str) -> None:
-        self.state = DownloadState.FAILED if problem else DownloadState.PAUSED
-        self.problem, self.remedy, self.kind = problem, remedy, kind
-        self.note = self.file = ""
-
-    def fetched(self, count: int) -> None:
-        now = time.monotonic()
-        self._steps.append((now, count))
-        while self._steps and now - self._steps[0][0] > _RATE_SECONDS:
-            self._steps.popleft()
-
-    def may_show(self) -> bool:
-        now = time.monotonic()
-        if now - self._shown < _SHOWN_EVERY:
-            return False
-        self._shown = now
-        return True
-
-    def value(self) -> Download:
-        rate = self._rate() if self.state is DownloadState.RUNNING else 0.0
-        left = max(0, self.order.total - self.done)
-        finished = self.state is DownloadState.DONE
-        return Download(
-            id=self.order.id, title=self.order.title, state=self.state, done=self.done, total=self.order.total,
-            rate=rate, seconds_left=left / rate if rate > 0 else None, file=self.file, note=self.note,
-            problem=self.problem, remedy=self.remedy, kind=self.kind, folder=self.order.folder if finished else None,
-            outcome=self.outcome,
-        )  # fmt: skip
-
-    def gone(self) -> Download:
-        """The last value of a download that is not listed any more."""
-        return Download(id=self.order.id, title=self.order.title, state=DownloadState.PAUSED)
-
-    def _rate(self) -> float:
-        """Bytes per second over the window; 0 until it means something."""
-        if len(self._steps) < 2:
-            return 0.0
-        passed = time.monotonic() - self._steps[0][0]
-        return sum(count for _, count in self._steps) / passed if passed > 0.2 else 0.0
-
-
 class _Ear(FetchListener):
     """Hears one transfer for its job."""
 
-    def __init__(self, queue: Downloads, job: _Job) -> None:
+    def __init__(self, queue: Downloads, job: DownloadJob) -> None:
         self._queue, self._job = queue, job
 
     def moved(self, count: int, fetched: bool) -> None:
@@ -561,88 +501,8 @@ class _Ear(FetchListener):
         self._queue.progressed(self._job)
 
     def checking(self, yes: bool) -> None:
-        self._queue._show(self._job, DownloadState.CHECKING if yes else DownloadState.RUNNING, self._job.file)
+        self._queue.show(self._job, DownloadState.CHECKING if yes else DownloadState.RUNNING, self._job.file)
 
     def noted(self, sentence: str) -> None:
         if sentence != self._job.note:
-            self._queue._show(self._job, self._job.state, self._job.file, sentence)
-
-
-def check_weights(path: Path) -> None:
-    """Raise ModelError when a weights file is not what its name says; only its header is read."""
-    if path.suffix.lower() == ".safetensors":
-        read_header(path)
-    elif path.suffix.lower() == ".gguf":
-        read_gguf_header(path)
-
-
-def _put_in_place(order: DownloadOrder) -> None:
-    """Receipt and licence into the staged folder, then rename it: the model is there, whole, or not at all."""
-    target = order.folder
-    files = tuple(StoredFile(path=file.path, size=file.size, sha256=order.finished[file.path]) for file in order.files)
-    model = StoredModel(
-        id=order.id, title=order.title, kind=order.kind, folder=order.staged, repo=order.repo, commit=order.commit,
-        licence_id=order.licence.id, licence_title=order.licence.title, accepted=order.licence.accepted,
-        downloaded=datetime.now(UTC).date().isoformat(), files=files,
-    )  # fmt: skip
-    with disk_errors(target):
-        _keep_only(order)
-        write_receipt(model, order.licence.text)
-        old = order.incoming / "old"
-        if target.exists():
-            before = read_receipt(target)
-            if before is None or before.id != order.id:
-                raise DownloadError(
-                    f"There is something named “{order.id}” in {target.parent} that was not downloaded.",
-                    "Move it away, then go on.",
-                    "disk",
-                )
-            target.rename(old)
-        order.staged.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _keep_only(order: DownloadOrder) -> None:
-    """Delete what an earlier plan staged and this one has not."""
-    wanted = {order.staged.joinpath(file.path) for file in order.files}
-    for path in sorted(order.staged.rglob("*"), reverse=True):
-        if path.is_symlink() or path.is_file():
-            if path not in wanted or path.is_symlink():
-                path.unlink()
-        elif not any(path in file.parents for file in wanted):
-            path.rmdir()
-
-
-def _is_in_place(order: DownloadOrder) -> bool:
-    """Whether the model was put in its place and the program ended before it said so."""
-    there = read_receipt(order.folder)
-    return (
-        there is not None
-        and not there.problem
-        and not order.staged.exists()
-        and {file.path: file.sha256 for file in there.files} == dict(order.finished)
-        and len(order.finished) == len(order.files)
-    )
-
-
-def _bytes_there(order: DownloadOrder) -> int:
-    """Bytes of an order that are staged."""
-    total = 0
-    for file in order.files:
-        path = order.staged.joinpath(file.path)
-        total += file.size if file.path in order.finished else min(file.size, _part_of(path))
-    return total
-
-
-def _part_of(target: Path) -> int:
-    with contextlib.suppress(OSError):
-        return target.with_name(target.name + PART).stat().st_size
-    return 0
-
-
-def _tidy(order: DownloadOrder) -> None:
-    """Delete the folders of an order that hold nothing."""
-    folders = [path for path in order.incoming.rglob("*") if path.is_dir() and not path.is_symlink()]
-    for folder in [*sorted(folders, key=lambda path: -len(path.parts)), order.incoming, order.incoming.parent]:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+            self._queue.show(self._job, self._job.state, self._job.file, sentence)
