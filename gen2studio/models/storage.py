@@ -133,6 +133,8 @@ class ModelStore:
     ) -> VerifiedFiles:
         """Hash every file and compare. Raises ModelError for what was not downloaded, Cancelled."""
         model = self.model(entry_id)
+        if not model.files:
+            raise ModelError(f"{model.title} can't be verified.", model.problem)
         total, done = max(1, model.bytes), 0
         wrong: list[str] = []
         missing: list[str] = []

@@ -80,6 +80,8 @@ def test_files_that_are_missing_or_cut_off_are_a_problem() -> None:
     model.folder.rename(model.folder.with_name("away"))
     found = ModelStore().stored()
     assert [row.id for row in found] == ["tiny"] and "Connect its drive" in found[0].problem
+    with pytest.raises(ModelError, match="Connect its drive"):
+        ModelStore().verify("tiny")
 
 
 def test_verifying_finds_one_wrong_bit() -> None:
