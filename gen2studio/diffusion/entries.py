@@ -15,6 +15,7 @@ from gen2studio.diffusion.families.cogvideox import CogVideoXAdapter, CogVideoXI
 from gen2studio.diffusion.families.contract import FamilyAdapter, FamilyTraits
 from gen2studio.diffusion.families.flux2_klein import Flux2KleinAdapter
 from gen2studio.diffusion.families.ltx import LtxAdapter
+from gen2studio.diffusion.families.qwen_image_edit import QwenImageEditAdapter
 from gen2studio.diffusion.families.svd import SvdAdapter
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.sampling.step_reuse import FEWEST_STEPS
@@ -34,6 +35,7 @@ _FAMILIES: dict[str, FamilyAdapter] = {
     "wan-vace": WanVaceAdapter(),
     **wan.ADAPTERS,
     "flux2-klein": Flux2KleinAdapter(),
+    "qwen-image-edit": QwenImageEditAdapter(),
     "ltx": LtxAdapter(),
     "svd": SvdAdapter(),
     "animatediff": AnimateDiffAdapter(),
@@ -149,8 +151,6 @@ def revision_of(model: InstalledModel) -> str:
 
 def abilities_of(model: InstalledModel) -> Abilities:
     """Modes, controls and ranges of a model, from its family and its manifest. Raises GenerationError."""
-    from gen2studio.diffusion.runtime.ladder import packed_kind
-
     family, manifest = family_of(model), model.manifest
     traits = family.traits
     transformer = manifest.component("transformer")
@@ -166,8 +166,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
         native_frames=manifest.frames.native,
         guidance=(manifest.guidance.default, manifest.guidance.lowest, manifest.guidance.highest),
         steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
-        # A training reads and differentiates wide weights.
-        trainable="customize" in traits.modes and not packed_kind(model),
+        trainable=_trainable(model, traits),
         training=training_defaults(transformer.parameters if transformer is not None else 0),
         structure_readers=structure_readers(frozenset(source for source, _ in traits.structure_why_not)),
         structure_why_not=traits.structure_why_not,
@@ -177,6 +176,11 @@ def abilities_of(model: InstalledModel) -> Abilities:
         run_ways=_run_ways(),
         run_way=HoldingChoices(name=RUNNING).rung(model.id),
     )
+
+
+def _trainable(model: InstalledModel, traits: FamilyTraits) -> bool:
+    """Of a pair of experts each would need an adapter of its own."""
+    return "customize" in traits.modes and "transformer_2" not in model.checkpoint().classes
 
 
 def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest, built_in: bool) -> ModeAbility:

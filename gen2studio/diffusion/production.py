@@ -50,6 +50,8 @@ class _Loaded:
     embeds: PromptEmbeds
     colours: LatentColours
     plan: MemoryPlan
+    by_frame: dict[int, PromptEmbeds]
+    """The prompts as they are read with the pictures of each media frame; empty for encoders that see none."""
 
 
 class Production:
@@ -135,9 +137,14 @@ class Production:
         prompt = self._prompt()
         said = [prompt, self.request.negative_prompt] if guided else [prompt]
         texts = [heard(text, self.model.manifest, triggers) for text in said]
+        # A text encoder that sees pictures reads the words anew for every frame.
+        wanted = self._unfinished() if self.family.traits.reads_pictures else []
+        shown = [(*(inputs := self._still_inputs(frame)).video, *inputs.references) for frame in wanted]
         found = embed_prompts(
-            self.model, self.driver, plan, texts, self.residency, self.prompts, progress=told, cancel=context.cancel
-        )
+            self.model, self.driver, plan, [text for _ in wanted or [0] for text in texts], self.residency,
+            self.prompts, progress=told, cancel=context.cancel, pictures=[seen for seen in shown for _ in texts],
+        )  # fmt: skip
+        heard_of = [PromptEmbeds(*found[i : i + len(texts)]) for i in range(0, len(found), len(texts))]
         # The worker caps threads before a job; the first job of a session brings torch in only now.
         load_torch().set_num_threads(max(1, context.threads))
         parts = self.residency.acquire(self.model, plan, progress=told, cancel=context.cancel)
@@ -149,7 +156,7 @@ class Production:
             functools.partial(self.driver.encode, pipe),
             LatentColours(np.array(given.weight, np.float32), np.array(given.bias, np.float32)) if given else None,
         )
-        loaded = _Loaded(pipe, PromptEmbeds(found[0], found[1] if guided else None), colours, plan)
+        loaded = _Loaded(pipe, heard_of[0], colours, plan, dict(zip(wanted, heard_of, strict=False)))
         with adapters_loaded(pipe, self.request.adapters, self.model):
             if self.shot.stills:
                 self._stills(loaded)
@@ -271,17 +278,26 @@ class Production:
         if not on_footage(self.request):
             self._take(loaded)
             return
-        wanted = [frame for frame in self.request.wanted if frame not in self.context.finished]
+        wanted = self._unfinished()
         for number, frame in enumerate(wanted):
             at = self.shot.clock.nearest(frame)
-            clip = Clip(frames=(frame,), width=self.framing.native[0], height=self.framing.native[1])
-            keys = [(0, self.gatherer.key(index)) for index, key_at in self.shot.keys if key_at == at]
-            inputs = self.family.inputs(self.request, clip, self.gatherer.conditions(clip, keys), self.geometry.frames)
+            inputs = self._still_inputs(frame)
             sampling = self.shot.still_sampling(self.model.manifest, self.geometry, at)
             run = Run(at, at + 1)
-            latents = self._denoised(loaded, inputs, sampling, run, number, total=len(wanted))
+            reading = replace(loaded, embeds=loaded.by_frame.get(frame, loaded.embeds))
+            latents = self._denoised(reading, inputs, sampling, run, number, total=len(wanted))
             picture = self._decoded(loaded, latents)[:1]
             self.finisher.emit_one(picture[0], frame, self._small_source)
+
+    def _unfinished(self) -> list[int]:
+        return [frame for frame in self.request.wanted if frame not in self.context.finished]
+
+    def _still_inputs(self, frame: int) -> PipelineInputs:
+        """A media frame of footage as a clip of one."""
+        at = self.shot.clock.nearest(frame)
+        clip = Clip(frames=(frame,), width=self.framing.native[0], height=self.framing.native[1])
+        keys = [(0, self.gatherer.key(index)) for index, key_at in self.shot.keys if key_at == at]
+        return self.family.inputs(self.request, clip, self.gatherer.conditions(clip, keys), self.geometry.frames)
 
     # -- the model -------------------------------------------------------------------------------------------------
 
@@ -373,6 +389,16 @@ def refuse_unserved(request: GenerateRequest, family: FamilyAdapter) -> None:
     if request.width < 8 or request.height < 8:
         raise GenerationError(
             f"A picture of {request.width}×{request.height} pixels is too small.", "Choose a larger size."
+        )
+    needs = family.traits.needs
+    if "first_frame" in needs and request.lead is None and all(key.frame > request.start for key in request.keys):
+        raise GenerationError(
+            "This model begins with a picture, and there is none.", "Add a first frame, or choose another model."
+        )
+    if "last_frame" in needs and all(key.frame <= request.start for key in request.keys):
+        raise GenerationError(
+            "This model makes the way from one picture to another, and there is no last one.",
+            "Add a last frame, or choose another model.",
         )
     if request.mode == "image" and not request.keys and request.lead is None:
         raise GenerationError("There is no image to bring to life.", "Add a first frame, a last frame, or both.")

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.entries import generator_entries
 from gen2studio.diffusion.families.image_editing import MOST_REFERENCES, instruction
+from gen2studio.diffusion.families.qwen_image_edit_driver import picture_area
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.events import Event, JobState, Picture, StepPreview
 from gen2studio.engine.job_queue import JobQueue
@@ -24,7 +25,7 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.requests import AdapterRef, GenerateRequest, Lane
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.example.generator import ExampleGenerator
-from tests.diffusion import tiny_flux2
+from tests.diffusion import tiny_flux2, tiny_qwen_edit
 from tests.diffusion.studio import Stage, footage, source_ref
 
 
@@ -49,6 +50,12 @@ class Desk(Stage):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_flux2.build(tmp_path_factory.mktemp("flux2") / "model")
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose text encoder sees the pictures."""
+    return tiny_qwen_edit.build(tmp_path_factory.mktemp("qwen") / "model")
 
 
 @pytest.fixture
@@ -81,6 +88,30 @@ def test_the_picture_is_the_bare_pipeline_s(desk: Desk) -> None:
         max_sequence_length=desk.model.manifest.text_length, output_type="np",
     ).images[0]  # fmt: skip
     np.testing.assert_array_equal(ours, np.rint(theirs * 255).astype(np.uint8))
+
+
+def test_words_are_read_with_the_pictures_they_are_about(reader: Path, tmp_path: Path) -> None:
+    from diffusers import QwenImageEditPlusPipeline
+
+    desk = Desk(reader, tmp_path)
+    style = np.random.default_rng(0).integers(0, 255, (80, 70, 3)).astype(np.uint8)
+    request = desk.request("mask", styles=(desk.image("style", style),), negative_prompt="noir")
+    ours = desk.still(request)
+    pipe = QwenImageEditPlusPipeline.from_pretrained(reader, local_files_only=True, use_safetensors=True)
+    pipe.set_progress_bar_config(disable=True)
+    frame = footage(source_ref(), 2, Extent(64, 64))
+    with picture_area(64 * 64):
+        theirs = pipe(
+            image=[Image.fromarray(frame), Image.fromarray(style)], prompt=instruction(request.prompt, 1),
+            negative_prompt="noir", height=64, width=64, num_inference_steps=2, true_cfg_scale=2.0,
+            generator=torch.Generator("cpu").manual_seed(request.seed), output_type="np",
+        ).images[0]  # fmt: skip
+    np.testing.assert_array_equal(ours, np.rint(theirs * 255).astype(np.uint8))
+    # The words of another frame are other ones: two frames of one job are each drawn as alone.
+    alone = desk.still(request, 5)
+    both = desk.made(replace(request, frames=(2, 5)), Lane.STILLS)
+    np.testing.assert_array_equal(both[1], alone)
+    desk.close()
 
 
 def test_a_distilled_checkpoint_offers_no_guidance_and_single_frames_only(desk: Desk) -> None:

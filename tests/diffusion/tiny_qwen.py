@@ -47,3 +47,36 @@ def qwen3() -> Any:
         tie_word_embeddings=True,
     )  # fmt: skip
     return Qwen3ForCausalLM(config).eval()
+
+
+def qwen2_5_vl() -> Any:
+    """Qwen2.5-VL of width :data:`WIDTH`, two layers, with a small eye; random weights."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    ids = {name: i for i, name in enumerate(names())}
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(ids), "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 2048,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]},
+            "tie_word_embeddings": False,
+        },
+        vision_config={
+            "depth": 2, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": WIDTH,
+            "fullatt_block_indexes": [1],
+        },
+        image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    return Qwen2_5_VLForConditionalGeneration(config).eval()
+
+
+def qwen_processor() -> Any:
+    """What Qwen2.5-VL reads pictures with, around the small vocabulary."""
+    from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
+
+    return Qwen2VLProcessor(
+        image_processor=Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=112 * 112), tokenizer=qwen_tokenizer(),
+        video_processor=Qwen2VLVideoProcessor(), chat_template=_CHAT,
+    )  # fmt: skip

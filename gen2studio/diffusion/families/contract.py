@@ -99,6 +99,8 @@ class FamilyTraits:
     controls: frozenset[str]
     """Names as in :class:`gen2studio.engine.generators.ModeAbility`."""
     why_not: tuple[tuple[str, str], ...] = ()
+    needs: frozenset[str] = frozenset()
+    """Of ``first_frame`` and ``last_frame``, the pictures without which it makes no shot."""
     schedulers: tuple[str, ...] = ()
     recipes: tuple[StepRecipe, ...] = ()
     memory: tuple[MemoryHint, ...] = ()
@@ -107,6 +109,9 @@ class FamilyTraits:
     adapters: bool = False
     stills_only: bool = False
     """It edits one picture at a time: it draws stills of footage, told in words which picture plays which part."""
+    reads_pictures: bool = False
+    """Its text encoder sees the pictures that the words are about: its driver is a
+    :class:`gen2studio.diffusion.families.driving.PictureReadingDriver`."""
     joint_windows: int = 4
     """Windows of a long shot that are denoised together; longer ones go on from the last frames of the run before. 1
     for families that must see the frames before, as many as may be for those that can't."""

@@ -122,3 +122,13 @@ class FamilyDriver(Protocol):
         Smaller tiles are tried when memory runs out. Raises OutOfBudget, and what ``check`` raises.
         """
         ...
+
+
+class PictureReadingDriver(FamilyDriver, Protocol):
+    """Of families whose text encoder sees the pictures that the words are about."""
+
+    def embed_pictures(
+        self, parts: Components, text: str, pictures: Sequence[Picture], length: int, device: str
+    ) -> TextEmbedding:
+        """As :meth:`FamilyDriver.embed`, of a text about ``pictures`` in their order."""
+        ...

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
-from gen2studio.diffusion.sampling import seeds
+from gen2studio.diffusion.sampling import flow_start, seeds
 from gen2studio.diffusion.sampling.decode import pictures
 from gen2studio.diffusion.sampling.edit_pictures import as_images
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stopping, video_tensor
@@ -60,8 +59,8 @@ class Flux2KleinDriver:
         with stopping(blocks, watch.check):
             begin, levels = noise, None
             if inputs.start and inputs.strength < 1.0:
-                levels = _levels(inputs.strength, sampling.steps)
-                first = _first_level(job, levels, shape[3] * shape[4])
+                levels = flow_start.levels(inputs.strength, sampling.steps)
+                first = flow_start.first_level(job.scheduler, levels, _shift(shape[3] * shape[4], len(levels)))
                 begin = (1 - first) * self.encode(job, inputs.start).to(noise) + first * noise
             tap = StepTap(job.scheduler, flow)
             last = begin
@@ -141,19 +140,11 @@ class Flux2KleinDriver:
         return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, tile=tile, note=note)
 
 
-def _levels(strength: float, steps: int) -> Any:
-    """Noise levels, before the scheduler's shift, of a run that begins at ``strength``: its share of the steps."""
-    count = max(1, round(steps * strength))
-    return np.linspace(strength, strength / count, count)
-
-
-def _first_level(job: Any, levels: Any, tokens: int) -> float:
-    """Where the scheduler begins with ``levels``, after the shift that the pipeline makes by size and steps."""
+def _shift(tokens: int, steps: int) -> float:
+    """The shift of the schedule, by the size of the picture and the number of steps."""
     from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 
-    own = type(job.scheduler).from_config(job.scheduler.config)
-    own.set_timesteps(sigmas=levels, mu=compute_empirical_mu(image_seq_len=tokens, num_steps=len(levels)))
-    return float(own.sigmas[0])
+    return compute_empirical_mu(image_seq_len=tokens, num_steps=steps)
 
 
 def _unpacked(rows: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -12,15 +12,16 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.paths import cache_dir, write_atomic
-from gen2studio.diffusion.families.driving import FamilyDriver, TextEmbedding
+from gen2studio.diffusion.families.driving import FamilyDriver, PictureReadingDriver, TextEmbedding
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import Progress, spoken_errors
 from gen2studio.diffusion.runtime.residency import Residency, text_digest
 from gen2studio.diffusion.runtime.torch_loading import load_torch
+from gen2studio.engine.events import Picture
 from gen2studio.models.library import InstalledModel
 
 _SUFFIX = ".safetensors"
@@ -112,10 +113,21 @@ _MOST_ROWS = 65536
 """Tokens of a text: no encoder has more."""
 
 
-def prompt_key(encoder_digest: str, prompt: str, length: int, dtype: str, device: str = "cpu") -> str:
+def prompt_key(
+    encoder_digest: str,
+    prompt: str,
+    length: int,
+    dtype: str,
+    device: str = "cpu",
+    pictures: Sequence[Picture] = (),
+) -> str:
     """SHA-256 over all an embedding depends on. Devices round differently, so each has its own entries."""
     parts = (_VERSION, encoder_digest, str(length), dtype, device, prompt)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    found = hashlib.sha256("\0".join(parts).encode())
+    for picture in pictures:
+        found.update(str(picture.shape).encode())
+        found.update(picture.tobytes())
+    return found.hexdigest()
 
 
 def embed_prompts(
@@ -129,9 +141,11 @@ def embed_prompts(
     progress: Progress | None = None,
     cancel: CancelToken | None = None,
     poll: Callable[[], None] | None = None,
+    pictures: Sequence[Sequence[Picture]] = (),
 ) -> list[TextEmbedding]:
     """One embedding on the CPU for each prompt, bit-identical to what the pipeline would make.
 
+    ``pictures`` are what each prompt is about, for families whose text encoder sees them; empty = nothing is shown.
     The text encoders are loaded only when a prompt is not in the cache, and freed before this returns. Raises
     ModelError, GenerationError and Cancelled.
     """
@@ -139,13 +153,18 @@ def embed_prompts(
     digest = text_digest(model)
     if not digest:
         return [{} for _ in prompts]
-    keys = [prompt_key(digest, prompt, length, plan.dtype, plan.text_device) for prompt in prompts]
+    shown = pictures or [()] * len(prompts)
+    keys = [
+        prompt_key(digest, prompt, length, plan.dtype, plan.text_device, seen)
+        for prompt, seen in zip(prompts, shown, strict=True)
+    ]
     found: dict[str, TextEmbedding] = {}
     for key in keys:
         kept = cache.get(key)
         if kept is not None:
             found[key] = kept
-    missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in found}
+    asked = zip(keys, prompts, shown, strict=True)
+    missing = {key: (prompt, seen) for key, prompt, seen in asked if key not in found}
     if missing:
         torch: Any = load_torch()
         with (
@@ -153,12 +172,16 @@ def embed_prompts(
             spoken_errors(model.title),
             torch.no_grad(),
         ):
-            for key, prompt in missing.items():
+            for key, (prompt, seen) in missing.items():
                 if cancel is not None:
                     cancel.check()
                 if poll is not None:
                     poll()
-                made = driver.embed(parts, prompt, length, plan.text_device)
+                if seen:
+                    reading = cast("PictureReadingDriver", driver)
+                    made = reading.embed_pictures(parts, prompt, seen, length, plan.text_device)
+                else:
+                    made = driver.embed(parts, prompt, length, plan.text_device)
                 found[key] = {name: tensor.cpu() for name, tensor in made.items()}
                 cache.put(key, found[key])
                 del made

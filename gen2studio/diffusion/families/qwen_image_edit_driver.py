@@ -1,0 +1,208 @@
+"""Qwen-Image-Edit on torch: diffusers' ``QwenImageEditPlusPipeline`` around loaded parts.
+
+The VAE is a causal one that is shown single frames: its latents are (1, C, 1, h / 8, w / 8). The denoiser works on rows
+of two by two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.runtime.loading import Components
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers
+from gen2studio.diffusion.sampling import flow_start, seeds
+from gen2studio.diffusion.sampling.decode import latent_statistics, pictures
+from gen2studio.diffusion.sampling.edit_pictures import as_images
+from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stopping, video_tensor
+from gen2studio.diffusion.sampling.taps import StepTap, flow
+from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
+from gen2studio.engine.events import Picture
+
+Tensor = torch.Tensor
+_NOTHING = " "
+"""What the model's makers say in place of an empty negative prompt."""
+
+
+class QwenImageEditDriver:
+    """Implements :class:`gen2studio.diffusion.families.driving.PictureReadingDriver`."""
+
+    def pipeline(self, parts: Components) -> Any:
+        library: Any = load_diffusers()
+        return parts.pipeline(library.QwenImageEditPlusPipeline)
+
+    def embed(self, parts: Components, text: str, length: int, device: str) -> TextEmbedding:
+        return self.embed_pictures(parts, text, (), length, device)
+
+    @torch.no_grad()
+    def embed_pictures(
+        self, parts: Components, text: str, pictures: Sequence[Picture], length: int, device: str
+    ) -> TextEmbedding:
+        pipe = self.pipeline(parts)
+        shown = [_condition(pipe, image) for image in as_images(pictures)]
+        made, _ = pipe.encode_prompt(
+            text or _NOTHING, image=shown or None, device=torch.device(device), max_sequence_length=length
+        )
+        return {"prompt_embeds": made}
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        pipe: Any,
+        inputs: PipelineInputs,
+        embeds: PromptEmbeds,
+        sampling: Sampling,
+        watch: Watch,
+        geometry: LatentGeometry,
+    ) -> Tensor:
+        job = own_pipeline(pipe)
+        device = job._execution_device
+        shape = latent_shape(inputs, geometry)
+        noise = clip_noise(shape, sampling, device)
+        blocks = [*pipe.transformer.transformer_blocks, *_stages(pipe.vae.encoder)]
+        size = inputs.height, inputs.width
+        with stopping(blocks, watch.check), picture_area(inputs.width * inputs.height):
+            begin, levels = noise, None
+            if inputs.start and inputs.strength < 1.0:
+                levels = flow_start.levels(inputs.strength, sampling.steps)
+                first = flow_start.first_level(job.scheduler, levels, _shift(job, shape[3] * shape[4] // 4))
+                begin = (1 - first) * self.encode(job, inputs.start).to(noise) + first * noise
+            tap = StepTap(job.scheduler, flow)
+            last = begin
+
+            def unpacked(rows: Tensor) -> Tensor:
+                return job._unpack_latents(rows.float(), *size, job.vae_scale_factor)
+
+            def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+                nonlocal last
+                assert tap.clean is not None
+                last = unpacked(values["latents"])
+                watch.stepped(index + 1, job.num_timesteps, unpacked(tap.clean))
+                return values
+
+            positive = embeds.positive["prompt_embeds"].to(device)
+            negative = None if embeds.negative is None else embeds.negative["prompt_embeds"].to(device)
+            try:
+                job(
+                    image=as_images((*inputs.video, *inputs.references)),
+                    height=inputs.height,
+                    width=inputs.width,
+                    num_inference_steps=len(levels) if levels is not None else sampling.steps,
+                    sigmas=levels,
+                    true_cfg_scale=sampling.guidance if negative is not None else 1.0,
+                    generator=seeds.generator(sampling.seed),
+                    latents=job._pack_latents(begin[:, :, 0], 1, *shape[1:2], *shape[3:]),
+                    # One text alone is never padded.
+                    prompt_embeds=positive,
+                    prompt_embeds_mask=_whole(positive),
+                    negative_prompt_embeds=negative,
+                    negative_prompt_embeds_mask=None if negative is None else _whole(negative),
+                    output_type="latent",
+                    callback_on_step_end=on_step,
+                )
+            finally:
+                job.maybe_free_model_hooks()
+        return last.float()
+
+    @torch.no_grad()
+    def encode(self, pipe: Any, frames: Sequence[Picture]) -> Tensor:
+        made: list[Tensor] = []
+        for frame in frames:
+            picture = video_tensor([frame]).to(pipe._execution_device, pipe.vae.dtype)
+            made.append(pipe._encode_vae_image(picture, None).float())
+        return torch.cat(made, 2)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        pipe: Any,
+        latents: Tensor,
+        *,
+        check: Callable[[], None],
+        progress: Callable[[int, int], None],
+        note: Callable[[str], None],
+        tile: int = 0,
+    ) -> Iterator[Picture]:
+        vae = pipe.vae
+        place = dict(device=_device(vae), dtype=vae.dtype)
+
+        def part(rows: Tensor) -> Tensor:
+            """(1, 3, T, H, W) of normalised latents, each a picture of its own."""
+            made: list[Tensor] = []
+            for index in range(rows.shape[2]):
+                raw = rows[:, :, index : index + 1].to(**place)
+                mean, deviation = latent_statistics(vae, raw)
+                # As the pipeline does it: divide by the inverse, so that the bits agree.
+                made.append(vae.decode(raw / (1.0 / deviation) + mean, return_dict=False)[0])
+            return torch.cat(made, 2)
+
+        def whole() -> Iterator[Picture]:
+            for index in range(latents.shape[2]):
+                with stopping(_stages(vae.decoder), check):
+                    made = part(latents[:, :, index : index + 1])
+                progress(index + 1, latents.shape[2])
+                yield from pictures(made)
+
+        def tiled(side: int) -> Iterator[Picture]:
+            with stopping(_stages(vae.decoder), check):
+                made = decoded_in_tiles(part, latents, side, pipe.vae_scale_factor, progress)
+            yield from pictures(made)
+
+        side = max(latents.shape[-2:]) * pipe.vae_scale_factor
+        return with_smaller_tiles(whole, tiled, side=side, tile=tile, note=note)
+
+
+@contextmanager
+def picture_area(pixels: int) -> Generator[None]:
+    """Let the pipeline bring pictures to the area that is drawn, where that is below its usual megapixel.
+
+    It brings every picture to a megapixel, whatever is drawn: beside a small draft they would be most of the work. The
+    number is a constant of diffusers' module; the engine's thread alone runs pipelines.
+    """
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as module
+
+    usual = module.VAE_IMAGE_SIZE
+    module.VAE_IMAGE_SIZE = min(usual, pixels)
+    try:
+        yield
+    finally:
+        module.VAE_IMAGE_SIZE = usual
+
+
+def _whole(rows: Tensor) -> Tensor:
+    """The mask of (1, L, D) rows that are all words."""
+    return torch.ones(rows.shape[:2], dtype=torch.long, device=rows.device)
+
+
+def _condition(pipe: Any, image: Any) -> Any:
+    """A picture as the pipeline shows it to its text encoder."""
+    from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import CONDITION_IMAGE_SIZE, calculate_dimensions
+
+    width, height = calculate_dimensions(CONDITION_IMAGE_SIZE, image.size[0] / image.size[1])
+    return pipe.image_processor.resize(image, height, width)
+
+
+def _shift(job: Any, tokens: int) -> float:
+    """The shift of the schedule by the size of the picture, as the pipeline makes it."""
+    from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import calculate_shift
+
+    config = job.scheduler.config
+    return calculate_shift(
+        tokens, config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5), config.get("max_shift", 1.15),
+    )  # fmt: skip
+
+
+def _stages(part: Any) -> list[Any]:
+    """The blocks of the VAE's encoder or decoder."""
+    return [part.mid_block, *getattr(part, "up_blocks", ()), *getattr(part, "down_blocks", ())]
+
+
+def _device(vae: Any) -> Any:
+    hook = getattr(vae, "_hf_hook", None)
+    return getattr(hook, "execution_device", None) or vae.device
