@@ -47,11 +47,12 @@ from gen2studio.ui.canvas import (
     shot_cards,
     sketch_painter,
 )
-from gen2studio.ui.canvas.gestures import GestureRunner, Phase, Pointer, Tool, pointer_of
+from gen2studio.ui.canvas.gestures import Phase, Pointer, Tool, pointer_of
 from gen2studio.ui.canvas.picture_view import NOTHING, PictureView
 from gen2studio.ui.canvas.stage import Stage
 from gen2studio.ui.canvas.status_strip import HEIGHT
 from gen2studio.ui.canvas.view_transform import ViewTransform
+from gen2studio.ui.gesturing import GestureRunner
 from gen2studio.ui.tools.registry import HAND, TOOLS, CanvasTool, cursor_shape, gesture_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Canvas(PictureView):
         self._masks = masks
         self.handles: TransformHandles | None = None
         self._stage = Stage(self, masks)
-        self._gestures = GestureRunner()
+        self._gestures = GestureRunner[Pointer]()
         self._hover: QPointF | None = None
         self._ring_area = QRect()
         self._sketch_area = QRect()

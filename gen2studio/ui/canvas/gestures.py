@@ -1,7 +1,7 @@
-"""Gestures as generators: before the first ``yield`` is the press, the loop is the move, what follows the release.
+"""The pointer on the canvas, and what its tools are: functions ``tool(stage, press) -> Gesture``.
 
-A tool is a function ``tool(stage, press) -> Gesture``. Each ``yield`` hands back the next :class:`Pointer`. Esc (or the
-picture going away) closes the generator: it leaves through GeneratorExit, and ``with`` blocks put things back.
+Gestures are generators, see :mod:`gen2studio.ui.gesturing`. The picture going away closes them as Esc does: they leave
+through GeneratorExit, and ``with`` blocks put things back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QPointingDevice, QTabletEvent
 
 from gen2studio.core.records import dataclass
+from gen2studio.ui.gesturing import WithModifiers
 
 if TYPE_CHECKING:
     from gen2studio.ui.canvas.stage import Stage
@@ -34,7 +35,7 @@ class Phase(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(WithModifiers):
     """Mouse or pen at one moment."""
 
     phase: Phase
@@ -52,18 +53,6 @@ class Pointer:
     @property
     def moving(self) -> bool:
         return self.phase is Phase.MOVE
-
-    @property
-    def shift(self) -> bool:
-        return bool(self.modifiers & Qt.KeyboardModifier.ShiftModifier)
-
-    @property
-    def alt(self) -> bool:
-        return bool(self.modifiers & Qt.KeyboardModifier.AltModifier)
-
-    @property
-    def ctrl(self) -> bool:
-        return bool(self.modifiers & Qt.KeyboardModifier.ControlModifier)
 
 
 def pointer_of(phase: Phase, event: QMouseEvent | QTabletEvent, view: QPointF, media: QPointF) -> Pointer:
@@ -83,47 +72,3 @@ def pointer_of(phase: Phase, event: QMouseEvent | QTabletEvent, view: QPointF, m
 
 Gesture = Generator[None, Pointer, None]
 Tool = Callable[["Stage", Pointer], Gesture]
-
-
-class GestureRunner:
-    """Drives one gesture at a time."""
-
-    def __init__(self) -> None:
-        self._gesture: Gesture | None = None
-
-    @property
-    def active(self) -> bool:
-        return self._gesture is not None
-
-    def start(self, gesture: Gesture) -> None:
-        """Run the press. A gesture that ends there was a click."""
-        self.cancel()
-        self._gesture = gesture
-        try:
-            next(gesture)
-        except StopIteration:
-            self._gesture = None
-        except BaseException:
-            self._gesture = None
-            raise
-
-    def send(self, pointer: Pointer) -> None:
-        """Hand over the next pointer; the gesture may end with it."""
-        gesture = self._gesture
-        if gesture is None:
-            return
-        try:
-            gesture.send(pointer)
-        except StopIteration:
-            self._gesture = None
-        except BaseException:
-            self._gesture = None
-            raise
-
-    def cancel(self) -> bool:
-        """Put back what the gesture has done so far. False when there was none."""
-        gesture, self._gesture = self._gesture, None
-        if gesture is None:
-            return False
-        gesture.close()
-        return True

@@ -8,10 +8,7 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QDialog,
-    QFrame,
     QHBoxLayout,
-    QLabel,
-    QProgressBar,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,9 +19,9 @@ from gen2studio.app.export_queue import ExportQueue
 from gen2studio.app.export_values import ExportProgress
 from gen2studio.ui import theme
 from gen2studio.ui.panels.queue_panel import span
-from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.named import named
+from gen2studio.ui.widgets.queue_row import QueueRow
 from gen2studio.ui.widgets.row_column import RowColumn
 
 _STATE = {
@@ -112,26 +109,12 @@ class ExportQueueDialog(QDialog):
         self.clear.setEnabled(any(order.state.ended for order in self._queue.orders))
 
 
-class _Row(QFrame):
+class _Row(QueueRow):
     def __init__(self, queue: ExportQueue, order: ExportOrder, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName(f"export_queue.row.{order.id}")
         self.order_id = order.id
         self._queue = queue
         self._order = order
-        self._icon = QLabel(self)
-        self._icon.setFixedWidth(20)
-        self._label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle, parent=self)
-        self._detail = ElidedLabel(parent=self)
-        self._detail.setProperty("role", "muted")
-        self._bar = QProgressBar(self)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(5)
-        self._buttons: dict[str, QToolButton] = {}
-        top = QHBoxLayout()
-        top.addWidget(self._icon)
-        top.addWidget(self._label, 1)
-        for name, icon, title, run in (
+        commands = (
             ("raise", "arrow-up", "Export earlier", lambda: queue.shift(order.id, -1)),
             ("lower", "arrow-down", "Export later", lambda: queue.shift(order.id, 1)),
             ("pause", "pause", "Pause", lambda: queue.pause(order.id)),
@@ -140,19 +123,8 @@ class _Row(QFrame):
             ("reveal", "folder-open", "Open its folder", self._on_reveal),
             ("cancel", "circle-stop", "Cancel; nothing of it is kept", lambda: queue.cancel(order.id)),
             ("remove", "x", "Take off the list; its files stay", lambda: queue.remove(order.id)),
-        ):
-            button = named(QToolButton(self), f"export_queue.{name}.{order.id}", f"{title}: {order.title}", title)
-            button.setIcon(theme.icon(icon, "text_muted"))
-            button.setIconSize(theme.icon_size(14))
-            button.clicked.connect(lambda _checked=False, run=run: run())
-            self._buttons[name] = button
-            top.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(2)
-        layout.addLayout(top)
-        layout.addWidget(self._bar)
-        layout.addWidget(self._detail)
+        )
+        super().__init__("export_queue", order.id, order.title, commands, parent)
         self.show_order(order)
 
     def show_order(self, order: ExportOrder) -> None:
@@ -162,25 +134,25 @@ class _Row(QFrame):
         paused = running and self._queue.paused
         if paused:
             icon, ink, word = "pause", "warning", "Paused"
-        self._icon.setPixmap(theme.icon_pixmap(icon, 14, ink, self.devicePixelRatioF()))
-        self._label.show_text(order.title)
+        self.show_state(icon, ink)
+        self.label.show_text(order.title)
         self.setToolTip("\n".join((str(order.settings.path), *order.paths[1:], order.sentence)).strip())
-        self._bar.setVisible(running)
+        self.bar.setVisible(running)
         if running and self._queue.progress(order.id) is None:
-            self._bar.setRange(0, 0)
-        self._detail.show_text(" · ".join(part for part in (word, order.sentence) if part))
+            self.bar.setRange(0, 0)
+        self.detail.show_text(" · ".join(part for part in (word, order.sentence) if part))
         waiting, ended = order.state is OrderState.WAITING, order.state.ended
         shown = {
             "raise": waiting, "lower": waiting, "pause": running and not paused, "resume": paused,
             "retry": ended and order.state is not OrderState.DONE, "reveal": order.state is OrderState.DONE,
             "cancel": not ended, "remove": ended,
         }  # fmt: skip
-        for name, button in self._buttons.items():
+        for name, button in self.buttons.items():
             button.setVisible(shown[name])
 
     def show_progress(self, progress: ExportProgress) -> None:
-        self._bar.setRange(0, max(1, progress.total))
-        self._bar.setValue(progress.done)
+        self.bar.setRange(0, max(1, progress.total))
+        self.bar.setValue(progress.done)
         left = f"{span(progress.seconds_left)} left" if progress.seconds_left is not None else ""
         parts = (
             "Exporting",
@@ -188,7 +160,7 @@ class _Row(QFrame):
             f"{progress.frames_per_second:.1f} a second",
             left,
         )
-        self._detail.show_text(" · ".join(part for part in parts if part))
+        self.detail.show_text(" · ".join(part for part in parts if part))
 
     def _on_reveal(self) -> None:
         if self._order.paths:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from gen2studio.app.jobs import JobBoard, JobRow
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Lane
-from gen2studio.ui import theme
-from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.queue_row import QueueRow
 from gen2studio.ui.widgets.row_column import RowColumn
 
 _STATE = {
@@ -32,58 +31,30 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-class _Row(QFrame):
+class _Row(QueueRow):
     def __init__(self, board: JobBoard, row: JobRow, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName(f"queue.row.{row.job_id}")
-        self._board = board
-        self._job = row.job_id
-        self._icon = QLabel(self)
-        self._label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle, parent=self)
-        self._detail = ElidedLabel(parent=self)
-        self._detail.setProperty("role", "muted")
-        self._bar = QProgressBar(self)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(5)
-        self._buttons: dict[str, QToolButton] = {}
-        top = QHBoxLayout()
-        top.addWidget(self._icon)
-        top.addWidget(self._label, 1)
-        for name, icon, title, run in (
-            ("raise", "arrow-up", "Run earlier", lambda: board.shift(self._job, -1)),
-            ("lower", "arrow-down", "Run later", lambda: board.shift(self._job, 1)),
-            ("pause", "pause", "Pause", lambda: board.pause(self._job)),
-            ("resume", "play", "Go on", lambda: board.resume(self._job)),
-            ("cancel", "x", "Cancel; finished frames are kept", lambda: board.cancel(self._job)),
-            ("remove", "x", "Take off the list", lambda: board.remove(self._job)),
-        ):
-            button = QToolButton(self)
-            button.setObjectName(f"queue.{name}.{row.job_id}")
-            button.setAccessibleName(f"{title}: {row.label}")
-            button.setToolTip(title)
-            button.setIcon(theme.icon(icon, "text_muted"))
-            button.setIconSize(theme.icon_size(14))
-            button.clicked.connect(run)
-            self._buttons[name] = button
-            top.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.setSpacing(2)
-        layout.addLayout(top)
-        layout.addWidget(self._bar)
-        layout.addWidget(self._detail)
+        job = row.job_id
+        commands = (
+            ("raise", "arrow-up", "Run earlier", lambda: board.shift(job, -1)),
+            ("lower", "arrow-down", "Run later", lambda: board.shift(job, 1)),
+            ("pause", "pause", "Pause", lambda: board.pause(job)),
+            ("resume", "play", "Go on", lambda: board.resume(job)),
+            ("cancel", "x", "Cancel; finished frames are kept", lambda: board.cancel(job)),
+            ("remove", "x", "Take off the list", lambda: board.remove(job)),
+        )
+        super().__init__("queue", job, row.label, commands, parent)
         self.show_row(row)
 
     def show_row(self, row: JobRow) -> None:
         icon, ink, word = _STATE[row.state]
         if row.stopping:
             word = "Stopping at the next frame"
-        self._icon.setPixmap(theme.icon_pixmap(icon, 14, ink, self.devicePixelRatioF()))
-        self._label.show_text(row.label)
+        self.show_state(icon, ink)
+        self.label.show_text(row.label)
         self.setToolTip("\n".join((row.label, row.reason, *row.notes)).strip())
-        self._bar.setVisible(not row.state.ended)
-        self._bar.setRange(0, 1000)
-        self._bar.setValue(round(row.progress * 1000))
+        self.bar.setVisible(not row.state.ended)
+        self.bar.setRange(0, 1000)
+        self.bar.setValue(round(row.progress * 1000))
         parts = [_LANE[row.lane], word]
         if not row.state.ended and row.total:
             parts.append(f"{row.done} of {row.total}")
@@ -93,8 +64,8 @@ class _Row(QFrame):
                 parts.append(f"about {row.estimate.memory_bytes / 2**20:.0f} MB")
         if row.reason:
             parts.append(row.reason)
-        self._detail.show_text(" · ".join(parts))
-        for name, button in self._buttons.items():
+        self.detail.show_text(" · ".join(parts))
+        for name, button in self.buttons.items():
             button.setVisible(name in row.actions)
 
 

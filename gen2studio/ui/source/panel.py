@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from gen2studio.app.session import Session
 from gen2studio.app.source_monitor import SourceMonitor
 from gen2studio.core.media_info import MediaKind
-from gen2studio.core.time import parse_timecode, timecode
+from gen2studio.core.time import timecode
 from gen2studio.document.model import TrackKind
 from gen2studio.ui import theme
 from gen2studio.ui.source.bar import SourceBar
 from gen2studio.ui.source.picture import SourcePicture
 from gen2studio.ui.source.waves import WaveStrip
 from gen2studio.ui.widgets.elided_label import ElidedLabel
+from gen2studio.ui.widgets.playhead_field import PlayheadField
 
 _BUTTONS = (
     ("playback.step_back", "playback.play", "playback.step_forward"),
@@ -227,49 +228,17 @@ class SourcePanel(QWidget):
         self.length.setToolTip("Length of the source" if whole else "Length from In to Out")
 
 
-class _Timecode(QLineEdit):
+class _Timecode(PlayheadField):
     """The source's timecode; type one to go there."""
 
     def __init__(self, source: SourceMonitor, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("source.timecode")
-        self.setAccessibleName("Source timecode")
-        self.setToolTip("Timecode of the source. Type a timecode or a frame number and press Enter to go there.")
-        self.setFont(theme.fixed_font(10.0))
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        def go(frame: int) -> None:
+            source.session.set_shuttle(0.0)
+            source.go(frame)
+
+        super().__init__(
+            "source.timecode", "Source timecode",
+            "Timecode of the source. Type a timecode or a frame number and press Enter to go there.",
+            source.session, lambda: (source.playhead, source.rate), go, parent,
+        )  # fmt: skip
         self.setFixedWidth(self.fontMetrics().horizontalAdvance("00:00:00:00") + 18)
-        self._source = source
-        source.session.playhead_changed.connect(self.show_frame)
-        self.returnPressed.connect(self._on_entered)
-
-    def show_frame(self, frame: int) -> None:
-        if not self.hasFocus() or not self.isModified():
-            self.setText(timecode(frame, self._source.rate))
-
-    def _on_entered(self) -> None:
-        try:
-            frame = parse_timecode(self.text(), self._source.rate)
-        except ValueError:
-            self._source.session.tell(
-                f"“{self.text()}” is not a timecode. Type HH:MM:SS:FF or a frame number.", "warning"
-            )
-        else:
-            self._source.session.set_shuttle(0.0)
-            self._source.go(frame)
-        self._restore()
-
-    def _restore(self) -> None:
-        self.setModified(False)
-        self.clearFocus()
-        self.show_frame(self._source.playhead)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self._restore()
-        else:
-            super().keyPressEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.setModified(False)
-        self.show_frame(self._source.playhead)

@@ -14,7 +14,7 @@ from gen2studio.ui import theme
 from gen2studio.ui.timeline.bands import BandBook, BandPainter
 from gen2studio.ui.timeline.filmstrip import MIN_THUMB, Filmstrip
 from gen2studio.ui.timeline.labels import MIN_TEXT, Fills, Labels
-from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Layout, Row
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Layout, Row, Stretch
 from gen2studio.ui.timeline.rough import RoughPainter
 from gen2studio.ui.timeline.row_image import RowImages, over
 from gen2studio.ui.timeline.shapes import ShapePainter
@@ -139,6 +139,7 @@ class ClipPainter:
             lefts, rights = x0.tolist(), x1.tolist()
             named = np.flatnonzero(x1 - x0 >= MIN_TEXT).tolist()
             pictured = np.flatnonzero(x1 - x0 >= MIN_THUMB).tolist()
+        stretch = Stretch(row, i, lefts, rights, left, right)
         if few and (row.is_video or strip == row.body):
             painter.fillRect(left, top, right - left, row.body, ground)
             self._fill_few(painter, row, i, lefts, rights, top, strip, left, right)
@@ -148,10 +149,10 @@ class ClipPainter:
             painter.drawImage(QPoint(left, top), image)
         if row.is_video and strip < row.body:
             inner = top + strip, row.body - strip
-            self.film.paint(painter, layout, row, i, pictured, lefts, rights, *inner, left, right, ratio)
+            self.film.paint(painter, layout, stretch, pictured, *inner, ratio)
         inner_top = top + (strip if strip < row.body else 0)
-        self.shapes.paint(painter, row, i, lefts, rights, inner_top, top + row.body - 1, left, right)
-        self.labels.paint(painter, row, i, named, lefts, rights, top, strip, left, right)
+        self.shapes.paint(painter, stretch, inner_top, top + row.body - 1)
+        self.labels.paint(painter, stretch, named, top, strip)
         if row.is_video:
             self._paint_states(painter, layout, row, i, lefts, rights, top)
         self._paint_shade(painter, row, top, left, right)

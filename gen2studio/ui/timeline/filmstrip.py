@@ -14,7 +14,7 @@ from gen2studio.document.model import Clip, Document, MediaItem, Take
 from gen2studio.engine.take_store import frame_name
 from gen2studio.ui import theme
 from gen2studio.ui.panels.mode_chooser import MODE_ICONS
-from gen2studio.ui.timeline.layout import Layout, Row
+from gen2studio.ui.timeline.layout import Layout, Stretch
 from gen2studio.ui.timeline.thumbs import Thumbnails, grain
 from gen2studio.ui.timeline.viewport import Viewport
 
@@ -41,21 +41,16 @@ class Filmstrip:
         self,
         painter: QPainter,
         layout: Layout,
-        row: Row,
-        i: int,
+        stretch: Stretch,
         chosen: Iterable[int],
-        x0: list[int],
-        x1: list[int],
         top: int,
         high: int,
-        left: int,
-        right: int,
         ratio: float,
         heads: bool = False,
     ) -> None:
-        """The pictures of the clips ``i`` + ``chosen``, which lie from ``x0`` to ``x1``; with ``heads`` only the first
-        of each."""
+        """The pictures of the ``chosen`` clips of a stretch; with ``heads`` only the first of each."""
         assert layout.sequence is not None
+        row, i, x0, x1, left, right = stretch
         second = self._viewport.ppf * float(layout.sequence.rate)
         made_in = self._thumbnails.height_for(high * ratio)
         facts = row.facts

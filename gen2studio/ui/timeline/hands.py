@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from gen2studio.document import edits
 from gen2studio.document.model import Clip
+from gen2studio.ui.gesturing import GestureRunner
 from gen2studio.ui.timeline import clip_facts, gestures_shape, gestures_trim, tools
 from gen2studio.ui.timeline.gestures_move import move_clips
 from gen2studio.ui.timeline.gestures_ruler import drag_marker, drag_marker_end, drag_range, scrub
@@ -50,7 +51,7 @@ class Hands(QObject):
     def __init__(self, view: TimelineView) -> None:
         super().__init__(view)
         self._view = view
-        self._gesture: Gesture | None = None
+        self._runner = GestureRunner[Pointer]()
         self._last: Pointer | None = None
         self._across = False
         self._autoscroll = QTimer(self, interval=SCROLL_EVERY)
@@ -67,14 +68,13 @@ class Hands(QObject):
 
     @property
     def gesturing(self) -> bool:
-        return self._gesture is not None
+        return self._runner.active
 
     def cancel(self) -> None:
         """Give up the gesture in hand; the document stays as it was."""
-        if self._gesture is not None:
-            gesture, self._gesture = self._gesture, None
+        if self._runner.active:
             self._autoscroll.stop()
-            gesture.close()
+            self._runner.cancel()
 
     def begin(self, gesture: Gesture, across: bool = False) -> None:
         """Take a gesture in hand. The view follows it over its left and right edge, with ``across`` (drags of clips)
@@ -82,27 +82,18 @@ class Hands(QObject):
         self.cancel()
         self._show_hover(None)
         self._across = across
-        try:
-            next(gesture)
-        except StopIteration:
-            return
-        self._gesture = gesture
+        self._runner.start(gesture)
 
     def feed(self, pointer: Pointer) -> None:
         """Tell the gesture in hand where the mouse is now."""
-        if self._gesture is None:
+        if not self.gesturing:
             return
         self._last = pointer
-        gesture = self._gesture
-        if pointer.phase is Phase.RELEASE:
-            self._gesture = None
+        released = pointer.phase is Phase.RELEASE
+        if released:
             self._autoscroll.stop()
-        try:
-            gesture.send(pointer)
-        except StopIteration:
-            if self._gesture is gesture:
-                self._gesture = None
-        if self._gesture is not None:
+        self._runner.send(pointer, last=released)
+        if self.gesturing:
             if self._beyond(pointer) != (0.0, 0.0):
                 if not self._autoscroll.isActive():
                     self._autoscroll.start()
@@ -129,7 +120,7 @@ class Hands(QObject):
 
     def _on_autoscroll(self) -> None:
         pointer = self._last
-        if pointer is None or self._gesture is None:
+        if pointer is None or not self.gesturing:
             self._autoscroll.stop()
             return
         x, y = self._beyond(pointer)
@@ -235,7 +226,7 @@ class Hands(QObject):
     def move(self, event: QMouseEvent) -> None:
         view = self._view
         pointer = self.pointer(event, Phase.MOVE)
-        if self._gesture is not None:
+        if self.gesturing:
             self.feed(pointer)
             return
         hit = view.hit_at(pointer.x, pointer.y)
@@ -290,7 +281,7 @@ class Hands(QObject):
 
     def leave(self) -> None:
         view = self._view
-        if self._gesture is None:
+        if not self.gesturing:
             self._show_hover(None)
             if view.overlay.razor is not None:
                 view.overlay.razor = None
@@ -300,7 +291,7 @@ class Hands(QObject):
     def tell(self, event: QHelpEvent) -> None:
         """What is under the pointer, in a tool tip."""
         view = self._view
-        if self._gesture is not None:
+        if self.gesturing:
             return
         hit = view.hit_at(event.pos().x(), event.pos().y())
         text = clip_facts.describe(view.session.document, view.sequence, hit)
@@ -331,7 +322,7 @@ class Hands(QObject):
 
     def _on_ruler_moved(self, event: QMouseEvent) -> None:
         ruler = self._view.ruler
-        if self._gesture is not None:
+        if self.gesturing:
             self.feed(self.pointer(event, Phase.MOVE, ruler))
             return
         place = event.position()

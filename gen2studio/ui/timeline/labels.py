@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPixmap, QStati
 from gen2studio.document.model import Clip, Document
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.bands import BAND, BandBook
-from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, MARKS, MIN_PICTURE, STRIP, Layout, Mark, Row
+from gen2studio.ui.timeline.layout import BADGE, BADGE_ROOM, EDGE, MARKS, MIN_PICTURE, STRIP, Layout, Mark, Row, Stretch
 from gen2studio.ui.timeline.viewport import Viewport
 
 EDGE_NAMES = 320
@@ -107,27 +107,13 @@ class Labels:
 
     # -- names -------------------------------------------------------------------------------------------------------
 
-    def paint(
-        self,
-        painter: QPainter,
-        row: Row,
-        i: int,
-        chosen: list[int],
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        strip: int,
-        left: int,
-        right: int,
-    ) -> None:
-        """The strips of the clips ``i`` + ``chosen``, which lie from ``x0`` to ``x1`` (widget pixels)."""
+    def paint(self, painter: QPainter, stretch: Stretch, chosen: list[int], top: int, strip: int) -> None:
+        """The strips of the ``chosen`` clips of a stretch."""
         if not chosen:
             return
-        assert self._font is not None and self._metrics is not None
+        line = self._begin(painter, top, strip)
+        row, i, x0, x1, left, right = stretch
         media = self._document().media
-        painter.setFont(self._font)
-        painter.setPen(self._text)
-        line = top + self.drop(strip)
         clips, elided, draw = row.clips, self._elided, painter.drawStaticText
         facts = row.facts
         speeds = facts.speed[i : i + len(x0)].tolist()
@@ -163,26 +149,12 @@ class Labels:
             if not plain:
                 painter.setPen(self._text)
 
-    def paint_names(
-        self,
-        painter: QPainter,
-        row: Row,
-        i: int,
-        chosen: list[int],
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        strip: int,
-        left: int,
-        right: int,
-    ) -> None:
+    def paint_names(self, painter: QPainter, stretch: Stretch, chosen: list[int], top: int, strip: int) -> None:
         """The names alone, where :meth:`paint` puts them on a clip without badges."""
         if not chosen:
             return
-        assert self._font is not None
-        painter.setFont(self._font)
-        painter.setPen(self._text)
-        line = top + self.drop(strip)
+        line = self._begin(painter, top, strip)
+        row, i, x0, x1, left, right = stretch
         clips, elided, draw = row.clips, self._elided, painter.drawStaticText
         for k in chosen:
             start, end = x0[k] + 6, x1[k] - 6
@@ -192,6 +164,13 @@ class Labels:
                 text = elided(clip.name, end - start)
                 if text is not None and start + text[1] > left:
                     draw(start, line, text[0])
+
+    def _begin(self, painter: QPainter, top: int, strip: int) -> int:
+        """Take up the pen for names in a strip at ``top``; where their tops lie."""
+        assert self._font is not None
+        painter.setFont(self._font)
+        painter.setPen(self._text)
+        return top + self.drop(strip)
 
     def drop(self, strip: int) -> int:
         """Pixels from a clip's top to the top of its name."""

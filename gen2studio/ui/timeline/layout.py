@@ -334,6 +334,20 @@ class Row:
         return i if i >= 0 and frame < self._ends[i] else -1
 
 
+class Stretch(NamedTuple):
+    """The clips of a row that are painted."""
+
+    row: Row
+    first: int
+    """Index of the first of them."""
+    x0: list[int]
+    x1: list[int]
+    """From where to where each lies, in widget pixels."""
+    left: int
+    right: int
+    """What is painted at all."""
+
+
 class Layout:
     """Rows of a sequence in the order they are drawn: the topmost video track first, then audio."""
 

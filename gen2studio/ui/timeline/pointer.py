@@ -1,7 +1,6 @@
 """What every drag on the timeline shares: the pointer, what a gesture needs of the view, and its small common steps.
 
-A gesture is a generator: before the first ``yield`` the press, in the loop the moves, behind it the release. Closing
-it (Esc) runs its ``finally`` and leaves the document as it was. While it runs it only shows previews, made by the very
+Gestures are generators, see :mod:`gen2studio.ui.gesturing`. While one runs it only shows previews, made by the very
 edit that the release commits as one undo step.
 """
 
@@ -20,6 +19,7 @@ from gen2studio.core.errors import EditRefused
 from gen2studio.core.records import dataclass
 from gen2studio.core.time import timecode
 from gen2studio.document.model import Clip, Sequence
+from gen2studio.ui.gesturing import WithModifiers
 from gen2studio.ui.timeline.layout import Ints, Layout, snap
 from gen2studio.ui.timeline.overlay import Overlay
 from gen2studio.ui.timeline.viewport import Viewport
@@ -39,25 +39,13 @@ class Phase(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(WithModifiers):
     """The mouse in widget pixels of the view (the ruler's y is negative)."""
 
     phase: Phase
     x: float
     y: float
     modifiers: Qt.KeyboardModifier
-
-    @property
-    def ctrl(self) -> bool:
-        return bool(self.modifiers & Qt.KeyboardModifier.ControlModifier)
-
-    @property
-    def shift(self) -> bool:
-        return bool(self.modifiers & Qt.KeyboardModifier.ShiftModifier)
-
-    @property
-    def alt(self) -> bool:
-        return bool(self.modifiers & Qt.KeyboardModifier.AltModifier)
 
 
 Gesture = Generator[None, Pointer, None]

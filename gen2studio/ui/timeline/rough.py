@@ -17,7 +17,7 @@ from PySide6.QtGui import QImage, QPainter
 from gen2studio.ui import theme
 from gen2studio.ui.timeline.filmstrip import Filmstrip
 from gen2studio.ui.timeline.labels import Labels
-from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Ints, Layout, Row
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Ints, Layout, Row, Stretch
 from gen2studio.ui.timeline.row_image import RowImages, over
 from gen2studio.ui.timeline.shapes import MIN_CROSS
 from gen2studio.ui.timeline.viewport import Viewport
@@ -149,13 +149,13 @@ class RoughPainter:
             chosen = broad[part].nonzero()[0].tolist()
             if chosen:
                 lefts, rights = x0[part].tolist(), x1[part].tolist()
+                stretch = Stretch(row, i, lefts, rights, left, right)
                 if row.is_video and seam:
-                    inner = top + strip, row.body - strip
                     self._film.paint(
-                        painter, layout, row, i, chosen, lefts, rights, *inner, left, right, ratio, heads=heads
+                        painter, layout, stretch, chosen, top + strip, row.body - strip, ratio, heads=heads
                     )
                 named = [n for n in chosen if rights[n] - lefts[n] >= MIN_NAME]
-                self._labels.paint_names(painter, row, i, named, lefts, rights, top, strip, left, right)
+                self._labels.paint_names(painter, stretch, named, top, strip)
 
     def _places(self, frames: list[Ints]) -> Ints:
         """Widget pixels of frames."""

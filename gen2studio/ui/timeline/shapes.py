@@ -14,7 +14,7 @@ from gen2studio.document.composition import TransitionKind
 from gen2studio.document.model import Clip
 from gen2studio.ui import theme
 from gen2studio.ui.timeline import handles
-from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Row
+from gen2studio.ui.timeline.layout import MIN_PICTURE, STRIP, Row, Stretch
 from gen2studio.ui.timeline.level_lines import level_keys, level_line, level_values
 from gen2studio.ui.timeline.viewport import Viewport
 
@@ -84,48 +84,27 @@ class ShapePainter:
         painter.drawPolygon(QPolygonF([QPointF(5, 0.8), QPointF(9.2, 5), QPointF(5, 9.2), QPointF(0.8, 5)]))
         painter.end()
 
-    def paint(
-        self,
-        painter: QPainter,
-        row: Row,
-        i: int,
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        foot: int,
-        left: int,
-        right: int,
-    ) -> None:
-        """Everything over the clips from ``i`` on, which lie from ``x0`` to ``x1``; ``top`` and ``foot`` bound the part
-        of the row below the names, ``left`` and ``right`` what is painted."""
+    def paint(self, painter: QPainter, stretch: Stretch, top: int, foot: int) -> None:
+        """Everything over the clips; ``top`` and ``foot`` bound the part of the row below the names."""
         if foot - top < 6:
             return
+        row = stretch.row
         facts = row.facts
         apart = row.body >= STRIP + MIN_PICTURE and foot - top >= MIN_INNER
         if facts.any_fades:
-            self._paint_fades(painter, row, i, x0, x1, top, foot, left, right)
+            self._paint_fades(painter, stretch, top, foot)
         if row.track.transitions:
-            self._paint_mixes(painter, row, top, foot, left, right)
+            self._paint_mixes(painter, row, top, foot, stretch.left, stretch.right)
         if self.levels and apart:
-            self._paint_levels(painter, row, i, x0, x1, top, foot, left, right)
+            self._paint_levels(painter, stretch, top, foot)
         if facts.any_groups and apart:
-            self._paint_groups(painter, row, i, x0, x1, foot, left, right)
+            self._paint_groups(painter, stretch, foot)
 
     # -- fades and transitions ---------------------------------------------------------------------------------------
 
-    def _paint_fades(
-        self,
-        painter: QPainter,
-        row: Row,
-        i: int,
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        foot: int,
-        left: int,
-        right: int,
-    ) -> None:
+    def _paint_fades(self, painter: QPainter, stretch: Stretch, top: int, foot: int) -> None:
         """The corner that a fade takes away, darkened, and its slope."""
+        row, i, x0, x1, left, right = stretch
         facts, ppf, high = row.facts, self._viewport.ppf, foot - top
         least, part = MIN_FADE / ppf, slice(i, i + len(x0))
         lengths = facts.fade_in[part]
@@ -220,10 +199,9 @@ class ShapePainter:
 
     # -- groups ------------------------------------------------------------------------------------------------------
 
-    def _paint_groups(
-        self, painter: QPainter, row: Row, i: int, x0: list[int], x1: list[int], foot: int, left: int, right: int
-    ) -> None:
+    def _paint_groups(self, painter: QPainter, stretch: Stretch, foot: int) -> None:
         """A bracket at the foot of each grouped clip, in the colour of its group."""
+        row, i, x0, x1, left, right = stretch
         boxes: dict[int, list[QRect]] = {}
         codes = row.facts.group_codes
         for k in np.flatnonzero(row.facts.grouped[i : i + len(x0)]).tolist():
@@ -243,19 +221,9 @@ class ShapePainter:
 
     # -- levels ------------------------------------------------------------------------------------------------------
 
-    def _paint_levels(
-        self,
-        painter: QPainter,
-        row: Row,
-        i: int,
-        x0: list[int],
-        x1: list[int],
-        top: int,
-        foot: int,
-        left: int,
-        right: int,
-    ) -> None:
+    def _paint_levels(self, painter: QPainter, stretch: Stretch, top: int, foot: int) -> None:
         """Opacity or volume of every clip: straight lines at once, those with keys as one picture."""
+        row, i, x0, x1, left, right = stretch
         parts, moving = level_values(row)
         part = slice(i, i + len(x0))
         high = foot - top

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QSlider, QToolButton, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from gen2studio.app import actions_timeline, actions_timeline_view
 from gen2studio.app.session import Session
-from gen2studio.core.time import parse_timecode, timecode
 from gen2studio.ui import key_tips, theme
 from gen2studio.ui.timeline.headers import WIDTH
 from gen2studio.ui.timeline.tools import TOOLS
+from gen2studio.ui.widgets.playhead_field import PlayheadField
 
 _ROWS = {row.id: row for row in (*actions_timeline.ROWS, *actions_timeline_view.ROWS)}
 SLIDER = 1000
@@ -34,51 +35,21 @@ COMMANDS = (
 )
 
 
-class TimecodeField(QLineEdit):
+class TimecodeField(PlayheadField):
     """The playhead's timecode; type one to go there."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("timeline_timecode")
-        self.setAccessibleName("Playhead timecode")
-        self.setToolTip("Timecode of the playhead. Type a timecode or a frame number and press Enter to go there.")
-        self.setFont(theme.fixed_font(11.0))
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        def where() -> tuple[int, Fraction | None]:
+            sequence = session.sequence
+            return session.playhead, sequence.rate if sequence is not None else None
+
+        super().__init__(
+            "timeline_timecode", "Playhead timecode",
+            "Timecode of the playhead. Type a timecode or a frame number and press Enter to go there.",
+            session, where, session.set_playhead, parent, size=11.0,
+        )  # fmt: skip
         self.setFixedWidth(WIDTH - 14)
-        self._session = session
-        session.playhead_changed.connect(self.show_frame)
-        self.returnPressed.connect(self._on_entered)
         self.show_frame(session.playhead)
-
-    def show_frame(self, frame: int) -> None:
-        sequence = self._session.sequence
-        if not self.hasFocus() or not self.isModified():
-            self.setText(timecode(frame, sequence.rate) if sequence else "00:00:00:00")
-
-    def _on_entered(self) -> None:
-        sequence = self._session.sequence
-        if sequence is not None:
-            try:
-                self._session.set_playhead(parse_timecode(self.text(), sequence.rate))
-            except ValueError:
-                self._session.tell(f"“{self.text()}” is not a timecode. Type HH:MM:SS:FF or a frame number.", "warning")
-        self._restore()
-
-    def _restore(self) -> None:
-        self.setModified(False)
-        self.clearFocus()
-        self.show_frame(self._session.playhead)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self._restore()
-        else:
-            super().keyPressEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.setModified(False)
-        self.show_frame(self._session.playhead)
 
 
 class FactsLabel(QLabel):
