@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInput
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
-from gen2studio.diffusion.sampling import taps
+from gen2studio.diffusion.runtime.turns import visiting
 from gen2studio.diffusion.sampling.few_steps import recipe_named
 from gen2studio.diffusion.sampling.free_noise import rescheduled
 from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, stand_in_for_control
@@ -28,6 +29,7 @@ from gen2studio.diffusion.sampling.image_prompt import ImagePrompt, image_prompt
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, video_tensor
 from gen2studio.diffusion.sampling.seeds import generator
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
+from gen2studio.diffusion.sampling.taps import StepTap, karras, variance_preserving
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
 
@@ -93,31 +95,31 @@ class AnimateDiffDriver:
         beside: Beside = pipe.beside
         guided = embeds.negative is not None and sampling.guidance > 1.0
         device = pipe._execution_device
-        unet = GuidedUnet(
-            pipe.unet,
-            watch.check,
-            window=sampling.window,
-            overlap=sampling.overlap,
-            consistency=sampling.consistency,
-            reuse=StepReuse(sampling.reuse, max(1, round(sampling.steps * inputs.strength))),
-            style=_style(beside, pipe.unet, inputs, guided, device),
-        )
-        asked: dict[str, Any] = {}
-        if inputs.structure:
-            control = stand_in_for_control(beside.controls[inputs.structure_kind], watch.check, inputs.frames)
-            job = own_pipeline(pipe, library.AnimateDiffVideoToVideoControlNetPipeline, controlnet=control)
-            asked = {
-                "conditioning_frames": [Image.fromarray(frame) for frame in inputs.structure],
-                "controlnet_conditioning_scale": float(inputs.scale),
-            }
-        else:
-            job = own_pipeline(pipe)
-        stand_in(job, "unet", unet)
-        job.scheduler = scheduler_for(recipe_named(RECIPES, sampling.recipe), pipe.scheduler)
-        try:
+        with ExitStack() as scope:
+            unet = GuidedUnet(
+                pipe.unet,
+                watch.check,
+                window=sampling.window,
+                overlap=sampling.overlap,
+                consistency=sampling.consistency,
+                reuse=StepReuse(sampling.reuse, taken_steps(sampling.steps, inputs.strength)),
+                style=_style(beside, pipe.unet, inputs, guided, device),
+            )
+            asked: dict[str, Any] = {}
+            if inputs.structure:
+                control = beside.controls[inputs.structure_kind]
+                scope.enter_context(visiting(control, device))
+                shared = stand_in_for_control(control, watch.check, inputs.frames)
+                job = own_pipeline(pipe, library.AnimateDiffVideoToVideoControlNetPipeline, controlnet=shared)
+                asked["conditioning_frames"] = [Image.fromarray(frame) for frame in inputs.structure]
+                asked["controlnet_conditioning_scale"] = float(inputs.scale)
+            else:
+                job = own_pipeline(pipe)
+            scope.callback(job.maybe_free_model_hooks)
+            stand_in(job, "unet", unet)
+            job.scheduler = scheduler_for(recipe_named(RECIPES, sampling.recipe), pipe.scheduler)
             latents, hold = self._start(job, inputs, sampling, geometry, device, watch.check)
-            clean = taps.karras if hasattr(job.scheduler, "sigmas") else taps.variance_preserving
-            tap = taps.StepTap(job.scheduler, clean)
+            tap = StepTap(job.scheduler, karras if hasattr(job.scheduler, "sigmas") else variance_preserving)
 
             def on_step(_: Any, index: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
                 assert tap.clean is not None
@@ -133,13 +135,11 @@ class AnimateDiffDriver:
                 guidance_scale=sampling.guidance if guided else 1.0,
                 generator=generator(sampling.seed),
                 prompt_embeds=embeds.positive["prompt_embeds"].to(device),
-                negative_prompt_embeds=embeds.negative["prompt_embeds"].to(device) if guided else None,
+                negative_prompt_embeds=_on(embeds.negative, device) if guided else None,
                 output_type="latent",
                 callback_on_step_end=on_step,
                 **asked,
             ).frames
-        finally:
-            job.maybe_free_model_hooks()
         return result.float()
 
     def _start(
@@ -277,17 +277,22 @@ def _noise(shape: tuple[int, ...], sampling: Sampling, device: Any) -> Tensor:
 def _style(beside: Beside, unet: Any, inputs: PipelineInputs, guided: bool, device: Any) -> ImagePrompt | None:
     if not inputs.references or beside.style is None:
         return None
-    return image_prompt(
-        unet,
-        beside.style,
-        beside.image_encoder,
-        inputs.references,
-        scale=inputs.reference_scale,
-        # With footage to follow the image says how, and the footage what is where.
-        style_only=bool(inputs.structure or inputs.start),
-        guided=guided,
-        device=device,
-    )
+    with visiting(beside.image_encoder, device):
+        return image_prompt(
+            unet,
+            beside.style,
+            beside.image_encoder,
+            inputs.references,
+            scale=inputs.reference_scale,
+            # With footage to follow the image says how, and the footage what is where.
+            style_only=bool(inputs.structure or inputs.start),
+            guided=guided,
+            device=device,
+        )
+
+
+def _on(embedding: TextEmbedding | None, device: Any) -> Tensor | None:
+    return None if embedding is None else embedding["prompt_embeds"].to(device)
 
 
 def _as_it_is(index: int, latents: Tensor) -> Tensor:

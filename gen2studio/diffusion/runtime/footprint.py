@@ -37,6 +37,10 @@ class Footprint:
     vae: int
     text_encoder: int
     """Parameters of all text encoders."""
+    waiting: int = 0
+    """Parameters of what stays in main memory until a job needs a part of it."""
+    visiting: int = 0
+    """Of the biggest part of that, which comes to the device for a job."""
     beside: int = 0
     """Parameters of what else stays on the device in float32: an image encoder."""
     work: Work
@@ -119,6 +123,8 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
         largest=largest,
         vae=sizes["vae"],
         text_encoder=sum(sizes.get(part, 0) for part in family.text_parts),
+        waiting=sum(sizes.get(part, 0) for part in family.waiting),
+        visiting=max((sizes.get(part, 0) for part in family.waiting), default=0),
         beside=sum(sizes[part] for part in family.precise if part != "vae" and part in sizes),
         work=family.work(checked.configs, clip),
         clip=clip,

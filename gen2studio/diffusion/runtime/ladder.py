@@ -252,9 +252,11 @@ def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine) -> MemoryPl
     decoding = counts.decoding_bytes(plan.device, tiled=plan.tiled_vae)
     # Weights are cast and packed one by one while they are loaded.
     loading = transformer + 8 * counts.largest
+    waiting = counts.waiting * BYTES[plan.dtype]
     if plan.device != "cuda":
-        memory = max(text, transformer + vae + max(denoising, decoding), loading + vae)
+        memory = max(text, waiting + transformer + vae + max(denoising, decoding), waiting + loading + vae)
         return replace(plan, memory_bytes=memory, fits=memory <= machine.memory_free * _HEADROOM)
+    denoising += counts.visiting * BYTES[plan.dtype]
     if plan.placement == RESIDENT:
         device = transformer + vae + max(denoising, decoding)
     elif plan.placement == MODEL_OFFLOAD:
@@ -264,7 +266,7 @@ def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine) -> MemoryPl
         around = 2 * counts.block_bytes(plan.dtype, plan.stored_as) if plan.placement == GROUP_OFFLOAD else 0
         device = vae + max(around + denoising, decoding)
     device += _CONTEXT
-    memory = max(text, loading if not plan.offloads else loading + vae)
+    memory = max(text, waiting + (loading if not plan.offloads else loading + vae))
     room = machine.device_free * _HEADROOM
     text_device = "cuda" if text + _CONTEXT <= room else "cpu"
     return replace(

@@ -80,8 +80,9 @@ class Components:
 
     @property
     def modules(self) -> tuple[Any, ...]:
-        """Every loaded part that has weights."""
-        return tuple(part for part in self.parts.values() if hasattr(part, "parameters"))
+        """Every loaded part that has weights and a place; parts that wait in main memory for a job have none."""
+        waiting = self.model.checkpoint().family.waiting
+        return tuple(p for name, p in self.parts.items() if hasattr(p, "parameters") and name not in waiting)
 
     def pipeline(self, pipeline_class: type[Any], **more: Any) -> Any:
         """A pipeline of ``pipeline_class`` around these very parts (shared, never copied or cast).

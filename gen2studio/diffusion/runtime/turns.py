@@ -7,7 +7,8 @@ they are, and every pipeline built of the parts works with them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from accelerate.hooks import ModelHook, add_hook_to_module
@@ -44,6 +45,17 @@ def take_turns(modules: Sequence[Any], device: Any) -> None:
         hook.others = tuple(other for other in modules if other is not module)
         module.to("cpu")
         add_hook_to_module(module, hook)
+
+
+@contextmanager
+def visiting(module: Any, device: Any) -> Generator[None]:
+    """``module``, which waits in main memory, is on ``device`` inside; then where it was."""
+    before = next(module.parameters()).device
+    module.to(device)
+    try:
+        yield
+    finally:
+        module.to(before)
 
 
 def _device_type(module: Any) -> str:

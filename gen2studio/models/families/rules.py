@@ -163,3 +163,5 @@ class CheckpointFamily:
     """Where one pipeline class stands for several kinds of checkpoints: which it is, by its configs."""
     precise: frozenset[str] = field(default=frozenset({"vae", "image_encoder"}))
     """Components that compute in float32 whatever the denoiser does."""
+    waiting: frozenset[str] = frozenset()
+    """Components that stay in main memory, in the denoiser's number format, until a job needs one of them."""
