@@ -6,7 +6,7 @@ patches two latent frames deep: where a clip has an odd number, one more frame l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -204,7 +204,7 @@ class _Windowed(torch.nn.Module):
             return getattr(super().__getattr__("model"), name)
 
     @contextmanager
-    def cache_context(self, name: str) -> Iterator[None]:
+    def cache_context(self, name: str) -> Generator[None]:
         with self.model.cache_context(name):
             yield
 

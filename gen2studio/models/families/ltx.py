@@ -207,7 +207,9 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
             streams=8,
             latent_numbers=4 * tokens * latents,
         ),
-        vae_channels=_decoder_blocks(configs["vae"])[0],
+        # A stage whose upsampling hands out less than its own width.
+        vae_channels=_decoder_blocks(configs["vae"])[0]
+        // numbers(configs["vae"], "vae", "upsample_factor", [1, 1, 1, 1], 64)[0],
         vae_pixels=clip.width * clip.height // patch**2,
         # Its decoder looks both ways along time: the clip is decoded in one piece.
         vae_frames=clip.frames,
