@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gen2studio.core.errors import GenerationError, StudioError
@@ -21,7 +22,7 @@ from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.sampling.step_reuse import FEWEST_STEPS
 from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
-from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer
+from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer, TrainingDefaults
 from gen2studio.models.holding import RUNNING, HoldingChoices
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
     """Modes, controls and ranges of a model, from its family and its manifest. Raises GenerationError."""
     family, manifest = family_of(model), model.manifest
     traits = family.traits
-    transformer = manifest.component("transformer")
+    trainable = _trainable(model, traits)
     return Abilities(
         id=model.id,
         title=manifest.title,
@@ -166,8 +167,8 @@ def abilities_of(model: InstalledModel) -> Abilities:
         native_frames=manifest.frames.native,
         guidance=(manifest.guidance.default, manifest.guidance.lowest, manifest.guidance.highest),
         steps=(manifest.steps.default, manifest.steps.lowest, manifest.steps.highest),
-        trainable=_trainable(model, traits),
-        training=training_defaults(transformer.parameters if transformer is not None else 0),
+        trainable=trainable,
+        training=_training(model) if trainable else TrainingDefaults(),
         structure_readers=structure_readers(frozenset(source for source, _ in traits.structure_why_not)),
         structure_why_not=traits.structure_why_not,
         memory_plan=_memory_plan(model),
@@ -181,6 +182,15 @@ def abilities_of(model: InstalledModel) -> Abilities:
 def _trainable(model: InstalledModel, traits: FamilyTraits) -> bool:
     """Of a pair of experts each would need an adapter of its own."""
     return "customize" in traits.modes and "transformer_2" not in model.checkpoint().classes
+
+
+def _training(model: InstalledModel) -> TrainingDefaults:
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.training.ladder import told
+
+    transformer = model.manifest.component("transformer")
+    defaults = training_defaults(transformer.parameters if transformer is not None else 0)
+    return replace(defaults, held=told(model, quick_machine()))
 
 
 def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest, built_in: bool) -> ModeAbility:

@@ -56,6 +56,8 @@ class TrainingDefaults:
     learning_rate: float = 1e-4
     most_steps: int = 20_000
     most_rank: int = 128
+    held: str = ""
+    """How the model is held meanwhile on this machine, or why it can't be, for showing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,8 +93,9 @@ class Judge:
         from gen2studio.diffusion.runtime.device import this_machine
         from gen2studio.diffusion.runtime.prompt_cache import PromptCache
         from gen2studio.diffusion.runtime.residency import Residency
+        from gen2studio.diffusion.training.ladder import training_plan
         from gen2studio.diffusion.training.lora_data import View, rendered, size_for
-        from gen2studio.diffusion.training.lora_model import LoraModel, training_plan
+        from gen2studio.diffusion.training.lora_model import LoraModel
         from gen2studio.engine.frames import blob_picture
 
         installed = models(home).models()[0]

@@ -85,7 +85,7 @@ TEXT = FamilyTraits(
     id="wan-t2v",
     title="Wan",
     pipeline="WanPipeline",
-    modes=("text", "stylize", "mask"),
+    modes=("text", "stylize", "mask", "customize"),
     conditions=frozenset({"text", "variation", "mask", "background", "extend"}),
     controls=frozenset({*_EVERY, *_FOOTAGE}),
     why_not=(
@@ -103,7 +103,7 @@ TEXT = FamilyTraits(
 BOTH = replace(
     TEXT,
     id="wan-ti2v",
-    modes=("text", "text_image", "image", "storyboard", "stylize", "mask"),
+    modes=("text", "text_image", "image", "storyboard", "stylize", "mask", "customize"),
     conditions=TEXT.conditions | {"keys"},
     controls=TEXT.controls | {"first_frame"},
     why_not=(*_WHY_NOT, ("last_frame", _BEGINNING), ("keys", _BEGINNING)),
@@ -116,6 +116,7 @@ IMAGE = replace(
     modes=("text_image", "image", "storyboard"),
     conditions=frozenset({"keys", "extend"}),
     controls=frozenset({*_EVERY, "first_frame"}),
+    needs=frozenset({"first_frame"}),
     why_not=BOTH.why_not,
 )
 ENDS = replace(
@@ -124,7 +125,14 @@ ENDS = replace(
     controls=IMAGE.controls | {"last_frame"},
     why_not=(*_WHY_NOT, ("keys", "this checkpoint takes a picture at the beginning and one at the end")),
 )
-BETWEEN = replace(ENDS, id="wan-flf", title="Wan FLF2V")
+BETWEEN = replace(
+    ENDS,
+    id="wan-flf",
+    title="Wan FLF2V",
+    needs=frozenset({"first_frame", "last_frame"}),
+    # Every run has both pictures: the whole way is one run.
+    joint_windows=1_000_000,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +207,9 @@ class WanAdapter:
                     f"A picture lies at frame {index} of the shot, and {sentence}.",
                     "Take it off, or choose Wan VACE, which takes pictures anywhere.",
                 )
-        if first is None and (last is not None or "text" not in self.traits.modes):
+        if first is None and last is not None:
             raise GenerationError(
-                "There is no picture that the shot begins with.", "Add a first frame, or choose another model."
-            )
-        if self.traits.id == BETWEEN.id and last is None and count > 1:
-            raise GenerationError(
-                "This model makes the way from one picture to another, and there is no last one.",
-                "Add a last frame, or choose another model.",
+                "A last frame needs a first one with this model.", "Add a first frame, or choose Wan VACE."
             )
         ends = [(0, first)] if first is not None else []
         if last is not None:

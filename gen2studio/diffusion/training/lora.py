@@ -1,4 +1,4 @@
-"""Training adapters (LoRA, Hu et al., arXiv 2106.09685) on an installed Wan VACE model: the Trainer of Customization.
+"""Training adapters (LoRA, Hu et al., arXiv 2106.09685) on an installed Wan model: the Trainer of Customization.
 
 Images are one-frame clips, as the model's makers fine-tune on stills: a fraction of the memory of video, and what is
 learned carries over to clips. Everything slow is done once and kept in the training's folder, so that a killed or
@@ -16,11 +16,12 @@ from pathlib import Path
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import OutOfBudget, StudioError
-from gen2studio.diffusion.runtime.device import this_machine
+from gen2studio.diffusion.runtime.device import quick_machine, this_machine
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.diffusion.training import lora_data
+from gen2studio.diffusion.training.ladder import training_plan, training_plans
 from gen2studio.diffusion.training.recipe import settle
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import TrainContext
@@ -31,8 +32,6 @@ from gen2studio.models.library import InstalledModel
 
 _KEPT_SECONDS = 60 * 24 * 3600.0
 """How long an unfinished training is kept: sixty days."""
-_PROGRAM_BYTES = 700 << 20
-"""What torch and diffusers take before any weight."""
 
 
 class LoraTrainer:
@@ -52,21 +51,14 @@ class LoraTrainer:
     def estimate(self, request: TrainRequest) -> Estimate:
         """Memory of the greater of the two phases (reading words; training), disk of checkpoints and adapter."""
         recipe = settle(request, self._transformer_parameters)
-        manifest = self._model.manifest
-        parts = {
-            name: part.parameters
-            for name in ("transformer", "vae", "text_encoder")
-            if (part := manifest.component(name))
-        }
-        width = 2 if recipe.recompute else 4
-        words = parts.get("text_encoder", 0) * width
-        training = parts.get("transformer", 0) * width * 1.3 + parts.get("vae", 0) * 4
+        plans = training_plans(self._model, quick_machine(), recipe.rank)
+        plan = next((plan for plan in plans if plan.fits), plans[-1])
         pace = self._seconds_per_step
         return Estimate(
-            memory_bytes=_PROGRAM_BYTES + int(max(words, training)),
+            memory_bytes=plan.device_bytes or plan.memory_bytes,
             # The checkpoint and the adapter, and the adapter once more for every test frame: here and in the library.
             disk_bytes=(64 << 20)
-            + int(parts.get("transformer", 0) * 0.04) * (4 + 2 * len(recipe.test_steps)) * recipe.rank // 16,
+            + int(self._transformer_parameters * 0.04) * (4 + 2 * len(recipe.test_steps)) * recipe.rank // 16,
             seconds=None if pace is None else pace * recipe.steps,
         )
 
@@ -75,13 +67,16 @@ class LoraTrainer:
         load_torch()
         import torch
 
-        from gen2studio.diffusion.training.lora_model import LoraModel, training_plan
+        from gen2studio.diffusion.training.lora_model import LoraModel
         from gen2studio.diffusion.training.lora_run import LoraRun
 
         torch.set_num_threads(max(1, context.threads))
         _prune(context.scratch)
         recipe = settle(request, self._transformer_parameters)
-        model = LoraModel(self._model, training_plan(self._model, this_machine()), self._residency)
+        plan = training_plan(self._model, this_machine(), recipe.rank)
+        if not plan.exact:
+            context.note("The base is kept in 8 bits while the adapter is trained: whole it has no room.")
+        model = LoraModel(self._model, plan, self._residency)
         try:
             with _shortage_told(self._model.title):
                 run = LoraRun(request, context, recipe, model, lambda step: self._about(request, step))

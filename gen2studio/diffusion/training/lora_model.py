@@ -14,51 +14,22 @@ import numpy as np
 import torch
 
 from gen2studio.core.cancel import CancelToken
-from gen2studio.core.errors import OutOfBudget
-from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
+from gen2studio.diffusion.entries import family_of
 from gen2studio.diffusion.runtime.applying import apply_plan, free_memory_of
-from gen2studio.diffusion.runtime.device import Machine
-from gen2studio.diffusion.runtime.footprint import BYTES
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import Components, Progress, load_components
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.training.recipe import TARGETS, LoraRecipe
-from gen2studio.engine.budget import size_text
 from gen2studio.engine.events import Picture
 from gen2studio.models.library import InstalledModel
-
-_PARTS = ("transformer", "vae", "text_encoder")
-_WORKING_BYTES = 2 << 30
-"""On a GPU: activations of one recomputed block, gradients, and the allocator's own."""
 
 Poll = Callable[[], None]
 """Raises Cancelled when the work is to end; may also let other jobs go first."""
 
 
-def training_plan(model: InstalledModel, machine: Machine) -> MemoryPlan:
-    """How a model is held while it is trained: whole, on the device. Raises OutOfBudget when that can't be.
-
-    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow. A text encoder
-    that has no room on the GPU reads the captions on the processor.
-    """
-    on_gpu = machine.device == "cuda"
-    dtype = "bfloat16" if on_gpu and machine.bf16 else "float32"
-    sizes = {name: part.parameters for name in _PARTS if (part := model.manifest.component(name)) is not None}
-    words = sizes.get("text_encoder", 0) * BYTES[dtype]
-    needed = int(sizes.get("transformer", 0) * BYTES[dtype] * 1.2) + sizes.get("vae", 0) * 4 + _WORKING_BYTES
-    if on_gpu and needed > machine.device_free:
-        raise OutOfBudget(
-            f"Training {model.title} needs about {size_text(needed)} of GPU memory, and "
-            f"{size_text(machine.device_free)} is free.",
-            "Train a smaller model, or close other programs that use the GPU.",
-        )
-    text_device = "cpu" if on_gpu and words > machine.device_free * 0.9 else machine.device
-    return MemoryPlan(device=machine.device, dtype=dtype, text_device=text_device)
-
-
 class LoraModel:
-    """A Wan VACE model for training: :meth:`embed`, :meth:`load`, :meth:`encode`, then :meth:`arm` and :meth:`predict`.
+    """A Wan model for training: :meth:`embed`, :meth:`load`, :meth:`encode`, then :meth:`arm` and :meth:`predict`.
 
     The adapter is always float32, whatever the base is. Everything runs on the engine thread.
     """
@@ -66,6 +37,9 @@ class LoraModel:
     def __init__(self, model: InstalledModel, plan: MemoryPlan, residency: Residency) -> None:
         self.model = model
         self.manifest = model.manifest
+        self.controlled = model.manifest.family == "wan-vace"
+        """The denoiser wants a control beside what it denoises."""
+        self._driver = family_of(model).driver()
         self.device = torch.device(plan.device)
         self.dtype: torch.dtype = getattr(torch, plan.dtype)
         self._plan = plan
@@ -82,7 +56,7 @@ class LoraModel:
         Call it before :meth:`load`: there may be no room for the text encoder beside the transformer.
         """
         rows = embed_prompts(
-            self.model, WanVaceDriver(), self._plan, prompts, self._residency, cache,
+            self.model, self._driver, self._plan, prompts, self._residency, cache,
             progress=progress, cancel=cancel, poll=poll,
         )  # fmt: skip
         return torch.cat([row["prompt_embeds"].float() for row in rows])
@@ -107,13 +81,11 @@ class LoraModel:
 
     @property
     def transformer(self) -> Any:
-        """WanVACETransformer3DModel."""
+        """WanVACETransformer3DModel or WanTransformer3DModel."""
         return self._loaded.transformer
 
     def _pipeline(self) -> Any:
-        from diffusers.pipelines.wan.pipeline_wan_vace import WanVACEPipeline
-
-        return self._loaded.pipeline(WanVACEPipeline)
+        return self._driver.pipeline(self._loaded)
 
     @torch.no_grad()
     def encode(self, picture: Picture) -> torch.Tensor:
@@ -196,14 +168,20 @@ class LoraModel:
             self.transformer.disable_adapters()
 
     def predict(
-        self, noisy: torch.Tensor, level: torch.Tensor, prompts: torch.Tensor, control: torch.Tensor
+        self, noisy: torch.Tensor, level: torch.Tensor, prompts: torch.Tensor, control: torch.Tensor | None
     ) -> torch.Tensor:
-        """Velocity ε - x_0, (b, C, 1, h, w) float32, at noise ``level`` (b,) in 0…1. With gradients where enabled."""
+        """Velocity ε - x_0, (b, C, 1, h, w) float32, at noise ``level`` (b,) in 0…1. With gradients where enabled.
+
+        ``control`` (1, C', 1, h, w) where the model is :attr:`controlled`.
+        """
+        shown: dict[str, torch.Tensor] = {}
+        if control is not None:
+            shown["control_hidden_states"] = control.to(self.device, self.dtype).expand(len(noisy), -1, -1, -1, -1)
         return self.transformer(
             hidden_states=noisy.to(self.device, self.dtype),
             timestep=(level * 1000.0).to(self.device),
             encoder_hidden_states=prompts.to(self.device, self.dtype),
-            control_hidden_states=control.to(self.device, self.dtype).expand(len(noisy), -1, -1, -1, -1),
+            **shown,
             return_dict=False,
         )[0].float()
 
@@ -245,10 +223,13 @@ class LoraModel:
 @contextmanager
 def _quiet_rounding() -> Generator[None]:
     """The pipeline warns each time that it rounds the frame count we computed for it."""
-    logger = logging.getLogger("diffusers.pipelines.wan.pipeline_wan_vace")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    names = ("pipeline_wan_vace", "pipeline_wan")
+    loggers = [logging.getLogger(f"diffusers.pipelines.wan.{name}") for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

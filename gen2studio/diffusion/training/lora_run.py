@@ -134,7 +134,7 @@ class LoraRun:
                 )
                 put(common, drawn.cpu(), caption, prior=True)
         tensors = {"prompts": embedded, **lora_data.stacked(latents)}
-        for shape in sorted(set(shapes)):
+        for shape in sorted(set(shapes)) if model.controlled else ():
             tensors[f"control.{shape}"] = model.control(lora_data.size_of(shape))
         examples.sort(key=lambda e: e.shape != common)
         return lora_data.PreparedSet(tensors, tuple(examples), prompts.index(wanted))
@@ -239,7 +239,7 @@ class LoraRun:
         prompts = tensors["prompts"][[0 if off else e.prompt for e, off in zip(chosen, dropped.tolist(), strict=True)]]
         level = torch.sigmoid(torch.randn(len(chosen), generator=draw))
         noise = torch.randn(clean.shape, generator=draw)
-        return denoising_loss(self.model, clean, noise, level, prompts, tensors[f"control.{shape}"])
+        return denoising_loss(self.model, clean, noise, level, prompts, tensors.get(f"control.{shape}"))
 
     # -- test frames -------------------------------------------------------------------------------------------------
 
@@ -288,10 +288,10 @@ def denoising_loss(
     noise: torch.Tensor,
     level: torch.Tensor,
     prompts: torch.Tensor,
-    control: torch.Tensor,
+    control: torch.Tensor | None,
 ) -> torch.Tensor:
     """Flow-matching loss, a scalar: ``clean`` and ``noise`` (b, C, 1, h, w), ``level`` (b,) in 0…1 before the shift,
-    ``prompts`` (b, L, D), ``control`` (1, C', 1, h, w)."""
+    ``prompts`` (b, L, D), ``control`` (1, C', 1, h, w) for models that have one."""
     shift = model.manifest.flow_shift
     noisiness = shift * level / (1 + (shift - 1) * level)
     part = noisiness.view(-1, 1, 1, 1, 1)

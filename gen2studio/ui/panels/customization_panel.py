@@ -235,7 +235,7 @@ class CustomizationPanel(QWidget):
     def _show_numbers(self, found: TrainingSet) -> None:
         defaults, abilities = self._customization.defaults(), self._customization.abilities()
         self.model.setCurrentIndex(max(0, self.model.findData(abilities.id if abilities is not None else "")))
-        self.plan.setText(f"Held {abilities.memory_plan}" if abilities is not None and abilities.memory_plan else "")
+        self.plan.setText(abilities.training.held if abilities is not None else "")
         self.plan.setVisible(bool(self.plan.text()))
         for slider, default, value in (
             (self.steps, defaults.steps, found.steps or defaults.steps),

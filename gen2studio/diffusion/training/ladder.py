@@ -1,0 +1,95 @@
+"""How a model is held while it is trained: the ways that fit, from the exact one to the most frugal. No torch.
+
+A training holds the whole denoiser beside the work: blocks that come and go would pass the bus three times a step.
+What may shrink is the base, which is only read: kept in 8 bits it takes half of bf16, and the pairs that are trained
+stay float32 over it (QLoRA, Dettmers et al., arXiv 2305.14314, with int8 blocks in place of 4 bits). The optimiser's
+own state belongs to the pairs alone, eight bytes for each of their numbers: an 8-bit optimiser would save little here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gen2studio.core.errors import OutOfBudget, StudioError
+from gen2studio.diffusion.runtime.device import Machine
+from gen2studio.diffusion.runtime.footprint import BYTES, Footprint, footprint
+from gen2studio.diffusion.runtime.ladder import MemoryPlan, packed_kind
+from gen2studio.diffusion.training.recipe import SMALL_MODEL
+from gen2studio.engine.budget import size_text
+from gen2studio.models.families.rules import ClipShape
+from gen2studio.models.library import InstalledModel
+
+_PROGRAM_BYTES = 700 << 20
+"""What torch and diffusers take before any weight, and the allocator's own on a GPU."""
+_HEADROOM = 0.92
+_PAIRS = 0.012
+"""Numbers of the pairs for each of the denoiser's, at rank 16; with gradient and two moments, 16 bytes each."""
+
+
+def training_plans(model: InstalledModel, machine: Machine, rank: int = 16) -> tuple[MemoryPlan, ...]:
+    """Every way to train ``model`` on ``machine``, exact first, with its peak. Raises ModelError on a problem.
+
+    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow.
+    """
+    width, height = model.manifest.sizes[0]
+    counts = footprint(model, ClipShape(width=width, height=height, frames=1))
+    dtype = "bfloat16" if machine.device == "cuda" and machine.bf16 else "float32"
+    exact = MemoryPlan(device=machine.device, dtype=dtype, text_device=machine.device, rung="whole")
+    packed = packed_kind(model)
+    if packed:
+        return (_measured(replace(exact, packed=packed), counts, machine, rank),)
+    return tuple(
+        _measured(plan, counts, machine, rank) for plan in (exact, replace(exact, int8_layers=True, rung="int8"))
+    )
+
+
+def training_plan(model: InstalledModel, machine: Machine, rank: int = 16) -> MemoryPlan:
+    """The best of :func:`training_plans` that fits. Raises OutOfBudget when none does."""
+    plans = training_plans(model, machine, rank)
+    found = next((plan for plan in plans if plan.fits), None)
+    if found is not None:
+        return found
+    least, on_gpu = plans[-1], machine.device == "cuda"
+    needed = int((least.device_bytes if on_gpu else least.memory_bytes) / _HEADROOM)
+    free = machine.device_free if on_gpu else machine.memory_free
+    raise OutOfBudget(
+        f"Training {model.title} needs about {size_text(needed)} of {'GPU memory' if on_gpu else 'memory'}, and "
+        f"{size_text(free)} is free.",
+        "Train a smaller model, or close other programs.",
+    )
+
+
+def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine, rank: int) -> MemoryPlan:
+    """``plan`` with its peak: reading the captions comes first, then the training."""
+    size = BYTES[plan.dtype]
+    base = counts.transformer_bytes(plan.dtype, plan.stored_as) + (counts.vae + counts.beside) * 4
+    pairs = int(counts.transformer * _PAIRS * rank / 16) * 16
+    # Recomputed block by block, or kept over the whole pass where the model is small.
+    kept = 3 if counts.transformer >= SMALL_MODEL else 12
+    work = kept * counts.denoising_bytes(plan.dtype) + 2 * counts.widening_bytes(plan.dtype, plan.stored_as)
+    training = base + pairs + work + _PROGRAM_BYTES
+    words = counts.text_encoder * size + _PROGRAM_BYTES
+    if plan.device != "cuda":
+        memory = max(training, words)
+        return replace(plan, memory_bytes=memory, fits=memory <= machine.memory_free * _HEADROOM)
+    room = machine.device_free * _HEADROOM
+    # A text encoder that has no room on the GPU reads the captions on the processor.
+    text_device = "cuda" if words <= room else "cpu"
+    return replace(
+        plan,
+        text_device=text_device,
+        device_bytes=training,
+        memory_bytes=words,
+        fits=training <= room and (text_device == "cuda" or words <= machine.memory_free * _HEADROOM),
+    )
+
+
+def told(model: InstalledModel, machine: Machine) -> str:
+    """How ``model`` would be trained here, or why not, as an artist reads it."""
+    try:
+        plan = training_plan(model, machine)
+    except StudioError as error:
+        return str(error)
+    kept = "" if plan.exact and not plan.packed else f", the base kept as {plan.packed or 'int8'}"
+    where = {"cuda": "on the GPU", "mps": "on the Apple GPU", "cpu": "on the processor"}[plan.device]
+    return f"Trained {where}{kept}, about {size_text(plan.device_bytes or plan.memory_bytes)}"

@@ -1,0 +1,122 @@
+"""Training adapters on Wan's text models, and over a base that is kept in 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gen2studio.core.cancel import CancelToken
+from gen2studio.core.errors import OutOfBudget
+from gen2studio.diffusion.entries import abilities_of
+from gen2studio.diffusion.runtime.device import Machine
+from gen2studio.diffusion.runtime.packed import is_packed
+from gen2studio.diffusion.runtime.residency import Residency
+from gen2studio.diffusion.training.ladder import training_plan, training_plans
+from gen2studio.diffusion.training.lora_model import LoraModel
+from gen2studio.diffusion.training.recipe import settle
+from gen2studio.engine.events import JobState, LossMeasured, TestFrameReady
+from gen2studio.engine.requests import AdapterRef
+from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.library import InstalledModel, ModelLibrary
+from tests.diffusion import tiny_wan
+from tests.diffusion.test_training_lora import Bench, dog_files, training
+from tests.models.folder import LARGE_WAN, SMALL_WAN, write_checkpoint
+
+
+@pytest.fixture(scope="module", params=["t2v", "ti2v"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_wan.build(tmp_path_factory.mktemp(request.param) / request.param, request.param)
+
+
+@pytest.fixture
+def bench(checkpoint: Path, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(checkpoint, tmp_path)
+    yield made
+    made.stage.close()
+
+
+def test_an_adapter_of_a_text_model_learns_and_acts(bench: Bench, media_root: Path) -> None:
+    model = bench.stage.model
+    assert abilities_of(model).trainable
+    request = training(dog_files(media_root)[:3], generator=model.id, steps=12)
+    end = bench.run(request)
+    assert end.state is JobState.FINISHED, end.reason
+    losses = [event.loss for event in bench.of(LossMeasured)]
+    assert len(losses) == 12 and np.isfinite(losses).all()
+    assert bench.of(TestFrameReady)[-1].picture.shape[2] == 3
+    kept = AdapterLibrary().adapter(request.adapter_id)
+    assert AdapterLibrary().refusal(kept, model) == ""
+
+    used = AdapterRef(digest=kept.sha256, adapter_id=kept.id, path=str(kept.path), strength=1.0)
+    bench.react = lambda event: None
+    shot = bench.stage.request("text", stop=1, prompt="a red dog", from_nothing=True)
+    plain = bench.stage.made(shot)
+    adapted = bench.stage.made(replace(shot, adapters=(used,)))
+    assert not np.array_equal(plain[0], adapted[0])
+
+
+def test_a_pair_of_experts_is_not_trained(tmp_path: Path) -> None:
+    folder = tiny_wan.build(tmp_path / "pair", "t2v_a14b")
+    assert not abilities_of(ModelLibrary(tmp_path / "m.json", folder).models()[0]).trainable
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> InstalledModel:
+    """A text model whose matrices are wide enough to be kept in 8 bits."""
+    folder = tiny_wan.build(tmp_path_factory.mktemp("wide") / "wide", "t2v")
+    return ModelLibrary(folder.parent / "m.json", folder).models()[0]
+
+
+def test_the_base_goes_into_8_bits_where_memory_ends(tmp_path: Path) -> None:
+    """On files of full size that hold no weights: what a card of 8, 24 and 80 GB can train."""
+    small, large = (
+        ModelLibrary(tmp_path / f"{name}.json", write_checkpoint(tmp_path / name, config, dtype="BF16")).models()[0]
+        for name, config in (("small", SMALL_WAN), ("large", LARGE_WAN))
+    )
+
+    def card(gigabytes: float) -> Machine:
+        free = int(gigabytes * 1e9)
+        return Machine(
+            device="cuda", name="A card", device_free=free, device_total=free, memory_free=64 << 30, bf16=True
+        )
+
+    for machine in (card(80), Machine(device="cpu", name="A processor", memory_free=64 << 30)):
+        exact, narrow = training_plans(small, machine)
+        assert exact.exact and exact.fits and not narrow.exact
+        assert (narrow.device_bytes or narrow.memory_bytes) <= (exact.device_bytes or exact.memory_bytes)
+    assert training_plan(small, card(8)).exact
+    assert training_plan(large, card(80)).exact
+    assert not training_plan(large, card(30)).exact
+    assert training_plan(large, card(80), rank=64).device_bytes > training_plan(large, card(80)).device_bytes
+    with pytest.raises(OutOfBudget, match="of GPU memory"):
+        training_plan(large, card(12))
+
+
+def test_pairs_learn_over_a_base_in_8_bits(wide: InstalledModel, media_root: Path) -> None:
+    _, narrow = training_plans(wide, Machine(device="cpu", name="A processor", memory_free=64 << 30))
+    model = LoraModel(wide, narrow, Residency())
+    model.load(lambda *_: None, CancelToken())
+    packed = {name: p for name, p in model.transformer.named_parameters() if is_packed(p)}
+    assert packed, "nothing is kept in 8 bits: the test would show nothing"
+    before = {name: p.detach().clone() for name, p in packed.items()}
+    pairs = model.arm(settle(training(dog_files(media_root)[:1], rank=4), 1_000_000))
+    optimiser = torch.optim.AdamW(pairs, lr=2e-2)
+    draw = torch.Generator().manual_seed(3)
+    channels = wide.manifest.latent_channels
+    noisy, wanted = (torch.randn(1, channels, 1, 8, 8, generator=draw) for _ in range(2))
+    prompts = torch.randn(1, wide.manifest.text_length, model.transformer.config.text_dim, generator=draw)
+    losses: list[float] = []
+    for _ in range(30):
+        loss = (model.predict(noisy, torch.tensor([0.5]), prompts, None) - wanted).square().mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.9 * losses[0]
+    assert all(torch.equal(packed[name], kept) for name, kept in before.items()), "the base stays as it is"
+    model.close()
