@@ -75,6 +75,8 @@ class Player(QObject):
         self._loop = False
         self._part: tuple[int, int, int, bool] | None = None
         """(first, stop, rest, loop) of :meth:`play_range`."""
+        self._heard: Document | None = None
+        """What is played in place of the session's document."""
         self._volume = 1.0
         self._dropped = 0
         self._held = False
@@ -178,6 +180,11 @@ class Player(QObject):
             self._move(first)
             self._session.set_shuttle(1.0)
 
+    def hear(self, document: Document | None) -> None:
+        """Play the sound of ``document``, to its end, in place of the session's from the next start on; None: no
+        longer. It is the session's with something else on its timeline."""
+        self._heard = document
+
     def stop(self) -> None:
         self._session.set_shuttle(0.0)
 
@@ -206,6 +213,8 @@ class Player(QObject):
         if sequence is None:
             return 0, 0
         first, stop = 0, sequence.duration
+        if self._heard is not None and self._heard.sequence is not None:
+            stop = max(stop, self._heard.sequence.duration)
         if self._part is not None:
             return min(self._part[0], stop), min(self._part[1], stop)
         if self._loop:
@@ -262,7 +271,7 @@ class Player(QObject):
         self._rolling, self._last_frame = 0.0, frame
         # Backwards, time runs from the end of the frame that is shown.
         start = Fraction(frame + (1 if self._speed < 0 else 0)) / sequence.rate
-        document = self._session.document
+        document = self._heard or self._session.document
         device = self._sound and AudioMixer(document).audible
         before = self.clock
         self._clock.begin(start, self._speed, on_device=device, token=self._token)
@@ -366,7 +375,7 @@ class Player(QObject):
             return
         if new.sequence is None:
             self.stop()
-        elif new.sequence is not old.sequence and self._audio is not None:
+        elif new.sequence is not old.sequence and self._audio is not None and self._heard is None:
             self._audio.adopt(new)
 
     def _on_device_lost(self, token: int, sentence: str) -> None:

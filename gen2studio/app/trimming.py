@@ -1,5 +1,7 @@
 """Trim mode: one cut in hand, moved by keys or by playing, and what the two-up view shows of it and of drags.
 
+Played to where it goes, the cut sounds as its clips go on behind it; the two-up view shows the same frames.
+
 A cut has an outgoing clip on its left and an incoming one on its right; either may be a gap. The side says what moves:
 the outgoing tail, the incoming head, or both (roll). Rippling, what follows moves along; otherwise a gap opens or a
 neighbour stops the edge.
@@ -15,6 +17,7 @@ from PySide6.QtCore import QObject, Signal
 from gen2studio.app.playback import Player
 from gen2studio.app.session import Session
 from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.app.trim_sound import with_hidden
 from gen2studio.core.records import dataclass
 from gen2studio.core.time import timecode
 from gen2studio.document import edits, lookup
@@ -359,12 +362,24 @@ class TrimMode(QObject):
         if self._around:
             self._player.stop()
         if self._from is None:
-            self._from = self.frame()
-            self._session.set_playhead(max(0, self._from - (1 if way < 0 else 0)))
+            at, heard = self.frame(), self._unfolded()
+            end = heard.sequence.duration if heard.sequence is not None else 0
+            if way > 0 and at >= end - 1:
+                self._session.tell("The media of this clip ends here.", "info")
+                return
+            self._player.hear(heard)
+            self._from = at
+            self._session.set_playhead(max(0, at - (1 if way < 0 else 0)))
         if way > 0:
             self._player.forward()
         else:
             self._player.backward()
+
+    def _unfolded(self) -> Document:
+        """What is heard while the cut is played to where it goes: what its clips hold beyond it."""
+        left, right = self._clips()
+        out, into = self._side is not Side.INCOMING, self._side is not Side.OUTGOING
+        return with_hidden(self._session.document, left if out else None, right if into else None)
 
     def hold(self) -> None:
         """K: stop, and move the cut to where it stopped."""
@@ -374,6 +389,7 @@ class TrimMode(QObject):
         start, self._from = self._from, None
         wanted = self._session.playhead - start
         self._player.stop()
+        self._player.hear(None)
         limits = self._limits()
         delta = limits.clamp(wanted)
         if delta != wanted:
@@ -387,6 +403,7 @@ class TrimMode(QObject):
         if self._from is not None:
             self._from = None
             self._player.stop()
+            self._player.hear(None)
 
     def play_around(self) -> None:
         """Loop over the cut in hand, or once over the playhead; again stops."""

@@ -12,8 +12,9 @@ from gen2studio.app.playback import Player
 from gen2studio.app.session import Session
 from gen2studio.app.store import DocumentStore
 from gen2studio.app.timeline_editing import TimelineEditing
+from gen2studio.app.trim_sound import with_hidden
 from gen2studio.app.trimming import Side, TrimMode, TrimShown, cuts_of, dragged
-from gen2studio.core.media_info import MediaInfo, MediaKind
+from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
 from gen2studio.document import edits, lookup
 from gen2studio.document.model import Clip, MediaItem
 from tests.export.sequences import document_with, sequence_with
@@ -158,6 +159,63 @@ def test_a_dynamic_trim_stops_at_its_limit(bench: Bench, qtbot: QtBot) -> None:
     bench.session.set_playhead(230)
     bench.trim.hold()
     assert bench.lane()[1:] == [("b", 100, 200), ("c", 200, 300)]
+
+
+def test_a_dynamic_trim_plays_what_lies_behind_the_last_clip(bench: Bench, qtbot: QtBot) -> None:
+    bench.session.set_playhead(300)
+    bench.trim.enter()
+    assert bench.trim.side is Side.OUTGOING
+    bench.trim.play(1)
+    qtbot.waitUntil(lambda: bench.session.playhead >= 303)
+    bench.trim.hold()
+    assert bench.lane()[-1] == ("c", 200, bench.session.playhead) and bench.session.playhead >= 303
+
+
+def test_where_the_media_ends_nothing_is_played(bench: Bench) -> None:
+    bench.session.set_playhead(300)
+    bench.trim.enter()
+    assert bench.trim.trim(900), "up to the last frame of the file"
+    told: list[str] = []
+    bench.session.message.connect(lambda _severity, sentence: told.append(sentence))
+    bench.trim.play(1)
+    assert told == ["The media of this clip ends here."] and not bench.player.playing
+    assert bench.lane()[-1] == ("c", 200, 1200)
+
+
+@pytest.mark.parametrize(
+    ("sides", "heard"),
+    [
+        ((True, False), [("a", 0, 830, 6.8)]),
+        ((False, True), [("b", 0, 150, 0.0)]),
+        ((True, True), [("b", 0, 100, 0.0), ("a", 100, 830, 10.8)]),
+    ],
+)
+def test_hidden_material_is_heard_beside_the_cut(
+    sides: tuple[bool, bool], heard: list[tuple[str, int, int, float]]
+) -> None:
+    """Two linked pairs touch at 100: 40 seconds of media, from 6.8 s and from 4 s on."""
+    info = MediaInfo(
+        kind=MediaKind.VIDEO, width=64, height=36, rate=RATE, frame_count=1000, exact=True, duration=Fraction(40),
+        audio=AudioInfo(48000, 2, "aac", Fraction(40)),
+    )  # fmt: skip
+    item = MediaItem(id="m", name="m", path="/m.mp4", fingerprint="", info=info)
+    pairs = [("a", 0, 100, Fraction(68, 10)), ("b", 100, 50, Fraction(4))]
+
+    def lane(kind: str) -> tuple[Clip, ...]:
+        return tuple(
+            Clip(id=f"{name}-{kind}", media_id="m", name=name, start=at, duration=long, source_in=into, link=name)
+            for name, at, long, into in pairs
+        )
+
+    music = (Clip(id="music", media_id="m", name="music", start=0, duration=150),)
+    document = document_with(sequence_with(lane("v"), audio=(lane("s"), music), rate=RATE), item)
+    assert document.sequence is not None
+    left, right = document.sequence.video_tracks[0].clips
+    shown = with_hidden(document, left if sides[0] else None, right if sides[1] else None).sequence
+    assert shown is not None
+    for track in (shown.video_tracks[0], shown.audio_tracks[0]):
+        assert [(c.name, c.start, c.end, float(c.source_in)) for c in track.clips] == heard
+    assert shown.audio_tracks[1].clips == music, "other tracks sound as ever"
 
 
 def test_play_around_loops_over_the_cut_and_comes_back(bench: Bench, qtbot: QtBot) -> None:
