@@ -15,8 +15,11 @@ from safetensors.torch import save_file
 
 from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.entries import generator_entries
-from gen2studio.diffusion.families.image_editing import MOST_REFERENCES, instruction
-from gen2studio.diffusion.families.qwen_image_edit_driver import picture_area
+from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.flux2_klein_driver import Flux2KleinDriver
+from gen2studio.diffusion.families.image_editing import MOST_REFERENCES, ONE_FRAME, instruction
+from gen2studio.diffusion.families.qwen_image_edit_driver import QwenImageEditDriver, picture_area
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.events import Event, JobState, Picture, StepPreview
 from gen2studio.engine.job_queue import JobQueue
@@ -163,3 +166,45 @@ def test_after_a_cancel_and_an_adapter_the_model_is_as_it_was(desk: Desk, tmp_pa
     adapted = desk.still(replace(request, adapters=(AdapterRef(digest="look", path=str(path)),)))
     assert not np.array_equal(adapted, before)
     np.testing.assert_array_equal(desk.still(request), before)
+
+
+@pytest.mark.parametrize("family", ["flux2", "qwen"])
+def test_the_denoiser_may_be_narrower_than_the_vae(family: str, request: pytest.FixtureRequest) -> None:
+    """As on a GPU: everything in bfloat16 but the VAE."""
+    import diffusers
+
+    checkpoint: Path = request.getfixturevalue("folder" if family == "flux2" else "reader")
+    driver = Flux2KleinDriver() if family == "flux2" else QwenImageEditDriver()
+    kind = diffusers.Flux2KleinPipeline if family == "flux2" else diffusers.QwenImageEditPlusPipeline
+    parts = {"vae": torch.float32, "default": torch.bfloat16}
+    pipe = kind.from_pretrained(checkpoint, local_files_only=True, use_safetensors=True, dtype=parts)
+    channels, spatial = (16, 16) if family == "flux2" else (4, 8)
+    geometry = LatentGeometry(spatial=spatial, multiple=16, channels=channels, frames=ONE_FRAME, temporal=1)
+    frame = footage(source_ref(), 2, Extent(64, 64))
+    inputs = PipelineInputs(
+        task="variation",
+        width=64,
+        height=64,
+        frames=1,
+        video=(frame,),
+        references=(frame,),
+        strength=0.6,
+        start=(frame,),
+    )
+    width = pipe.transformer.config.joint_attention_dim
+    embeds = PromptEmbeds({"prompt_embeds": torch.ones((1, 8, width), dtype=torch.bfloat16)})
+    latents = driver.denoise(pipe, inputs, embeds, Sampling(steps=2, guidance=1.0, seed=1), Silent(), geometry)
+    picture = next(driver.decode(pipe, latents, check=lambda: None, progress=lambda *_: None, note=print))
+    assert picture.shape == (64, 64, 3) and bool(torch.isfinite(latents).all())
+    tiled = next(driver.decode(pipe, latents, check=lambda: None, progress=lambda *_: None, note=print, tile=32))
+    assert tiled.shape == picture.shape
+
+
+class Silent:
+    """Nobody looks on."""
+
+    def check(self) -> None:
+        pass
+
+    def stepped(self, step: int, steps: int, clean: torch.Tensor) -> None:
+        assert clean.dtype == torch.float32 and clean.dim() == 5

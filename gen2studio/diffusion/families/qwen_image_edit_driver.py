@@ -19,7 +19,7 @@ from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import flow_start, seeds
 from gen2studio.diffusion.sampling.decode import latent_statistics, pictures
 from gen2studio.diffusion.sampling.edit_pictures import as_images
-from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stopping, video_tensor
+from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, stopping, video_tensor
 from gen2studio.diffusion.sampling.taps import StepTap, flow
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
@@ -72,6 +72,7 @@ class QwenImageEditDriver:
                 levels = flow_start.levels(inputs.strength, sampling.steps)
                 first = flow_start.first_level(job.scheduler, levels, _shift(job, shape[3] * shape[4] // 4))
                 begin = (1 - first) * self.encode(job, inputs.start).to(noise) + first * noise
+            stand_in(job, "_encode_vae_image", _in_its_own_format(pipe))
             tap = StepTap(job.scheduler, flow)
             last = begin
 
@@ -172,6 +173,15 @@ def picture_area(pixels: int) -> Generator[None]:
         yield
     finally:
         module.VAE_IMAGE_SIZE = usual
+
+
+def _in_its_own_format(pipe: Any) -> Callable[..., Tensor]:
+    """Encoding in the VAE's number format, handed on in that of the pictures: the pipeline takes both for the same."""
+
+    def encoded(image: Tensor, generator: Any) -> Tensor:
+        return pipe._encode_vae_image(image.to(pipe.vae.dtype), generator).to(image.dtype)
+
+    return encoded
 
 
 def _whole(rows: Tensor) -> Tensor:
