@@ -53,7 +53,7 @@ def stored_as(store: ModelStore, name: str) -> StoredModel | None:
     """The downloaded model with this catalog id, or listed in a library by this id."""
     models = store.stored()
     return next((m for m in models if m.id == name), None) or next(
-        (m for m in models if m.registered.partition(":")[2] == name), None
+        (m for m in models if name in m.registered.partition(":")[2].split(",")), None
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import ModelError, StudioError
 from gen2studio.core.paths import data_dir, write_atomic
-from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.adapters import AdapterLibrary, expert_of
 from gen2studio.models.checkpoint import check_checkpoint
 from gen2studio.models.companions import family_of_companion
 from gen2studio.models.copying import copy_resumed
@@ -308,14 +308,23 @@ class ModelStore:
             if model.kind in _BESIDE and family_of_companion(model.folder) is not None:
                 return f"beside:{self._models.add(model.folder).id}"
             if model.kind == "adapter":
-                weights = [file for file in model.files if file.path.endswith(".safetensors")]
-                if len(weights) == 1:
-                    path = target_in(model.folder, weights[0].path)
-                    return f"adapter:{self._adapters.import_file(path, name=model.title, link=True).id}"
+                return self._register_adapters(model)
         except StudioError:
             # Whole and kept; ``refusal`` says why it can't be used yet.
             return ""
         return ""
+
+    def _register_adapters(self, model: StoredModel) -> str:
+        """Each file of it as an adapter; of two experts each has its own. One that was there before is not ours."""
+        files = [file.path for file in model.files if file.path.endswith(".safetensors")]
+        before = {adapter.id for adapter in self._adapters.adapters()} - set(_adapters_of(model))
+        made: list[str] = []
+        for path in files:
+            expert = {"transformer": "high noise", "transformer_2": "low noise"}.get(expert_of(path), Path(path).stem)
+            name = model.title if len(files) == 1 else f"{model.title} ({expert})"
+            made.append(self._adapters.import_file(target_in(model.folder, path), name=name, link=True).id)
+        ours = [name for name in made if name not in before]
+        return f"adapter:{','.join(ours)}" if ours else ""
 
     def _unregister(self, model: StoredModel) -> None:
         shelf, _, name = model.registered.partition(":")
@@ -323,17 +332,17 @@ class ModelStore:
             self._models.forget_under(model.folder)
             if shelf == "masks":
                 self._masks.remove(name)
-            elif shelf == "adapter":
-                self._adapters.delete(name)
+        for adapter in _adapters_of(model):
+            with contextlib.suppress(StudioError):
+                self._adapters.delete(adapter)
 
     def _links_of_ours(self, model: StoredModel, path: Path) -> int:
         """How many names of this file go away with the model: its own, and the adapter library's."""
-        shelf, _, name = model.registered.partition(":")
-        if shelf == "adapter":
+        names = 1
+        for adapter in _adapters_of(model):
             with contextlib.suppress(StudioError, OSError):
-                if self._adapters.adapter(name).path.samefile(path):
-                    return 2
-        return 1
+                names += self._adapters.adapter(adapter).path.samefile(path)
+        return names
 
     def _note(self, name: str, **more: str | None) -> None:
         """Remember something about a listed model; None forgets it."""
@@ -380,6 +389,12 @@ def _gone(name: str, row: dict[str, Any]) -> StoredModel:
         licence_id="", licence_title="", accepted="", downloaded="",
         problem=f"The folder {row['folder']} is not there. Connect its drive, or delete the model.",
     )  # fmt: skip
+
+
+def _adapters_of(model: StoredModel) -> tuple[str, ...]:
+    """Ids in the adapter library that came with a model."""
+    shelf, _, names = model.registered.partition(":")
+    return tuple(names.split(",")) if shelf == "adapter" else ()
 
 
 def _mask_place(model: StoredModel) -> Path:

@@ -211,9 +211,11 @@ def test_a_model_is_listed_moves_and_goes_with_its_files(tmp_path: Path) -> None
     assert not (tmp_path / "disk" / "tiny-wan").exists()
 
 
+_LORA = {"blocks.0.attn1.to_q.lora_A.weight": (4, 32), "blocks.0.attn1.to_q.lora_B.weight": (32, 4)}
+
+
 def test_an_adapter_is_linked_into_the_library_and_freed_with_it(tmp_path: Path) -> None:
-    shapes = {"blocks.0.attn1.to_q.lora_A.weight": (4, 32), "blocks.0.attn1.to_q.lora_B.weight": (32, 4)}
-    write_weights(tmp_path / "source" / "few.safetensors", shapes)
+    write_weights(tmp_path / "source" / "few.safetensors", _LORA)
     model = stored("few-steps", "adapter", tmp_path / "source")
     shelf, _, name = model.registered.partition(":")
     adapter = AdapterLibrary().adapter(name)
@@ -221,8 +223,29 @@ def test_an_adapter_is_linked_into_the_library_and_freed_with_it(tmp_path: Path)
     assert adapter.path.samefile(model.folder / "few.safetensors")
     would = ModelStore().would_free("few-steps")
     assert would.shared == 0 and would.bytes > model.bytes
+    moved = ModelStore().move("few-steps", tmp_path / "disk")
+    assert moved.registered == model.registered and len(AdapterLibrary().adapters()) == 1
     ModelStore().delete("few-steps")
     assert AdapterLibrary().adapters() == ()
+
+
+def test_a_pair_of_adapters_is_two_and_an_own_one_stays(tmp_path: Path) -> None:
+    names = ("wan2.2_t2v_A14b_high_noise_lora.safetensors", "wan2.2_t2v_A14b_low_noise_lora.safetensors")
+    for number, name in enumerate(names):
+        write_weights(tmp_path / "source" / name, _LORA, metadata={"number": str(number)})
+    model = stored("pair", "adapter", tmp_path / "source")
+    found = {adapter.name: adapter for adapter in AdapterLibrary().adapters()}
+    assert set(found) == {"Pair (high noise)", "Pair (low noise)"}
+    assert {adapter.file_name for adapter in found.values()} == set(names)
+    assert set(model.registered.partition(":")[2].split(",")) == {adapter.id for adapter in found.values()}
+    ModelStore().delete("pair")
+    assert AdapterLibrary().adapters() == ()
+    # What the artist had imported before is the artist's.
+    mine = AdapterLibrary().import_file(tmp_path / "source" / names[0], name="Mine")
+    model = stored("again", "adapter", tmp_path / "source")
+    assert mine.id not in model.registered and len(AdapterLibrary().adapters()) == 2
+    ModelStore().delete("again")
+    assert [adapter.name for adapter in AdapterLibrary().adapters()] == ["Mine"]
 
 
 def test_a_mask_model_is_listed_with_the_masks(tmp_path: Path) -> None:
