@@ -404,7 +404,8 @@ def limit_threads(count: int) -> None:
 
     cv2.setNumThreads(count)
     numba: Any = sys.modules.get("numba")
-    if numba is not None:
+    # Another thread may be in the middle of importing it.
+    if hasattr(numba, "set_num_threads"):
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
     torch: Any = sys.modules.get("torch")
     if torch is not None:
