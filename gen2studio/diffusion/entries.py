@@ -188,8 +188,8 @@ def _training(model: InstalledModel) -> TrainingDefaults:
     from gen2studio.diffusion.runtime.device import quick_machine
     from gen2studio.diffusion.training.ladder import told
 
-    transformer = model.manifest.component("transformer")
-    defaults = training_defaults(transformer.parameters if transformer is not None else 0)
+    denoiser = model.manifest.component(model.checkpoint().family.denoisers[0])
+    defaults = training_defaults(denoiser.parameters if denoiser is not None else 0)
     return replace(defaults, held=told(model, quick_machine()))
 
 

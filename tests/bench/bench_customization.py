@@ -122,7 +122,6 @@ class Judge:
             )
 
     def loss(self) -> float:
-        from gen2studio.diffusion.training.lora_run import denoising_loss
 
         torch, losses = self.torch, []
         with torch.no_grad():
@@ -131,9 +130,7 @@ class Judge:
                 noise = torch.randn((NOISES, *self.clean.shape[1:]), generator=draw)
                 clean = self.clean.expand(NOISES, -1, -1, -1, -1)
                 prompts = self.prompts[1:2].expand(NOISES, -1, -1)
-                losses.append(
-                    float(denoising_loss(self.model, clean, noise, torch.full((NOISES,), level), prompts, self.control))
-                )
+                losses.append(float(self.model.loss(clean, noise, torch.full((NOISES,), level), prompts, self.control)))
         return float(np.mean(losses))
 
     def stills(self) -> list[Picture]:

@@ -1,4 +1,4 @@
-"""Training adapters (LoRA, Hu et al., arXiv 2106.09685) on an installed Wan model: the Trainer of Customization.
+"""Training adapters (LoRA, Hu et al., arXiv 2106.09685) on an installed model: the Trainer of Customization.
 
 Images are one-frame clips, as the model's makers fine-tune on stills: a fraction of the memory of video, and what is
 learned carries over to clips. Everything slow is done once and kept in the training's folder, so that a killed or
@@ -45,7 +45,7 @@ class LoraTrainer:
 
     @property
     def _transformer_parameters(self) -> int:
-        part = self._model.manifest.component("transformer")
+        part = self._model.manifest.component(self._model.checkpoint().family.denoisers[0])
         return part.parameters if part is not None else 0
 
     def estimate(self, request: TrainRequest) -> Estimate:
@@ -69,6 +69,7 @@ class LoraTrainer:
 
         from gen2studio.diffusion.training.lora_model import LoraModel
         from gen2studio.diffusion.training.lora_run import LoraRun
+        from gen2studio.diffusion.training.lora_sd import StableDiffusionLora
 
         torch.set_num_threads(max(1, context.threads))
         _prune(context.scratch)
@@ -76,7 +77,8 @@ class LoraTrainer:
         plan = training_plan(self._model, this_machine(), recipe.rank)
         if not plan.exact:
             context.note("The base is kept in 8 bits while the adapter is trained: whole it has no room.")
-        model = LoraModel(self._model, plan, self._residency)
+        kind = StableDiffusionLora if self._model.manifest.family == "animatediff" else LoraModel
+        model = kind(self._model, plan, self._residency)
         try:
             with _shortage_told(self._model.title):
                 run = LoraRun(request, context, recipe, model, lambda step: self._about(request, step))

@@ -12,7 +12,7 @@ import torch
 
 from gen2studio.core.log import topic
 from gen2studio.core.paths import write_atomic
-from gen2studio.diffusion.training.recipe import TARGETS, LoraRecipe
+from gen2studio.diffusion.training.recipe import LoraRecipe
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 WEIGHT_NAME = "pytorch_lora_weights.safetensors"
@@ -93,8 +93,12 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, to
     optimiser.load_state_dict({**whole, "state": state})
 
 
-def adapter_bytes(weights: Mapping[str, torch.Tensor], recipe: LoraRecipe, about: Mapping[str, str]) -> bytes:
+def adapter_bytes(
+    weights: Mapping[str, torch.Tensor], recipe: LoraRecipe, about: Mapping[str, str], prefix: str, targets: str
+) -> bytes:
     """The adapter as a safetensors file that diffusers loads with its own rank and alpha.
+
+    ``prefix`` is what the denoiser is called in the pipeline, ``targets`` the pattern of the modules that have pairs.
 
     ``about`` (name, trigger word, base model and its digest…) joins the metadata, all strings, for the library to read.
     """
@@ -104,13 +108,13 @@ def adapter_bytes(weights: Mapping[str, torch.Tensor], recipe: LoraRecipe, about
     config: dict[str, Any] = {
         "r": recipe.rank,
         "lora_alpha": recipe.alpha,
-        "target_modules": TARGETS,
+        "target_modules": targets,
         "lora_dropout": 0.0,
         "bias": "none",
         "init_lora_weights": True,
     }
-    prefixed = {f"transformer.{name}": value for name, value in config.items()}
-    tensors = {f"transformer.{name}": value for name, value in weights.items()}
+    prefixed = {f"{prefix}.{name}": value for name, value in config.items()}
+    tensors = {f"{prefix}.{name}": value for name, value in weights.items()}
     metadata = {"format": "pt", LORA_ADAPTER_METADATA_KEY: json.dumps(prefixed, indent=2, sort_keys=True), **about}
     return _ordered(save(tensors, metadata))
 

@@ -6,7 +6,7 @@ Training never touches the instance that generates: offloading and cast hooks of
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,11 @@ class LoraModel:
 
     The adapter is always float32, whatever the base is. Everything runs on the engine thread.
     """
+
+    prefix = "transformer"
+    """What the denoiser is called in an adapter's file."""
+    targets = TARGETS
+    """Modules that get low-rank pairs, as a pattern of their whole names."""
 
     def __init__(self, model: InstalledModel, plan: MemoryPlan, residency: Residency) -> None:
         self.model = model
@@ -84,6 +89,11 @@ class LoraModel:
         """WanVACETransformer3DModel or WanTransformer3DModel."""
         return self._loaded.transformer
 
+    @property
+    def blocks(self) -> Iterable[Any]:
+        """What a step goes through one after the other; a cancel ends it between two of them."""
+        return self.transformer.blocks
+
     def _pipeline(self) -> Any:
         return self._driver.pipeline(self._loaded)
 
@@ -132,7 +142,7 @@ class LoraModel:
         from diffusers.training_utils import cast_training_params
         from peft import LoraConfig
 
-        config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=TARGETS, init_lora_weights=True)
+        config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=self.targets, init_lora_weights=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.transformer.add_adapter(config, adapter_name="default")
@@ -184,6 +194,22 @@ class LoraModel:
             **shown,
             return_dict=False,
         )[0].float()
+
+    def loss(
+        self,
+        clean: torch.Tensor,
+        noise: torch.Tensor,
+        level: torch.Tensor,
+        prompts: torch.Tensor,
+        control: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Flow-matching loss, a scalar: ``clean`` and ``noise`` (b, C, 1, h, w), ``level`` (b,) in 0…1 before the
+        shift, ``prompts`` (b, L, D), ``control`` (1, C', 1, h, w) for models that have one."""
+        shift = self.manifest.flow_shift
+        noisiness = shift * level / (1 + (shift - 1) * level)
+        part = noisiness.view(-1, 1, 1, 1, 1)
+        predicted = self.predict((1 - part) * clean + part * noise, noisiness, prompts, control)
+        return (predicted - (noise - clean).to(predicted.device)).square().mean()
 
     def sample(self, prompts: torch.Tensor, size: tuple[int, int], seed: int, poll: Poll) -> torch.Tensor:
         """Normalised one-frame latents (1, C, 1, h, w) of a text-to-video run. ``prompts``: (2, L, D) empty, wanted."""

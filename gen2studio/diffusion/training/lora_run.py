@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ class LoraRun:
         self.model.transformer.train()
         began, first = time.perf_counter(), state.step
         try:
-            with _cancel_between_blocks(self.model.transformer, self.context):
+            with _cancel_between(self.model.blocks, self.context):
                 while state.step < self.recipe.steps:
                     self._test(state)
                     self.context.checkpoint()
@@ -239,7 +239,7 @@ class LoraRun:
         prompts = tensors["prompts"][[0 if off else e.prompt for e, off in zip(chosen, dropped.tolist(), strict=True)]]
         level = torch.sigmoid(torch.randn(len(chosen), generator=draw))
         noise = torch.randn(clean.shape, generator=draw)
-        return denoising_loss(self.model, clean, noise, level, prompts, tensors.get(f"control.{shape}"))
+        return self.model.loss(clean, noise, level, prompts, tensors.get(f"control.{shape}"))
 
     # -- test frames -------------------------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class LoraRun:
     def _keep(self, state: TrainingState) -> None:
         """Write the adapter as it is: an artist may like it better than what comes later."""
         about = {**self._about(state.step), "loss": f"{mean_loss(state.losses):.6f}"}
-        weights = adapter_bytes(self.model.adapter(), self.recipe, about)
+        weights = adapter_bytes(self.model.adapter(), self.recipe, about, self.model.prefix, self.model.targets)
         write_atomic(self.context.scratch / step_name(state.step), weights)
 
     def finished_file(self) -> Path:
@@ -282,31 +282,14 @@ class LoraRun:
         return self.context.scratch / step_name(self.recipe.steps)
 
 
-def denoising_loss(
-    model: LoraModel,
-    clean: torch.Tensor,
-    noise: torch.Tensor,
-    level: torch.Tensor,
-    prompts: torch.Tensor,
-    control: torch.Tensor | None,
-) -> torch.Tensor:
-    """Flow-matching loss, a scalar: ``clean`` and ``noise`` (b, C, 1, h, w), ``level`` (b,) in 0…1 before the shift,
-    ``prompts`` (b, L, D), ``control`` (1, C', 1, h, w) for models that have one."""
-    shift = model.manifest.flow_shift
-    noisiness = shift * level / (1 + (shift - 1) * level)
-    part = noisiness.view(-1, 1, 1, 1, 1)
-    predicted = model.predict((1 - part) * clean + part * noise, noisiness, prompts, control)
-    return (predicted - (noise - clean).to(predicted.device)).square().mean()
-
-
 @contextmanager
-def _cancel_between_blocks(transformer: Any, context: TrainContext) -> Generator[None]:
-    """A cancel ends a step at the next transformer block; what the step did so far is thrown away."""
+def _cancel_between(blocks: Iterable[Any], context: TrainContext) -> Generator[None]:
+    """A cancel ends a step at the next block; what the step did so far is thrown away."""
 
     def check(*_: Any) -> None:
         context.cancel.check()
 
-    hooks = [block.register_forward_pre_hook(check) for block in transformer.blocks]
+    hooks = [block.register_forward_pre_hook(check) for block in blocks]
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Training adapters on Wan's text models, and over a base that is kept in 8 bits."""
+"""Training adapters on models beside VACE, and over a base that is kept in 8 bits."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from gen2studio.engine.events import JobState, LossMeasured, TestFrameReady
 from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.library import InstalledModel, ModelLibrary
-from tests.diffusion import tiny_wan
+from tests.diffusion import tiny_animatediff, tiny_wan
 from tests.diffusion.test_training_lora import Bench, dog_files, training
 from tests.models.folder import LARGE_WAN, SMALL_WAN, write_checkpoint
 
 
-@pytest.fixture(scope="module", params=["t2v", "ti2v"])
+@pytest.fixture(scope="module", params=["t2v", "ti2v", "animatediff"])
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param == "animatediff":
+        return tiny_animatediff.build(tmp_path_factory.mktemp(request.param) / request.param)
     return tiny_wan.build(tmp_path_factory.mktemp(request.param) / request.param, request.param)
 
 
@@ -40,7 +42,7 @@ def bench(checkpoint: Path, tmp_path: Path) -> Iterator[Bench]:
     made.stage.close()
 
 
-def test_an_adapter_of_a_text_model_learns_and_acts(bench: Bench, media_root: Path) -> None:
+def test_an_adapter_learns_and_acts(bench: Bench, media_root: Path) -> None:
     model = bench.stage.model
     assert abilities_of(model).trainable
     request = training(dog_files(media_root)[:3], generator=model.id, steps=12)
