@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -18,14 +20,19 @@ from gen2studio.cli.main import main
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.cli.running import run_job
 from gen2studio.core.frozen import frozen_map
-from gen2studio.document.look import Look, Region
-from gen2studio.document.model import MaskFrame, MaskObject
+from gen2studio.document import boards
+from gen2studio.document.look import Controls, Look, Mode, Region
+from gen2studio.document.model import MaskFrame, MaskObject, Panel
 from gen2studio.engine.events import JobState
 from gen2studio.engine.farm.bundle import job_folder, read_job, tile_files, verified
-from gen2studio.engine.requests import Job, Lane
+from gen2studio.engine.request_codec import decode
+from gen2studio.engine.requests import Job, Lane, request_digest
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.engine.workspace import Workspace
+from tests.cli.test_shots import checkpoint, model, picture
 from tests.export.sequences import simple
+
+__all__ = ["checkpoint", "model", "picture"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, WINDOW = 8, 4
@@ -159,3 +166,45 @@ def test_a_clip_goes_to_a_farm_and_comes_back(
     # What the clip shows now is what it asks for: nothing is left to submit.
     assert main(["submit", str(project), "--out", str(tmp_path / "again.farm"), "-q"]) == 1
     assert "nothing to render" in capsys.readouterr().err
+
+
+def test_panels_of_a_storyboard_are_a_task_each(
+    model: str, picture: Path, tmp_path: Path, qapp: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened, document = Project.new()
+    look = Look(mode=Mode.STORYBOARD, generator=model, prompt="ink", controls=Controls(steps=1))
+    document, key = boards.new_board(document, look=look, width=64, height=64, rate=Fraction(4))
+    digest = opened.add_blob(picture)
+    for number, words in enumerate(("a city", "a boat"), 1):
+        panel = Panel(
+            id=f"panel-{number:012x}", picture=digest if number == 1 else "", prompt=words, seconds=Fraction(1, 2)
+        )
+        document = boards.add_panel(document, key, panel)
+    project = tmp_path / "film.g2s"
+    opened.save_as(document, project)
+    opened.close()
+    bundle, results = tmp_path / "board.farm", str(tmp_path / "board.farm/results")
+    name = document.boards[key].name
+    assert main(["submit", str(project), "--board", name, "--out", str(bundle), "-q"]) == 0
+    told = capsys.readouterr()
+    assert "2 shots, 2 tasks" in told.out and told.err.count("makes the frames of a clip together") == 2
+    template = yaml.safe_load((bundle / "template.yaml").read_text())
+    steps = {step["name"]: step for step in template["steps"]}
+    assert list(steps) == ["Shots", "Gather"]
+    assert steps["Shots"]["parameterSpace"]["taskParameterDefinitions"][0]["range"] == [1, 2]
+    assert steps["Shots"]["hostRequirements"]["amounts"] == [{"name": "amount.worker.gpu", "min": 1}]
+    for extra in (["--shot", "2"], ["--shot", "1"], ["--gather"]):
+        assert main(["task", str(bundle), "--out", results, *extra]) == 0, capsys.readouterr().err
+    assert main(["collect", str(bundle), str(project), "-q"]) == 0
+    opened, document = Project.open(project)
+    shown = [clip for track in document.sequence.video_tracks for clip in track.clips]  # type: ignore[union-attr]
+    assert len(shown) == 2 and all(document.takes[clip.active_take].done for clip in shown)
+    opened.close()
+    # A worker with another revision of the model would make another film.
+    file = bundle / "job/job.json"
+    plain = json.loads(file.read_text())
+    plain["shots"][0]["request"]["revision"] = "other"
+    plain["shots"][0]["digest"] = request_digest(decode(plain["shots"][0]["request"]))
+    file.write_text(json.dumps(plain))
+    assert main(["task", str(bundle), "--out", results, "--shot", "1"]) == 1
+    assert "the job was planned with other" in capsys.readouterr().err
