@@ -43,7 +43,9 @@ class CurveState:
     key_here: bool = False
     """Any clip has a key on the frame at the playhead."""
     can_key: bool = False
-    """The playhead is over one of the clips."""
+    """The playhead is over one of the clips, and keys would be followed; or there is one to be taken off."""
+    why_not: str = ""
+    """Why the parameter can't have keys, where that is another reason than the playhead."""
     earlier: bool = False
     later: bool = False
     """There are keys before and after the playhead."""
@@ -63,12 +65,16 @@ class ClipInspecting(QObject):
         editing: TimelineEditing,
         strength_of: Callable[[Clip], float] = lambda _clip: 1.0,
         parent: QObject | None = None,
+        *,
+        follows: Callable[[Clip, str], bool] = lambda _clip, _slider: True,
     ) -> None:
-        """``strength_of`` says what a generator makes of a strength that was left to it."""
+        """``strength_of`` says what a generator makes of a strength that was left to it, ``follows`` whether it lets a
+        slider of the look (:data:`gen2studio.document.look.KEYED`) change over the clip."""
         super().__init__(parent)
         self.session = session
         self.editing = editing
         self._strength_of = strength_of
+        self._follows = follows
         self._curves: dict[str, list[NamedCurve]] | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -146,17 +152,28 @@ class ClipInspecting(QObject):
         values = [each.at(self._frame_on(each)) for each in found]
         near = 0.5 * 10.0**-kind.decimals / kind.factor
         here = [each for each in found if self._over(each)]
+        key_here = any(each.curve.key_at(each.key_frame(self.session.playhead)) is not None for each in here)
+        why_not = self.why_no_keys(kind.name)
         return CurveState(
             kind=kind,
             value=values[0],
             mixed=any(abs(value - values[0]) > near for value in values),
             animated=any(each.curve.moving for each in found),
-            key_here=any(each.curve.key_at(each.key_frame(self.session.playhead)) is not None for each in here),
-            can_key=bool(here),
+            key_here=key_here,
+            can_key=bool(here) and (key_here or not why_not),
+            why_not=why_not,
             earlier=self._neighbour(found, -1) is not None,
             later=self._neighbour(found, 1) is not None,
             touched=any(each.curve.moving or abs(each.curve.value - kind.default) > near for each in found),
         )
+
+    def why_no_keys(self, name: str) -> str:
+        """Why a parameter can't change over the clips, in a sentence; empty where it can."""
+        found = self.curves().get(name, [])
+        slider = name.removeprefix("look.")
+        if slider == name or all(self._follows(self._clip(each), slider) for each in found):
+            return ""
+        return f"The model of this clip keeps one {found[0].label.lower()} from its first to its last frame."
 
     def _clip(self, curve: NamedCurve) -> Clip:
         clip = self.session.find_clip(curve.clip_id)
@@ -275,7 +292,8 @@ class ClipInspecting(QObject):
         """A key of each of the parameters at the playhead, with the values there."""
 
         def change(document: Document) -> Document:
-            found = [each for name in names for each in self.curves().get(name, []) if self._over(each)]
+            follow = [name for name in names if not self.why_no_keys(name)]
+            found = [each for name in follow for each in self.curves().get(name, []) if self._over(each)]
             if not found:
                 raise EditRefused("There is no picture at the playhead.", "Put the playhead over a clip.")
             for each in found:

@@ -234,6 +234,8 @@ class CurveEditing(QObject):
         each = self._base.get(name)
         if each is None:
             return False
+        if self._refuses(name):
+            return False
         frame = each.key_frame(sequence_frame)
         at = each.curve.at(frame) if value is None else min(max(value, each.low), each.high)
         before = [key for key in each.curve.keys if key.frame <= frame]
@@ -243,6 +245,13 @@ class CurveEditing(QObject):
         done = self._put(f"Add Key of {each.label}", {name: each.curve.with_key(key)}, frozenset({(name, frame)}))
         self._current = name
         return done
+
+    def _refuses(self, name: str) -> bool:
+        """Whether a curve can't have keys; then that is said."""
+        why_not = self.inspecting.why_no_keys(name)
+        if why_not:
+            self.session.tell(why_not, "warning")
+        return bool(why_not)
 
     def remove(self) -> bool:
         """Take the chosen keys away."""
@@ -276,7 +285,7 @@ class CurveEditing(QObject):
         for name, offset, key in self._board:
             target = self._current if len(names) == 1 else name
             each = self._base.get(target)
-            if each is None:
+            if each is None or (target not in made and self._refuses(target)):
                 continue
             frame = each.key_frame(round(self.session.playhead + offset))
             value = min(max(key.value, each.low), each.high)

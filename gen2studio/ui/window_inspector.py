@@ -36,6 +36,7 @@ def arrange(window: MainWindow) -> None:
 
 def inspecting(window: MainWindow) -> ClipInspecting:
     """What the panels ask about the selected clips."""
+    from gen2studio.app.choosing import follows_keys
     from gen2studio.app.clip_inspecting import ClipInspecting
     from gen2studio.document import looks
 
@@ -44,7 +45,12 @@ def inspecting(window: MainWindow) -> ClipInspecting:
     def strength_of(clip: Clip) -> float:
         return studio.generation.effective(looks.look_of(studio.store.document, clip)).controls.strength
 
-    return ClipInspecting(studio.session, studio.editing, strength_of, window)
+    def follows(clip: Clip, slider: str) -> bool:
+        look = looks.look_of(studio.store.document, clip)
+        found = studio.generation.choice_for(look)
+        return found is None or follows_keys(found.abilities, look.mode.value, slider)
+
+    return ClipInspecting(studio.session, studio.editing, strength_of, window, follows=follows)
 
 
 def inspector(window: MainWindow) -> InspectorPanel:

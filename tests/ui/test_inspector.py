@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from gen2studio.app.clip_inspecting import ClipInspecting
+from gen2studio.app.curve_editing import CurveEditing
 from gen2studio.document import edits, sequences
 from gen2studio.document.composition import BlendMode
 from gen2studio.document.model import Clip
@@ -127,6 +128,31 @@ def test_no_key_without_the_playhead_on_the_clip(window: Inspector, qtbot: QtBot
     session.set_playhead(clip_of(window).end + 5)
     settle(qtbot, window)
     assert not part(window.panel, KeyButton, "inspector.opacity.key").isEnabled()
+
+
+def test_a_slider_that_the_model_keeps_has_no_keys(window: Inspector, qtbot: QtBot) -> None:
+    follows: list[str] = ["strength"]
+    inspecting = ClipInspecting(
+        window.session, window.editing, follows=lambda _clip, slider: slider in follows and slider != "control_scale"
+    )
+    panel = InspectorPanel(inspecting)
+    window.show(panel, 380, 800)
+    window.session.set_playhead(6)
+    panel.refresh()
+    key = part(panel, KeyButton, "inspector.look.control_scale.key")
+    assert not key.isEnabled() and "keeps one control scale" in key.toolTip()
+    assert part(panel, KeyButton, "inspector.look.strength.key").isEnabled()
+    assert part(panel, KeyButton, "inspector.opacity.key").isEnabled(), "what the clip itself holds is ours"
+    curves = CurveEditing(inspecting)
+    before = window.store.document
+    assert not curves.add("look.control_scale", 6) and window.told[-1] == inspecting.why_no_keys("look.control_scale")
+    assert window.store.document is before
+    assert curves.add("look.strength", 6)
+    # Keys that a model followed before can be taken off.
+    follows.clear()
+    panel.refresh()
+    assert inspecting.states()["look.strength"].can_key and inspecting.toggle_key("look.strength")
+    assert not inspecting.states()["look.strength"].can_key
 
 
 def test_look_parameters_are_keyed_on_media_frames(window: Inspector, qtbot: QtBot) -> None:

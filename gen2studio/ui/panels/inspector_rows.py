@@ -129,7 +129,7 @@ class CurveRow(QWidget):
             self.field.set_mixed(shown)
         else:
             self.field.show_value(shown)
-        self.key.show_state(animated=state.animated, here=state.key_here, possible=state.can_key)
+        self.key.show_state(animated=state.animated, here=state.key_here, possible=state.can_key, why_not=state.why_not)
         self.previous.setEnabled(state.earlier)
         self.next.setEnabled(state.later)
         self.reset.setEnabled(state.touched)

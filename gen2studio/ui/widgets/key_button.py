@@ -28,11 +28,12 @@ class KeyButton(QToolButton):
         self.setAutoRaise(True)
         self.show_state(animated=False, here=False, possible=False)
 
-    def show_state(self, *, animated: bool, here: bool, possible: bool) -> None:
+    def show_state(self, *, animated: bool, here: bool, possible: bool, why_not: str = "") -> None:
+        """``why_not`` says why a key is not possible, where it is not the playhead."""
         self._animated, self._here = animated, here
         self.setEnabled(possible)
         self.setToolTip(
-            "Put the playhead over the clip to set a key"
+            why_not or "Put the playhead over the clip to set a key"
             if not possible
             else f"Remove the key of {self._title} here"
             if here
