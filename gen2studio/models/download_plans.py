@@ -16,7 +16,7 @@ from gen2studio.models.download_orders import DownloadOrder
 from gen2studio.models.download_values import DownloadError, DownloadPlan, LicenceText, PlannedFile, StoredModel
 from gen2studio.models.elsewhere import FilesHere
 from gen2studio.models.file_names import ARCHIVES, PART, checked_path, is_pickle, is_taken
-from gen2studio.models.hub import HubFile, Listing, list_repository, read_text
+from gen2studio.models.hub import HubFile, Listing, check_access, list_repository, read_text
 from gen2studio.models.hub_connection import HubConnection
 from gen2studio.models.licences import LicenceLedger, licence_text
 
@@ -51,6 +51,9 @@ def make_plan(
 
     own = listing(entry.repo, entry.revision)
     files = tuple(_chosen(entry, listing))
+    for there in listings.values():
+        if there.gated:
+            check_access(connection, there.repo, token, note)
     _check_files(entry, files)
     terms = ledger.dated(licence_text(entry, lambda path: _licence_of(entry, path, own, connection, token)))
     files = tuple(_with_place(file, folder, here, order, token) for file in files)

@@ -91,6 +91,20 @@ def list_repository(
     raise refused_answer(base, f"lists the files of {repo} without end")
 
 
+def check_access(connection: HubConnection, repo: str, token: CancelToken, note: Note | None = None) -> None:
+    """Raise DownloadError when ``repo`` is gated and this token may not read it: its listing is open to everybody.
+
+    A mirror that does not know the question is not asked again; its files answer.
+    """
+    try:
+        connection.text(
+            f"{connection.settings.endpoint}/api/models/{checked_repository(repo)}/auth-check", token, _TEXT_LIMIT, note
+        )
+    except DownloadError as refusal:
+        if refusal.kind != "missing":
+            raise
+
+
 def file_address(connection: HubConnection, repo: str, commit: str, path: str) -> str:
     """Where a file is asked for."""
     return f"{connection.settings.endpoint}/{checked_repository(repo)}/resolve/{quote(commit, safe='')}/{quote(path)}"

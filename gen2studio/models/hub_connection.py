@@ -329,7 +329,7 @@ def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
 
 def _repository(address: str) -> str:
     path = urlsplit(address).path
-    found = re.search(r"/(?:api/models/)?([^/]+/[^/]+)/(?:resolve|tree|revision)/", path)
+    found = re.search(r"/(?:api/models/)?([^/]+/[^/]+)/(?:resolve/|tree/|revision/|auth-check)", path)
     return found[1].rpartition("/models/")[2] if found else "what was asked for"
 
 

@@ -246,7 +246,10 @@ class _Handler(BaseHTTPRequestHandler):
         hub.note(
             Request(path, parts.query, self.headers.get("Range") or "", bearer, self.headers.get("User-Agent") or "")
         )
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/(revision|tree)/([^/]+)/?", path):
+        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/auth-check", path):
+            if not self._denied(found[1], bearer):
+                self._answer(200, b"{}", {})
+        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/(revision|tree)/([^/]+)/?", path):
             self._api(found[1], found[2], found[3], bearer, parse_qs(parts.query))
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(found[1], found[2], found[3], bearer)
@@ -278,17 +281,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(fault.value, b'{"error":"x"}', fault.headers)
             return
         repository = hub.repositories.get(name)
+        if repository is None:
+            self._denied(name, bearer)
+            return
+        # The card and the listing of a gated repository can be read by everybody; its files can't.
         if what == "revision":
-            # The card of a gated repository can be read by everybody; its files can't.
-            if repository is None:
-                self._denied(name, bearer)
-            elif revision not in ("main", repository.commit):
+            if revision not in ("main", repository.commit):
                 self._answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
             else:
                 told = {"id": name, "sha": repository.commit, "gated": "auto" if repository.gated else False}
                 self._answer(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
-            return
-        if self._denied(name, bearer) or repository is None:
             return
         rows = [_row(repository, path) for path in sorted(repository.files)] + repository.extra_rows
         start = int(query.get("cursor", ["0"])[0])

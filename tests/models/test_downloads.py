@@ -103,6 +103,28 @@ def test_nothing_is_fetched_before_the_licence_was_accepted(
     assert receipt is not None and receipt.accepted == plan.licence.accepted and receipt.licence_id == "Apache-2.0"
 
 
+def test_a_gated_model_is_refused_before_anything_is_fetched(
+    hub: HubServer, queues: list[Downloads], tiny: dict[str, bytes]
+) -> None:
+    hub.repository("lab/tiny").gated = True
+    hub.repository("lab/tiny").allowed = {"hf_allowed_one"}
+    queues += [queue_for(hub), queue_for(hub, token="hf_allowed_one")]
+    with pytest.raises(DownloadError) as caught:
+        queues[0].plan(entry())
+    assert caught.value.kind == "unauthorised" and "token" in caught.value.remedy
+    assert run(queues[1]).state is DownloadState.DONE
+    # Taken back while it runs: the download says so, and goes on when it may again.
+    queues[1].forget("tiny")
+    ModelStore().delete("tiny")
+    plan = accepted(queues[1], entry())
+    hub.repository("lab/tiny").allowed = set()
+    queues[1].start(plan)
+    assert queues[1].wait(250) and state(queues[1]).kind == "gated"
+    hub.repository("lab/tiny").allowed = {"hf_allowed_one"}
+    queues[1].resume("tiny")
+    assert queues[1].wait(250) and state(queues[1]).state is DownloadState.DONE
+
+
 def test_terms_that_changed_have_to_be_read_again(hub: HubServer, queue: Downloads, tiny: dict[str, bytes]) -> None:
     hub.put("lab/tiny", "LICENSE", b"You may look at it.")
     terms = Licence(id="Lab", title="Lab Terms", text="", source_path="LICENSE")

@@ -179,6 +179,13 @@ def test_small_files_are_checked_by_the_name_that_git_gives_them(room: Room) -> 
     room.refused(room.file(sha256="", git_oid=git_oid_of(b"other")))
 
 
+def test_an_empty_file_is_a_file(room: Room) -> None:
+    room.data = b""
+    room.hub.put("lab/tiny", NAME, b"")
+    assert room.fetch(room.file(size=0, sha256="", git_oid=git_oid_of(b""))) == sha256_of(b"")
+    assert room.is_whole()
+
+
 def test_more_than_was_announced_is_cut_off(room: Room) -> None:
     room.hub.resize(NAME, by=50 << 20)
     room.refused()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.models.download_values import DownloadError
-from gen2studio.models.hub import Listing, list_repository
+from gen2studio.models.file_names import target_in
+from gen2studio.models.hub import Listing, check_access, list_repository
 from gen2studio.models.hub_connection import HubConnection, Patience, TransferToken
 from gen2studio.models.hub_settings import HubSettings
 from tests.fakes.hub_server import COMMIT, HubServer, sha256_of
@@ -86,13 +90,15 @@ def test_gated_models_need_a_token_that_may_read_them(hub: HubServer) -> None:
     repository = hub.repository("lab/tiny")
     repository.gated = True
     repository.allowed = {"hf_allowed_one"}
-    with connect(hub) as stranger:
-        found = refusal(stranger)
-        assert found.kind == "unauthorised" and f"{hub.endpoint}/lab/tiny" in found.remedy
-    with connect(hub, token="hf_another_one") as other:
-        assert refusal(other).kind == "gated"
+    with connect(hub) as stranger, pytest.raises(DownloadError) as caught:
+        assert listed(stranger).gated
+        check_access(stranger, "lab/tiny", TransferToken())
+    assert caught.value.kind == "unauthorised" and f"{hub.endpoint}/lab/tiny" in caught.value.remedy
+    with connect(hub, token="hf_another_one") as other, pytest.raises(DownloadError) as caught:
+        check_access(other, "lab/tiny", TransferToken())
+    assert caught.value.kind == "gated" and "lab/tiny" in caught.value.sentence
     with connect(hub, token="hf_allowed_one") as member:
-        assert listed(member).gated
+        check_access(member, "lab/tiny", TransferToken())
 
 
 def test_a_pause_that_the_hub_asks_for_is_kept(hub: HubServer, connection: HubConnection) -> None:
@@ -200,3 +206,20 @@ def test_a_listing_from_elsewhere_is_refused(hub: HubServer, connection: HubConn
         hub.redirect("api", place)
         assert refusal(connection).kind == "refused", place
     assert len(hub.requests) == len(places)
+
+
+_NAMES = st.text(st.sampled_from("ab.~ /\\:*con\0\n\u202e…é"), max_size=12)
+
+
+@given(_NAMES | st.text(max_size=40))
+def test_no_path_that_is_let_in_leads_out(path: str) -> None:
+    """Whatever is let in is a plain name below the folder, on every system."""
+    try:
+        target = target_in(Path("/models/tiny"), path)
+    except DownloadError as refusal:
+        assert refusal.kind == "refused" and "\n" not in refusal.sentence and "\0" not in refusal.sentence
+        return
+    assert Path("/models/tiny") in target.parents and ".." not in target.parts
+    for system in (PurePosixPath("/models/tiny") / path, PureWindowsPath("C:/models/tiny") / path):
+        assert system.parts[: len(system.parent.parts)] == system.parent.parts
+        assert list(system.parts)[-len(path.split("/")) :] == path.split("/") and not system.is_reserved()
