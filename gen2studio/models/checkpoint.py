@@ -19,21 +19,30 @@ from gen2studio.core.errors import ModelError
 from gen2studio.core.paths import inside
 from gen2studio.core.records import dataclass
 from gen2studio.models import companions
-from gen2studio.models.families.rules import T5_TOKENIZERS, TENSORS, TRANSFORMERS, CheckpointFamily, ComponentRule
+from gen2studio.models.families.rules import (
+    DIFFUSERS,
+    T5_TOKENIZERS,
+    TENSORS,
+    TRANSFORMERS,
+    CheckpointFamily,
+    ComponentRule,
+)
 from gen2studio.models.families.table import CHECKPOINT_FAMILIES
 from gen2studio.models.manifest import MODEL_INDEX, ModelManifest, derive_manifest
 from gen2studio.models.safetensors_header import read_header
 from gen2studio.models.wan_files import (
     CLASSES,
+    DENOISERS,
     PARTS,
     SCHEDULER,
     all_shards,
     find_parts,
     implied_config,
     part_of,
+    pipeline_of,
     read_weights,
 )
-from gen2studio.models.wan_layout import kind_of_file
+from gen2studio.models.wan_layout import expert_of, kind_of_file
 from gen2studio.models.weights_header import WeightsHeader
 
 INDEX_NAME = "model_index.json"
@@ -103,6 +112,9 @@ def check_checkpoint(
     folder = _folder(folder)
     index = read_json(folder, folder / INDEX_NAME)
     family, classes = _classes(index)
+    if transformer_file is not None and "transformer_2" in classes:
+        # A file of one expert stands for that one; the other stays the folder's.
+        single[expert_of(transformer_file.name) or "transformer"] = single.pop("transformer")
     named = {name: part for name, part in single.items() if _is_companion(family, name)}
     places = {**companions.inside(folder, family), **named}
     configs: dict[str, Mapping[str, Any]] = {MODEL_INDEX: _values(index)}
@@ -125,6 +137,8 @@ def check_checkpoint(
             notes += _unread(part)
         elif name.startswith("tokenizer"):
             _check_tokenizer(folder, part)
+        elif rule.library == TRANSFORMERS:
+            _check_reader(folder, part)
     if family.variant is not None:
         family = family.variant(configs)
     for name, rule in family.components.items():
@@ -185,19 +199,30 @@ def _check_files(
     missing = [name.replace("_", " ") for name in PARTS if name not in parts]
     if missing:
         raise ModelError(
-            f"“{folder.name}” has the transformer of Wan VACE and no {' and no '.join(missing)} that go with it.",
+            f"“{folder.name}” has a transformer of Wan and no {' and no '.join(missing)} that go with it.",
             "Name them with --vae, --text-encoder and --tokenizer, or a whole model with --with.",
         )
     headers: dict[str, tuple[WeightsHeader, ...]] = {}
     configs: dict[str, Mapping[str, Any]] = {"scheduler": SCHEDULER, "tokenizer": {}}
-    for name in ("transformer", "vae", "text_encoder"):
+    for name in (*DENOISERS, "vae", "text_encoder"):
+        if name not in parts:
+            continue
         if name not in named:
             for path in all_shards(parts[name]):
                 _stays_inside(folder, path)
         headers[name] = _single(name, parts[name])
         configs[name] = implied_config(name, headers[name], parts[name].parent)
-    family = CHECKPOINT_FAMILIES["WanVACEPipeline"]
+    if len(headers) == 3 and expert_of(parts["transformer"].name):
+        raise ModelError(
+            f"“{parts['transformer'].name}” is one of two experts, and the other one is not there.",
+            "Put the file for high noise and the one for low noise into one folder.",
+        )
+    pipeline, configs[MODEL_INDEX] = pipeline_of(configs)
+    family = CHECKPOINT_FAMILIES[pipeline]
+    if family.variant is not None:
+        family = family.variant(configs)
     classes = {**CLASSES, "tokenizer": (TRANSFORMERS, _check_words(parts["tokenizer"]))}
+    classes |= {name: (DIFFUSERS, str(configs[name]["_class_name"])) for name in DENOISERS if name in configs}
     family.check(configs, headers)
     facts = family.facts(configs, headers, classes)
     return CheckedCheckpoint(
@@ -214,13 +239,13 @@ def _check_files(
 
 def _single(part: str, path: Path) -> tuple[WeightsHeader, ...]:
     """The headers of a part that is a file of its own, or of its shards. Raises ModelError for another part."""
-    if part == "transformer" and path.suffix.lower() in PICKLES:
+    if part in DENOISERS and path.suffix.lower() in PICKLES:
         raise ModelError(
             f"“{path.name}” is a pickle, which can run any program when it is opened.",
             "Get the safetensors edition of this model.",
         )
     headers = tuple(read_weights(shard) for shard in all_shards(path))
-    if part != "transformer" and part_of(headers[0]) != part:
+    if part not in DENOISERS and part_of(headers[0]) != part:
         names = headers[0].tensors
         kind = kind_of_file(names, {name: tensor.shape for name, tensor in names.items()})
         raise ModelError(
@@ -447,6 +472,16 @@ def _check_tokenizer(folder: Path, part: Path) -> None:
         _stays_inside(folder, path)
         if path.stat().st_size > _JSON_LIMIT:
             raise ModelError(f"“{path.name}” is far too big for a vocabulary.", "Don't use this checkpoint.")
+
+
+def _check_reader(folder: Path, part: Path) -> None:
+    """A processor of pictures and words brings settings in several files: none may name code of its own."""
+    for path in sorted(part.glob("*config.json")):
+        if "auto_map" in read_json(folder, path):
+            raise ModelError(
+                f"The {part.name} asks to run program code of its own.",
+                "Don't use this checkpoint unless you wrote it.",
+            )
 
 
 def _unread(part: Path) -> list[str]:

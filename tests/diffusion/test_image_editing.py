@@ -3,6 +3,8 @@ each picture, and a clip made of key frames that are carried."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from gen2studio.core.errors import ModelError
 from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.entries import generator_entries
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
@@ -28,6 +31,7 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.requests import AdapterRef, GenerateRequest, Lane
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.example.generator import ExampleGenerator
+from gen2studio.models.checkpoint import check_checkpoint
 from tests.diffusion import tiny_flux2, tiny_qwen_edit
 from tests.diffusion.studio import Stage, footage, source_ref
 
@@ -198,6 +202,27 @@ def test_the_denoiser_may_be_narrower_than_the_vae(family: str, request: pytest.
     assert picture.shape == (64, 64, 3) and bool(torch.isfinite(latents).all())
     tiled = next(driver.decode(pipe, latents, check=lambda: None, progress=lambda *_: None, note=print, tile=32))
     assert tiled.shape == picture.shape
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "said"),
+    [
+        ("processor/tokenizer_config.json", {"auto_map": {"AutoTokenizer": "evil.Evil"}}, "program code"),
+        ("processor/preprocessor_config.json", {"auto_map": {"AutoProcessor": "evil.Evil"}}, "program code"),
+        ("transformer/config.json", {"num_layers": 3}, "its config says 3"),
+        ("transformer/config.json", {"joint_attention_dim": 24}, "reads texts of width 24"),
+        ("transformer/config.json", {"num_attention_heads": 10**9}, "no such model"),
+        ("vae/config.json", {"z_dim": 16}, "is needed"),
+    ],
+)
+def test_a_checkpoint_that_does_not_add_up_is_refused(
+    reader: Path, tmp_path: Path, path: str, change: dict[str, object], said: str
+) -> None:
+    folder = shutil.copytree(reader, tmp_path / "model")
+    config = json.loads((folder / path).read_text())
+    (folder / path).write_text(json.dumps({**config, **change}))
+    with pytest.raises(ModelError, match=said):
+        check_checkpoint(folder)
 
 
 class Silent:
