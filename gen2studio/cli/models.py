@@ -155,7 +155,7 @@ def _add(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespac
     from gen2studio.models.adapters import AdapterLibrary
     from gen2studio.models.adding import add_path
 
-    named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")}
+    named = {name: getattr(args, name) for name in ("vae", "text_encoder", "tokenizer")} | _beside(args)
     parts = {name: part for name, part in named.items() if part is not None}
     added = add_path(args.path, library, masks, AdapterLibrary(), args.rest, parts)
     if added.sentence:
@@ -165,6 +165,20 @@ def _add(library: ModelLibrary, masks: MaskModelLibrary, args: argparse.Namespac
     if added.where == "adapters":
         return _print(f"It is copied to the adapters as “{added.title}” ({added.id}).")
     return _print(_card(library.model(added.id)))
+
+
+def _beside(args: argparse.Namespace) -> dict[str, Path | None]:
+    """The parts beside Stable Diffusion 1.5 that were named. Raises UsageError for an unknown kind of ControlNet."""
+    found: dict[str, Path | None] = {
+        "motion_adapter": args.with_motion, "ip_adapter": args.with_style, "image_encoder": args.image_encoder,
+        "few_step_lora": args.with_lora,
+    }  # fmt: skip
+    for text in args.with_control:
+        kind, equals, place = str(text).partition("=")
+        if not equals or kind not in _CONTROLS:
+            raise UsageError(f"“{text}” names no ControlNet.", f"Write KIND=FOLDER with one of {', '.join(_CONTROLS)}.")
+        found[f"controlnet_{kind}"] = Path(place)
+    return found
 
 
 def _remove(library: ModelLibrary, masks: MaskModelLibrary, model_id: str, delete: bool) -> int:

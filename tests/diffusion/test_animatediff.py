@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from gen2studio.cli.main import main
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import GenerationError, ModelError
 from gen2studio.diffusion.adapter_scope import adapters_loaded
@@ -453,6 +454,26 @@ def test_the_name_of_a_motion_adapter_says_how_it_was_distilled(apart: Path, tmp
     model = ModelLibrary(tmp_path / "models.json").add(alone, parts={"motion_adapter": motion})
     assert model.manifest.recipe == "AnimateDiff-Lightning 4-step"
     assert model.manifest.steps.default == model.manifest.steps.highest == 4 and model.manifest.guidance.default == 1.0
+
+
+def test_parts_beside_stable_diffusion_are_named_or_missed(
+    apart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = shutil.copytree(apart, tmp_path / "alone" / "sd15")
+    beside = apart.parent
+    assert main(["models", "add", str(alone)]) != 0
+    assert "--with-motion" in capsys.readouterr().err
+    assert main(["models", "add", str(alone), "--with-control", "pose=x"]) != 0
+    assert "names no ControlNet" in capsys.readouterr().err
+    named = [
+        *("--with-motion", str(beside / "animatediff-motion-v1-5-3")),
+        *("--with-control", f"depth={beside / 'controlnet-sd15-depth'}"),
+        *("--with-style", str(beside / "ip-adapter-sd15" / "models" / "ip-adapter_sd15.safetensors")),
+        *("--image-encoder", str(beside / "ip-adapter-sd15" / "models" / "image_encoder")),
+    ]
+    assert main(["models", "add", str(alone), *named]) == 0
+    told = capsys.readouterr().out
+    assert "motion adapter" in told and "controlnet depth" in told and "ip adapter" in told
 
 
 def _spoil_motion(folder: Path) -> None:
