@@ -234,8 +234,8 @@ def model_services() -> ModelServices:
 
     return ModelServices(
         catalog=catalog(), downloads=Downloads(store, settings), store=store, settings=settings,
-        machine=_machine_facts, held=_held, listed=listed, add=add, remove=remove, renew=renew_generators,
-        token_place=hub_settings.token_place, set_token=hub_settings.set_token,
+        machine=_machine_facts, held=_held, refusal=store.refusal, listed=listed, add=add, remove=remove,
+        renew=renew_generators, token_place=hub_settings.token_place, set_token=hub_settings.set_token,
     )  # fmt: skip
 
 

@@ -602,8 +602,7 @@ class Generation(QObject):
         self._set_run(job, RunState(job_id=job.id, lane=job.lane, state=JobState.QUEUED, total=total))
 
     def _on_state_changed(self, event: StateChanged) -> None:
-        job = self._jobs.get(event.job_id)
-        if job is None:
+        if (job := self._jobs.get(event.job_id)) is None:
             return
         state = self._state_of(job)
         if event.state.ended:
@@ -621,8 +620,7 @@ class Generation(QObject):
             self._session.tell(event.reason, "info")
 
     def _on_progressed(self, event: Progress) -> None:
-        job = self._jobs.get(event.job_id)
-        if job is None:
+        if (job := self._jobs.get(event.job_id)) is None:
             return
         state = self._state_of(job)
         if state.job_id == event.job_id:
@@ -630,13 +628,11 @@ class Generation(QObject):
             self._set_run(job, replace(state, done=event.done, total=event.total, stage=event.stage, eta_seconds=left))
 
     def _on_frame_ready(self, event: FrameReady) -> None:
-        job = self._jobs.get(event.job_id)
-        if job is None:
+        if (job := self._jobs.get(event.job_id)) is None:
             return
         if job.lane is Lane.RENDER:
             self._on_frame_arrived(job, event)
-            return
-        if self._state_of(job).job_id == job.id:
+        elif self._state_of(job).job_id == job.id:
             self._put_still(job, Still(event.frame, event.picture))
 
     def _put_still(self, job: Job, made: Still) -> None:
@@ -655,8 +651,7 @@ class Generation(QObject):
             if self._state_of(job).job_id == job.id:
                 self._put_still(job, Still(event.frame, event.picture, rough=True))
             return
-        clip = self.target
-        if clip is None or clip.id != job.owner or self._session.shuttle:
+        if (clip := self.target) is None or clip.id != job.owner or self._session.shuttle:
             return
         take = self._session.document.takes.get(job.take_id)
         if take is not None and take.has(event.frame):
@@ -671,8 +666,7 @@ class Generation(QObject):
 
     def _on_frame_arrived(self, job: Job, event: FrameReady) -> None:
         """Show a frame of the target clip's run: at its place while the playhead rests, else only where it stands."""
-        clip = self.target
-        if clip is None or clip.id != job.owner or self._session.shuttle:
+        if (clip := self.target) is None or clip.id != job.owner or self._session.shuttle:
             return
         arrival = self._arrival
         if arrival is not None and arrival.job_id == job.id and self.follows_arrivals:

@@ -64,6 +64,8 @@ class ModelServices:
     """Asks the drivers and measures the processor."""
     held: Callable[[str], str]
     """How an installed model is held here, by its id in the model library, told from its files; empty = not known."""
+    refusal: Callable[[StoredModel], str]
+    """Why a stored model is not among those that can be used; empty = it is, or needs not be."""
     listed: Callable[[], tuple[ListedModel, ...]]
     """Models that were added by hand, and the built-in one."""
     add: Callable[[Path], str]
@@ -129,6 +131,15 @@ class ModelRow:
     listed: ListedModel | None = None
     held: str = ""
     """How it is held here, for what is installed."""
+    refused: str = ""
+    """Why what is installed can't be used: its files are whole, and something about them is not as it should be."""
+
+    @property
+    def problem(self) -> str:
+        """Why it can't be used though it is here; empty = it can, or is not here."""
+        if self.stored is not None:
+            return self.stored.problem or self.refused
+        return self.listed.problem if self.listed is not None else ""
 
     @property
     def installed(self) -> bool:
@@ -152,6 +163,17 @@ class Work:
     done: int = 0
     total: int = 0
     cancel: CancelToken = field(default_factory=CancelToken, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is installed, as it was found on the disk."""
+
+    stored: dict[str, StoredModel]
+    held: dict[str, str]
+    refused: dict[str, str]
+    listed: tuple[ListedModel, ...]
+    free: int | None
 
 
 class ModelDownloads(QObject):
@@ -193,6 +215,7 @@ class ModelDownloads(QObject):
         self._machine: MachineFacts | None = None
         self._stored: dict[str, StoredModel] = {}
         self._held: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
         self._listed: tuple[ListedModel, ...] = ()
         self._free: int | None = None
         self._downloads: dict[str, Download] = {}
@@ -306,6 +329,7 @@ class ModelDownloads(QObject):
             stored=self._stored.get(entry.id),
             download=download if download is not None and download.state is not DownloadState.DONE else None,
             held=self._held.get(entry.id, ""),
+            refused=self._refused.get(entry.id, ""),
         )
 
     # -- downloads ---------------------------------------------------------------------------------------------------
@@ -516,19 +540,21 @@ class ModelDownloads(QObject):
         """Read again what is installed."""
         services = self._open()
 
-        def work() -> tuple[dict[str, StoredModel], dict[str, str], tuple[ListedModel, ...], int | None]:
+        def work() -> _Looked:
             stored = {model.id: model for model in services.store.stored()}
             held = {
                 model.id: services.held(model.registered.partition(":")[2])
                 for model in stored.values()
                 if model.registered.startswith("model:") and not model.problem
             }
+            refused = {model.id: services.refusal(model) for model in stored.values()}
             ours = {model.registered.partition(":")[2] for model in stored.values()}
             listed = tuple(model for model in services.listed() if model.id not in ours)
-            return stored, held, listed, free_disk(services.store.folder)
+            return _Looked(stored, held, refused, listed, free_disk(services.store.folder))
 
-        def done(found: tuple[dict[str, StoredModel], dict[str, str], tuple[ListedModel, ...], int | None]) -> None:
-            self._stored, self._held, self._listed, self._free = found
+        def done(found: _Looked) -> None:
+            self._stored, self._held, self._refused = found.stored, found.held, found.refused
+            self._listed, self._free = found.listed, found.free
             if then is not None:
                 then()
             self.rows_changed.emit()

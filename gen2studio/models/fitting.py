@@ -76,7 +76,8 @@ def fit(catalog: Catalog, entry: CatalogEntry, machine: MachineFacts) -> Fit:
     if not fits:
         return Fit(light=WELL, reason="Needs next to no memory of its own.")
     model, best = min(fits, key=lambda row: list(LIGHTS).index(row[1].light))
-    reason = f"As {model.title}, which it is for: {best.reason[0].lower()}{best.reason[1:]}"
+    light, _, why = best.reason.partition(": ")
+    reason = f"{light}, as {model.title}, which it is for: {why}" if why else best.reason
     return Fit(light=best.light, reason=reason, tier=best.tier)
 
 

@@ -64,6 +64,7 @@ class Desk:
         hub.put("lab/own", "LICENSE", b"Lab terms: be kind.\n")
         self.parent = QWidget()
         self.renewed = 0
+        self.refusal = ""
         self.added: list[Path] = []
         self.models = ModelDownloads(self._services)
         self.told: list[tuple[str, str]] = []
@@ -88,8 +89,8 @@ class Desk:
         return ModelServices(
             catalog=catalog, downloads=Downloads(store, settings, token=lambda: "", patience=QUICK), store=store,
             settings=settings, machine=lambda: self.machine, held=lambda _id: "", listed=lambda: (built_in,),
-            add=self._add, remove=lambda _id: None, renew=self._renew, token_place=lambda: "none",
-            set_token=lambda _token: None,
+            refusal=lambda _stored: self.refusal, add=self._add, remove=lambda _id: None, renew=self._renew,
+            token_place=lambda: "none", set_token=lambda _token: None,
         )  # fmt: skip
 
     def _renew(self) -> None:

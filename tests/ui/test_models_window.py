@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from gen2studio.models.download_values import DownloadState
 from gen2studio.models.hub_settings import HubSettings
 from gen2studio.ui.dialogs.model_settings import ModelSettingsDialog
+from gen2studio.ui.dialogs.model_words import badge
 from tests.fakes.hub_server import HubServer
 from tests.ui.models_desk import BARE, SIZE, Desk
 
@@ -136,6 +137,19 @@ def test_what_is_here_is_verified_and_a_change_is_found(desk: Desk) -> None:
     desk.qtbot.waitUntil(desk.button("models.verify").isVisible)
     desk.click(desk.button("models.verify"))
     desk.qtbot.waitUntil(lambda: any("changed" in sentence for _, sentence in desk.told), timeout=20_000)
+
+
+def test_what_is_whole_and_can_not_be_used_says_why(desk: Desk) -> None:
+    desk.refusal = "This model says that it is of a family that this Gen2 Studio does not know."
+    desk.get("base")
+    desk.wait_here("base")
+    line = desk.window.details.line
+    desk.qtbot.waitUntil(lambda: line.text() == desk.refusal)
+    assert line.isVisible() and line.property("role") == "error"
+    row = desk.models.row("base")
+    assert row is not None and badge(row) == ("Problem", "danger")
+    # Whole as it is, it can still be verified and deleted.
+    assert desk.button("models.verify").isVisible() and desk.button("models.delete").isVisible()
 
 
 def test_deleting_tells_first_what_it_frees(desk: Desk) -> None:

@@ -167,7 +167,7 @@ class ModelDetails(QWidget):
             done, total, line = download.done, download.total, progress_line(download)
         self.bar.setRange(0, 1000 if total > 0 else 0)
         self.bar.setValue(min(1000, done * 1000 // total) if total > 0 else 0)
-        problem = row.stored.problem if row.stored is not None else row.listed.problem if row.listed is not None else ""
+        problem = row.problem
         self.line.setText(line or problem)
         self.line.setVisible(bool(line or problem))
         failed = bool(problem and not line) or (download is not None and download.state is DownloadState.FAILED)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from gen2studio.app.model_downloads import ModelDownloads, size_words
+from gen2studio.app.model_downloads import ModelDownloads
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.models.catalog_reading import Pick
 from gen2studio.models.fitting import LIGHTS, fit
 from gen2studio.ui import theme
-from gen2studio.ui.dialogs.model_words import LIGHT_INKS, badge
+from gen2studio.ui.dialogs.model_words import LIGHT_INKS, about, badge
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.named import named
 from gen2studio.ui.widgets.retire import retire_all
@@ -123,15 +123,14 @@ class _Card(QFrame):
         rows = [self._models.row(name) for name in left]
         active = [found for found in rows if found is not None and found.download is not None]
         if active:
-            self._said.show_text(f"{active[0].title}: {badge(active[0], self._models.works)[0]}")
+            self._said.show_text(f"{badge(active[0], self._models.works)[0]} · {active[0].title}")
             self.button.setText("Show")
         elif not left:
             self._said.show_text("On this machine")
             self.button.setText("Show")
         else:
-            sizes = [self._models.catalog.entry(name).download_bytes for name in left]
-            about = size_words(sum(sizes))
-            self._said.show_text(f"about {about}" if all(sizes) else f"{about} and more" if any(sizes) else about)
+            amount = about(tuple(self._models.catalog.entry(name) for name in left))
+            self._said.show_text(amount if amount.startswith("over") else f"about {amount}")
             self.button.setText("Get…")
         self._said.setToolTip(self._reason)
         self.button.setProperty("primary", bool(left) and not active)

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.model_downloads import ModelDownloads, ModelRow
+from gen2studio.app.model_downloads import ModelDownloads, ModelRow, Work
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.models.fitting import LIGHTS, NO
 from gen2studio.ui import theme
@@ -158,7 +158,7 @@ class ModelDelegate(QStyledItemDelegate):
             painter.setBrush(theme.colour("accent_soft" if chosen else "raised"))
             painter.drawRoundedRect(QRectF(box), 5, 5)
         ink = LIGHT_INKS[row.fit.light] if row.fit is not None else "success"
-        if row.listed is not None and row.listed.problem:
+        if row.problem:
             ink = "danger"
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.colour(ink))
@@ -189,7 +189,7 @@ class ModelDelegate(QStyledItemDelegate):
         painter.restore()
 
 
-def _works(index: _Index) -> tuple[object, ...]:
+def _works(index: _Index) -> tuple[Work, ...]:
     proxy = index.model()
     rows = proxy.sourceModel() if isinstance(proxy, QSortFilterProxyModel) else proxy
     return rows.works().works if isinstance(rows, ModelRows) else ()
@@ -292,4 +292,3 @@ class ModelList(QWidget):
         there = self.filter.rowCount() > 0
         self.view.setVisible(there)
         self.nothing.setVisible(not there)
-

@@ -44,8 +44,15 @@ def kind_and_size(row: ModelRow) -> str:
     if row.listed is not None:
         return f"{'Built in' if row.listed.built_in else 'Added by hand'} · {row.listed.place}"
     assert row.entry is not None
-    size = size_words(row.stored.bytes if row.stored is not None else row.entry.download_bytes)
+    size = size_words(row.stored.bytes) if row.stored is not None else about((row.entry,))
     return f"{KIND_TITLES[row.entry.kind]} · {size} · {row.entry.licence.id}"
+
+
+def about(entries: tuple[CatalogEntry, ...]) -> str:
+    """What entries come to before the hub was asked: ``16.2 GB``, ``over 58 GB`` where only parameters are known."""
+    known = sum(entry.download_bytes or 2 * entry.parameters for entry in entries)
+    sure = all(entry.download_bytes for entry in entries)
+    return size_words(known) if sure or not known else f"over {size_words(known)}"
 
 
 def badge(row: ModelRow, works: tuple[Work, ...] = ()) -> tuple[str, str]:
@@ -59,9 +66,9 @@ def badge(row: ModelRow, works: tuple[Work, ...] = ()) -> tuple[str, str]:
             return percent(row.download.done, row.download.total) or _STATES[state], "info"
         return _STATES[state], {DownloadState.FAILED: "danger", DownloadState.PAUSED: "warning"}.get(state, "info")
     if row.stored is not None:
-        return ("Problem", "danger") if row.stored.problem else ("Installed", "success")
+        return ("Problem", "danger") if row.problem else ("Installed", "success")
     if row.listed is not None:
-        return ("Problem", "danger") if row.listed.problem else ("Installed", "success")
+        return ("Problem", "danger") if row.problem else ("Installed", "success")
     if row.entry is not None and row.entry.opt_in:
         return "Own terms", "text_muted"
     return "", ""
