@@ -77,6 +77,20 @@ def check_packages() -> list[Finding]:
     return findings
 
 
+def check_extras() -> list[Finding]:
+    """What some commands need and the rest does without."""
+    extras = {
+        "c2pa-python": ("signs Content Credentials into exports", "pip install “gen2studio[c2pa]”"),
+        "openjd-cli": ("renders farm jobs on this machine", "pip install “gen2studio[farm]”"),
+    }
+    findings: list[Finding] = []
+    for package, (what, fix) in extras.items():
+        version = _version(package)
+        found = Finding("ok", package, version) if version else Finding("note", package, f"not installed: {what}", fix)
+        findings.append(found)
+    return findings
+
+
 def check_window() -> list[Finding]:
     """Load the Qt platform in a child process: a missing system library would abort this one."""
     findings: list[Finding] = []
@@ -228,6 +242,7 @@ def findings() -> list[Finding]:
     return [
         check_python(),
         *check_packages(),
+        *check_extras(),
         *check_codecs(),
         *check_window(),
         *check_torch(),
