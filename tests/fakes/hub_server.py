@@ -208,7 +208,8 @@ class HubServer:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    # Closing waits for every thread that serves a connection.
+    daemon_threads = False
     block_on_close = True
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
