@@ -14,7 +14,7 @@ from collections.abc import Callable
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QImage, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QImage, QPainter, QPen
 from PySide6.QtTest import QTest
 
 from gen2studio.app.clip_inspecting import ClipInspecting
@@ -46,11 +46,8 @@ def _one_path(graph: CurvesGraph) -> None:
     painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for each in graph.listed():
-        whole = QPainterPath()
-        for stroke in graph.view.strokes(each):
-            whole.addPath(stroke)
         painter.setPen(QPen(theme.colour(each.kind.colour), 1.8))
-        painter.drawPath(whole)
+        painter.drawPath(graph.view.path(each))
     painter.end()
 
 

@@ -258,8 +258,7 @@ def test_the_path_is_the_curve(editor: Editor) -> None:
 
     painter = QPainter(image)
     painter.setPen(QPen(QColor("white"), 3))
-    for stroke in view.strokes(each):
-        painter.drawPath(stroke)
+    painter.drawPath(view.path(each))
     painter.end()
     for frame in (3, 5, 9, 13, 16, 20, 24, 28, 33, 38):
         spot = view.point(each, frame, each.curve.at(frame)).toPoint()

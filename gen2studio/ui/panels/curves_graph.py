@@ -67,6 +67,8 @@ class CurvesGraph(QWidget):
         self._curves = curves
         self.view = GraphView()
         self._still: QPixmap | None = None
+        self.stamps: dict[tuple[object, ...], QPixmap] = {}
+        """Pictures of keys by what they look like."""
         self._fitted: str = ""
         self._hover = Spot()
         self._mode = ""

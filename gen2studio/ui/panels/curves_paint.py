@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
 from gen2studio.app.clip_curves import NamedCurve
 from gen2studio.app.curve_editing import CurveEditing
-from gen2studio.core.curve import CurveKey, Ease
+from gen2studio.core.curve import Ease
 from gen2studio.core.time import nominal_rate, timecode
 from gen2studio.ui import theme
 from gen2studio.ui.panels.curves_view import LEFT, TOP, steps
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NEAR_STEPS = (1, 2, 5, 10)
 """Frames between the marks of the ruler, before it counts in seconds."""
+_MIDDLE = QPointF(8, 8)
+"""Of the picture of a key."""
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -103,32 +105,50 @@ def _paint_curve(painter: QPainter, graph: CurvesGraph, curves: CurveEditing, ea
     else:
         # Qt draws lines of one pixel many times as fast as wider ones: a wider one is some of them.
         painter.setPen(QPen(ink, 1))
-        strokes = view.strokes(each)
+        path = view.path(each)
         for offset in (-0.7, 0.0, 0.7) if hot else (-0.35, 0.35) if current else (0.0,):
             painter.translate(0, offset)
-            for stroke in strokes:
-                painter.drawPath(stroke)
+            painter.drawPath(path)
             painter.translate(0, -offset)
+    rgba, ratio, name, picked = ink.rgba(), graph.devicePixelRatioF(), each.name, curves.chosen
+    under = graph.hover.frame if graph.hover.kind == "key" and graph.hover.name == name else None
     for index in view.seen(each, LEFT - 10, graph.width() + 10):
         key = each.curve.keys[index]
-        if crowded and (each.name, key.frame) not in curves.chosen:
+        chosen = (name, key.frame) in picked
+        if crowded and not chosen:
             continue
         at = view.key_point(each, key)
-        chosen = (each.name, key.frame) in curves.chosen
         if chosen:
             _paint_handles(painter, graph, each, index, at, ink)
-        hot = graph.hover.kind == "key" and (graph.hover.name, graph.hover.frame) == (each.name, key.frame)
-        _paint_key(painter, at, key, ink, chosen=chosen, hot=hot)
+        hot = under == key.frame
+        look = key.ease, rgba, chosen, hot, ratio
+        stamp = graph.stamps.get(look)
+        if stamp is None:
+            stamp = graph.stamps[look] = _key_stamp(ratio, key.ease, ink, chosen, hot)
+        painter.drawPixmap(at - _MIDDLE, stamp)
 
 
-def _paint_key(painter: QPainter, at: QPointF, key: CurveKey, ink: QColor, *, chosen: bool, hot: bool) -> None:
+def _key_stamp(ratio: float, ease: Ease, ink: QColor, chosen: bool, hot: bool) -> QPixmap:
+    """A key, drawn once: there may be hundreds of them in view."""
+    side = round(2 * _MIDDLE.x() * ratio)
+    stamp = QPixmap(side, side)
+    stamp.setDevicePixelRatio(ratio)
+    stamp.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(stamp)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    _paint_key(painter, _MIDDLE, ease, ink, chosen=chosen, hot=hot)
+    painter.end()
+    return stamp
+
+
+def _paint_key(painter: QPainter, at: QPointF, ease: Ease, ink: QColor, *, chosen: bool, hot: bool) -> None:
     """The shape says how the curve goes on: a diamond straight, a square holds, a circle smoothly."""
     reach = 6.5 if hot else 5.5
     painter.setPen(QPen(theme.colour("timeline" if chosen else "background"), 1.2))
     painter.setBrush(theme.colour("text") if chosen else ink)
-    if key.ease is Ease.HOLD:
+    if ease is Ease.HOLD:
         painter.drawRect(QRectF(at.x() - reach * 0.8, at.y() - reach * 0.8, reach * 1.6, reach * 1.6))
-    elif key.ease in (Ease.SMOOTH, Ease.BEZIER):
+    elif ease in (Ease.SMOOTH, Ease.BEZIER):
         painter.drawEllipse(at, reach * 0.9, reach * 0.9)
     else:
         painter.drawPolygon(diamond(at, reach))

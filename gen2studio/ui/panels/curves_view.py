@@ -115,30 +115,46 @@ class GraphView:
         """Whether keys in view stand closer than they can be told apart."""
         return len(self.seen(each, LEFT, self.width)) * 5 > self.inner_width
 
-    def strokes(self, each: NamedCurve) -> list[QPainterPath]:
-        """The curve over the whole width, a path a stretch: Qt's rasteriser takes far longer for one of them all.
-
-        Every easing is exactly a line, a step or one cubic: nothing is sampled. Of a :meth:`crowded` curve see
-        :meth:`columns`."""
+    def path(self, each: NamedCurve) -> QPainterPath:
+        """The curve over the whole width. Every easing is exactly a line, a step or one cubic: nothing is sampled. It
+        is drawn with pens of one pixel, for which Qt takes a path as it comes; wider ones take far longer. Of a
+        :meth:`crowded` curve see :meth:`columns`."""
         inside = self.seen(each, LEFT, self.width)
         keys = each.curve.keys[max(0, inside.start - 1) : inside.stop + 1]
         left, right = float(LEFT), LEFT + self.inner_width
         if not keys:
             y = self.y(each.kind, each.curve.at(0))
-            return [_line(QPointF(left, y), QPointF(right, y))]
-        points = [self.key_point(each, key) for key in keys]
+            path = QPainterPath(QPointF(left, y))
+            path.lineTo(right, y)
+            return path
+        low, high = self.range_of(each.kind)
+        scale, top = self.inner_height / (high - low), TOP
+        points = [(self.x(each.to_sequence_frame(key.frame)), top + (high - key.value) * scale) for key in keys]
         # A clip that plays backwards shows its media's last key first.
-        backwards = each.to_sequence_frame(1) < each.to_sequence_frame(0)
-        head, tail = (points[-1], points[0]) if backwards else (points[0], points[-1])
-        strokes = [
-            self._stretch(each, keys[index], keys[index + 1], points[index], points[index + 1])
-            for index in range(len(keys) - 1)
-        ]
-        if head.x() > left:
-            strokes.append(_line(QPointF(left, head.y()), head))
-        if tail.x() < right:
-            strokes.append(_line(tail, QPointF(right, tail.y())))
-        return strokes
+        backwards = points[0][0] > points[-1][0]
+        near, far = (right, left) if backwards else (left, right)
+        (x, y), (end, level) = points[0], points[-1]
+        path = QPainterPath()
+        if x < near if backwards else x > near:
+            path.moveTo(near, y)
+            path.lineTo(x, y)
+        else:
+            path.moveTo(x, y)
+        for index, (x1, y1) in enumerate(points[1:]):
+            ease = keys[index].ease
+            if ease is Ease.SMOOTH:
+                third = (x1 - x) / 3
+                path.cubicTo(x + third, y, x1 - third, y1, x1, y1)
+            elif ease is Ease.BEZIER:
+                path.cubicTo(*self.controls(each, keys[index], keys[index + 1]), QPointF(x1, y1))
+            else:
+                if ease is Ease.HOLD:
+                    path.lineTo(x1, y)
+                path.lineTo(x1, y1)
+            x, y = x1, y1
+        if end > far if backwards else end < far:
+            path.lineTo(far, level)
+        return path
 
     def columns(self, each: NamedCurve) -> list[QLineF]:
         """A crowded curve: for each column of pixels the reach of its keys, from one to the next."""
@@ -153,20 +169,6 @@ class GraphView:
         across = [QLineF(a, top, b, low) for (a, (top, _)), (b, (_, low)) in pairwise(spans)]
         return upright + across
 
-    def _stretch(self, each: NamedCurve, left: CurveKey, right: CurveKey, start: QPointF, end: QPointF) -> QPainterPath:
-        path = QPainterPath(start)
-        if left.ease is Ease.HOLD:
-            path.lineTo(end.x(), start.y())
-            path.lineTo(end)
-        elif left.ease is Ease.SMOOTH:
-            third = (end.x() - start.x()) / 3
-            path.cubicTo(QPointF(start.x() + third, start.y()), QPointF(end.x() - third, end.y()), end)
-        elif left.ease is Ease.BEZIER:
-            path.cubicTo(*self.controls(each, left, right), end)
-        else:
-            path.lineTo(end)
-        return path
-
     def controls(self, each: NamedCurve, left: CurveKey, right: CurveKey) -> tuple[QPointF, QPointF]:
         """Where the two handles of a Bézier stretch lie, clamped as :mod:`gen2studio.core.curve` clamps them."""
         span = right.frame - left.frame
@@ -176,12 +178,6 @@ class GraphView:
             self.point(each, left.frame + out, left.value + left.out_handle[1]),
             self.point(each, right.frame + back, right.value + right.in_handle[1]),
         )
-
-
-def _line(start: QPointF, end: QPointF) -> QPainterPath:
-    path = QPainterPath(start)
-    path.lineTo(end)
-    return path
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
