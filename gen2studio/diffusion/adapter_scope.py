@@ -12,8 +12,9 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.runtime.applying import layers_widened
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.engine.requests import AdapterRef
-from gen2studio.models.adapters import AdapterLibrary, expert_of
+from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.safetensors_header import read_header
+from gen2studio.models.wan_layout import expert_of
 
 if TYPE_CHECKING:
     from gen2studio.models.library import InstalledModel

@@ -300,16 +300,6 @@ class AdapterLibrary:
         write_atomic(self._record(adapter.id), json.dumps(row, indent=1, ensure_ascii=False).encode())
 
 
-def expert_of(file_name: str) -> str:
-    """Which of two experts an adapter was made for, by its file's name: ``transformer`` (high noise), ``transformer_2``
-    (low noise), or empty for both."""
-    name = file_name.lower()
-    found = re.search(r"(?<![a-z])(high|low)[ _-]?noise(?![a-z])", name)
-    if found is None and re.search(r"wan[ _.-]?2[ _.-]?2|a14b", name):
-        found = re.search(r"(?<![a-z])(high|low)(?![a-z])", name)
-    return "" if found is None else "transformer" if found[1] == "high" else "transformer_2"
-
-
 _Shape = tuple[int, ...]
 
 

@@ -17,13 +17,15 @@ from typing import Any, cast
 from gen2studio.core.errors import ModelError
 from gen2studio.models.gguf_header import read_gguf_header
 from gen2studio.models.safetensors_header import read_header
-from gen2studio.models.wan_layout import in_diffusers_names, kind_of_file, text_encoder_name
+from gen2studio.models.wan_layout import expert_of, in_diffusers_names, kind_of_file, text_encoder_name, without_prefix
 from gen2studio.models.weights_header import TensorInfo, WeightsHeader, unreadable
 
 TORCH_ARCHIVES = (".pth", ".pt")
 SUFFIXES = (".safetensors", ".gguf", *TORCH_ARCHIVES)
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer")
 """What can stand alone: three weights files and the tokenizer's folder."""
+DENOISERS = ("transformer", "transformer_2")
+"""One transformer, or the expert for high noise and the one for low."""
 SCHEDULER = {"_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": True,
              "flow_shift": 3.0, "num_train_timesteps": 1000}  # fmt: skip
 """How the released checkpoints are sampled."""
@@ -34,6 +36,12 @@ CLASSES = {
     "vae": ("diffusers", "AutoencoderKLWan"),
     "transformer": ("diffusers", "WanVACETransformer3DModel"),
 }
+_PLAIN = "WanTransformer3DModel"
+_WHOLE = 48
+"""Channels of TI2V, which takes a first picture in place of noise."""
+_TAKES_OVER = {16: 0.875, 36: 0.9}
+"""Channels that a pair of experts takes → the noise level where the second one takes over, as Wan 2.2's makers publish
+it for text and for images."""
 _ARCHIVED = {
     "FloatStorage": ("F32", 4), "HalfStorage": ("F16", 2), "BFloat16Storage": ("BF16", 2), "DoubleStorage": ("F64", 8),
 }  # fmt: skip
@@ -71,7 +79,12 @@ def _read_archive(path: Path) -> WeightsHeader:
 def part_of(header: WeightsHeader) -> str:
     """Which part of a Wan model a file is: transformer, vae, text_encoder; empty = none of them."""
     names = header.tensors
-    if any(name.endswith("vace_patch_embedding.weight") for name in names):
+    plain = set(without_prefix(names).values())
+    if (
+        "vace_patch_embedding.weight" in plain
+        or {"patch_embedding.weight", "blocks.0.norm3.weight"} <= plain
+        or ({"patch_embedding.weight", "blocks.0.norm2.weight"} <= plain)
+    ):
         return "transformer"
     if any(re.match(r"decoder\.(middle|mid_block|conv1|conv_in)\b", name) for name in names):
         return "vae"
@@ -89,6 +102,8 @@ def find_parts(folder: Path) -> dict[str, Path]:
         if path.suffix.lower() not in SUFFIXES or not path.is_file() or (shard and int(shard[1]) > 1):
             continue
         part = _part_by_name(path) or part_of(read_weights(path))
+        if part == "transformer":
+            part = expert_of(path.name) or part
         if part in found:
             raise ModelError(
                 f"“{found[part].name}” and “{path.name}” are both a {part.replace('_', ' ')}.",
@@ -137,7 +152,7 @@ def implied_config(part: str, headers: tuple[WeightsHeader, ...], beside: Path) 
     """
     shapes = {name: tensor.shape for header in headers for name, tensor in header.tensors.items()}
     try:
-        if part == "transformer":
+        if part in DENOISERS:
             return _transformer(in_diffusers_names(shapes), beside)
         return _vae(shapes) if part == "vae" else _text_encoder({text_encoder_name(n): s for n, s in shapes.items()})
     except (KeyError, IndexError, ValueError, ZeroDivisionError):
@@ -149,23 +164,43 @@ def implied_config(part: str, headers: tuple[WeightsHeader, ...], beside: Path) 
 
 def _transformer(shapes: Mapping[str, tuple[int, ...]], beside: Path) -> dict[str, Any]:
     given = _given(beside)
-    embedding, control = shapes["patch_embedding.weight"], shapes["vace_patch_embedding.weight"]
-    layers, controls = _count(shapes, r"blocks\.(\d+)\."), _count(shapes, r"vace_blocks\.(\d+)\.")
+    embedding = shapes["patch_embedding.weight"]
+    layers = _count(shapes, r"blocks\.(\d+)\.")
     dim, patch = embedding[0], [int(side) for side in embedding[2:]]
     heads = int(given.get("num_heads", dim // _HEAD))
     cell = patch[0] * patch[1] * patch[2]
-    spread = layers // controls
-    placed = given.get("vace_layers", [*range(0, layers, spread)][:controls])
-    return {
-        "_class_name": CLASSES["transformer"][1], "patch_size": patch, "num_attention_heads": heads,
+    made = {
+        "_class_name": _PLAIN, "patch_size": patch, "num_attention_heads": heads,
         "attention_head_dim": dim // heads, "in_channels": embedding[1],
         "out_channels": shapes["proj_out.weight"][0] // cell,
         "text_dim": shapes["condition_embedder.text_embedder.linear_1.weight"][1],
         "freq_dim": shapes["condition_embedder.time_embedder.linear_1.weight"][1],
         "ffn_dim": shapes["blocks.0.ffn.net.0.proj.weight"][0], "num_layers": layers,
         "cross_attn_norm": "blocks.0.norm2.weight" in shapes, "qk_norm": "rms_norm_across_heads",
-        "vace_layers": placed, "vace_in_channels": control[1],
     }  # fmt: skip
+    image = "condition_embedder.image_embedder"
+    if f"{image}.norm1.weight" in shapes:
+        made |= {"image_dim": shapes[f"{image}.norm1.weight"][0], "added_kv_proj_dim": dim}
+    if f"{image}.pos_embed" in shapes:
+        made["pos_embed_seq_len"] = shapes[f"{image}.pos_embed"][1]
+    control = shapes.get("vace_patch_embedding.weight")
+    if control is None:
+        return made
+    spread = layers // _count(shapes, r"vace_blocks\.(\d+)\.")
+    placed = given.get("vace_layers", [*range(0, layers, spread)][: layers // spread])
+    return made | {"_class_name": CLASSES["transformer"][1], "vace_layers": placed, "vace_in_channels": control[1]}
+
+
+def pipeline_of(configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """(pipeline class, what its index would say) of a set of single files, by the transformers' configs."""
+    first = configs["transformer"]
+    shown = int(first["in_channels"])
+    ratio = _TAKES_OVER.get(shown) if "transformer_2" in configs else None
+    if first["_class_name"] != _PLAIN:
+        return "WanVACEPipeline", {"boundary_ratio": ratio}
+    beside = shown != int(first["out_channels"])
+    index = {"boundary_ratio": ratio, "expand_timesteps": shown == _WHOLE}
+    return ("WanImageToVideoPipeline" if beside else "WanPipeline"), index
 
 
 def _given(folder: Path) -> dict[str, Any]:
@@ -176,7 +211,7 @@ def _given(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     table = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    return table if str(table.get("_class_name", "")).endswith("VaceWanModel") else {}
+    return table if str(table.get("_class_name", "")).endswith("WanModel") else {}
 
 
 def _vae(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

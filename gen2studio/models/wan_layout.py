@@ -222,3 +222,13 @@ def is_weight(name: str) -> bool:
     """Whether a tensor of a file is a weight itself, and not what other programs keep beside the weights."""
     last = name.rpartition(".")[2]
     return last not in SCALED and name not in BESIDE
+
+
+def expert_of(file_name: str) -> str:
+    """Which of two experts a file is or was made for, by the name its makers gave it: ``transformer`` (high noise),
+    ``transformer_2`` (low noise), or empty for both."""
+    name = file_name.lower()
+    found = re.search(r"(?<![a-z])(high|low)[ _-]?noise(?![a-z])", name)
+    if found is None and re.search(r"wan[ _.-]?2[ _.-]?2|a14b", name):
+        found = re.search(r"(?<![a-z])(high|low)(?![a-z])", name)
+    return "" if found is None else "transformer" if found[1] == "high" else "transformer_2"

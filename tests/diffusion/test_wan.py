@@ -21,9 +21,8 @@ from gen2studio.diffusion.planning import recipe_of_adapters
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.engine.events import JobState, Picture, Progress
 from gen2studio.engine.requests import AdapterRef
-from gen2studio.models.adapters import expert_of
 from gen2studio.models.architecture import wan_shape
-from gen2studio.models.wan_layout import expected_shapes
+from gen2studio.models.wan_layout import expected_shapes, expert_of
 from tests.diffusion import tiny, tiny_wan
 from tests.diffusion.studio import Stage
 from tests.diffusion.test_family_contract import transformer_lora
