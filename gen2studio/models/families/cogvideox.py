@@ -37,6 +37,9 @@ from gen2studio.models.families.tensor_checks import Shapes, check_some, check_t
 from gen2studio.models.manifest import FrameRule, GuidanceRange, ModelFacts, StepRange
 
 _SCHEDULERS = frozenset({"CogVideoXDDIMScheduler", "CogVideoXDPMScheduler"})
+_DECODED = 37
+"""What the decoder keeps for two latent frames and the ends of the part before, in frames of the estimate: fitted to
+the live tensors of the class, which grow no more after the second part."""
 _OWN_LICENCE = "CogVideoX License"
 
 
@@ -239,12 +242,13 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
             tokens=tokens,
             dim=shape.dim,
             ffn=4 * shape.dim,
-            streams=3,
+            # Fitted to the live tensors of one pass of the class, in float32 and bfloat16.
+            streams=8,
             latent_numbers=2 * tokens * shape.inputs * shape.patch**2 * shape.patch_frames,
         ),
         vae_channels=numbers(configs["vae"], "vae", "block_out_channels", [128], 1 << 14)[0],
         vae_pixels=clip.width * clip.height,
-        vae_frames=2 * shape.temporal,
+        vae_frames=_DECODED,
     )
 
 

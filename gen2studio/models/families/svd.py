@@ -136,13 +136,13 @@ def _defaults(facts: ModelFacts, configs: Configs) -> FamilyDefaults:
 class UnetActivations:
     """A UNet over all frames of a clip, with and without the picture in one batch.
 
-    Counted from the classes: at the upper stage lie the skips, the block's input, output and norm, and the two halves
-    of a gated feed-forward that is eight times as wide.
+    At the upper stage lie the skips, a block's input, output and norm, and the halves of a gated feed-forward that is
+    eight times as wide. Their number is fitted to the live tensors of one pass of the class.
     """
 
     tokens: int
     channels: int
-    planes: int = 20
+    planes: int = 38
 
     def denoising_bytes(self, size: int) -> int:
         """Implements :class:`gen2studio.models.families.rules.Activations`."""
