@@ -16,6 +16,7 @@ import torch
 from gen2studio.core.cancel import CancelToken
 from gen2studio.diffusion.runtime.applying import apply_plan
 from gen2studio.diffusion.runtime.loading import Progress, load_components
+from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.training.lora_model import LoraModel, Poll
 from gen2studio.engine.events import Picture
 
@@ -84,22 +85,21 @@ class StableDiffusionLora(LoraModel):
 
     def _noiser(self) -> Any:
         """The schedule that the checkpoint was trained with, whatever it is sampled with."""
-        from diffusers import DDPMScheduler
-
-        scheduler: Any = DDPMScheduler
-        return scheduler.from_config(self._loaded.scheduler.config)
+        library: Any = load_diffusers()
+        return library.DDPMScheduler.from_config(self._loaded.scheduler.config)
 
     def sample(self, prompts: torch.Tensor, size: tuple[int, int], seed: int, poll: Poll) -> torch.Tensor:
-        from diffusers import DDIMScheduler, StableDiffusionPipeline
-
+        library: Any = load_diffusers()
         parts: Any = self._loaded
-        ddim: Any = DDIMScheduler
         # Nothing that an index names beside these is built: no safety checker, no text encoder.
-        pipe: Any = StableDiffusionPipeline(
-            vae=parts.vae, text_encoder=None, tokenizer=None, unet=self.transformer,
-            scheduler=ddim.from_config(parts.scheduler.config, clip_sample=False), safety_checker=None, feature_extractor=None,
+        missing = dict.fromkeys(("text_encoder", "tokenizer", "safety_checker", "feature_extractor"))
+        pipe = library.StableDiffusionPipeline(
+            vae=parts.vae,
+            unet=self.transformer,
+            scheduler=library.DDIMScheduler.from_config(parts.scheduler.config, clip_sample=False),
             requires_safety_checker=False,
-        )  # type: ignore[arg-type]  # fmt: skip
+            **missing,
+        )
         pipe.set_progress_bar_config(disable=True)
         was_training = self.transformer.training
         self.transformer.eval()
