@@ -36,7 +36,9 @@ def homes(document: Document, job: FarmJob) -> tuple[Home, ...]:
         source = shot.request.source
         item = document.media.get(source.media_id)
         if item is None or item.fingerprint != source.fingerprint:
-            item = next((m for m in document.media.values() if m.fingerprint == source.fingerprint), None)
+            # Footage that was relinked or imported again; slates of one size are all alike and prove nothing.
+            alike = (m for m in document.media.values() if m.fingerprint == source.fingerprint and m.shot is None)
+            item = next(alike, None) if source.fingerprint and not shot.request.from_nothing else None
         if item is None:
             raise FarmError(
                 f"“{shot.label}” was made from footage that is not in this project.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,17 +71,39 @@ def _span(args: argparse.Namespace, shot: FarmShot) -> tuple[int, int] | None:
 
 
 def _render(job: FarmJob, shot: FarmShot, folder: Path, out: Path, span: tuple[int, int] | None) -> int:
+    from gen2studio.engine.farm.bundle import verified
+
+    request = verified(job, shot, folder)
+    _check_generators(request)
+    with tempfile.TemporaryDirectory(prefix="gen2studio-") as desk:
+        return _run(job, shot, _with_slate(request, Path(desk)), folder, out, span)
+
+
+def _with_slate(request: GenerateRequest, desk: Path) -> GenerateRequest:
+    """A shot without footage gets the grey film that stands for it, on this machine."""
+    from gen2studio.core.geometry import Extent
+    from gen2studio.media.slate import write_slate
+
+    source = request.source
+    if not request.from_nothing or source.path:
+        return request
+    path = desk / "slate.mkv"
+    write_slate(path, Extent(source.width, source.height), source.rate, source.frame_count)
+    return replace(request, source=replace(source, path=str(path)))
+
+
+def _run(
+    job: FarmJob, shot: FarmShot, request: GenerateRequest, folder: Path, out: Path, span: tuple[int, int] | None
+) -> int:
     from gen2studio.cli.progress_bar import ProgressBar
     from gen2studio.cli.running import run_job
     from gen2studio.core.ids import new_id
     from gen2studio.engine.events import JobState, Progress
-    from gen2studio.engine.farm.bundle import tile_files, verified
+    from gen2studio.engine.farm.bundle import tile_files
     from gen2studio.engine.farm.results import SharedTakes
     from gen2studio.engine.requests import Job, Lane
     from gen2studio.engine.workspace import Workspace
 
-    request = verified(job, shot, folder)
-    _check_generators(request)
     takes = SharedTakes(out.absolute(), span or (request.start, request.stop))
     wanted = span or (request.start, request.stop)
 

@@ -34,6 +34,7 @@ from gen2studio.engine.requests import (
     Job,
     KeyRef,
     Lane,
+    LeadRef,
     MaskTrackRef,
     PatternRef,
     SourceRef,
@@ -173,8 +174,11 @@ def finished(footage: SourceRef, picture: BlobRef, tmp_path_factory: pytest.Temp
     depth.mkdir()
     for number in (7, 8, 9):
         cv2.imwrite(str(depth / f"client shot_{number:04d}.png"), np.full((8, 8), number, np.uint8))
+    before = LeadRef(
+        source=SourceRef(fingerprint="t", path=str(depth), frame_count=3, width=8, height=8), start=7, stop=9
+    )
     wanted = request(
-        footage, styles=(picture,), masks=masks, region="foreground",
+        footage, styles=(picture,), masks=masks, region="foreground", lead=before,
         depth_pass=DepthPassRef(fingerprint="d", path=str(depth / "client shot_0007.png")),
     )  # fmt: skip
     target = tmp_path / "job.farm"
@@ -196,6 +200,7 @@ def test_a_bundle_holds_all_a_worker_needs(bundle: Path, tmp_path: Path) -> None
     assert here == shot.request and Path(here.source.path).is_file() and Path(here.styles[0].path).is_file()
     depth = Path(here.depth_pass.path)  # type: ignore[union-attr]
     assert sorted(f.name for f in depth.parent.iterdir()) == [f"frame_{n:06d}.png" for n in (7, 8, 9)]
+    assert Path(here.lead.source.path) == depth.parent  # type: ignore[union-attr]
     assert solid_digest() in tile_files(job, folder)
     assert not any("client" in str(path) for path in bundle.rglob("*"))
     found = checked(job, bundle / "results")

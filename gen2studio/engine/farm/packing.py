@@ -67,6 +67,9 @@ class Packer:
             return value
         if not dataclasses.is_dataclass(value) or isinstance(value, type):
             return value
+        if isinstance(value, GenerateRequest) and value.from_nothing and value.source.path:
+            # A slate: whoever renders the shot writes it, as it may not be written here yet.
+            value = replace(value, source=replace(value.source, path=""))
         changes: dict[str, Any] = {}
         for f in dataclasses.fields(value):
             held = getattr(value, f.name)
@@ -77,6 +80,8 @@ class Packer:
         return replace(value, **changes) if changes else value
 
     def _path(self, ref: Any) -> str:
+        if isinstance(ref, SourceRef) and not ref.path:
+            return ""
         numbered = isinstance(ref, DepthPassRef) or (isinstance(ref, SourceRef) and ref.frame_count > 1)
         known = self._known.get((ref.path, numbered))
         if known is not None:
