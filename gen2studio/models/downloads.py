@@ -41,7 +41,7 @@ from gen2studio.models.hub_connection import HubConnection, Patience, TransferTo
 from gen2studio.models.hub_settings import HubSettings, HubSettingsFile
 from gen2studio.models.licences import LicenceLedger
 from gen2studio.models.receipts import read_receipt
-from gen2studio.models.staging import bytes_there, check_weights, drop_empty_folders, is_in_place, part_of, put_in_place
+from gen2studio.models.staging import bytes_there, check_file, drop_empty_folders, is_in_place, part_of, put_in_place
 from gen2studio.models.storage import ModelStore
 
 _OUTCOMES = {
@@ -386,12 +386,12 @@ class Downloads:
                 address = file_address(connection, file.repo, file.commit, file.source)
                 digest = fetch_file(connection, address, file, target, job.token, _Ear(self, job))
             try:
-                check_weights(target)
-            except StudioError:
+                check_file(target)
+            except StudioError as refusal:
                 # The bytes are those that were announced, and they are no model: none of it is kept.
                 shutil.rmtree(job.order.incoming, ignore_errors=True)
                 job.order = replace(job.order, finished={})
-                raise
+                raise DownloadError(refusal.sentence, refusal.remedy, "refused") from None
             with self._lock:
                 job.done = before + file.size
                 job.order = replace(job.order, finished={**job.order.finished, file.path: digest})

@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
+from gen2studio.core.errors import ModelError
 from gen2studio.models.download_orders import DownloadOrder
 from gen2studio.models.download_values import DownloadError, StoredFile, StoredModel
 from gen2studio.models.fetching import disk_errors
-from gen2studio.models.file_names import PART
+from gen2studio.models.file_names import PART, WEIGHTS, shown
 from gen2studio.models.gguf_header import read_gguf_header
 from gen2studio.models.receipts import read_receipt, write_receipt
 from gen2studio.models.safetensors_header import read_header
 
+_DESCRIPTION_LIMIT = 8 << 20
+"""Bytes: the list of the tensors of a model with a hundred thousand of them is smaller."""
 
-def check_weights(path: Path) -> None:
-    """Raise ModelError when a weights file is not what its name says; only its header is read."""
-    if path.suffix.lower() == ".safetensors":
+
+def check_file(path: Path) -> None:
+    """Raise ModelError when a file is not what its name says, or asks for programs or for files elsewhere.
+
+    Of weights only the header is read. Descriptions come first, being small: what is hostile is refused before the
+    gigabytes are fetched.
+    """
+    name = path.name.lower()
+    if name.endswith(".safetensors"):
         read_header(path)
-    elif path.suffix.lower() == ".gguf":
+    elif name.endswith(".gguf"):
         read_gguf_header(path)
+    elif name.endswith(("config.json", ".index.json", "model_index.json")):
+        _check_description(path)
+
+
+def _check_description(path: Path) -> None:
+    remedy = "Don't use this model; look for it at its makers."
+    try:
+        if path.stat().st_size > _DESCRIPTION_LIMIT:
+            raise ModelError(f"“{path.name}” is far too big for a description.", remedy)
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise ModelError(f"“{path.name}” is no description of a model: it can't be read.", remedy) from None
+    table = cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+    if "auto_map" in table:
+        raise ModelError(f"“{path.name}” asks to run program code of its own.", remedy)
+    shards: Any = table.get("weight_map")
+    if isinstance(shards, dict):
+        for shard in set(map(str, cast("Mapping[str, Any]", shards).values())):
+            if shard != Path(shard).name or "\\" in shard or not shard.endswith(WEIGHTS):
+                raise ModelError(f"“{path.name}” names “{shown(shard)}”, which is no weights file beside it.", remedy)
 
 
 def put_in_place(order: DownloadOrder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -453,11 +454,21 @@ HOSTILE: dict[str, Callable[[HubServer], None]] = {
     "a header of 100 GB": lambda hub: _replace(hub, (100 << 30).to_bytes(8, "little") + bytes(5000)),
     "a pickle under another name": lambda hub: _replace(hub, b"\x80\x04cposix\nsystem\n(S'touch /tmp/pwned'\ntR." * 99),
     "tensors outside the file": lambda hub: _replace(hub, safetensors(5000)[:-1000]),
+    "a config with a program": lambda hub: _describe(hub, "config.json", {"auto_map": {"AutoModel": "evil.Evil"}}),
+    "shards elsewhere": lambda hub: _describe(
+        hub, "unet/model.safetensors.index.json", {"weight_map": {"a": "../../../evil.safetensors"}}
+    ),
+    "shards that are pickles": lambda hub: _describe(hub, "a.index.json", {"weight_map": {"a": "evil.bin"}}),
+    "a config without end": lambda hub: _replace(hub, b"[" * 100_000, "unet/config.json"),
 }
 
 
-def _replace(hub: HubServer, data: bytes) -> None:
-    hub.put("lab/tiny", "unet/model.safetensors", data)
+def _replace(hub: HubServer, data: bytes, path: str = "unet/model.safetensors") -> None:
+    hub.put("lab/tiny", path, data)
+
+
+def _describe(hub: HubServer, path: str, table: object) -> None:
+    hub.put("lab/tiny", path, json.dumps(table).encode(), large=False)
 
 
 @pytest.mark.parametrize("what", HOSTILE)
@@ -466,6 +477,7 @@ def test_hostile_repositories_leave_nothing(
 ) -> None:
     """Refused in one sentence, nothing executed, nothing of it left behind."""
     hub.repository("lab/tiny").files.pop("config.json")
+    hub.put("lab/tiny", "pipeline.py", b"open('/tmp/pwned', 'w')")
     HOSTILE[what](hub)
     try:
         ended = run(queue)
@@ -473,12 +485,20 @@ def test_hostile_repositories_leave_nothing(
         problem, remedy = refusal.sentence, refusal.remedy
         assert refusal.kind == "refused"
     else:
-        assert ended.state is DownloadState.FAILED
+        assert ended.state is DownloadState.FAILED and ended.kind == "refused"
         problem, remedy = ended.problem, ended.remedy
     assert problem.endswith(".") and problem.count("\n") == 0 and remedy.endswith(".")
     assert nothing_left() and not (folder() / "tiny").exists()
     assert not (folder().parent / "evil.json").exists() and not Path("/tmp/pwned").exists()
     assert ModelStore().stored() == ()
+
+
+def test_what_is_hostile_in_a_description_is_refused_before_the_weights_are_fetched(
+    hub: HubServer, queue: Downloads, tiny: dict[str, bytes]
+) -> None:
+    _describe(hub, "text_encoder/config.json", {"auto_map": {"AutoModel": "evil.Evil"}})
+    assert "program code" in run(queue).problem
+    assert not hub.seen("/cdn/") and nothing_left()
 
 
 def test_pickles_and_programs_are_never_fetched(hub: HubServer, queue: Downloads, tiny: dict[str, bytes]) -> None:
