@@ -19,7 +19,7 @@ from typing import Any, cast
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import ModelError, StudioError
 from gen2studio.core.paths import data_dir, write_atomic
-from gen2studio.models.adapters import AdapterLibrary, expert_of
+from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.checkpoint import check_checkpoint
 from gen2studio.models.companions import family_of_companion
 from gen2studio.models.copying import copy_resumed
@@ -33,6 +33,7 @@ from gen2studio.models.hub_settings import HubSettingsFile
 from gen2studio.models.library import ModelLibrary
 from gen2studio.models.mask_models import MaskModelLibrary, check_mask_model
 from gen2studio.models.receipts import LICENCE_NAME, RECEIPT_NAME, is_entry_id, read_receipt
+from gen2studio.models.wan_layout import expert_of
 
 INDEX_NAME = "stored.json"
 MOVING = ".moving"
