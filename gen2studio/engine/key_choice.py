@@ -40,6 +40,7 @@ def choose_keys(
     of one size; ``looked(done, total)`` is called for each.
     """
     import cv2
+    import numpy as np
 
     from gen2studio.raster import cuts, flow
 
@@ -53,7 +54,7 @@ def choose_keys(
         picture = source(frame)
         scale = min(1.0, _LINES / min(picture.shape[:2]))
         size = max(16, round(picture.shape[1] * scale)), max(16, round(picture.shape[0] * scale))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         following = cuts.signature(small)
         if signature is not None and cuts.is_cut(signature, following):
             _close(keys, last, frame - 1, apart)

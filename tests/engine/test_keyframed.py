@@ -14,6 +14,7 @@ import pytest
 from gen2studio.core.geometry import Extent
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.budget import Room
+from gen2studio.engine.differences import differing_frames
 from gen2studio.engine.events import Estimate, FrameReady, JobState, Picture, Progress, StateChanged, StepPreview
 from gen2studio.engine.generators import Abilities, ModeAbility, RunContext
 from gen2studio.engine.job_queue import JobQueue
@@ -301,3 +302,9 @@ def test_the_example_based_generator_carries(tmp_path: Path) -> None:
     wanted = invert(moving(generate_request().source, 2, Extent(96, 64))).astype(float)
     stuck = invert(moving(generate_request().source, 0, Extent(96, 64))).astype(float)
     assert np.abs(made[2] - wanted).mean() < 0.4 * np.abs(made[2] - stuck).mean()
+
+
+def test_another_spacing_makes_the_whole_take_stale() -> None:
+    by_frame = lambda _request: True  # noqa: E731
+    assert differing_frames(wish(6), wish(6, AUTOMATIC), by_frame) == frozenset(range(6))
+    assert differing_frames(wish(6), wish(6), by_frame) == frozenset()

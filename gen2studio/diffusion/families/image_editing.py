@@ -10,6 +10,7 @@ from __future__ import annotations
 from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.families.contract import Clip, Conditions, FrameRule, PipelineInputs
 from gen2studio.diffusion.families.footage_start import footage_start
+from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 
 MODES = ("stylize", "mask", "render")
@@ -55,7 +56,7 @@ def edit_inputs(title: str, request: GenerateRequest, clip: Clip, conditions: Co
     )
 
 
-def references_of(request: GenerateRequest, conditions: Conditions) -> tuple:
+def references_of(request: GenerateRequest, conditions: Conditions) -> tuple[Picture, ...]:
     """The style images and, of a key frame, the one before: it comes last and always counts."""
     found = conditions.references
     if len(found) <= MOST_REFERENCES:
