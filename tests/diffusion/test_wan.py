@@ -13,14 +13,20 @@ import pytest
 import torch
 
 from gen2studio.core.cancel import Cancelled
-from gen2studio.diffusion.families.contract import FrameRule, LatentGeometry, PipelineInputs
+from gen2studio.core.errors import GenerationError
+from gen2studio.diffusion.families.contract import Clip, Conditions, FrameRule, LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.wan import BETWEEN as BETWEEN_TRAITS
+from gen2studio.diffusion.families.wan import ENDS as ENDS_TRAITS
+from gen2studio.diffusion.families.wan import IMAGE as IMAGE_TRAITS
+from gen2studio.diffusion.families.wan import WanAdapter
 from gen2studio.diffusion.families.wan_driver import WanDriver
 from gen2studio.diffusion.families.wan_recipes import FASTWAN, LIGHTX2V, SELF_FORCING
 from gen2studio.diffusion.planning import recipe_of_adapters
+from gen2studio.diffusion.production import refuse_unserved
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.engine.events import JobState, Picture, Progress
-from gen2studio.engine.requests import AdapterRef
+from gen2studio.engine.requests import AdapterRef, KeyRef
 from gen2studio.models.architecture import wan_shape
 from gen2studio.models.wan_layout import expected_shapes, expert_of
 from tests.diffusion import tiny, tiny_wan
@@ -251,6 +257,27 @@ def test_strength_returns_to_the_footage_as_it_falls(pair: Model) -> None:
         ]
         assert far[0] < min(far[1:]), recipe
         assert recipe or far == sorted(far)
+
+
+def test_a_picture_that_is_needed_is_asked_for_before_anything_is_loaded(stage: Any) -> None:
+    request = small(stage)
+    key = KeyRef(frame=0, blob=stage.image("first", np.zeros((32, 32, 3), np.uint8)))
+    image = replace(request, mode="image", keys=(key,))
+    for family, asked, said in (
+        (IMAGE_TRAITS, replace(image, keys=()), "begins with a picture"),
+        (IMAGE_TRAITS, replace(image, keys=(replace(key, frame=4),)), "begins with a picture"),
+        (BETWEEN_TRAITS, image, "there is no last one"),
+        (IMAGE_TRAITS, request, "does not serve the mode"),
+    ):
+        with pytest.raises(GenerationError, match=said):
+            refuse_unserved(asked, WanAdapter(family))
+    refuse_unserved(replace(image, keys=(key, replace(key, frame=4))), WanAdapter(BETWEEN_TRAITS))
+    clip = Clip(frames=tuple(range(9)), width=32, height=32)
+    picture = np.zeros((32, 32, 3), np.uint8)
+    with pytest.raises(GenerationError, match="frame 3 of the shot"):
+        WanAdapter(ENDS_TRAITS).inputs(image, clip, Conditions(keys=((0, picture), (3, picture))), FrameRule(4, 4))
+    made = WanAdapter(ENDS_TRAITS).inputs(image, clip, Conditions(keys=((0, picture), (7, picture))), FrameRule(4, 4))
+    assert [at for at, _ in made.keys] == [0, 8], "a picture in the last latent frame is the end"
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------
