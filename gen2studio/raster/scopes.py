@@ -59,14 +59,18 @@ def chroma(bgr: Bgra) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def waveform(plane: NDArray[np.uint8]) -> Counts:
     """(256, w) counts of one plane (h, w): row 0 is the level 255, columns are the picture's."""
     width = plane.shape[1]
-    places = (255 - plane.astype(np.int32)) * width + np.arange(width, dtype=np.int32)
+    places = np.bitwise_not(plane).astype(np.intp)
+    places *= width
+    places += np.arange(width)
     return np.bincount(places.ravel(), minlength=256 * width).reshape(256, width)
 
 
 def vectorscope(bgr: Bgra) -> Counts:
     """(256, 256) counts: columns are Cb from −½ to ½, rows Cr from ½ (top) to −½."""
     blue, red = chroma(bgr)
-    places = (255 - red.astype(np.int32)) * 256 + blue
+    places = np.bitwise_not(red).astype(np.intp)
+    places <<= 8
+    places |= blue
     return np.bincount(places.ravel(), minlength=65536).reshape(256, 256)
 
 
@@ -85,11 +89,15 @@ def target(red: int, green: int, blue: int) -> tuple[float, float]:
 # -- as pictures -----------------------------------------------------------------------------------------------------
 
 
+def _light(counts: Counts, gain: float) -> NDArray[np.uint8]:
+    """Light, 0…255, by count up to the highest there is."""
+    top = int(counts.max()) if counts.size else 0
+    return (255 * (1 - np.exp(-np.sqrt(np.arange(top + 1) * gain)))).astype(np.uint8)
+
+
 def glow(counts: Counts, gain: float) -> NDArray[np.uint8]:
     """Counts as light, 0…255: a single hit can be seen, and many do not burn out."""
-    top = int(counts.max()) if counts.size else 0
-    light = 255 * (1 - np.exp(-np.sqrt(np.arange(top + 1) * gain)))
-    return light.astype(np.uint8)[counts]
+    return _light(counts, gain)[counts]
 
 
 def waveform_picture(bgr: Bgra, *, parade: bool = False) -> Bgra:
@@ -98,20 +106,24 @@ def waveform_picture(bgr: Bgra, *, parade: bool = False) -> Bgra:
     gain = 120 / max(1, height)
     if not parade:
         out = np.empty((256, width, 4), np.uint8)
-        _tint(out, glow(waveform(luma(bgr)), gain), (0.86, 1.0, 0.9))
+        _draw(out, waveform(luma(bgr)), gain, (0.86, 1.0, 0.9))
         return out
     gap = max(2, width // 40)
     out = np.zeros((256, 3 * width + 2 * gap, 4), np.uint8)
     for number, ink in enumerate(((0.34, 0.36, 1.0), (0.4, 1.0, 0.42), (1.0, 0.58, 0.4))):
         left = number * (width + gap)
-        _tint(out[:, left : left + width], glow(waveform(bgr[..., 2 - number]), gain), ink)
+        _draw(out[:, left : left + width], waveform(bgr[..., 2 - number]), gain, ink)
     return out
 
 
-def _tint(out: Bgra, light: NDArray[np.uint8], ink: tuple[float, float, float]) -> None:
+def _draw(out: Bgra, counts: Counts, gain: float, ink: tuple[float, float, float]) -> None:
+    """Counts as light of one colour: a pixel is looked up whole."""
+    light = _light(counts, gain)
+    pixels = np.empty((len(light), 4), np.uint8)
     for channel, part in enumerate(ink):
-        out[..., channel] = (np.arange(256) * part).astype(np.uint8)[light]
-    out[..., 3] = light
+        pixels[:, channel] = (np.arange(256) * part).astype(np.uint8)[light]
+    pixels[:, 3] = light
+    out.view(np.uint32)[..., 0] = pixels.view(np.uint32)[:, 0][counts]
 
 
 def vectorscope_picture(bgr: Bgra) -> Bgra:
