@@ -22,6 +22,7 @@ from gen2studio.diffusion.families.animatediff import RECIPES, AnimateDiffAdapte
 from gen2studio.diffusion.families.animatediff_driver import AnimateDiffDriver, begin_at, scheduler_for
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.runtime.applying import apply_plan
 from gen2studio.diffusion.runtime.device import quick_machine
 from gen2studio.diffusion.runtime.ladder import plans_for
 from gen2studio.diffusion.runtime.loading import Components, load_components, text_parts
@@ -393,6 +394,24 @@ def test_decoding_in_tiles_gives_every_frame(rig: Rig) -> None:
     expected = rig.pipe.decode_latents(latents, decode_chunk_size=1)
     expected = ((expected[0].clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 3, 0).numpy().astype(np.uint8)
     assert np.array_equal(whole, expected)
+
+
+@pytest.mark.parametrize("rung", ["bf16", "int8", "fp8"])
+def test_every_rung_of_the_memory_ladder_runs_with_everything_at_once(rig: Rig, rung: str, tmp_path: Path) -> None:
+    plan = next(plan for plan in plans_for(rig.model, quick_machine()) if plan.rung == rung)
+    narrow = Rig.__new__(Rig)
+    narrow.__dict__ |= rig.__dict__
+    narrow.parts = apply_plan(load_components(rig.model, plan), plan)
+    narrow.pipe = rig.driver.pipeline(narrow.parts)
+    lora = tiny_animatediff.few_step_lora(tmp_path / "look.safetensors")
+    plain = narrow.run()
+    assert 0 < float((plain - rig.run()).abs().mean()) < 0.5, "coarser numbers, the same clip"
+    with adapters_loaded(narrow.pipe, [AdapterRef(digest="look", path=str(lora))], rig.model):
+        everything = narrow.run(
+            structure=pictures(seed=3), structure_kind="depth", references=pictures(1, 5), consistency=2.0
+        )
+    assert torch.isfinite(everything).all() and not torch.equal(everything, plain)
+    assert torch.equal(narrow.run(), plain)
 
 
 # -- parts beside the model --------------------------------------------------------------------------------------------

@@ -97,12 +97,18 @@ def to_float8(tensor: Any, dtype: Any, narrow: Any) -> Any:
 
 
 def packable(module: Any, kept: tuple[str, ...]) -> frozenset[str]:
-    """Names of the weights in ``module`` that may be packed: matrices of linear layers outside of ``kept``."""
+    """Names of the weights in ``module`` that may be packed: matrices of linear layers outside of ``kept``.
+
+    Motion modules call their first and last layer by the argument's name, which a packed layer has another for.
+    """
     torch: Any = load_torch()
+    by_name = ("motion_modules.", ("proj_in", "proj_out"))
     return frozenset(
         f"{name}.weight"
         for name, layer in module.named_modules()
-        if isinstance(layer, torch.nn.Linear) and not any(part in name.split(".") for part in kept)
+        if isinstance(layer, torch.nn.Linear)
+        and not any(part in name.split(".") for part in kept)
+        and not (by_name[0] in name and name.endswith(by_name[1]))
     )
 
 
