@@ -135,7 +135,21 @@ def _list(library: ModelLibrary, masks: MaskModelLibrary, as_json: bool) -> int:
     if as_json:
         facts = [*map(_facts, models), *map(_mask_facts, selecting), *map(_part_facts, parts)]
         return _print(json.dumps(facts, indent=1))
-    return _print("\n\n".join([_listing(models), *map(_mask_card, selecting), *map(_part_card, parts)]))
+    cards = [_listing(models), *map(_mask_card, selecting), *map(_part_card, parts), *_unfinished()]
+    return _print("\n\n".join(cards))
+
+
+def _unfinished() -> list[str]:
+    """Downloads that go on when they are asked for again."""
+    from gen2studio.engine.budget import size_text
+    from gen2studio.models.download_orders import OrderFiles
+    from gen2studio.models.staging import bytes_there
+
+    return [
+        f"{order.id}: {order.title} (download)\n  {'fetched':10} {size_text(bytes_there(order))} of "
+        f"{size_text(order.total)}" + (f"\n  {'problem':10} {order.problem}" if order.problem else "")
+        for order in OrderFiles().load()
+    ]
 
 
 def _show(library: ModelLibrary, args: argparse.Namespace) -> int:
@@ -183,11 +197,17 @@ def _beside(args: argparse.Namespace) -> dict[str, Path | None]:
 
 def _remove(library: ModelLibrary, masks: MaskModelLibrary, model_id: str, delete: bool) -> int:
     from gen2studio.cli import model_storage
+    from gen2studio.engine.budget import size_text
+    from gen2studio.models.download_orders import OrderFiles
+    from gen2studio.models.downloads import Downloads
 
     store = _store()
     stored = model_storage.stored_as(store, model_id)
     if stored is not None:
         return model_storage.remove(store, stored, delete)
+    if OrderFiles().find(model_id) is not None:
+        freed = Downloads(store).discard(model_id)
+        return _print(f"What was fetched of {model_id} is deleted; {size_text(freed)} are free again.")
     if delete:
         raise UsageError(f"“{model_id}” was not downloaded: its files are not deleted.", "Leave out --delete.")
     listed = masks if any(model.id == model_id for model in masks.models()) else library

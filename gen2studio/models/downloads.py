@@ -157,6 +157,19 @@ class Downloads:
         """Stop, and delete what was fetched so far."""
         self._stop(entry_id, "cancel")
 
+    def discard(self, entry_id: str) -> int:
+        """Delete what an earlier run left of a download that this one did not take up; the bytes that frees.
+
+        Raises DownloadError when there is none, or another program works on it.
+        """
+        order = self._orders.find(entry_id)
+        if order is None:
+            raise DownloadError("There is no download to delete.", "“gen2studio models list” shows them.", "missing")
+        freed = bytes_there(order)
+        with self._held(entry_id):
+            self._orders.forget(order)
+        return freed
+
     def forget(self, entry_id: str) -> None:
         """Take a finished download off the list; what it brought stays."""
         with self._lock:

@@ -116,6 +116,8 @@ def test_ctrl_c_pauses_and_the_same_call_goes_on(hub: HubServer) -> None:
     _, errors = program.communicate()
     assert program.returncode == 130, errors
     assert "Paused; the same call goes on" in errors and part.stat().st_size == 200_000
+    left = subprocess.run([*command[:4], "list"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert "lab-parts: Lab Parts (download)" in left
     hub.release()
     assert subprocess.run(command[:-1], capture_output=True, cwd=ROOT, check=False).returncode == 0
     assert [request.range for request in hub.seen("/cdn/")] == ["", "bytes=200000-"]
@@ -130,6 +132,9 @@ def test_errors_are_one_sentence_and_a_code(hub: HubServer, capsys: pytest.Captu
     assert json.loads(said_out(capsys, "doctor", "--json"))
     findings = {row["title"]: row for row in json.loads(said_out(capsys, "doctor", "--json"))}
     assert "SHA-256" in findings["Download lab-parts"]["fact"]
+    assert (
+        "is deleted" in said(capsys, "remove", "lab-parts") and not (folder("lab-parts").parent / ".incoming").exists()
+    )
     hub.repository("lab/control").gated = True
     assert "accepted its terms" in said(capsys, "download", "lab-control", "--alone", "--accept-licence", code=1)
 
