@@ -199,7 +199,14 @@ def test_details_say_whether_and_why(desk: Desk) -> None:
     details = desk.window.details
     assert "Does not fit" in details.light.text()
     assert details.reason.text() == "It needs a GPU with at least 80 GB, and this one has 8 GB."
+    assert desk.button("models.get").property("primary") is False
+    desk.click(desk.button("models.get"))
+    dialog = desk.terms()
+    assert dialog.unfit.text() == "Does not fit: it needs a GPU with at least 80 GB, and this one has 8 GB."
+    assert dialog.unfit.isVisible()
+    desk.qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     desk.choose("base")
+    assert desk.button("models.get").property("primary") is True
     assert "Runs well" in details.light.text() and details.reason.text() == "Whole."
     page = details.page.toPlainText()
     assert "Apache License 2.0 · Commercial use allowed" in page

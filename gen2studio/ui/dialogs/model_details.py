@@ -19,11 +19,11 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app.model_downloads import ModelDownloads, ModelRow
 from gen2studio.models.download_values import DownloadState
-from gen2studio.models.fitting import LIGHTS
+from gen2studio.models.fitting import LIGHTS, NO
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import LIGHT_INKS, facts_page, percent, progress_line
 from gen2studio.ui.widgets.elided_label import ElidedLabel
-from gen2studio.ui.widgets.named import named, note
+from gen2studio.ui.widgets.named import named, note, restyle
 
 _BUTTONS = (
     ("get", "Get…", "See what it takes and read its terms; nothing is downloaded before you accept them"),
@@ -82,7 +82,6 @@ class ModelDetails(QWidget):
             self.buttons[name] = button
             actions.addWidget(button)
         actions.addStretch(1)
-        self.buttons["get"].setProperty("primary", True)
         self.buttons["delete"].setProperty("danger", True)
         self.bar = QProgressBar(self)
         self.bar.setObjectName("models.details.progress")
@@ -159,6 +158,7 @@ class ModelDetails(QWidget):
         listed_only = row.entry is not None and row.entry.listed_only
         self.buttons["get"].setEnabled(not looking and not listed_only)
         self.buttons["get"].setText("Asking the hub…" if looking else "Get…")
+        restyle(self.buttons["get"], "primary", row.fit is not None and row.fit.light != NO)
         running = work is not None or (download is not None and download.state is not DownloadState.FAILED)
         self.bar.setVisible(running)
         done, total = (work.done, work.total) if work is not None else (0, 0)
@@ -171,11 +171,7 @@ class ModelDetails(QWidget):
         self.line.setText(line or problem)
         self.line.setVisible(bool(line or problem))
         failed = bool(problem and not line) or (download is not None and download.state is DownloadState.FAILED)
-        role = "error" if failed else "muted"
-        if self.line.property("role") != role:
-            self.line.setProperty("role", role)
-            self.line.style().unpolish(self.line)
-            self.line.style().polish(self.line)
+        restyle(self.line, "role", "error" if failed else "muted")
 
     def set_planning(self, entry_id: str) -> None:
         """Say that the hub is asked about an entry; empty = no longer."""

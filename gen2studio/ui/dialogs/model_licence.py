@@ -23,9 +23,9 @@ from gen2studio.ui.widgets.named import named, note
 
 
 class LicenceDialog(QDialog):
-    """Shows a :class:`PlanSet`; accepted = the artist accepted every text in it."""
+    """Shows a :class:`PlanSet`; accepted = the artist accepted every text in it. ``unfit`` says why it won't run."""
 
-    def __init__(self, plans: PlanSet, parent: QWidget) -> None:
+    def __init__(self, plans: PlanSet, parent: QWidget, unfit: str = "") -> None:
         super().__init__(parent)
         self.setObjectName("modelLicenceDialog")
         first = next((plan.entry for plan in plans.plans if plan.entry.id == plans.wanted), plans.plans[-1].entry)
@@ -42,6 +42,9 @@ class LicenceDialog(QDialog):
         self.listed = note(self, "muted", "modelLicence.listed")
         self.listed.setText("\n".join(_line(plan.entry.title, plan.to_fetch, plan.bytes) for plan in plans.plans))
         self.listed.setVisible(len(plans.plans) > 1)
+        self.unfit = note(self, "warning", "modelLicence.unfit")
+        self.unfit.setText(unfit)
+        self.unfit.setVisible(bool(unfit))
         self.problem = note(self, "error", "modelLicence.problem")
         self.problem.setText(plans.problem)
         self.problem.setVisible(bool(plans.problem))
@@ -75,7 +78,7 @@ class LicenceDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 14, 16, 14)
         layout.setSpacing(8)
-        for widget in (title, self.amount, self.listed, self.where, self.problem):
+        for widget in (title, self.amount, self.listed, self.where, self.unfit, self.problem):
             layout.addWidget(widget)
         layout.addWidget(self.tabs, 1)
         layout.addLayout(foot)

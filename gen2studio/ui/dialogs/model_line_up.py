@@ -12,7 +12,7 @@ from gen2studio.models.fitting import LIGHTS, fit
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import LIGHT_INKS, about, badge
 from gen2studio.ui.widgets.elided_label import ElidedLabel
-from gen2studio.ui.widgets.named import named
+from gen2studio.ui.widgets.named import named, restyle
 from gen2studio.ui.widgets.retire import retire_all
 
 
@@ -133,9 +133,7 @@ class _Card(QFrame):
             self._said.show_text(amount if amount.startswith("over") else f"about {amount}")
             self.button.setText("Get…")
         self._said.setToolTip(self._reason)
-        self.button.setProperty("primary", bool(left) and not active)
-        self.button.style().unpolish(self.button)
-        self.button.style().polish(self.button)
+        restyle(self.button, "primary", bool(left) and not active)
         self.button.setEnabled(row is not None)
 
     def _on_clicked(self) -> None:

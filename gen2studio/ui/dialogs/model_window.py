@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app.model_downloads import ModelDownloads, ModelRow, PlanSet, size_words
 from gen2studio.models.download_values import Freed
+from gen2studio.models.fitting import NO
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_details import DownloadStrip, ModelDetails
 from gen2studio.ui.dialogs.model_licence import LicenceDialog
@@ -188,7 +189,9 @@ class ModelWindow(QDialog):
         if not plans.plans:
             self.foot.say("info", "All of it is on this machine already.")
             return
-        dialog = LicenceDialog(plans, self)
+        row = self._models.row(plans.wanted)
+        unfit = row.fit.reason if row is not None and row.fit is not None and row.fit.light == NO else ""
+        dialog = LicenceDialog(plans, self, unfit)
         dialog.accepted.connect(lambda: self._models.accept_and_start(plans))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
