@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
+import keyring.backends.fail
 import pytest
 
 from gen2studio.cli.main import main
@@ -43,6 +45,17 @@ summary = "A control for tests."
 files = [{ path = "control.safetensors" }]
 needs = ["lab-parts"]
 """
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody's own token and keyring take part."""
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    before = keyring.get_keyring()
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+    yield
+    keyring.set_keyring(before)
 
 
 @pytest.fixture
@@ -159,6 +172,7 @@ def test_settings_on_the_command_line(capsys: pytest.CaptureFixture[str], tmp_pa
     back = ["--mirror", "hub", "--proxy", "system", "--folder", "default", "--comfyui", "none", "--hub-cache", "use"]
     rows = json.loads(said(capsys, "settings", *back, "--json"))
     assert rows["mirror"] == "https://huggingface.co" and rows["comfyui"] == "none" and rows["proxy"] == "system"
+    assert "HF_TOKEN" in rows["token"]
     assert "password" in said(capsys, "settings", "--proxy", "http://me:secret@x:1", code=2)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -17,6 +21,7 @@ from gen2studio.models.hub import Listing, check_access, list_repository
 from gen2studio.models.hub_connection import HubConnection, Patience, TransferToken
 from gen2studio.models.hub_settings import HubSettings
 from tests.fakes.hub_server import COMMIT, HubServer, sha256_of
+from tests.models.certificates import self_signed
 from tests.models.hub_entries import QUICK, weights
 
 
@@ -133,6 +138,29 @@ def test_no_network_is_one_sentence() -> None:
     with HubConnection(settings, patience=Patience(tries=2, first_wait=0.01)) as connection:
         found = refusal(connection)
     assert found.kind == "offline" and found.sentence.startswith("No connection to 127.0.0.1")
+
+
+def test_a_server_that_cannot_prove_who_it_is_gets_nothing(tmp_path: Path) -> None:
+    """A certificate that nobody vouches for: as of somebody in between."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path / "server.pem"))
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                heard.append(secured.recv(1000))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        settings = HubSettings(endpoint=f"https://localhost:{listening.getsockname()[1]}", proxy="none")
+        with HubConnection(settings, "hf_secret_token", Patience(tries=1)) as connection:
+            assert connection.has_token
+            found = refusal(connection)
+        thread.join()
+    assert "certificate can't be verified" in found.sentence
+    assert b"".join(heard) == b""
 
 
 def test_waiting_ends_when_it_is_cancelled(hub: HubServer) -> None:
