@@ -79,7 +79,8 @@ def generator_registry() -> GeneratorRegistry:
         found = [GeneratorEntry(example.abilities, load_example)]
         if not (problem := models_problem()):
             # Whatever draws frames of footage can draw key frames, and the example-based one carries them.
-            found += [keyframed_entry(entry, found[0]) for entry in _model_entries(owner)]
+            models = _model_entries(owner)
+            found += [keyframed_entry(entry, found[0], *models) for entry in models]
         else:
             topic("models").error("%s", problem)
         return found

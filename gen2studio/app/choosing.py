@@ -71,6 +71,8 @@ def settled(look: Look, abilities: Abilities) -> Look:
         look = replace(look, key_spacing=0)
     elif not look.key_spacing and found is not None and found.stills_only:
         look = replace(look, key_spacing=AUTOMATIC)
+    if look.key_carrier and (not look.key_spacing or found is None or look.key_carrier not in found.carriers):
+        look = replace(look, key_carrier="")
     return replace(look, generator=abilities.id)
 
 

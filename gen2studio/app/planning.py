@@ -259,6 +259,7 @@ def plan_generate(
         lead=lead_ref(document, shot.lead if shot else None, lambda key: source_of(_item(document, key)), takes),
         outpaint=room,
         key_spacing=0 if shot is not None or reframed else look.key_spacing,
+        key_carrier="" if shot is not None or reframed or not look.key_spacing else look.key_carrier,
     )
     return with_levels(request, look, request.frames)
 

@@ -88,6 +88,7 @@ def look_of_recipe(recipe_json: str, adapter_ids: AdapterIds | None = None) -> L
             layout=str((recipe.get("layout") or {}).get("digest", "")),
             outpaint=_outpaint(recipe),
             key_spacing=int(recipe.get("key_spacing", 0)),
+            key_carrier=str(recipe.get("key_carrier", "")),
         )
         for levels in recipe.get("levels", ()):
             values = tuple((int(frame), float(value)) for frame, value in levels["values"])

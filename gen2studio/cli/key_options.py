@@ -1,4 +1,4 @@
-"""``--key-frames``: the model draws key frames only, and the frames between are carried from them."""
+"""``--key-frames`` and ``--carry-with``: the model draws key frames only, and the frames between are carried."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def add_key_options(parser: argparse.ArgumentParser) -> None:
         help="the model draws a key frame every N frames, or where cuts and motion ask for one, and the frames between "
         "are carried from them: far fewer frames to draw, and a steadier film (modes stylize, mask, render)",
     )
+    group.add_argument(
+        "--carry-with", default="", metavar="ID", help="the generator that carries them (default: example)"
+    )
+
+
+def key_carrier_of(args: argparse.Namespace) -> str:
+    """The ``key_carrier`` of requests. Raises UsageError."""
+    if args.carry_with and not args.key_frames:
+        raise UsageError("--carry-with belongs to --key-frames.")
+    return args.carry_with
 
 
 def key_spacing_of(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from gen2studio.app.choosing import Choice, choose
 from gen2studio.cli.board_options import add_board_options, board_requests, panels_of
 from gen2studio.cli.footage import Footage, anchored, frame_range, image_ref, matte_track, open_footage
-from gen2studio.cli.key_options import add_key_options, key_spacing_of
+from gen2studio.cli.key_options import add_key_options, key_carrier_of, key_spacing_of
 from gen2studio.cli.part_options import add_part_options, with_parts
 from gen2studio.cli.progress_bar import ProgressBar
 from gen2studio.cli.reach_options import add_reach_options, check_extend, extension, outpaint_of, reframed
@@ -139,6 +139,7 @@ def chosen_generator(args: argparse.Namespace) -> Choice:
         depth_pass=DepthPass(path=args.depth) if args.depth else None,
         adapters=tuple(AdapterUse(adapter=name) for name in args.adapter),
         key_spacing=key_spacing_of(args),
+        key_carrier=key_carrier_of(args),
         outpaint=Outpaint(left=float(bool(args.outpaint))),
     )
     found = choose(look, registry, look_catalog().words, adapters_of(args)[1])
@@ -209,6 +210,7 @@ def request_of(
         negative_prompt=args.negative,
         keys=key_refs(args, footage),
         key_spacing=key_spacing_of(args),
+        key_carrier=key_carrier_of(args),
         pattern=_pattern(args),
         region=region,
         masks=_masks(args, footage, start, stop, tiles, bar) if region != "all" else (),

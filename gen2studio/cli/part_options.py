@@ -13,7 +13,7 @@ from gen2studio.core.errors import UsageError
 from gen2studio.engine.requests import GenerateRequest, MaskTrackRef
 
 BACKGROUND = "background"
-_MIXED = ("mask", "region", "preset", "style", "prompt", "pattern", "key", "outpaint", "key_frames")
+_MIXED = ("mask", "region", "preset", "style", "prompt", "pattern", "key", "outpaint", "key_frames", "carry_with")
 """Options of one look that a film of several looks can't have."""
 
 

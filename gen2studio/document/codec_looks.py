@@ -105,6 +105,7 @@ def encode_look(look: Look, base: Path | None = None) -> Json:
         # Written where there is one: files from before there was outpainting need no other form.
         **({"outpaint": [getattr(look.outpaint, side) for side in _SIDES]} if look.outpaint.adds else {}),
         **({"key_spacing": look.key_spacing} if look.key_spacing else {}),
+        **({"key_carrier": look.key_carrier} if look.key_carrier else {}),
         **({"curves": {name: encode_curve(curve) for name, curve in look.curves}} if look.curves else {}),
         **({"parts": [_encode_part(part, base) for part in look.parts]} if look.parts else {}),
     }
@@ -168,6 +169,7 @@ def decode_look(node: Node, base: Path | None = None) -> Look:
         layout=node.hexadecimal("layout", 64, optional=True),
         outpaint=_outpaint(node),
         key_spacing=0 if node.raw("key_spacing", None) is None else node.integer("key_spacing", -1, MOST_KEY_SPACING),
+        key_carrier="" if node.raw("key_carrier", None) is None else node.word("key_carrier"),
         curves=_curves(node),
         parts=_parts(node, base),
     )

@@ -247,6 +247,8 @@ class Look:
     key_spacing: int = 0
     """On footage: 0 = the generator draws every frame, n > 0 = a key frame every n frames, −1 = key frames where the
     program finds them needed. The frames between are carried from the key frames."""
+    key_carrier: str = ""
+    """Id of the generator that carries key frames to the frames between; empty = chosen by the program."""
     curves: tuple[tuple[str, Curve], ...] = ()
     """The sliders of :data:`KEYED` that have keys, as (name, curve on media frames) in the order of that table. Such a
     slider's number in ``controls`` counts nowhere; change them with :meth:`with_curve`."""

@@ -43,6 +43,8 @@ class ModeAbility:
     """For ``frames``: how many frames on each side of a new span are mixed with the old ones."""
     stills_only: bool = False
     """It draws single frames of footage and no clips: a whole clip is made from key frames it draws."""
+    carriers: tuple[str, ...] = ()
+    """Where ``key_spacing`` is a control: ids of the generators that can carry key frames here, preferred first."""
     key_reference: bool = False
     """It takes pictures beside the footage that a result should match: a key frame is shown the one before."""
 

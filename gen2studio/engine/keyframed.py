@@ -1,9 +1,9 @@
 """One take from two generators: one draws key frames, the other carries them to the frames between.
 
 Any generator that can draw single frames of footage (an image model, a video model as clips of one frame) is paired
-with one that carries painted key frames (the example-based one). After the way of working of Jamriška et al.,
-"Stylizing Video by Example" (SIGGRAPH 2019), with a model in the painter's place. What the pair offers is the drawing
-generator's own, and a ``key_spacing``.
+with those that carry painted key frames: the example-based one, after the way of working of Jamriška et al., "Stylizing
+Video by Example" (SIGGRAPH 2019) with a model in the painter's place, and video models that take given frames at their
+times. What the pair offers is the drawing generator's own, and a ``key_spacing``.
 
 Keys lie as PNGs in the scratch folder as they are drawn: a killed run draws only those that are missing.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,40 +35,41 @@ CONTROL = "key_spacing"
 """Name of the control in :class:`~gen2studio.engine.generators.ModeAbility`."""
 
 
-def keyframed_entry(stills: GeneratorEntry, carrier: GeneratorEntry) -> GeneratorEntry:
-    """``stills``' entry with ``key_spacing`` among its controls wherever ``carrier`` can follow painted keys."""
+def keyframed_entry(stills: GeneratorEntry, *carriers: GeneratorEntry) -> GeneratorEntry:
+    """``stills``' entry with ``key_spacing`` among its controls wherever one of ``carriers``, preferred first, can
+    follow painted keys."""
+    follow = tuple(carrier.abilities for carrier in carriers)
 
     def load() -> Generator:
-        return KeyframedGenerator(stills.load(), carrier.load())
+        return KeyframedGenerator(stills.load(), carriers)
 
     def hold(rung: str) -> Abilities:
         assert stills.hold is not None
-        return with_key_frames(stills.hold(rung), carrier.abilities)
+        return with_key_frames(stills.hold(rung), *follow)
 
-    def run_as(way: str) -> Abilities:
-        assert stills.run_as is not None
-        return with_key_frames(stills.run_as(way), carrier.abilities)
-
-    abilities = with_key_frames(stills.abilities, carrier.abilities)
-    way = run_as if stills.run_as is not None else None
     able = hold if stills.hold is not None else None
-    return GeneratorEntry(abilities, load, stills.load_trainer, able, stills.place, way)
+    return replace(stills, abilities=with_key_frames(stills.abilities, *follow), load=load, hold=able)
 
 
-def with_key_frames(stills: Abilities, carrier: Abilities) -> Abilities:
-    """What the pair of two generators can do."""
-    return replace(stills, modes=tuple(_with_spacing(mode, carrier.mode(mode.mode)) for mode in stills.modes))
+def with_key_frames(stills: Abilities, *carriers: Abilities) -> Abilities:
+    """What a generator can do whose key frames ``carriers`` carry."""
+    return replace(stills, modes=tuple(_with_spacing(mode, carriers) for mode in stills.modes))
 
 
-def _with_spacing(mode: ModeAbility, carried: ModeAbility | None) -> ModeAbility:
-    if carried is None or "keys" not in carried.controls or not mode.controls:
+def _with_spacing(mode: ModeAbility, carriers: tuple[Abilities, ...]) -> ModeAbility:
+    able = [
+        (carrier.id, found)
+        for carrier in carriers
+        if (found := carrier.mode(mode.mode)) is not None and "keys" in found.controls and not found.stills_only
+    ]
+    if not able or not mode.controls:
         return mode
     controls = mode.controls | {CONTROL}
     if mode.stills_only:
         # Every clip is carried, and the carrier's say is heard: painted frames and how much frames are held together.
-        controls |= {"keys", "consistency"} & carried.controls
+        controls |= {"keys", "consistency"} & able[0][1].controls
     why_not = tuple((name, reason) for name, reason in mode.why_not if name not in controls)
-    return replace(mode, controls=controls, why_not=why_not)
+    return replace(mode, controls=controls, why_not=why_not, carriers=tuple(name for name, _ in able))
 
 
 def spacing_of(request: GenerateRequest, ability: ModeAbility | None) -> int:
@@ -84,13 +85,29 @@ def spacing_of(request: GenerateRequest, ability: ModeAbility | None) -> int:
 class KeyframedGenerator:
     """Implements :class:`gen2studio.engine.generators.Generator` with two of them."""
 
-    def __init__(self, stills: Generator, carrier: Generator) -> None:
+    def __init__(self, stills: Generator, carriers: Sequence[GeneratorEntry]) -> None:
+        """``carriers``, preferred first, are loaded when one is needed."""
         self._stills = stills
-        self._carrier = carrier
+        self._entries = {carrier.abilities.id: carrier for carrier in carriers}
+        self._loaded: dict[str, Generator] = {}
 
     @property
     def abilities(self) -> Abilities:
-        return with_key_frames(self._stills.abilities, self._carrier.abilities)
+        return with_key_frames(self._stills.abilities, *(entry.abilities for entry in self._entries.values()))
+
+    def _carrier(self, request: GenerateRequest) -> Generator:
+        """What carries the keys of a request. Raises GenerationError when it is not there."""
+        ability = self.abilities.mode(request.mode)
+        able = ability.carriers if ability is not None else ()
+        chosen = request.key_carrier or next(iter(able), "")
+        if chosen not in able:
+            raise GenerationError(
+                f"“{chosen}” can't carry key frames here." if chosen else "Nothing here carries key frames.",
+                f"Those that can: {', '.join(able) or 'none'}.",
+            )
+        if chosen not in self._loaded:
+            self._loaded[chosen] = self._entries[chosen].load()
+        return self._loaded[chosen]
 
     def estimate(self, request: GenerateRequest) -> Estimate:
         """The keys' cost and that of carrying them. The number of automatic keys is a guess until the clip is seen."""
@@ -101,7 +118,8 @@ class KeyframedGenerator:
         frames = tuple(request.start + i * (request.stop - request.start) // count for i in range(count))
         drawn = self._stills.estimate(_key_request(request, frames, spacing))
         nothing = KeyRef(frame=request.start, blob=BlobRef(digest=""))
-        carried = self._carrier.estimate(self._carry_request(request, (nothing,)))
+        carrier = self._carrier(request)
+        carried = carrier.estimate(_carry_request(carrier, request, (nothing,)))
         seconds = None if drawn.seconds is None or carried.seconds is None else drawn.seconds + carried.seconds
         return Estimate(
             # The drawing model stays loaded while its keys are carried.
@@ -118,6 +136,7 @@ class KeyframedGenerator:
             return
         if len(context.finished) == len(request.wanted):
             return
+        carrier = self._carrier(request)
         given = {key.frame: key for key in request.keys}
         folder = KeyFolder(context.scratch / "key-frames", (request.width, request.height))
         chosen = folder.plan(
@@ -131,9 +150,9 @@ class KeyframedGenerator:
         refs = tuple(given.get(frame) or KeyRef(frame=frame, blob=folder.ref(frame)) for frame in chosen)
         # Artists may give keys beyond the range: their carrier uses them as well.
         beyond = tuple(key for frame, key in given.items() if frame not in chosen)
-        carried = self._carry_request(request, tuple(sorted((*refs, *beyond), key=lambda key: key.frame)))
+        carried = _carry_request(carrier, request, tuple(sorted((*refs, *beyond), key=lambda key: key.frame)))
         carrying = _Carrying(context, folder)
-        self._carrier.run(carried, carrying)
+        carrier.run(carried, carrying)
         if carrying.asked:
             context.note(
                 "Some frames show what is on no key frame. Set key frames closer together if it is seen there.",
@@ -176,24 +195,33 @@ class KeyframedGenerator:
                 "Run the take again; finished key frames are kept.",
             )
 
-    def _carry_request(self, request: GenerateRequest, keys: tuple[KeyRef, ...]) -> GenerateRequest:
-        """What the carrier is asked for: the keys as they are, whatever the drawing model was told."""
-        carrier = self._carrier.abilities
-        ability = carrier.mode(request.mode)
-        asked = request.controls
-        return replace(
-            request,
-            generator=carrier.id,
-            revision=carrier.revision,
-            keys=keys,
-            key_spacing=0,
-            preset="", prompt="", negative_prompt="", styles=(), pattern=None, adapters=(), depth_pass=None, levels=(),
-            # The drawing's own sliders have acted on the keys already.
-            controls=ControlValues(
-                consistency=asked.consistency, grow=asked.grow, feather=asked.feather,
-                strength=ability.strength if ability is not None else 1.0,
-            ),
-        )  # fmt: skip
+
+def _carry_request(carrier: Generator, request: GenerateRequest, keys: tuple[KeyRef, ...]) -> GenerateRequest:
+    """What the carrier is asked for: the keys as they are, whatever the drawing model was told. A video model hears the
+    words and sees the structure as well; its sampling is its own."""
+    own = carrier.abilities
+    ability = own.mode(request.mode)
+    honoured: frozenset[str] = ability.controls if ability is not None else frozenset()
+    asked = request.controls
+    speaks = own.steps[2] > 0
+    return replace(
+        request,
+        generator=own.id,
+        revision=own.revision,
+        keys=keys,
+        key_spacing=0,
+        key_carrier="",
+        prompt=request.prompt if speaks else "",
+        depth_pass=request.depth_pass if "depth_pass" in honoured else None,
+        preset="", negative_prompt="", styles=(), pattern=None, adapters=(), levels=(),
+        # The drawing's own sliders have acted on the keys already.
+        controls=ControlValues(
+            consistency=asked.consistency, grow=asked.grow, feather=asked.feather,
+            structure=asked.structure if speaks else ControlValues().structure,
+            control_scale=asked.control_scale if speaks else ControlValues().control_scale,
+            strength=ability.strength if ability is not None else 1.0,
+        ),
+    )  # fmt: skip
 
 
 def _plain(request: GenerateRequest) -> GenerateRequest:
@@ -358,7 +386,8 @@ class _Carrying(_Within):
         self.asked: set[int] = set()
 
     def progress(self, done: int, total: int, stage: str = "") -> None:
-        self._outer.progress(done, total, "Carrying key frames")
+        doing = "" if stage.startswith("Carrying") or not stage else f": {stage[:1].lower()}{stage[1:]}"
+        self._outer.progress(done, total, f"Carrying key frames{doing}")
 
     def note(self, text: str, frame: int | None = None) -> None:
         if frame is None:

@@ -231,6 +231,8 @@ class GenerateRequest:
     they are needed, and the frames between are carried from them (:mod:`gen2studio.engine.keyframed`). A generator that
     is asked for single ``frames`` with a key spacing draws them as key frames: finished, not as quick stills, and all
     with the same noise."""
+    key_carrier: str = ""
+    """With a key spacing: id of the generator that carries the key frames; empty = the one that carries best of all."""
     parts: tuple[GenerateRequest, ...] = ()
     """Requests for the same frames at the same size, without parts of their own, that make the take together: each
     changes its own region, over what the ones before it have made. With parts the request's own look counts nowhere."""

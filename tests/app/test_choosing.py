@@ -126,7 +126,8 @@ def test_what_is_left_open_is_settled_by_the_generator() -> None:
 
 def drawer(name: str, *, stills_only: bool = False) -> Abilities:
     """A model whose key frames can be carried on footage."""
-    served = ModeAbility(mode="stylize", controls=frozenset({"prompt", "key_spacing"}), stills_only=stills_only)
+    controls = frozenset({"prompt", "key_spacing"})
+    served = ModeAbility(mode="stylize", controls=controls, stills_only=stills_only, carriers=("example", "video"))
     return Abilities(id=name, title=name.title(), revision="1", modes=(served,), steps=(8, 1, 30))
 
 
@@ -142,6 +143,9 @@ def test_what_can_be_carried_settles_the_key_frames() -> None:
     assert settled(Look(key_spacing=8), drawer("keys")).key_spacing == 8
     assert settled(Look(key_spacing=8), model("big")).key_spacing == 0
     assert settled(Look(), drawer("keys")).key_spacing == 0
+    assert settled(Look(key_spacing=8, key_carrier="gone"), drawer("keys")).key_carrier == ""
+    assert settled(Look(key_spacing=8, key_carrier="video"), drawer("keys")).key_carrier == "video"
+    assert settled(Look(key_carrier="video"), drawer("keys")).key_carrier == ""
     assert settled(Look(), drawer("keys", stills_only=True)).key_spacing == -1
 
 

@@ -44,6 +44,7 @@ def test_a_clip_of_a_model_that_draws_single_frames(
         (["--key-frames", "0"], "auto, or a number of frames"),
         (["--key-frames", "auto", "--outpaint", "1:1"], "leave one of them out"),
         (["--key-frames", "auto", "--part", "dog.png=noir"], "leave out --key-frames"),
+        (["--carry-with", "mini"], "belongs to --key-frames"),
         (["--key-frames", "auto", "--generator", "example"], "does not honour --key-frames"),
     ],
 )

@@ -146,6 +146,7 @@ looks = st.builds(
     camera=cameras,
     outpaint=st.builds(Outpaint, left=_floats(0, 2), top=_floats(0, 2)),
     key_spacing=st.sampled_from([0, -1, 12]),
+    key_carrier=st.sampled_from(["", "example", "wan2.1-vace-14b"]),
     motion_regions=st.lists(
         st.builds(
             MotionRegion, raster=rasters, horizontal=_axis, vertical=_axis, proximity=_axis, ambient=_floats(0, 10)

@@ -215,6 +215,7 @@ CLIP = "sequences/0/tracks/0/clips/0"
         (f"{CLIP}/look/outpaint", [0.1, 0.1]),
         (f"{CLIP}/look/outpaint", [0.1, 0, 3, 0]),
         (f"{CLIP}/look/key_spacing", -2),
+        (f"{CLIP}/look/key_carrier", 7),
         (f"{CLIP}/look/motion_regions/0/ambient", -1),
         (f"{CLIP}/look/motion_regions", [{}] * 6),
         (f"{CLIP}/look/adapters/0/adapter", "../x"),

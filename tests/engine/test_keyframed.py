@@ -58,14 +58,16 @@ class Drawer(FakeGenerator):
 class Carrier(FakeGenerator):
     """Every frame becomes the nearest key, the earlier one of two."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "carrier", steps: int = 0) -> None:
         super().__init__()
         self.requests: list[GenerateRequest] = []
+        self._own = name, steps
 
     @property
     def abilities(self) -> Abilities:
         mode = ModeAbility(mode="stylize", controls=frozenset({"keys", "strength"}), strength=0.9)
-        return Abilities(id="carrier", title="Carrier", revision="3", modes=(mode,))
+        name, steps = self._own
+        return Abilities(id=name, title=name.title(), revision="3", modes=(mode,), steps=(steps, 1, steps))
 
     def estimate(self, request: GenerateRequest) -> Estimate:
         return Estimate(memory_bytes=50, seconds=1.0 * len(request.wanted))
@@ -83,10 +85,11 @@ class Carrier(FakeGenerator):
 class Desk:
     def __init__(self, folder: Path, drawer: Drawer | None = None) -> None:
         self.log, self.takes = EventLog(), TakeStore(folder / "takes")
-        self.drawer, self.carrier = drawer or Drawer(), Carrier()
+        self.drawer, self.carrier, self.video = drawer or Drawer(), Carrier(), Carrier("video", 8)
         stills = GeneratorEntry(self.drawer.abilities, lambda: self.drawer)
         carrier = GeneratorEntry(self.carrier.abilities, lambda: self.carrier)
-        self.registry = GeneratorRegistry([carrier, keyframed_entry(stills, carrier)])
+        video = GeneratorEntry(self.video.abilities, lambda: self.video)
+        self.registry = GeneratorRegistry([carrier, video, keyframed_entry(stills, carrier, video)])
         workspace = Workspace(
             takes=self.takes, matte=TileStore().unpack, blob=lambda ref: GIVEN,
             journal=RenderJournal(folder / "renders.jsonl"),
@@ -268,10 +271,25 @@ def test_the_estimate_counts_keys_and_carrying(desk: Desk) -> None:
     assert keyed.memory_bytes == 1050
 
 
+def test_a_video_model_may_carry_and_hears_the_words(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    job = render_job(request=wish(prompt="a wood", key_carrier="video"))
+    assert desk.run(job) is JobState.FINISHED
+    assert desk.drawn() == [0, 4, 8, 11] and not desk.carrier.requests
+    asked = desk.video.requests[0]
+    assert (asked.generator, asked.prompt, asked.key_carrier, asked.controls.steps) == ("video", "a wood", "", 0)
+    np.testing.assert_array_equal(desk.frames(job)[6], invert(original(4)))
+    other = render_job(2, request=wish(key_carrier="gone"))
+    assert desk.run(other) is JobState.FAILED
+    end = next(e for e in desk.log.of(other.id) if isinstance(e, StateChanged) and e.state.ended)
+    assert "can't carry" in end.reason and "carrier, video" in end.reason
+    desk.worker.close()
+
+
 def test_only_where_painted_keys_can_be_followed() -> None:
     pair = with_key_frames(Drawer().abilities, Carrier().abilities)
     stylize, text = pair.mode("stylize"), pair.mode("text")
-    assert stylize is not None and CONTROL in stylize.controls
+    assert stylize is not None and CONTROL in stylize.controls and stylize.carriers == ("carrier",)
     assert text is not None and CONTROL not in text.controls
 
 

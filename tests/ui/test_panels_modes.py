@@ -36,7 +36,7 @@ from gen2studio.ui.panels.storyboard_model import PANEL_MIME
 from gen2studio.ui.panels.structure_section import StructureSection
 from tests.fakes.fake_engine import FakeGenerator
 from tests.fakes.fake_studio import with_clip
-from tests.ui.desk import LEFT, NONE, Desk, click, drop, open_desk, part
+from tests.ui.desk import LEFT, NONE, Desk, choose, click, drop, open_desk, part
 
 _EVERYTHING = frozenset(
     {
@@ -433,7 +433,8 @@ def test_keys_that_share_a_frame_are_refused(desk: Desk, qtbot: QtBot, media_roo
 
 def key_frames(stills_only: bool) -> GeneratorRegistry:
     """What paints by itself, and a model that can draw key frames."""
-    served = ModeAbility(mode="stylize", controls=frozenset({"prompt", "key_spacing", "seed"}), stills_only=stills_only)
+    controls = frozenset({"prompt", "key_spacing", "seed"})
+    served = ModeAbility(mode="stylize", controls=controls, stills_only=stills_only, carriers=("fake", "drawer"))
     drawing = Abilities(id="drawer", title="Drawer", revision="1", modes=(served,), steps=(8, 4, 30))
     return GeneratorRegistry(
         [GeneratorEntry(FakeGenerator().abilities, FakeGenerator), GeneratorEntry(drawing, FakeGenerator)]
@@ -457,8 +458,13 @@ def test_key_frames_by_the_model(qtbot: QtBot, media_root: Path) -> None:
         assert page.spacing.isVisibleTo(page) and look_of(window).key_spacing == page.spacing.value()
         page.spacing.setValue(8)
         assert look_of(window).key_spacing == 8 and "every 8" in section.heading.text()
+        assert [page.carrier.itemData(i) for i in range(page.carrier.count())] == ["", "fake", "drawer"]
+        assert page.carrier.isVisibleTo(page) and "along the motion" in page.words.text()
+        choose(page.carrier, 2)
+        assert look_of(window).key_carrier == "drawer" and "along the motion" not in page.words.text()
         click(window, "generate.runButton")
-        assert host.jobs()[-1].job.request.key_spacing == 8
+        request = host.jobs()[-1].job.request
+        assert (request.key_spacing, request.key_carrier) == (8, "drawer")
         window.studio.store.undo_stack.undo()
         page.ways.findChild(QPushButton, "keyFrames.all").click()
         assert look_of(window).key_spacing == 0

@@ -11,7 +11,7 @@ from gen2studio.engine.key_choice import AUTOMATIC, TYPICAL, expected_keys
 from gen2studio.ui import theme
 from gen2studio.ui.panels.generate_sections import ChoiceRow
 from gen2studio.ui.panels.generate_state import PanelState
-from gen2studio.ui.widgets.named import named, note
+from gen2studio.ui.widgets.named import chooser, named, note
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
 _ALL, _AUTO, _EVERY = range(3)
@@ -52,12 +52,28 @@ class KeyFramesSection(QWidget):
         row.setSpacing(theme.SPACING)
         row.addWidget(self.label)
         row.addWidget(self.spacing, 1)
+        self.carrier = chooser(
+            "keyFrames.carrier", "Carried by",
+            "What makes the frames between: the example-based generator at full size, or a video model that takes "
+            "given frames", [], self,
+        )  # fmt: skip
+        self.carrier.activated.connect(
+            lambda row: generation.change("Carrier of key frames", key_carrier=self.carrier.itemData(row))
+        )
+        self.carried = QLabel("Carried by", self)
+        self.carried.setProperty("role", "muted")
+        self.carried.setBuddy(self.carrier)
+        by = QHBoxLayout()
+        by.setSpacing(theme.SPACING)
+        by.addWidget(self.carried)
+        by.addWidget(self.carrier, 1)
         self.words = note(self, "faint", "keyFrames.note")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.ways)
         column.addLayout(row)
+        column.addLayout(by)
         column.addWidget(self.words)
 
     def show_state(self, state: PanelState) -> None:
@@ -71,7 +87,20 @@ class KeyFramesSection(QWidget):
             self.spacing.setValue(self._spacing)
         self.label.setVisible(way == _EVERY)
         self.spacing.setVisible(way == _EVERY)
+        self._show_carriers(state, spacing)
         self.words.setText(self._sentence(state, spacing))
+
+    def _show_carriers(self, state: PanelState, spacing: int) -> None:
+        titles = {found.id: found.title for found in self._generation.registry.abilities}
+        able = [(titles.get(name, name), name) for name in state.ability.carriers]
+        entries = [(f"Automatic — {able[0][0]}", ""), *able] if able else []
+        if [(self.carrier.itemText(i), self.carrier.itemData(i)) for i in range(self.carrier.count())] != entries:
+            self.carrier.clear()
+            for title, name in entries:
+                self.carrier.addItem(title, name)
+        self.carrier.setCurrentIndex(max(0, self.carrier.findData(state.look.key_carrier)))
+        for widget in (self.carried, self.carrier):
+            widget.setVisible(spacing != 0 and len(able) > 1)
 
     def _sentence(self, state: PanelState, spacing: int) -> str:
         if not state.honours("key_spacing"):
@@ -84,7 +113,9 @@ class KeyFramesSection(QWidget):
         number = f"{about}{keys} of {count} frames" if count else "the key frames"
         only = " It draws single frames only." if state.ability.stills_only else ""
         painted = " Your painted key frames count as well." if state.look.keys else ""
-        return f"{title} draws {number}; the others are carried from them along the motion.{only}{painted}"
+        chosen = state.look.key_carrier if state.look.key_carrier in state.ability.carriers else ""
+        along = "" if chosen and chosen != state.ability.carriers[0] else " along the motion"
+        return f"{title} draws {number}; the others are carried from them{along}.{only}{painted}"
 
     def _on_way(self, way: int) -> None:
         spacing = (0, AUTOMATIC, self._spacing)[way]
