@@ -28,7 +28,7 @@ from gen2studio.diffusion.runtime.ladder import choose_plan
 from gen2studio.diffusion.runtime.loading import load_components, text_parts
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Event, JobState, Picture, Progress, StepPreview
-from gen2studio.engine.requests import AdapterRef, KeyRef, LeadRef
+from gen2studio.engine.requests import AdapterRef, KeyRef, Lane, LeadRef
 from gen2studio.models.families.cogvideox import COGVIDEOX, COGVIDEOX_IMAGE
 from gen2studio.models.families.ltx import LTX, RECIPE
 from gen2studio.models.families.svd import SVD
@@ -85,14 +85,14 @@ class Looking:
 class Driven:
     """A loaded checkpoint and its driver, without the engine around them."""
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, dtype: str = "float32") -> None:
         library = ModelLibrary(registry_file=home / "models.json", builtin=folder)
         self.model: InstalledModel = library.models()[0]
         assert self.model.usable, self.model.problem
         self.family = family_of(self.model)
         self.driver = self.family.driver()
         self.geometry: LatentGeometry = self.family.geometry(self.model)
-        plan = choose_plan(self.model, quick_machine())
+        plan = replace(choose_plan(self.model, quick_machine()), dtype=dtype)
         self.parts = load_components(self.model, plan, (*self.family_parts, *text_parts(self.model)))
         self.pipe = self.driver.pipeline(self.parts)
         self.width, self.height = self.model.manifest.sizes[0]
@@ -341,6 +341,24 @@ def test_a_distilled_ltx_offers_no_slider_that_it_was_not_made_for(driven: Calla
         assert {"guidance", "negative_prompt", "steps"} <= set(dict(mode.why_not))
 
 
+@pytest.mark.parametrize("name", ["ltx-timed", "svd", "cog-text", "cog-image15"])
+def test_a_denoiser_in_bf16_works_beside_a_vae_in_float32(
+    folders: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    """As on a GPU: what passes between them is cast on the way."""
+    made = Driven(folders(name), tmp_path, "bfloat16")
+    assert {made.parts.transformer.dtype, made.parts.vae.dtype} == {torch.bfloat16, torch.float32}
+    frames = made.model.manifest.frames.native
+    pictures = tuple(made.picture(frame) for frame in range(frames))
+    inputs = [made.inputs(frames, keys=((0, pictures[0]),))] if name != "cog-text" else []
+    if name in ("ltx-timed", "cog-text"):
+        inputs.append(made.inputs(frames, start=pictures, strength=0.6))
+    for each in inputs:
+        latents = made.made(each)
+        assert latents.dtype == torch.float32 and bool(torch.isfinite(latents).all())
+        assert len(made.decoded(latents)) == frames
+
+
 def test_held_frames_of_footage_come_out_as_they_were(driven: Callable[[str], Driven]) -> None:
     for name in ("ltx-plain", "cog-text"):
         made = driven(name)
@@ -459,6 +477,13 @@ def test_previews_are_shown_at_the_steps(stage: Stage) -> None:
     shown: list[StepPreview] = stage.previews()
     assert shown and shown[-1].step == shown[-1].steps
     assert shown[-1].picture.std() > 0
+
+
+def test_stills_show_moments_of_the_shot(stage: Stage) -> None:
+    request = replace(of_a_picture(stage, stop=9, seed=45), frames=(1, 7))
+    stage.made(request, Lane.STILLS)
+    assert sorted(stage.frames()) == [1, 7]
+    assert not np.array_equal(stage.frames()[1], stage.frames()[7])
 
 
 def test_the_same_frames_come_without_a_network_after_a_fresh_load(

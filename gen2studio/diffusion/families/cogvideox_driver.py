@@ -24,6 +24,7 @@ from gen2studio.diffusion.sampling.frame_hold import FrameHold
 from gen2studio.diffusion.sampling.holding import taken_steps
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
+    device_of,
     latent_shape,
     own_pipeline,
     stand_in,
@@ -273,7 +274,7 @@ def _decoded(vae: Any, raw: Tensor, stages: Sequence[Any], check: Callable[[], N
     size = vae.num_latent_frames_batch_size
     rest = raw.shape[2] % size
     hook = getattr(vae, "_hf_hook", None)
-    device = getattr(hook, "execution_device", None) or vae.device
+    device = device_of(vae)
     cache: Any = None
     for number in range(max(raw.shape[2] // size, 1)):
         check()

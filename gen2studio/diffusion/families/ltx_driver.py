@@ -23,6 +23,7 @@ from gen2studio.diffusion.sampling.decode import pictures
 from gen2studio.diffusion.sampling.frame_hold import FrameHold
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
+    device_of,
     global_noise,
     latent_shape,
     own_pipeline,
@@ -146,7 +147,7 @@ class LtxDriver:
         tile: int = 0,
     ) -> Iterator[Picture]:
         vae = pipe.vae
-        place = dict(device=_device(vae), dtype=vae.dtype)
+        place = dict(device=device_of(vae), dtype=vae.dtype)
         raw = pipe._denormalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
         time: Tensor | None = None
         if vae.config.timestep_conditioning:
@@ -247,8 +248,3 @@ def _on(device: Any, embedding: TextEmbedding, prefix: str = "") -> dict[str, Te
 
 def _encoder_blocks(vae: Any) -> list[Any]:
     return [*vae.encoder.down_blocks, vae.encoder.mid_block]
-
-
-def _device(vae: Any) -> Any:
-    hook = getattr(vae, "_hf_hook", None)
-    return getattr(hook, "execution_device", None) or vae.device

@@ -18,7 +18,15 @@ from gen2studio.diffusion.runtime.loading import Components, is_out_of_memory
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import motion, seeds
 from gen2studio.diffusion.sampling.decode import free_memory, pictures
-from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, stopping, video_tensor
+from gen2studio.diffusion.sampling.jobs import (
+    clip_noise,
+    device_of,
+    latent_shape,
+    own_pipeline,
+    stand_in,
+    stopping,
+    video_tensor,
+)
 from gen2studio.diffusion.sampling.taps import StepTap, karras
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
@@ -125,7 +133,7 @@ class SvdDriver:
 
         def part(frames: Tensor) -> Tensor:
             with stopping(stages, check):
-                made = vae.decode(frames.to(vae.device, vae.dtype), num_frames=len(frames)).sample
+                made = vae.decode(frames.to(device_of(vae), vae.dtype), num_frames=len(frames)).sample
             return made.transpose(0, 1)[None]
 
         def whole() -> Iterator[Picture]:

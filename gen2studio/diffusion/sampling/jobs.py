@@ -86,3 +86,9 @@ def video_tensor(frames: Iterable[Any]) -> Tensor:
     """(1, 3, F, H, W) float32 in −1…1 of frames (H, W, 3) uint8."""
     stacked = torch.from_numpy(np.stack(list(frames)))
     return stacked.permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+
+
+def device_of(module: Any) -> Any:
+    """Where ``module`` computes: what comes and goes (offloading) says so in its hook."""
+    hook = getattr(module, "_hf_hook", None)
+    return getattr(hook, "execution_device", None) or module.device
