@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from gen2studio.app.generation import Generation
 from gen2studio.document.codec_looks import MOST_KEY_SPACING
@@ -48,10 +48,6 @@ class KeyFramesSection(QWidget):
         self.label = QLabel("A key frame", self)
         self.label.setProperty("role", "muted")
         self.label.setBuddy(self.spacing)
-        row = QHBoxLayout()
-        row.setSpacing(theme.SPACING)
-        row.addWidget(self.label)
-        row.addWidget(self.spacing, 1)
         self.carrier = chooser(
             "keyFrames.carrier", "Carried by",
             "What makes the frames between: the example-based generator at full size, or a video model that takes "
@@ -63,17 +59,19 @@ class KeyFramesSection(QWidget):
         self.carried = QLabel("Carried by", self)
         self.carried.setProperty("role", "muted")
         self.carried.setBuddy(self.carrier)
-        by = QHBoxLayout()
-        by.setSpacing(theme.SPACING)
-        by.addWidget(self.carried)
-        by.addWidget(self.carrier, 1)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(theme.SPACING)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        for row, (label, field) in enumerate(((self.label, self.spacing), (self.carried, self.carrier))):
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field, row, 1)
         self.words = note(self, "faint", "keyFrames.note")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.ways)
-        column.addLayout(row)
-        column.addLayout(by)
+        column.addLayout(grid)
         column.addWidget(self.words)
 
     def show_state(self, state: PanelState) -> None:
