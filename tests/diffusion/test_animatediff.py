@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -29,7 +30,7 @@ from gen2studio.diffusion.runtime.loading import Components, load_components, te
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.diffusion.sampling.few_steps import recipe_named
 from gen2studio.diffusion.sampling.free_noise import rescheduled
-from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, motion_off
+from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, motion_modules, motion_off
 from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.library import InstalledModel, ModelLibrary
 from tests.diffusion import tiny_animatediff
@@ -157,6 +158,39 @@ def test_consistency_is_gen_1s_formula(rig: Rig) -> None:
 
 def test_consistency_changes_a_run_without_words_too(rig: Rig) -> None:
     assert not torch.equal(rig.run(guidance=1.0), rig.run(guidance=1.0, consistency=3.0))
+
+
+def _draw_together(unet: Any) -> None:
+    """Motion modules that take every frame towards the mean of all: what trained ones do, in its plainest form."""
+    with torch.no_grad():
+        for module in motion_modules(unet):
+            for parameter in module.parameters():
+                parameter.zero_()
+            same, block = torch.eye(module.proj_in.weight.shape[0]), module.transformer_blocks[0]
+            for weight in (module.norm.weight, block.norm1.weight):
+                weight.fill_(1)
+            module.proj_in.weight.copy_(same)
+            module.proj_out.weight.copy_(-same)
+            block.attn1.to_v.weight.copy_(same)
+            block.attn1.to_out[0].weight.copy_(-same)
+
+
+def test_flicker_of_real_footage_falls_as_frames_are_held_together(rig: Rig, media_root: Path) -> None:
+    reader = cv2.VideoCapture(str(media_root / "clips" / "golden_retriever_512_3.2s.mp4"))
+    clip = tuple(cv2.resize(reader.read()[1], (64, 64), interpolation=cv2.INTER_AREA) for _ in range(FRAMES))
+    held = Rig.__new__(Rig)
+    held.__dict__ |= rig.__dict__
+    held.parts = load_components(rig.model, rig.parts.plan)
+    held.pipe = rig.driver.pipeline(held.parts)
+    _draw_together(held.parts.parts["unet"])
+
+    def flicker(consistency: float) -> float:
+        made = held.run(start=clip, strength=0.7, steps=4, guidance=2.0, consistency=consistency)
+        # Against the contrast of the clip, which guidance raises as well.
+        return float((made[:, :, 1:] - made[:, :, :-1]).abs().mean() / made.std())
+
+    free, neutral, steady = flicker(0.0), flicker(1.0), flicker(3.0)
+    assert steady < 0.97 * neutral and neutral < 0.99 * free
 
 
 # -- style images ------------------------------------------------------------------------------------------------------
