@@ -118,7 +118,7 @@ class Farm(QObject):
         return tuple(scope for scope in found if scope.count)
 
     def plan(self, scope: str, frames: int) -> FarmPlan:
-        """What submitting clips comes to, with tasks of at most ``frames`` frames. Changes nothing."""
+        """What submitting clips comes to, with tasks of at most ``frames`` frames (0 = as is best). Changes nothing."""
         return self.plan_clips(self._clips(scope), frames)
 
     def plan_board(self, board_id: str, frames: int, panel_ids: tuple[str, ...] = ()) -> FarmPlan:

@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--panels", default="", metavar="1,3-5", help="only these panels of --board, by number")
     parser.add_argument(
         "--frames", type=int, default=0, metavar="N",
-        help="frames of a task at most, where a generator can make them apart (default: 24)",
+        help="frames of a task at most, where they can be made apart (default: 24 in HD, the whole clip below)",
     )  # fmt: skip
     parser.add_argument("--name", default="", help="name of the job (default: the project's)")
     parser.add_argument(
@@ -57,7 +57,6 @@ def run(args: argparse.Namespace) -> int:
     from gen2studio.app.farm import Submission, write
     from gen2studio.cli.board import _board_of, _gui, _numbers
     from gen2studio.cli.export import cancelled_by_signals
-    from gen2studio.engine.farm.windows import FRAMES
 
     if args.out.exists():
         raise UsageError(f"“{args.out}” is already there; choose another folder.")
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if not studio.open_project(args.project):
             raise ProjectError(said[-1] if said else "The project can't be opened.")
-        frames = args.frames or FRAMES
+        frames = args.frames
         if args.board:
             board = _board_of(studio.store.document, args.board)
             chosen = tuple(board.panels[i].id for i in _numbers(args.panels, len(board.panels)))

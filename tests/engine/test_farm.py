@@ -125,6 +125,10 @@ def test_who_makes_frames_together_gets_the_whole_clip(footage: SourceRef) -> No
     division = divided(request(footage), model, 4)
     assert division.windows == ((3, 10),) and not division.ahead
     assert division.why == "One task: Model makes the frames of a clip together."
+    # Small frames are not worth more machines, unless the artist says so.
+    example = ExampleGenerator().abilities
+    assert len(divided(request(footage, stop=90), example).windows) == 1
+    assert len(divided(request(footage, stop=90, width=1920, height=1080), example).windows) == 4
     parts = request(footage, parts=(request(footage),))
     assert len(divided(parts, ExampleGenerator().abilities, 4).windows) == 1
 

@@ -55,7 +55,7 @@ def test_a_clip_is_submitted_and_its_take_collected(
     open_submit(studio, window)
     submit = dialog_of(window, SubmitDialog)
     assert submit.scope.currentText() == "Clips to be made or renewed (1)"
-    assert submit.list.item(0).text().endswith("One task: 5 frames.")
+    assert submit.list.item(0).text().endswith("is carried from frame to frame, in order.")
     submit.frames.setValue(3)
     assert "2 tasks of up to 3 frames" in submit.list.item(0).text() and submit.status.text() == "1 take, 3 tasks."
     assert not submit.gpu.isEnabled(), "no model is asked for"

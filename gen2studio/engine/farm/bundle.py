@@ -26,6 +26,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from gen2studio import __version__
 from gen2studio.core.errors import FarmError
 from gen2studio.core.ids import is_id
 from gen2studio.core.mask_raster import MaskRaster
@@ -35,6 +36,7 @@ from gen2studio.engine.request_codec import decode, encode
 from gen2studio.engine.requests import GenerateRequest, request_digest
 
 FORMAT, VERSION = "gen2studio-farm", 1
+PROGRAM = f"Gen2 Studio {__version__}"
 JOB_FOLDER, JOB_FILE, RESULTS = "job", "job.json", "results"
 _MOST_JSON = 256 << 20
 _MOST_SHOTS = 10_000
@@ -161,12 +163,13 @@ def _job(plain: Any) -> FarmJob:
     attachments = tuple(_attachment(entry) for entry in _list(table["attachments"], _MOST_FRAMES))
     if len({a.path for a in attachments}) != len(attachments):
         raise ValueError("a file is listed twice")
-    shots = tuple(_shot(entry) for entry in _list(table["shots"], _MOST_SHOTS))
+    program = _text(table["program"])
+    shots = tuple(_shot(entry, program) for entry in _list(table["shots"], _MOST_SHOTS))
     if not shots or len({shot.take_id for shot in shots}) != len(shots):
         raise ValueError("its shots have no take each of their own")
     return FarmJob(
         name=_text(table["name"]), project=_text(table["project"]), shots=shots, attachments=attachments,
-        program=_text(table["program"]), created=_text(table["created"]),
+        program=program, created=_text(table["created"]),
     )  # fmt: skip
 
 
@@ -179,13 +182,16 @@ def _attachment(entry: Any) -> Attachment:
     return Attachment(path=path, sha256=sha256, size=size)
 
 
-def _shot(entry: Any) -> FarmShot:
+def _shot(entry: Any, program: str) -> FarmShot:
     _check_plain(entry["request"])
     request = decode(entry["request"])
     if not isinstance(request, GenerateRequest):
         raise ValueError("a shot asks for something else than frames")
     check_request(request)
     if request_digest(request) != entry["digest"]:
+        if program != PROGRAM:
+            # Another version knows other fields.
+            raise FarmError(f"The farm job was written by {program[:60]}, and this is {PROGRAM}.", "Use that version.")
         raise ValueError("a request is not the one its digest names")
     take_id, clip_id = _text(entry["take"]), _text(entry["clip"])
     if not is_id(take_id) or not is_id(clip_id):

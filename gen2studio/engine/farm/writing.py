@@ -9,13 +9,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gen2studio import __version__
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import FarmError
 from gen2studio.core.paths import write_atomic
 from gen2studio.core.records import dataclass
 from gen2studio.engine.farm import template
-from gen2studio.engine.farm.bundle import JOB_FILE, JOB_FOLDER, RESULTS, FarmJob, FarmShot, check_request, dump_job
+from gen2studio.engine.farm.bundle import (
+    JOB_FILE,
+    JOB_FOLDER,
+    PROGRAM,
+    RESULTS,
+    FarmJob,
+    FarmShot,
+    check_request,
+    dump_job,
+)
 from gen2studio.engine.farm.packing import Packer, size_of
 from gen2studio.engine.farm.windows import Division
 from gen2studio.engine.requests import GenerateRequest
@@ -81,7 +89,7 @@ def write_bundle(
             )  # fmt: skip
         job = FarmJob(
             name=name, project=project, shots=tuple(made), attachments=packer.attachments,
-            program=f"Gen2 Studio {__version__}", created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            program=PROGRAM, created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )  # fmt: skip
         write_atomic(folder / JOB_FOLDER / JOB_FILE, dump_job(job))
         wants_gpu = gpu and any(shot.gpu and not shot.division.ahead for shot in shots)

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from gen2studio.app.export_values import ExportProgress
 from gen2studio.app.farm import SELECTED, STALE, Collected, FarmPlan, Submission, Submitted
 from gen2studio.core.errors import StudioError
-from gen2studio.engine.farm.windows import FRAMES
+from gen2studio.engine.farm.windows import AUTOMATIC
 from gen2studio.ui.dialogs.file_job_dialog import FileJobDialog
 from gen2studio.ui.widgets.named import chooser, named, note, text_button
 
@@ -80,8 +80,9 @@ class SubmitDialog(FileJobDialog):
             QSpinBox(self), "farm.frames", "Frames per task",
             "Frames of one task at most, where a generator can make them apart; more tasks use more machines",
         )  # fmt: skip
-        self.frames.setRange(1, 100_000)
-        self.frames.setValue(FRAMES)
+        self.frames.setRange(AUTOMATIC, 100_000)
+        self.frames.setSpecialValueText("As many frames a task as are worth a machine")
+        self.frames.setValue(AUTOMATIC)
         self.frames.setSuffix(" frames a task at most")
         self.list = named(
             QListWidget(self), "farm.tasks", "How it is divided", "Every take, and the tasks that make it"
