@@ -86,11 +86,11 @@ FAMILIES = (
     Family("wan-vace", lambda folder: in_small(tiny.build(folder, "patch"))),
     *(
         Family(f"{family}/{kind}", lambda folder, kind=kind: tiny_wan.build(folder, kind), frames=frames)
-        # Three latent frames where the first is the given picture: of two, one alone would be the whole clip.
+        # Three latent frames where the first is the given picture: of two, one alone would be the whole clip. What
+        # “wan-i2v” declares is a part of what “wan-flf” does, on the same classes.
         for family, kind, frames in (
             ("wan-t2v", "t2v_a14b", 5),
             ("wan-ti2v", "ti2v", 5),
-            ("wan-i2v", "i2v", 9),
             ("wan-i2v-ends", "i2v_a14b", 9),
             ("wan-flf", "flf", 9),
         )

@@ -84,13 +84,17 @@ def _vae(kind: str) -> Any:
 
     if kind == "t2v":
         return tiny.patch_vae()
-    if kind != "ti2v":
-        return tiny.causal_vae()
-    return AutoencoderKLWan(
-        base_dim=8, decoder_base_dim=8, z_dim=48, dim_mult=[1, 2, 4, 4], num_res_blocks=1,
-        temperal_downsample=[False, True, True], latents_mean=[0.0] * 48, latents_std=[0.5] * 48, is_residual=True,
-        in_channels=12, out_channels=12, patch_size=2, scale_factor_spatial=16, scale_factor_temporal=4,
-    )  # fmt: skip
+    big = kind == "ti2v"
+    channels = 48 if big else _Z
+    # The released structure with as few layers as it can have.
+    made: dict[str, Any] = {
+        "base_dim": 8, "z_dim": channels, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 0,
+        "temperal_downsample": [False, True, True], "latents_mean": [0.0] * channels, "latents_std": [0.5] * channels,
+    }  # fmt: skip
+    if big:
+        made |= {"is_residual": True, "in_channels": 12, "out_channels": 12, "patch_size": 2}
+        made |= {"scale_factor_spatial": 16, "scale_factor_temporal": 4, "decoder_base_dim": 8}
+    return AutoencoderKLWan(**made)
 
 
 def _transformer(kind: str) -> Any:
