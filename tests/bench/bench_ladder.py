@@ -1,10 +1,10 @@
 """What each rung of the memory ladder costs: peak memory, time of a step and distance to the exact latents.
 
-    python -m tests.bench.bench_ladder [--model mini|FOLDER] [--width 384 --layers 8] [--steps 4]
+    python -m tests.bench.bench_ladder [--model mini|FOLDER] [--width 384 --layers 8] [--steps 4] [--pixels 256]
 
 Without ``--model`` a random transformer of the given width is written (its other parts are those of the tests' tiny
-checkpoint). Every rung runs in a process of its own; memory is what that took beyond its imports at most, while loading
-and while running.
+checkpoint). Every rung runs in a process of its own; memory is what that took beyond its imports at most, while
+loading, denoising and decoding; beside it what the program would have told before the run.
 """
 
 from __future__ import annotations
@@ -70,13 +70,16 @@ class HighWater:
         return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("RssAnon"))
 
 
-def measure(folder: Path, rung: str, steps: int, out: Path) -> None:
+def measure(folder: Path, rung: str, steps: int, pixels: int, out: Path) -> None:
     """Run one rung in this process; print a JSON line and keep the latents in ``out``."""
     from safetensors.torch import load_file, save_file
 
     from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
+    from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
     from gen2studio.diffusion.runtime.applying import apply_plan
-    from gen2studio.diffusion.runtime.ladder import GROUP_OFFLOAD, MemoryPlan
+    from gen2studio.diffusion.runtime.device import quick_machine
+    from gen2studio.diffusion.runtime.footprint import ClipShape
+    from gen2studio.diffusion.runtime.ladder import GROUP_OFFLOAD, MemoryPlan, plans_for
     from gen2studio.diffusion.runtime.loading import load_components
     from gen2studio.diffusion.runtime.torch_loading import load_diffusers, load_torch
     from gen2studio.models.library import ModelLibrary
@@ -108,13 +111,28 @@ def measure(folder: Path, rung: str, steps: int, out: Path) -> None:
     before = time.process_time()
     # With a temporal factor of 1 the pipeline takes every length for a wrong one and adds a frame.
     frames = 8 if WanVaceAdapter().geometry(model).temporal == 1 else 9
+    side = model.manifest.sizes[0][0] if pixels == 0 else pixels
     latents = pipe(
-        prompt_embeds=words, height=128, width=128, num_frames=frames, num_inference_steps=steps, guidance_scale=1.0,
+        prompt_embeds=words, height=side, width=side, num_frames=frames, num_inference_steps=steps, guidance_scale=1.0,
         generator=torch.Generator().manual_seed(1), output_type="latent", max_sequence_length=length,
     ).frames.float()  # fmt: skip
     spent = (time.process_time() - before) / steps
     save_file({"latents": latents.contiguous()}, out)
-    print(json.dumps({"held": held, "loading": loading, "running": memory.bytes, "step": spent}))
+    for _ in WanVaceDriver().decode(
+        pipe, latents, check=lambda: None, progress=lambda done, total: None, note=lambda text: None
+    ):
+        pass
+    told = next(
+        (
+            each.memory_bytes
+            for each in plans_for(model, quick_machine(), ClipShape(width=side, height=side, frames=frames))
+            if not each.tiled_vae or each.rung in ("bf16", "int8", "fp8")
+            if (each.dtype, each.stored_as) == (plan.dtype, plan.stored_as)
+        ),
+        0,
+    )
+    table = {"held": held, "loading": loading, "running": memory.bytes, "told": told, "step": spent}
+    print(json.dumps(table))
 
 
 def main() -> None:
@@ -123,11 +141,12 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--pixels", type=int, default=256, help="side of the picture; 0 = the model's own")
     parser.add_argument("--rungs", nargs="*", default=list(RUNGS))
     parser.add_argument("--one", nargs=2, metavar=("RUNG", "OUT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        measure(Path(args.model), args.one[0], args.steps, Path(args.one[1]))
+        measure(Path(args.model), args.one[0], args.steps, args.pixels, Path(args.one[1]))
         return
     from safetensors.torch import load_file
 
@@ -135,7 +154,7 @@ def main() -> None:
         folder = resources_dir() / "models" / "mini" if args.model == "mini" else Path(args.model)
         if not args.model:
             folder = write_model(Path(home) / "model", args.width, args.layers)
-        print(f"{'rung':12} {'weights':>10} {'loading':>10} {'at most':>10} {'s/step':>8} {'distance':>9}")
+        print(f"{'rung':12} {'weights':>10} {'loading':>10} {'at most':>10} {'told':>10} {'s/step':>8} {'distance':>9}")
         exact: Any = None
         for rung in args.rungs:
             out = Path(home) / f"{rung}.safetensors"
@@ -147,6 +166,8 @@ def main() -> None:
                 str(folder),
                 "--steps",
                 str(args.steps),
+                "--pixels",
+                str(args.pixels),
             ]
             done = subprocess.run([*command, "--one", rung, str(out)], capture_output=True, text=True, check=False)
             if done.returncode:
@@ -156,7 +177,7 @@ def main() -> None:
             latents = load_file(out)["latents"]
             exact = latents if exact is None else exact
             distance = float((latents - exact).abs().mean() / exact.abs().mean())
-            sizes = "".join(f" {found[name] / 1e6:7.1f} MB" for name in ("held", "loading", "running"))
+            sizes = "".join(f" {found[name] / 1e6:7.1f} MB" for name in ("held", "loading", "running", "told"))
             print(f"{rung:12}{sizes} {found['step']:8.2f} {distance:9.4f}", flush=True)
 
 
