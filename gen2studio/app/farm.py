@@ -85,6 +85,8 @@ class Collected:
 
     homes: tuple[Home, ...]
     frames: int
+    project: str
+    """Id of the document they were checked against."""
 
 
 class Farm(QObject):
@@ -197,10 +199,15 @@ class Farm(QObject):
         return FileJob("farm-collect", work, parent)
 
     def take_in(self, found: Collected, *, apply: bool = True) -> None:
-        """Add the takes (not undoable, as all takes), and show them in their clips (one undo step)."""
+        """Add the takes (not undoable, as all takes), and show them in their clips (one undo step).
+
+        Raises FarmError when another project is open by now.
+        """
         from gen2studio.app.farm_takes import applied, with_takes
 
         store = self._session.store
+        if store.document.id != found.project:
+            raise FarmError("Another project was opened meanwhile.", "Open the one that was submitted, then collect.")
         store.amend(lambda document: with_takes(document, found.homes), carried=True)
         if apply:
             store.apply("Collect from farm", applied(store.document, found.homes))
@@ -246,7 +253,7 @@ def collect(
     # Each frame is read twice: to check all of them before anything is kept, and to keep it.
     shots = checked(job, folder.parent / RESULTS, cancel, _half(tell, 0))
     keep(shots, TakeStore(takes_dir), cancel, _half(tell, 1))
-    return Collected(found, sum(len(shot.files) for shot in shots))
+    return Collected(found, sum(len(shot.files) for shot in shots), document.id)
 
 
 def _half(tell: Callable[[int, int], None] | None, number: int) -> Callable[[int, int], None] | None:

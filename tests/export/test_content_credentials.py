@@ -25,8 +25,8 @@ from gen2studio.document.codec_reader import Node
 from gen2studio.document.model import Document
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.content_credentials import RECIPE_LABEL, Identity, Source, manifest, signer_of
-from gen2studio.media.metadata import ExportRecord
-from gen2studio.media.provenance import COMPOSITE, PLAIN_COMPOSITE, TRAINED
+from gen2studio.media.metadata import ExportRecord, read_recipe
+from gen2studio.media.provenance import COMPOSITE, PLAIN_COMPOSITE, TRAINED, declared_type
 from tests.export.test_provenance import MASKED, film, recipe_of
 
 
@@ -112,6 +112,8 @@ def test_a_film_says_what_was_done_with_its_source(
     recipe = data_of(found, RECIPE_LABEL)
     assert recipe["takes"][0]["recipe"]["prompt"] == "a café & <more>"
     assert str(tmp_path).encode() not in path.read_bytes()
+    # What the file said before it was signed is still there.
+    assert declared_type(path) == COMPOSITE and read_recipe(path) is not None
     assert not list(tmp_path.glob(".*")), "no half file is left"
 
 

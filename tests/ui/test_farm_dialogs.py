@@ -10,9 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from PySide6.QtWidgets import QDialog
 
+from gen2studio.app.farm import Collected
 from gen2studio.app.preferences import Preferences
 from gen2studio.app.project_files import Project
 from gen2studio.cli.main import main
+from gen2studio.core.errors import FarmError
 from gen2studio.core.frozen import frozen_map
 from gen2studio.document.look import Look
 from gen2studio.engine.farm.bundle import read_job
@@ -90,6 +92,8 @@ def test_a_clip_is_submitted_and_its_take_collected(
     clip = studio.session.sequence.video_tracks[0].clips[0]
     take = studio.session.document.takes[clip.active_take]
     assert take.id == job.shots[0].take_id and not studio.is_stale(clip, take)
+    with pytest.raises(FarmError, match="Another project"):
+        studio.farm.take_in(Collected((), 0, "doc-ffffffffffff"))
     # Showing it is one undo step; the take stays.
     studio.store.undo_stack.undo()
     clip = studio.session.sequence.video_tracks[0].clips[0]
