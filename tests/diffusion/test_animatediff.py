@@ -31,9 +31,11 @@ from gen2studio.diffusion.sampling import seeds
 from gen2studio.diffusion.sampling.few_steps import recipe_named
 from gen2studio.diffusion.sampling.free_noise import rescheduled
 from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, motion_modules, motion_off
+from gen2studio.engine.events import Event, JobState, Progress
 from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.library import InstalledModel, ModelLibrary
 from tests.diffusion import tiny_animatediff
+from tests.diffusion.studio import Stage, source_ref
 
 FRAMES = 5
 
@@ -209,32 +211,43 @@ def test_a_style_image_acts_by_its_weight_and_leaves_nothing_behind(rig: Rig) ->
     assert torch.equal(rig.run(), plain)
 
 
-def test_a_style_image_is_what_load_ip_adapter_makes_of_it(rig: Rig, folder: Path) -> None:
+def _stock_with_style(rig: Rig, folder: Path, style: np.ndarray, scale: float) -> torch.Tensor:
+    """What the stock pipeline makes of a style image with the adapter file of ``folder``."""
     from diffusers import AnimateDiffPipeline, MotionAdapter, UNet2DConditionModel
     from PIL import Image
     from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
-    style = pictures(1, 5)
-    mine = rig.run(references=style, reference_scale=0.8)
     encoder = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", local_files_only=True)
-    stock = AnimateDiffPipeline(
+    stock: Any = AnimateDiffPipeline(
         vae=rig.parts.vae, text_encoder=None, tokenizer=None,
         unet=UNet2DConditionModel.from_pretrained(folder / "unet", local_files_only=True),
         motion_adapter=MotionAdapter.from_pretrained(folder / "motion_adapter", local_files_only=True),
         scheduler=scheduler_for(None, rig.parts.scheduler), image_encoder=encoder,
-        feature_extractor=CLIPImageProcessor(
-            size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}
-        ),
+        feature_extractor=CLIPImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}),
     )  # pyright: ignore[reportArgumentType]  # fmt: skip
     stock.set_progress_bar_config(disable=True)
     stock.load_ip_adapter(str(folder), subfolder="", weight_name="ip_adapter.safetensors", local_files_only=True)
-    stock.set_ip_adapter_scale(0.8)
-    theirs = stock(
+    stock.set_ip_adapter_scale(scale)
+    return stock(
         prompt_embeds=rig.said["prompt_embeds"], negative_prompt_embeds=rig.unsaid["prompt_embeds"], num_frames=FRAMES,
         width=64, height=64, num_inference_steps=2, guidance_scale=3.0, latents=seeds.noise((1, 4, FRAMES, 8, 8), 4),
-        output_type="latent", ip_adapter_image=Image.fromarray(style[0]),
-    ).frames  # pyright: ignore  # fmt: skip
-    assert torch.allclose(mine, theirs.float(), atol=1e-4)
+        output_type="latent", ip_adapter_image=Image.fromarray(style),
+    ).frames.float()  # fmt: skip
+
+
+def test_a_style_image_is_what_load_ip_adapter_makes_of_it(rig: Rig, folder: Path) -> None:
+    style = pictures(1, 5)
+    mine = rig.run(references=style, reference_scale=0.8)
+    assert torch.allclose(mine, _stock_with_style(rig, folder, style[0], 0.8), atol=1e-4)
+
+
+def test_the_plus_kind_of_ip_adapter_reads_the_image_in_more_detail(rig: Rig, folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "plus")
+    tiny_animatediff.plus_style(copy / "ip_adapter.safetensors")
+    plus, style = Rig(copy, tmp_path), pictures(1, 5)
+    mine = plus.run(references=style, reference_scale=0.8)
+    assert torch.allclose(mine, _stock_with_style(plus, copy, style[0], 0.8), atol=1e-4)
+    assert not torch.allclose(mine, rig.run(references=style, reference_scale=0.8), atol=1e-2)
 
 
 # -- control pictures --------------------------------------------------------------------------------------------------
@@ -373,6 +386,19 @@ def test_an_adapter_is_loaded_for_a_job_and_gone_after_it(rig: Rig, tmp_path: Pa
     assert set(unet.state_dict()) == names and torch.equal(rig.run(), plain)
 
 
+def test_the_lora_of_a_distilled_model_is_on_in_every_job(rig: Rig, folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "distilled")
+    lora = tiny_animatediff.few_step_lora(copy / "few_step_lora.safetensors")
+    model = ModelLibrary(tmp_path / "models.json").add(copy)
+    plain = rig.run()
+    with adapters_loaded(rig.pipe, [], model):
+        own = rig.run()
+    with adapters_loaded(rig.pipe, [AdapterRef(digest="lcm", path=str(lora), strength=0.8)], rig.model):
+        named = rig.run()
+    assert torch.equal(own, named) and not torch.equal(own, plain)
+    assert torch.equal(rig.run(), plain)
+
+
 def test_an_adapter_of_kohyas_trainers_with_a_part_for_the_words(rig: Rig, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -446,6 +472,32 @@ def test_every_rung_of_the_memory_ladder_runs_with_everything_at_once(rig: Rig, 
         )
     assert torch.isfinite(everything).all() and not torch.equal(everything, plain)
     assert torch.equal(narrow.run(), plain)
+
+
+def test_a_long_clip_is_made_in_windows_and_goes_on_from_kept_latents(folder: Path, tmp_path: Path) -> None:
+    stage = Stage(folder, tmp_path)
+    long = stage.request("stylize", 20, source=source_ref(20), controls={"steps": 1, "strength": 0.8})
+    try:
+        whole = stage.made(long)
+        assert len(whole) == 20 and len({frame.tobytes() for frame in whole}) == 20
+        job = stage.job(long, take="take-000000000099")
+        stopped: list[bool] = []
+
+        def stop(event: Event) -> None:
+            if isinstance(event, Progress) and event.stage.startswith("Decoding") and not stopped:
+                stopped.append(True)
+                stage.engine.queue.cancel(event.job_id)
+
+        stage._on_event = stop
+        assert stage.engine.run(job).state is JobState.CANCELLED and stopped
+        stages: list[str] = []
+        stage._on_event = lambda event: stages.append(event.stage) if isinstance(event, Progress) else None
+        stage.events.clear()
+        end = stage.engine.run(stage.job(long, take="take-000000000099"))
+        assert end.state is JobState.FINISHED and not any(name.startswith("Diffusing") for name in stages)
+        assert [stage.frames()[frame].tobytes() for frame in range(20)] == [frame.tobytes() for frame in whole]
+    finally:
+        stage.close()
 
 
 # -- parts beside the model --------------------------------------------------------------------------------------------

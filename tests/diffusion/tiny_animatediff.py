@@ -198,6 +198,29 @@ def _style(path: Path) -> None:
     save_file(tensors, path)
 
 
+def plus_style(path: Path) -> None:
+    """Make the IP-Adapter in ``path`` a “plus” one: a resampler over all tokens of the image (64 wide, four layers)."""
+    from safetensors.torch import load_file, save_file
+
+    made = torch.Generator().manual_seed(5)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=made) * 0.2
+
+    tensors = {name: tensor for name, tensor in load_file(path).items() if name.startswith("ip_adapter.")}
+    found = {
+        "latents": drawn(1, 4, 64), "proj_in.weight": drawn(64, _IMAGE_DIM), "proj_in.bias": drawn(64),
+        "proj_out.weight": drawn(_WORD_DIM, 64), "proj_out.bias": drawn(_WORD_DIM),
+        "norm_out.weight": torch.ones(_WORD_DIM), "norm_out.bias": torch.zeros(_WORD_DIM),
+    }  # fmt: skip
+    for layer in range(4):
+        for norm in ("0.norm1", "0.norm2", "1.0"):
+            found |= {f"layers.{layer}.{norm}.weight": torch.ones(64), f"layers.{layer}.{norm}.bias": torch.zeros(64)}
+        shapes = {"0.to_q": (64, 64), "0.to_kv": (128, 64), "0.to_out": (64, 64), "1.1": (256, 64), "1.3": (64, 256)}
+        found |= {f"layers.{layer}.{name}.weight": drawn(*shape) for name, shape in shapes.items()}
+    save_file({**tensors, **{f"image_proj.{name}": tensor for name, tensor in found.items()}}, path)
+
+
 def few_step_lora(path: Path) -> Path:
     """A LoRA on the image model's attention, as AnimateLCM brings one."""
     from safetensors.torch import save_file
