@@ -30,6 +30,7 @@ from gen2studio.document.model import Document, Sequence, Track
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.level_meter import LevelMeter
 from gen2studio.ui.widgets.middle_slider import MiddleSlider
 from gen2studio.ui.widgets.named import named
@@ -278,6 +279,8 @@ class MixerPanel(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._on_tick)
+        self._view = InView(self, self._show)
+        self._view.changed.connect(lambda _front: self._follow())
         editing.session.store.changed.connect(self._on_document_changed)
         editing.session.store.replaced.connect(lambda _new: self._show())
         self._show()
@@ -285,7 +288,7 @@ class MixerPanel(QWidget):
     # -- the document --------------------------------------------------------------------------------------------------
 
     def _on_document_changed(self, _old: Document, new: Document) -> None:
-        if new.sequence is not self._shown and self.isVisible():
+        if new.sequence is not self._shown and self._view.now:
             self._show()
 
     def _show(self) -> None:
@@ -385,12 +388,19 @@ class MixerPanel(QWidget):
         for strip in (*self._strips.values(), self.master):
             strip.step(levels.get(strip.track_id or MASTER, Level()), seconds)
 
+    def _follow(self) -> None:
+        """Measure and show while somebody sees it."""
+        self._tap.wanted = self._view.now
+        if self._view.now:
+            self._show()
+            self._at = time.perf_counter()
+            self._timer.start()
+        else:
+            self._timer.stop()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._tap.wanted = True
-        self._show()
-        self._at = time.perf_counter()
-        self._timer.start()
+        self._follow()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)

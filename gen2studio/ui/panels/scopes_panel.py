@@ -13,6 +13,7 @@ from gen2studio.app.scopes import HISTOGRAM, KINDS, PARADE, VECTORSCOPE, WAVEFOR
 from gen2studio.app.viewer_feed import ViewerFeed, ViewerPicture
 from gen2studio.raster.scopes import BAR_LEVEL, SKIN_DEGREES, target
 from gen2studio.ui import theme
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.named import named
 
 _TITLES = {WAVEFORM: "Waveform", PARADE: "Parade", VECTORSCOPE: "Vectorscope", HISTOGRAM: "Histogram"}
@@ -179,12 +180,14 @@ class ScopesPanel(QWidget):
         layout.setSpacing(6)
         layout.addLayout(top)
         layout.addLayout(column, 1)
+        self._view = InView(self, lambda: None)
+        self._view.changed.connect(lambda _front: self._choose())
         feed.picture_changed.connect(self._on_picture_changed)
         scopes.ready.connect(self._on_ready)
 
     def _choose(self) -> None:
         shown = {kind for kind, button in self.buttons.items() if button.isChecked()}
-        self._scopes.wanted = frozenset(shown) if self.isVisible() else frozenset()
+        self._scopes.wanted = frozenset(shown) if self._view.now else frozenset()
         self._scopes.show(self._feed.picture.image)
 
     def _on_picture_changed(self, picture: ViewerPicture) -> None:
