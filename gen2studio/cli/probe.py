@@ -99,5 +99,15 @@ def _as_text(path: Path) -> str:
     if record:
         line("made by", record.sentence())
         for take in record.takes:
-            line("take", f"{take.name}: {take.generator} {take.revision}, seed {take.seed}, “{take.prompt}”")
+            line(
+                "take",
+                f"{take.name or 'one frame'}: {take.generator} {take.revision}, seed {take.seed}, “{take.prompt}”",
+            )
+    from gen2studio.media.content_credentials import verdict
+    from gen2studio.media.provenance import declared_type
+
+    if origin := (record.source_type if record else "") or declared_type(path):
+        line("origin", origin.rpartition("/")[2])
+    if signed := verdict(path):
+        line("signed", signed)
     return "\n".join(lines)

@@ -136,6 +136,32 @@ def sign(
         ) from error
 
 
+def verdict(path: Path) -> str:
+    """What a file's Content Credentials are worth, in a sentence; empty when it has none, or when the libraries are not
+    installed. Asks nothing of the network."""
+    if not available() or not can_sign(path):
+        return ""
+    import c2pa
+
+    library: Any = c2pa
+    try:
+        context = library.Context.from_dict(_QUIET)
+        with open(path, "rb") as stream:
+            reader = library.Reader.try_create(FORMATS[path.suffix.lower()], stream, context=context)
+            if reader is None:
+                return ""
+            with reader:
+                found, state = json.loads(reader.json()), str(reader.get_validation_state())
+    except library.C2paError as error:
+        return f"Content Credentials are there and can't be read: {str(error).splitlines()[0]}."
+    manifest = found["manifests"][found["active_manifest"]]
+    name = str(manifest.get("signature_info", {}).get("common_name") or "somebody")
+    if state == "Invalid":
+        return f"Content Credentials of {name} do not hold: the file was changed since."
+    known = "" if state == "Trusted" else ", whom no trust list here knows"
+    return f"Signed by {name}{known}; unchanged since."
+
+
 def _sign_one(library: Any, context: Any, pen: Any, packed: io.BytesIO, path: Path) -> None:
     packed.seek(0)
     part = path.with_name(f".{path.stem}.signed{path.suffix}")

@@ -20,11 +20,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gen2studio.app.export import export_sequence
 from gen2studio.app.export_orders import decode_settings, encode_settings
 from gen2studio.app.export_values import ExportSettings
+from gen2studio.cli.main import main
 from gen2studio.core.errors import ExportError
 from gen2studio.document.codec_reader import Node
 from gen2studio.document.model import Document
 from gen2studio.engine.take_store import TakeStore
-from gen2studio.media.content_credentials import RECIPE_LABEL, Identity, Source, manifest, signer_of
+from gen2studio.media.content_credentials import RECIPE_LABEL, Identity, Source, manifest, signer_of, verdict
 from gen2studio.media.metadata import ExportRecord, read_recipe
 from gen2studio.media.provenance import COMPOSITE, PLAIN_COMPOSITE, TRAINED, declared_type
 from tests.export.test_provenance import MASKED, film, recipe_of
@@ -95,7 +96,7 @@ def data_of(found: dict[str, Any], label: str) -> Any:
 
 
 def test_a_film_says_what_was_done_with_its_source(
-    media_root: Path, store: TakeStore, tmp_path: Path, identity: Identity
+    media_root: Path, store: TakeStore, tmp_path: Path, identity: Identity, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = film(media_root, store, recipe_of(**MASKED))
     path = signed(document, store, tmp_path / "film.mp4", "h264", identity)
@@ -112,6 +113,10 @@ def test_a_film_says_what_was_done_with_its_source(
     recipe = data_of(found, RECIPE_LABEL)
     assert recipe["takes"][0]["recipe"]["prompt"] == "a café & <more>"
     assert str(tmp_path).encode() not in path.read_bytes()
+    assert main(["probe", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "origin     compositeWithTrainedAlgorithmicMedia" in told
+    assert "Signed by Ada Artist, whom no trust list here knows; unchanged since." in told
     # What the file said before it was signed is still there.
     assert declared_type(path) == COMPOSITE and read_recipe(path) is not None
     assert not list(tmp_path.glob(".*")), "no half file is left"
@@ -123,6 +128,7 @@ def test_a_changed_byte_is_found(media_root: Path, store: TakeStore, tmp_path: P
     middle = data.index(b"mdat") + 400
     data[middle] ^= 1
     path.write_bytes(data)
+    assert "do not hold: the file was changed since" in verdict(path)
     state, _, codes = read(path)
     assert state == "Invalid" and "assertion.bmffHash.mismatch" in codes
 
