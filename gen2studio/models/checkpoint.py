@@ -290,8 +290,8 @@ def _folder(folder: Path) -> Path:
     names = [path.name for path in folder.iterdir()]
     if any(name.startswith(("models_t5", "Wan2.1_VAE", "Wan2.2_VAE")) for name in names):
         raise ModelError(
-            f"“{folder.name}” holds Wan in its original layout without the transformer of a VACE model.",
-            "Put the transformer's .safetensors beside it, or choose a Wan 2.1 VACE folder.",
+            f"“{folder.name}” holds Wan in its original layout without its transformer.",
+            "Put the transformer's .safetensors beside it, or choose a whole folder.",
         )
     raise ModelError(f"“{folder.name}” has no {INDEX_NAME}.", "Choose a model folder in diffusers' layout.")
 

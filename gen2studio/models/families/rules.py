@@ -91,13 +91,17 @@ class TransformerActivations:
     """Tensors of the width of the residual stream that live through the whole pass."""
     latent_numbers: int = 0
     """Numbers of latents and of what is encoded beside them, kept in float32."""
+    modulated: bool = False
+    """Every token has a time of its own: the six modulations of a block are as long as the clip, kept as computed and,
+    inside the block, in float32."""
 
     def denoising_bytes(self, size: int) -> int:
         """Implements :class:`Activations`; the factors were fitted to what the allocator reported."""
         row = self.tokens * self.dim
         attention = row * (5 * size + 3 * 4)
         feed_forward = 2 * self.tokens * self.ffn * size + 3 * row * 4
-        return self.streams * row * size + max(attention, feed_forward) + self.latent_numbers * 4
+        modulation = 6 * row * (size + 4) if self.modulated else 0
+        return self.streams * row * size + modulation + max(attention, feed_forward) + self.latent_numbers * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

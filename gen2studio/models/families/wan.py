@@ -160,8 +160,7 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
         tokens=tokens,
         dim=wan.dim,
         ffn=wan.ffn,
-        # With a time for each token the six modulations are as long as the clip, in float32.
-        streams=2 + (12 if _index(configs).get("expand_timesteps") else 0),
+        modulated=bool(_index(configs).get("expand_timesteps")),
         latent_numbers=patches * tokens * (2 * wan.latent_in + wan.latent_out),
     )
     return wan_vae_work(configs, clip, activations)
