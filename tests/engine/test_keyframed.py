@@ -169,7 +169,7 @@ def test_automatic_keys_come_with_what_comes_into_view() -> None:
 def test_the_guess_is_near_the_count() -> None:
     assert [expected_keys(count, 4) for count in (0, 1, 12, 13, 100)] == [0, 1, 4, 4, 26]
     assert expected_keys(49, AUTOMATIC) == 5
-    assert all(abs(expected_keys(n, 5) - len(choose_keys(0, n, 5, still))) <= 1 for n in range(1, 30))
+    assert all(abs(expected_keys(n, 5) - len(choose_keys(0, n, 5, still))) <= 1 for n in range(1, 30, 4))
 
 
 # -- one take from two -------------------------------------------------------------------------------------------------
