@@ -14,7 +14,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +35,8 @@ _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """User type of the ``uuid`` box that holds XMP in MP4 and MOV (XMP specification part 3)."""
 _RECORD_KEYWORD = "Gen2Studio"
 _MAX_READ = 64 << 20
+_MOST_FRAME_RECIPE = 16 << 10
+"""Characters of a recipe that every frame of a take carries; of a longer one only the digest. All of it lies beside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +136,15 @@ def take_record(
     the digital source type that its footage declares."""
     fields = recipe_fields(recipe)
     kind = provenance.type_of_recipe(fields, trained=None if fields.get("parts") else trained, of_source=of_source)
-    masks = fields.get("masks") or []
+    parts: list[dict[str, Any]] = fields.get("parts") or []
+    held = [part["masks"] for part in parts if part.get("masks")]
+    masks = [fields.get("masks") or [], *held] if held else fields.get("masks") or []
     masks_digest = ""
     if masks:
         text = json.dumps(masks, sort_keys=True, separators=(",", ":"))
         masks_digest = hashlib.sha256(text.encode()).hexdigest()
-        recipe = json.dumps({**fields, "masks": []}, sort_keys=True, separators=(",", ":"))
+        plain = {**fields, "masks": []} | ({"parts": [{**part, "masks": []} for part in parts]} if parts else {})
+        recipe = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     seed = fields.get("seed")
     return TakeRecord(
         take_id=take_id,
@@ -281,8 +286,10 @@ def take_text(digest: str, recipe: str, of_source: str = "") -> dict[str, str]:
         trained=any(name not in provenance.WEIGHT_FREE for name in _makers(recipe_fields(recipe))), of_source=of_source,
     )  # fmt: skip
     record = ExportRecord(project="", preset="", width=0, height=0, rate="", frames=0, takes=(take,))
-    plain = {"format": TAKE_FORMAT, "version": 1, "digest": digest, "type": take.source_type,
-             "masks_digest": take.masks_digest, "recipe": recipe_fields(take.recipe)}  # fmt: skip
+    plain: dict[str, Any] = {"format": TAKE_FORMAT, "version": 1, "digest": digest, "type": take.source_type,
+             "masks_digest": take.masks_digest}  # fmt: skip
+    if len(take.recipe) <= _MOST_FRAME_RECIPE:
+        plain["recipe"] = recipe_fields(take.recipe)
     systems, versions, prompts = record.systems
     packet = provenance.xmp_packet(
         kind=take.source_type, tool=record.program, sentence=f"A frame made with {take.generator} {take.revision}.",
@@ -314,6 +321,9 @@ def _take_frame(text: str) -> ExportRecord | None:
         recipe=json.dumps(held, sort_keys=True, separators=(",", ":")), generator=maker,
         trained=any(name not in provenance.WEIGHT_FREE for name in _makers(held)),
     )  # fmt: skip
+    if fields.get("type") in (TRAINED, provenance.COMPOSITE, ENHANCED):
+        # What its footage declared and its mattes decided is no longer in the recipe.
+        take = replace(take, source_type=str(fields["type"]))
     return ExportRecord(project="", preset="", width=0, height=0, rate="", frames=1, takes=(take,))
 
 

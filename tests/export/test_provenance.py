@@ -20,7 +20,7 @@ from gen2studio.document.look import Look
 from gen2studio.document.model import Document, Take
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.exr import read_exr
-from gen2studio.media.metadata import read_recipe
+from gen2studio.media.metadata import read_recipe, take_text
 from gen2studio.media.provenance import (
     COMPOSITE,
     ENHANCED,
@@ -149,6 +149,19 @@ def test_frames_of_a_take_are_the_same_whenever_they_are_made(tmp_path: Path) ->
     first, second = ((tmp_path / name / TAKE / "frame_000000.png").read_bytes() for name in ("a", "b"))
     assert first == second
     assert np.array_equal(TakeStore(tmp_path / "a").read(TAKE, 0), picture)
+
+
+def test_mattes_and_endless_recipes_stay_out_of_every_frame() -> None:
+    mattes = [{"t": "MaskTrackRef", "frames": [[n, "x" * 40] for n in range(2000)]}]
+    parts = recipe_of("", parts=[recipe_of("example", region="foreground", masks=mattes)])
+    for recipe in (recipe_of("example", region="foreground", masks=mattes), parts):
+        text = take_text("d1", json.dumps(recipe))
+        said = json.loads(text["Gen2Studio"])
+        assert len(text["Gen2Studio"]) < 2000 and len(said["masks_digest"]) == 64 and said["recipe"]
+        assert said["type"] == ENHANCED
+    text = take_text("d1", json.dumps(recipe_of(levels=[[n, 0.5] for n in range(9000)])))
+    said = json.loads(text["Gen2Studio"])
+    assert said["digest"] == "d1" and "recipe" not in said and said["type"] == TRAINED
 
 
 def test_a_take_that_became_footage_stays_generated(media_root: Path, store: TakeStore, tmp_path: Path) -> None:
