@@ -72,7 +72,7 @@ def vae() -> Any:
     made = AutoencoderKLCogVideoX(
         down_block_types=("CogVideoXDownBlock3D",) * 4, up_block_types=("CogVideoXUpBlock3D",) * 4,
         block_out_channels=(8, 8, 8, 8), latent_channels=CHANNELS, layers_per_block=1, norm_num_groups=2,
-        temporal_compression_ratio=4, sample_height=SIDE, sample_width=SIDE,
+        temporal_compression_ratio=4, sample_height=4 * SIDE, sample_width=4 * SIDE,
     )  # fmt: skip
     return made.eval()
 

@@ -52,7 +52,7 @@ def apply_plan(components: Components, plan: MemoryPlan) -> Components:
 def tile(components: Components, plan: MemoryPlan) -> None:
     """Decode and encode in tiles, or whole, as the plan says; may be changed between runs."""
     vae = components.vae
-    if vae is None or not hasattr(vae, "enable_tiling"):
+    if vae is None or not hasattr(vae, "use_tiling"):
         # Some decoders work on a few frames at a time instead; their driver cuts the tiles.
         return
     if plan.tiled_vae:

@@ -281,6 +281,8 @@ def _module(
                 # One by one, so that the wide weights are never there all at once.
                 if narrow == "int8":
                     held[key] = packed.to_int8(tensor)
+                elif packed.stays_wide(module, key):
+                    weights[key] = tensor.to(wide).contiguous()
                 else:
                     weights[key] = packed.to_float8(tensor, dtype, getattr(torch, narrow))
                 continue

@@ -7,6 +7,7 @@ placement and under adapters. Only matrices of linear layers are packed; what mu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -118,6 +119,15 @@ def worth_packing(name: str, shape: tuple[int, ...]) -> bool:
     What embeds text, time and picture is small and sensitive; diffusers' own float8 storage leaves it out as well.
     """
     return "blocks." in name and name.endswith(".weight") and len(shape) == 2 and shape[-1] % BLOCK == 0
+
+
+def stays_wide(module: Any, name: str) -> bool:
+    """Whether diffusers' float8 storage leaves a weight of ``module`` alone: stored narrow, nothing would widen it."""
+    from diffusers.hooks.layerwise_casting import DEFAULT_SKIP_MODULES_PATTERN
+
+    own: tuple[str, ...] = tuple(type(module)._skip_layerwise_casting_patterns or ())
+    layer = name.removesuffix(".weight")
+    return any(re.search(pattern, layer) for pattern in (*DEFAULT_SKIP_MODULES_PATTERN, *own))
 
 
 def install(module: Any, packed: Mapping[str, Any], dtype: Any) -> None:
