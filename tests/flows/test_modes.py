@@ -29,7 +29,7 @@ from gen2studio.media.encoder_presets import ExportPreset
 from gen2studio.ui.main_window import MainWindow
 from gen2studio.ui.panels.frames_section import FramesSection
 from gen2studio.ui.panels.structure_section import StructureSection
-from tests.ui.desk import LEFT, NONE, click, drop, part
+from tests.ui.desk import LEFT, NONE, at_rest, click, drop, part
 
 FRAMES = 5
 SIDE = 128
@@ -49,8 +49,8 @@ class Artist:
     qtbot: QtBot
 
     def press(self, name: str) -> None:
-        """Click a button once it lies where it belongs: sections are laid out in the next turn of the event loop."""
-        self.qtbot.wait(40)
+        """Click a button once it lies where it belongs."""
+        at_rest(self.qtbot, self.window, name)
         click(self.window, name)
 
     def until(self, there: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QToolButton, QWidget
@@ -51,6 +51,18 @@ def part(window: QWidget, kind: type[W], name: str) -> W:
     found = window.findChild(kind, name)
     assert found is not None, name
     return found
+
+
+def at_rest(qtbot: QtBot, window: QWidget, name: str) -> None:
+    """Wait until a widget lies still: sections are laid out in turns of the event loop that follow."""
+    places: list[tuple[QPoint, QSize]] = []
+
+    def still() -> bool:
+        widget = part(window, QWidget, name)
+        places.append((widget.mapTo(window, QPoint()), widget.size()))
+        return len(places) > 2 and places[-1] == places[-2] == places[-3]
+
+    qtbot.waitUntil(still)
 
 
 def click(window: QWidget, name: str) -> None:

@@ -36,7 +36,7 @@ from gen2studio.ui.panels.storyboard_model import PANEL_MIME
 from gen2studio.ui.panels.structure_section import StructureSection
 from tests.fakes.fake_engine import FakeGenerator
 from tests.fakes.fake_studio import with_clip
-from tests.ui.desk import LEFT, NONE, Desk, choose, click, drop, open_desk, part
+from tests.ui.desk import LEFT, NONE, Desk, at_rest, choose, click, drop, open_desk, part
 
 _EVERYTHING = frozenset(
     {
@@ -76,8 +76,8 @@ def desk(qtbot: QtBot) -> Iterator[Desk]:
 
 
 def press(qtbot: QtBot, window: MainWindow, name: str) -> None:
-    """Click a button once it lies where it belongs: sections are laid out in the next turn of the event loop."""
-    qtbot.wait(40)
+    """Click a button once it lies where it belongs."""
+    at_rest(qtbot, window, name)
     click(window, name)
 
 
@@ -246,7 +246,7 @@ def test_frames_are_dropped_and_moved(desk: Desk, qtbot: QtBot, media_root: Path
     window.studio.session.set_playhead(5)
     window.studio.generation.add_key(picture, "middle")
     assert [key.frame for key in look_of(window).keys] == [0, 5, 16]
-    qtbot.wait(40)
+    at_rest(qtbot, window, "frames.key.0.frame")
     field = part(window, QWidget, "frames.key.0.frame")
     assert field.isVisible()
     field.setValue(9)  # type: ignore[attr-defined]
@@ -296,7 +296,7 @@ def test_a_camera_move_is_one_step_and_is_played(desk: Desk, qtbot: QtBot) -> No
     assert look_of(window).camera == Camera(zoom=10)
     assert window.studio.store.undo_stack.count() == steps + 1
     assert window.generate.sections["camera"].heading.text().endswith("set")
-    qtbot.wait(40)
+    at_rest(qtbot, window, section.static.objectName())
     QTest.mouseClick(section.static, LEFT, NONE, QPoint(8, section.static.height() // 2))
     assert look_of(window).camera == Camera(static=True)
     assert not slider.isEnabled()
@@ -325,7 +325,7 @@ def test_structure_says_what_reads_it_and_takes_a_depth_pass(
     found = look_of(window).depth_pass
     assert found is not None
     assert (found.path, found.near_is_white, found.near) == (first.as_posix(), True, None)
-    qtbot.wait(40)
+    at_rest(qtbot, window, section.white.objectName())
     QTest.mouseClick(section.white, LEFT, NONE, QPoint(8, section.white.height() // 2))
     section.near.setValue(2.5)
     changed = look_of(window).depth_pass
@@ -385,7 +385,7 @@ def test_panels_are_added_reordered_written_and_removed(desk: Desk, qtbot: QtBot
     board.choose(moved)
     window.generate.prompt.text_committed.emit("gold")
     open_all(window)
-    qtbot.wait(40)
+    at_rest(qtbot, window, board.details.own.objectName())
     QTest.mouseClick(board.details.own, LEFT, NONE, QPoint(8, board.details.own.height() // 2))
     own = board.model.panels[2].look
     assert own is not None
