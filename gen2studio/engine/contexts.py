@@ -124,8 +124,8 @@ class GenerateContext(JobContext):
         lender: Lender | None = None,
         part: frozenset[int] | None = None,
     ) -> None:
-        """``lender`` is what an older take lends to the one being made; when the frames of a ``part`` are made, the next
-        checkpoint raises SpanDone (None, or no frames: the generator runs to its end)."""
+        """``lender`` is what an older take lends to the one being made; when the frames of a ``part`` are made, the
+        next checkpoint raises SpanDone (None, or no frames: the generator runs to its end)."""
         super().__init__(ticket, sink, frames, threads, yield_to)
         self.request = request
         self.emitted: set[int] = set()

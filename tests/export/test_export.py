@@ -20,8 +20,8 @@ from gen2studio.document.model import Document
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.decoder import open_decoder
 from gen2studio.media.metadata import ENHANCED, TRAINED, read_recipe
-from gen2studio.media.provenance import COMPOSITE
 from gen2studio.media.probe import probe
+from gen2studio.media.provenance import COMPOSITE
 from tests.export.sequences import (
     BUNNY,
     DOG,
