@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from gen2studio.core.errors import GenerationError
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import Abilities, ModeAbility, RunContext
-from gen2studio.engine.requests import GenerateRequest, PatternRef
+from gen2studio.engine.requests import BlobRef, GenerateRequest, PatternRef
 from gen2studio.example import words
 from gen2studio.example.looks import preset
 
@@ -76,7 +76,7 @@ class ExampleGenerator:
             else 1.0
         )
         per_frame = pixels * (0.9e-6 + 1.6e-6 * work)
-        key = pixels * work * 11e-6 if request.styles or request.keys else pixels * 1e-6
+        key = pixels * work * 11e-6 if styles_of(request) or request.keys else pixels * 1e-6
         keys = frames if request.frames is not None else frames / 8 + 1
         return Estimate(
             memory_bytes=int(250e6 + pixels * 150 + pixels * work * 500),
@@ -110,13 +110,18 @@ class ExampleGenerator:
             from gen2studio.example.look import run_look
 
             name = request.preset or intent.preset
-            if not (name or request.styles or not intent.empty):
+            if not (name or styles_of(request) or not intent.empty):
                 raise GenerationError(*_nothing_to_paint(request))
             run_look(request, preset(name) if name else None, intent, context)
 
 
 def _ability(mode: str, more: AbstractSet[str] = frozenset(), why_not: tuple[tuple[str, str], ...] = ()) -> ModeAbility:
     return ModeAbility(mode=mode, controls=_COMMON | more, why_not=why_not, keyed=_KEYED, spans="frames", join=JOIN)
+
+
+def styles_of(request: GenerateRequest) -> tuple[BlobRef, ...]:
+    """The style images that count: one of weight 0 is laid aside."""
+    return tuple(ref for ref in request.styles if ref.weight > 0)
 
 
 def _nothing_to_paint(request: GenerateRequest) -> tuple[str, str]:
@@ -129,7 +134,7 @@ def _nothing_to_paint(request: GenerateRequest) -> tuple[str, str]:
 
 def _pattern_of(request: GenerateRequest, intent: words.Intent) -> words.PatternWish | PatternRef | None:
     """The region edit that is asked for: the pattern controls first, then the words."""
-    if request.preset or intent.preset or request.styles:
+    if request.preset or intent.preset or styles_of(request):
         return None
     asked = request.pattern
     if asked is not None and asked.kind != "none":

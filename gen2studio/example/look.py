@@ -34,8 +34,8 @@ def run_look(request: GenerateRequest, look: LookPreset | None, intent: Intent, 
     footage = Footage(request, context)
     with Team(context.threads) as team:
         context.progress(0, len(request.wanted), "Reading the clip's colours")
-        styles = [(context.blob(ref), max(0.0, ref.weight)) for ref in request.styles]
-        colours = ClipColours(footage, look, [s for s in styles if s[1] > 0] or styles, intent)
+        styles = [(context.blob(ref), ref.weight) for ref in request.styles if ref.weight > 0]
+        colours = ClipColours(footage, look, styles, intent)
         brushwork, table = Brushwork.of(request, look), colours.table(request.controls.style_weight)
         painter: Inner
         if look is not None:
@@ -168,7 +168,7 @@ class PaintingLook:
     def _exemplar(self, styles: Sequence[tuple[Picture, float]], work_height: int) -> patchmatch.Exemplar:
         pages: list[F32] = []
         costs: list[F32] = []
-        heaviest = max(w for _, w in styles) or 1.0
+        heaviest = max(w for _, w in styles)
         height = max(48, round(work_height * PAINTING_HEIGHT * self.brush.stroke))
         for picture, weight in styles:
             scale = height / picture.shape[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import OutOfBudget
@@ -24,6 +25,7 @@ from gen2studio.engine.requests import AdapterRef
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.library import InstalledModel, ModelLibrary
 from tests.diffusion import tiny_animatediff, tiny_wan
+from tests.diffusion.files import WEIGHTS, write_gguf
 from tests.diffusion.test_training_lora import Bench, dog_files, training
 from tests.models.folder import LARGE_WAN, SMALL_WAN, write_checkpoint
 
@@ -99,9 +101,15 @@ def test_the_base_goes_into_8_bits_where_memory_ends(tmp_path: Path) -> None:
         training_plan(large, card(12))
 
 
-def test_pairs_learn_over_a_base_in_8_bits(wide: InstalledModel, media_root: Path) -> None:
-    _, narrow = training_plans(wide, Machine(device="cpu", name="A processor", memory_free=64 << 30))
-    model = LoraModel(wide, narrow, Residency())
+@pytest.mark.parametrize("base", ["int8", "Q4_0"])
+def test_pairs_learn_over_a_packed_base(base: str, wide: InstalledModel, media_root: Path, tmp_path: Path) -> None:
+    listed = wide
+    if base != "int8":
+        file = tmp_path / f"wide-{base}.gguf"
+        write_gguf(file, load_file(wide.folder / "transformer" / WEIGHTS), base)
+        listed = ModelLibrary(tmp_path / "m.json", wide.folder).add(file, wide.folder)
+    narrow = training_plans(listed, Machine(device="cpu", name="A processor", memory_free=64 << 30))[-1]
+    model = LoraModel(listed, narrow, Residency())
     model.load(lambda *_: None, CancelToken())
     packed = {name: p for name, p in model.transformer.named_parameters() if is_packed(p)}
     assert packed, "nothing is kept in 8 bits: the test would show nothing"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gen2studio.core.cancel import Cancelled
+from gen2studio.core.errors import GenerationError
 from gen2studio.engine.requests import BlobRef
 from gen2studio.example import cuts
 from gen2studio.example.looks import load_presets
@@ -51,6 +52,14 @@ def test_style_images_are_blended_by_weight(tmp_path: Path) -> None:
     mostly = still(frames, tmp_path, styles=(BlobRef(digest="gogh", weight=1.8), BlobRef(digest="scream", weight=0.2)))
     assert difference(mostly, gogh) < difference(mostly, scream)
     assert difference(mostly, gogh) > 0.005
+
+
+def test_a_style_image_of_weight_0_counts_nowhere(tmp_path: Path) -> None:
+    frames = coast(3)
+    aside = BlobRef(digest="scream", weight=0.0)
+    assert np.array_equal(still(frames, tmp_path, styles=(*STYLE, aside)), still(frames, tmp_path, styles=STYLE))
+    with pytest.raises(GenerationError, match="nothing yet to paint with"):
+        still(frames, tmp_path, styles=(aside,))
 
 
 @pytest.mark.parametrize("kind", ["image", "watercolour", "oil", "ink"])
