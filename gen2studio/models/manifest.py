@@ -154,6 +154,10 @@ def derive_manifest(folder: Path, family: CheckpointFamily, facts: ModelFacts, c
     """The manifest of a checked checkpoint. Raises ModelError when ``gen2studio.json`` is there but no valid JSON."""
     table = _read(folder / MANIFEST_NAME)
     known = family.defaults(facts, configs)
+    if family.named is not None:
+        # A snapshot of a Hugging Face cache is called by its commit, the model's name is above it.
+        cached = folder.parent.name == "snapshots" and len(folder.parents) > 1
+        known = family.named(folder.parents[1].name if cached else folder.name, known)
     frames = _table(table, "frames")
     native = int(_number(frames, "native", known.frames.native, 1, 10_000))
     most = native if "native" in frames else max(native, known.frames.most)
