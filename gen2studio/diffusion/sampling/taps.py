@@ -39,8 +39,8 @@ def step_index(scheduler: Any, timestep: Any) -> int:
     """Which step comes now."""
     if scheduler.step_index is None:
         scheduler._init_step_index(timestep)
-    found: int = scheduler.step_index
-    return found
+    found: Any = scheduler.step_index
+    return int(found)
 
 
 def flow(scheduler: Any, output: Tensor, timestep: Any, sample: Tensor, named: dict[str, Any]) -> Tensor:
