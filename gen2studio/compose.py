@@ -22,17 +22,20 @@ from gen2studio.engine.protocol import EventSink
 from gen2studio.engine.workspace import Workspace
 
 if TYPE_CHECKING:
-    from gen2studio.app.model_downloads import ModelServices
+    from gen2studio.app.model_rows import ModelServices
     from gen2studio.app.planning_parts import FoundAdapter
     from gen2studio.app.studio import Studio
+    from gen2studio.core.cancel import CancelToken
     from gen2studio.diffusion.runtime.residency import Residency
     from gen2studio.engine.job_queue import JobQueue
     from gen2studio.engine.local import LocalEngine
     from gen2studio.engine.mask_engines import MaskEngineEntry, MaskEngines
     from gen2studio.engine.worker import EngineWorker
+    from gen2studio.models.adding import Added
     from gen2studio.models.fitting import MachineFacts
     from gen2studio.models.library import ModelLibrary
     from gen2studio.models.mask_models import MaskModelLibrary
+    from gen2studio.models.offers import Offer
 
 
 @functools.cache
@@ -199,19 +202,24 @@ def add_mask_model(path: Path) -> str:
 
 def model_services() -> ModelServices:
     """What the window of models works with. Reads the catalog; call it on a thread of its own."""
-    from gen2studio.app.model_downloads import ListedModel, ModelServices
+    from gen2studio.app.model_rows import ListedModel, ModelServices
     from gen2studio.models import hub_settings
     from gen2studio.models.adapters import AdapterLibrary
     from gen2studio.models.adding import add_path
     from gen2studio.models.catalog import catalog
     from gen2studio.models.downloads import Downloads
+    from gen2studio.models.elsewhere import find_comfyui
+    from gen2studio.models.offers import offers
     from gen2studio.models.storage import ModelStore
 
     settings = hub_settings.HubSettingsFile()
     store = ModelStore(settings, models=_models(), masks=_mask_models())
 
-    def add(path: Path) -> str:
-        return add_path(path, _models(), _mask_models(), AdapterLibrary()).title
+    def add(path: Path) -> Added:
+        return add_path(path, _models(), _mask_models(), AdapterLibrary())
+
+    def found(cancel: CancelToken) -> tuple[Offer, ...]:
+        return offers(settings.load(), [(entry.repo, entry.title) for entry in catalog().entries], cancel)
 
     def listed() -> tuple[ListedModel, ...]:
         diffusion = (
@@ -236,7 +244,8 @@ def model_services() -> ModelServices:
     return ModelServices(
         catalog=catalog(), downloads=Downloads(store, settings), store=store, settings=settings,
         machine=_machine_facts, held=_held, refusal=store.refusal, listed=listed, add=add, remove=remove,
-        renew=renew_generators, token_place=hub_settings.token_place, set_token=hub_settings.set_token,
+        renew=renew_generators, token_place=hub_settings.token_place, set_token=hub_settings.set_token, found=found,
+        comfyui=find_comfyui,
     )  # fmt: skip
 
 

@@ -6,14 +6,16 @@ signals on the window's thread, in values that nobody changes any more.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from gen2studio.app.model_rows import ListedModel, ModelRow, ModelServices, PlanSet, Work, size_words
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import StudioError, UsageError, sentence_of
 from gen2studio.core.log import topic
@@ -22,147 +24,24 @@ from gen2studio.engine.budget import free_disk
 from gen2studio.models.catalog import Catalog
 from gen2studio.models.catalog_entries import CatalogEntry
 from gen2studio.models.catalog_reading import LineUp
-from gen2studio.models.download_contract import DownloadService, StoreService
 from gen2studio.models.download_values import (
     Download,
     DownloadError,
     DownloadPlan,
     DownloadState,
     Freed,
-    LicenceText,
     StoredModel,
 )
-from gen2studio.models.fitting import Fit, MachineFacts, fit, line_up_for
-from gen2studio.models.hub_settings import HubSettings, HubSettingsFile
+from gen2studio.models.fitting import MachineFacts, fit, line_up_for
+from gen2studio.models.hub_settings import HubSettings
+
+if TYPE_CHECKING:
+    # They bring every reader of weights along, which the window's thread needs not wait for.
+    from gen2studio.models.adding import Added
+    from gen2studio.models.offers import Offer
 
 _log = topic("models")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedModel:
-    """A model that was added by hand, or the built-in one: not of the catalog."""
-
-    id: str
-    title: str
-    place: Path
-    held: str = ""
-    """How it is held in memory here, told from its files."""
-    problem: str = ""
-    built_in: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelServices:
-    """What stands behind the window. Every function may block: they are called on threads of our own."""
-
-    catalog: Catalog
-    downloads: DownloadService
-    store: StoreService
-    settings: HubSettingsFile
-    machine: Callable[[], MachineFacts]
-    """Asks the drivers and measures the processor."""
-    held: Callable[[str], str]
-    """How an installed model is held here, by its id in the model library, told from its files; empty = not known."""
-    refusal: Callable[[StoredModel], str]
-    """Why a stored model is not among those that can be used; empty = it is, or needs not be."""
-    listed: Callable[[], tuple[ListedModel, ...]]
-    """Models that were added by hand, and the built-in one."""
-    add: Callable[[Path], str]
-    """Check a folder or file and list it; its title. Raises StudioError."""
-    remove: Callable[[str], None]
-    """Take a model that was added by hand off the list; its files stay. Raises StudioError."""
-    renew: Callable[[], None]
-    """Look for generators again: a model came or went."""
-    token_place: Callable[[], str]
-    """Where the hub's token comes from: environment, keyring, none or unavailable."""
-    set_token: Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanSet:
-    """What getting a model takes: its own download, and those of what it needs and what was asked for with it."""
-
-    wanted: str
-    """Id of the entry that was asked for."""
-    plans: tuple[DownloadPlan, ...]
-    """In the order of downloading; nothing of it is here already."""
-
-    @property
-    def to_fetch(self) -> int:
-        """Bytes over the network."""
-        return sum(plan.to_fetch for plan in self.plans)
-
-    @property
-    def reused(self) -> int:
-        """Bytes that lie on this machine already."""
-        return sum(plan.reused + plan.resumed for plan in self.plans)
-
-    @property
-    def disk(self) -> int:
-        return sum(plan.disk for plan in self.plans)
-
-    @property
-    def problem(self) -> str:
-        """Why it can't start now; empty = it can."""
-        return next((plan.problem for plan in self.plans if plan.problem), "")
-
-    def licences(self) -> tuple[tuple[LicenceText, tuple[str, ...]], ...]:
-        """(text, titles of the entries under it) for every different text; not accepted ones first."""
-        found: dict[str, tuple[LicenceText, list[str]]] = {}
-        for plan in self.plans:
-            found.setdefault(plan.licence.digest, (plan.licence, []))[1].append(plan.entry.title)
-        rows = [(text, tuple(titles)) for text, titles in found.values()]
-        return tuple(sorted(rows, key=lambda row: bool(row[0].accepted)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRow:
-    """One line of the list."""
-
-    id: str
-    title: str
-    entry: CatalogEntry | None = None
-    """None for a model that is not of the catalog."""
-    fit: Fit | None = None
-    stored: StoredModel | None = None
-    download: Download | None = None
-    """On its way, paused or failed."""
-    listed: ListedModel | None = None
-    held: str = ""
-    """How it is held here, for what is installed."""
-    refused: str = ""
-    """Why what is installed can't be used: its files are whole, and something about them is not as it should be."""
-
-    @property
-    def problem(self) -> str:
-        """Why it can't be used though it is here; empty = it can, or is not here."""
-        if self.stored is not None:
-            return self.stored.problem or self.refused
-        return self.listed.problem if self.listed is not None else ""
-
-    @property
-    def installed(self) -> bool:
-        return self.stored is not None or self.listed is not None
-
-    @property
-    def place(self) -> Path | None:
-        """Where its files lie; None when it is not installed."""
-        if self.stored is not None:
-            return self.stored.folder
-        return self.listed.place if self.listed is not None else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A verification, a move or a deletion that goes on."""
-
-    id: str
-    what: str
-    """``Verifying``, ``Moving``, ``Deleting``."""
-    done: int = 0
-    total: int = 0
-    cancel: CancelToken = field(default_factory=CancelToken, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +53,7 @@ class _Looked:
     refused: dict[str, str]
     listed: tuple[ListedModel, ...]
     free: int | None
+    places: frozenset[Path]
 
 
 class ModelDownloads(QObject):
@@ -197,6 +77,8 @@ class ModelDownloads(QObject):
     """(entry id, Freed): what deleting it would give back."""
     told = Signal(str, str)
     """(severity, sentence)."""
+    comfyui_known = Signal(object)
+    """ComfyUI's folders in the usual places: a tuple of paths."""
     token_known = Signal(str)
     """Where the hub's token comes from: environment, keyring, none or unavailable."""
     models_changed = Signal()
@@ -221,6 +103,11 @@ class ModelDownloads(QObject):
         self._downloads: dict[str, Download] = {}
         self._works: dict[str, Work] = {}
         self._planning: CancelToken | None = None
+        self._searching: CancelToken | None = None
+        self._found: dict[Path, Offer] = {}
+        self._not_added: dict[str, str] = {}
+        self._found_rows: tuple[ModelRow, ...] = ()
+        self._places: frozenset[Path] = frozenset()
         self._unlisten: Callable[[], None] | None = None
         self._arrived.connect(lambda deliver: deliver(), Qt.ConnectionType.QueuedConnection)
         self._heard.connect(self._on_heard, Qt.ConnectionType.QueuedConnection)
@@ -261,8 +148,9 @@ class ModelDownloads(QObject):
         self._closed = True
         for work in self._works.values():
             work.cancel.cancel()
-        if self._planning is not None:
-            self._planning.cancel()
+        for token in (self._planning, self._searching):
+            if token is not None:
+                token.cancel()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         if self._unlisten is not None:
@@ -306,9 +194,9 @@ class ModelDownloads(QObject):
         return line_up_for(self.catalog, self.machine)
 
     def rows(self) -> tuple[ModelRow, ...]:
-        """Every model: those that were added by hand first, then the catalog in its order."""
+        """Every model: those that were added by hand first, the catalog in its order, what lies elsewhere here."""
         by_hand = (ModelRow(id=model.id, title=model.title, listed=model, held=model.held) for model in self._listed)
-        return (*by_hand, *(self._row(entry) for entry in self.catalog.entries))
+        return (*by_hand, *(self._row(entry) for entry in self.catalog.entries), *self._found_rows)
 
     def row(self, row_id: str) -> ModelRow | None:
         """None when there is no such row any more."""
@@ -470,11 +358,12 @@ class ModelDownloads(QObject):
         """Check a folder or a file of the artist's and list it; nothing is copied."""
         services = self._open()
 
-        def done(title: str) -> None:
-            self.told.emit("info", f"{title} is listed. It is used where it lies.")
-            self._changed()
+        self._do(lambda: services.add(path), self._on_added, self._tell_error)
 
-        self._do(lambda: services.add(path), done, self._tell_error)
+    def _on_added(self, added: Added) -> None:
+        where = "It was copied to the adapters." if added.where == "adapters" else "It is used where it lies."
+        self.told.emit("info", f"{added.title} is listed. {where}")
+        self._changed()
 
     def remove(self, model_id: str) -> None:
         """Take a model that was added by hand off the list; its files stay."""
@@ -491,6 +380,78 @@ class ModelDownloads(QObject):
         if (work := self._works.get(entry_id)) is not None:
             work.cancel.cancel()
 
+    # -- what lies elsewhere on this machine -------------------------------------------------------------------------
+
+    @property
+    def searching(self) -> bool:
+        """Whether the folders of other programs are being read."""
+        return self._searching is not None
+
+    def search_machine(self) -> None:
+        """Read the headers of what the hub's cache and ComfyUI's folders hold; ``rows_changed`` follows."""
+        services = self._open()
+        if self._searching is not None:
+            self._searching.cancel()
+        token = self._searching = CancelToken()
+
+        def ended(found: dict[Path, Offer] | None, error: Exception | None = None) -> None:
+            if token is not self._searching:
+                return
+            self._searching = None
+            if found is not None:
+                self._found = found
+                self._not_added = {}
+                self._list_found()
+            if error is not None:
+                self._tell_error(error)
+            self.rows_changed.emit()
+
+        self._do(
+            lambda: {_real(offer.path): offer for offer in services.found(token)},
+            ended,
+            lambda error: ended(None, None if isinstance(error, Cancelled) else error),
+        )
+
+    def use(self, row_id: str) -> None:
+        """Check something that was found and list it."""
+        row = self.row(row_id)
+        if row is None or row.offer is None or row_id in self._works:
+            return
+        services, offer = self._open(), row.offer
+        work = self._begin(row_id, "Adding")
+
+        def done(added: object) -> None:
+            # An adapter is a copy, and a part joins its model: neither is listed under this path.
+            self._found = {place: other for place, other in self._found.items() if other != offer}
+            self._list_found()
+            self._on_added(cast("Added", added))
+
+        def broke(error: Exception) -> None:
+            self._not_added[row_id] = sentence_of(error)
+            self._list_found()
+            self._tell_error(error)
+            self.row_changed.emit(row_id)
+
+        self._finish(work, lambda _tell: services.add(offer.path), done, broke)
+
+    def _list_found(self) -> None:
+        """The rows of what was found, less what is listed."""
+        self._found_rows = tuple(
+            ModelRow(
+                id=f"found:{offer.path}",
+                # What a file was told as begins small: it is written within sentences too.
+                title=offer.title if offer.repo else offer.title[:1].upper() + offer.title[1:],
+                offer=offer,
+                refused=self._not_added.get(f"found:{offer.path}", ""),
+            )
+            for place, offer in self._found.items()
+            if place not in self._places
+        )
+
+    def ask_comfyui(self) -> None:
+        """Look for ComfyUI in the usual places; ``comfyui_known`` follows."""
+        self._do(self._open().comfyui, self.comfyui_known.emit, self._tell_error)
+
     # -- settings ----------------------------------------------------------------------------------------------------
 
     def settings(self) -> HubSettings:
@@ -503,6 +464,7 @@ class ModelDownloads(QObject):
         except OSError as error:
             raise UsageError(sentence_of(error), "") from None
         self._look()
+        self.search_machine()
 
     def ask_token(self) -> None:
         """Find out where the hub's token comes from; ``token_known`` follows."""
@@ -550,11 +512,14 @@ class ModelDownloads(QObject):
             refused = {model.id: services.refusal(model) for model in stored.values()}
             ours = {model.registered.partition(":")[2] for model in stored.values()}
             listed = tuple(model for model in services.listed() if model.id not in ours)
-            return _Looked(stored, held, refused, listed, free_disk(services.store.folder))
+            mine = (*(model.place for model in listed), *(model.folder for model in stored.values()))
+            places = frozenset(_real(place) for place in mine)
+            return _Looked(stored, held, refused, listed, free_disk(services.store.folder), places)
 
         def done(found: _Looked) -> None:
             self._stored, self._held, self._refused = found.stored, found.held, found.refused
-            self._listed, self._free = found.listed, found.free
+            self._listed, self._free, self._places = found.listed, found.free, found.places
+            self._list_found()
             if then is not None:
                 then()
             self.rows_changed.emit()
@@ -567,7 +532,11 @@ class ModelDownloads(QObject):
         return work
 
     def _finish(
-        self, work: Work, run: Callable[[Callable[[int, int], None]], object], done: Callable[[object], None]
+        self,
+        work: Work,
+        run: Callable[[Callable[[int, int], None]], object],
+        done: Callable[[object], None],
+        failed: Callable[[Exception], None] | None = None,
     ) -> None:
         """Do a work that was begun, with its progress."""
         shown = [-1]
@@ -594,7 +563,7 @@ class ModelDownloads(QObject):
         def broke(error: Exception) -> None:
             ended()
             if not isinstance(error, Cancelled):
-                self._tell_error(error)
+                (failed or self._tell_error)(error)
 
         self._do(lambda: run(tell), well, broke)
 
@@ -603,8 +572,8 @@ class ModelDownloads(QObject):
         if self._closed:
             return
         if self._pool is None:
-            # Two: a long verification must not hold up a plan.
-            self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="models")
+            # Three: a long verification and a search of the machine must not hold up a plan.
+            self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="models")
 
         def job() -> None:
             try:
@@ -629,10 +598,6 @@ class ModelDownloads(QObject):
         self.told.emit("error", sentence_of(error))
 
 
-def size_words(count: int) -> str:
-    """``740 MB``, ``16.2 GB``; what is not known says so."""
-    if count <= 0:
-        return "size not known yet"
-    if count >= 1_000_000_000:
-        return f"{count / 1e9:.1f} GB"
-    return f"{round(count / 1e6)} MB" if count >= 1_000_000 else f"{max(1, round(count / 1e3))} KB"
+def _real(place: Path) -> Path:
+    """Without links, also where a link leads in circles."""
+    return Path(os.path.realpath(place))

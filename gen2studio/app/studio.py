@@ -72,7 +72,8 @@ from gen2studio.media.metadata import read_recipe
 if TYPE_CHECKING:
     from gen2studio.app.customization import Customization
     from gen2studio.app.farm import Farm
-    from gen2studio.app.model_downloads import ModelDownloads, ModelServices
+    from gen2studio.app.model_downloads import ModelDownloads
+    from gen2studio.app.model_rows import ModelServices
     from gen2studio.app.storyboards import Storyboards
 
 _log = topic("studio")

@@ -27,6 +27,11 @@ class Added:
     """What it is, with what it needs; empty for folders."""
 
 
+def is_part(path: Path, kind: str) -> bool:
+    """Whether a weights file of this kind (as identified) is only a part: by itself :func:`add_path` refuses it."""
+    return kind not in ("adapter", "transformer", "model") and family_of_companion(path) is None
+
+
 def add_path(
     path: Path,
     models: ModelLibrary,
@@ -51,7 +56,7 @@ def add_path(
         if found.kind == "adapter":
             adapter = adapters.import_file(path)
             return Added(where="adapters", id=adapter.id, title=adapter.name, sentence=sentence)
-        if found.kind not in ("transformer", "model"):
+        if is_part(path, found.kind):
             beside = found.kind in ("vae", "text_encoder")
             raise ModelError(
                 f"“{path.name}”: {sentence}",

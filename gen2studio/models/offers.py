@@ -14,6 +14,7 @@ from pathlib import Path
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.errors import ModelError
 from gen2studio.core.records import dataclass
+from gen2studio.models.adding import is_part
 from gen2studio.models.checkpoint import INDEX_NAME
 from gen2studio.models.elsewhere import comfyui_models, find_comfyui, weight_files
 from gen2studio.models.file_names import WEIGHTS
@@ -40,6 +41,8 @@ class Offer:
     bytes: int
     repo: str = ""
     """``owner/name``, of the hub's cache."""
+    part: bool = False
+    """A part of a model, such as a VAE: nothing to add by itself."""
 
 
 def offers(
@@ -54,7 +57,8 @@ def offers(
     if settings.reuse_hub_cache:
         found += _cached(settings.hub_cache_folder, dict(entries), token)
     named = (comfyui_models(Path(folder).expanduser()) for folder in settings.comfyui_folders)
-    for folder in dict.fromkeys((*(path for path in named if path is not None), *find_comfyui())):
+    # Resolved, as those that were found are: one folder under two names is read once.
+    for folder in dict.fromkeys((*(path.resolve() for path in named if path is not None), *find_comfyui())):
         found += _comfyui(folder, token)
     return tuple(sorted(found, key=lambda offer: (-offer.bytes, offer.title)))[:_MOST]
 
@@ -99,5 +103,10 @@ def _comfyui(folder: Path, cancel: CancelToken) -> list[Offer]:
         if path.suffix.lower() in WEIGHTS:
             with contextlib.suppress(ModelError):
                 told = identify_header(read_weights(path))
-                found.append(Offer(path=path, title=told.title, kind=told.kind, place="ComfyUI", bytes=size))
+                found.append(
+                    Offer(
+                        path=path, title=told.title, kind=told.kind, place="ComfyUI", bytes=size,
+                        part=is_part(path, told.kind),
+                    )
+                )  # fmt: skip
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,20 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from gen2studio.app.model_downloads import ListedModel, ModelDownloads, ModelServices
+from gen2studio.app.model_downloads import ModelDownloads
+from gen2studio.app.model_rows import ListedModel, ModelServices
+from gen2studio.core.cancel import CancelToken
+from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.adding import Added, add_path
 from gen2studio.models.catalog import Catalog
 from gen2studio.models.catalog_entries import CatalogEntry, Licence, MemoryTier
 from gen2studio.models.catalog_reading import LineUp, Pick
 from gen2studio.models.downloads import Downloads
+from gen2studio.models.elsewhere import find_comfyui
 from gen2studio.models.fitting import GIB, MachineFacts
+from gen2studio.models.library import ModelLibrary
+from gen2studio.models.mask_models import MaskModelLibrary
+from gen2studio.models.offers import Offer, offers
 from gen2studio.models.storage import ModelStore
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_licence import LicenceDialog
@@ -56,7 +65,11 @@ def entries() -> tuple[CatalogEntry, ...]:
 class Desk:
     """A hub, the services and the window."""
 
-    def __init__(self, hub: HubServer, qtbot: QtBot, machine: MachineFacts = EIGHT) -> None:
+    def __init__(
+        self, hub: HubServer, qtbot: QtBot, machine: MachineFacts = EIGHT, *, cache: Path | None = None,
+        searching: bool = True,
+    ) -> None:  # fmt: skip
+        """``cache`` is the hub's on this machine; without ``searching`` a search waits for :attr:`may_search`."""
         theme.apply(QApplication.instance())  # type: ignore[arg-type]
         self.hub, self.qtbot, self.machine = hub, qtbot, machine
         for found in entries():
@@ -65,7 +78,11 @@ class Desk:
         self.parent = QWidget()
         self.renewed = 0
         self.refusal = ""
-        self.added: list[Path] = []
+        self.library = ModelLibrary()
+        self.cache = cache
+        self.may_search = threading.Event()
+        if searching:
+            self.may_search.set()
         self.models = ModelDownloads(self._services)
         self.told: list[tuple[str, str]] = []
         self.models.told.connect(lambda severity, sentence: self.told.append((severity, sentence)))
@@ -74,8 +91,14 @@ class Desk:
         qtbot.waitUntil(lambda: self.models.is_open and bool(self.window.list.current), timeout=20_000)
 
     def _services(self) -> ModelServices:
-        settings = settings_for(self.hub)
+        reuse = {"reuse_hub_cache": True, "hub_cache": str(self.cache)} if self.cache is not None else {}
+        settings = settings_for(self.hub, **reuse)
         store = ModelStore(settings)
+
+        def found(cancel: CancelToken) -> tuple[Offer, ...]:
+            self.may_search.wait()
+            return offers(settings.load(), (), cancel)
+
         catalog = Catalog(
             entries=entries(),
             line_up=(
@@ -85,20 +108,27 @@ class Desk:
                 ),
             ),
         )  # fmt: skip
-        built_in = ListedModel(id="mini", title="Mini", place=Path("/nowhere"), built_in=True)
         return ModelServices(
             catalog=catalog, downloads=Downloads(store, settings, token=lambda: "", patience=QUICK), store=store,
-            settings=settings, machine=lambda: self.machine, held=lambda _id: "", listed=lambda: (built_in,),
-            refusal=lambda _stored: self.refusal, add=self._add, remove=lambda _id: None, renew=self._renew,
-            token_place=lambda: "none", set_token=lambda _token: None,
+            settings=settings, machine=lambda: self.machine, held=lambda _id: "", listed=self._listed,
+            refusal=lambda _stored: self.refusal, add=self._add, remove=self.library.remove, renew=self._renew,
+            token_place=lambda: "none", set_token=lambda _token: None, found=found,
+            comfyui=find_comfyui,
         )  # fmt: skip
 
     def _renew(self) -> None:
         self.renewed += 1
 
-    def _add(self, path: Path) -> str:
-        self.added.append(path)
-        return path.name
+    def _listed(self) -> tuple[ListedModel, ...]:
+        added = (
+            ListedModel(id=model.id, title=model.title, place=model.transformer_file or model.folder)
+            for model in self.library.models()
+            if not model.built_in
+        )
+        return (ListedModel(id="mini", title="Mini", place=Path("/nowhere"), built_in=True), *added)
+
+    def _add(self, path: Path) -> Added:
+        return add_path(path, self.library, MaskModelLibrary(), AdapterLibrary())
 
     # -- what an artist does -----------------------------------------------------------------------------------------
 
@@ -153,6 +183,7 @@ class Desk:
 
     def close(self) -> None:
         self.hub.release()
+        self.may_search.set()
         self.models.shutdown()
         self.window.close()
         for widget in (self.window, self.parent):

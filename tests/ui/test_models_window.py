@@ -10,14 +10,23 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QLineEdit, QMessageBox, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.download_values import DownloadState
 from gen2studio.models.hub_settings import HubSettings
 from gen2studio.ui.dialogs.model_settings import ModelSettingsDialog
 from gen2studio.ui.dialogs.model_words import badge
 from tests.fakes.hub_server import HubServer
+from tests.models.folder import write_checkpoint, write_weights
 from tests.ui.models_desk import BARE, SIZE, Desk
 
 WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without ComfyUI."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -192,6 +201,105 @@ def test_the_list_is_searched_and_filtered(desk: Desk) -> None:
         box.activated.emit(0)
     desk.qtbot.keyClicks(window.list.search, "nothing like it")
     assert shown() == [] and window.list.nothing.isVisible() and not window.list.view.isVisible()
+
+
+def shown_rows(desk: Desk) -> list[str]:
+    rows = desk.window.list.filter
+    return [rows.index(at, 0).data() for at in range(rows.rowCount())]
+
+
+def cached(cache: Path) -> Path:
+    """A whole model in the hub's cache, whose files are links as the hub's are; its snapshot."""
+    repository = cache / "models--lab--tiny-model"
+    source = write_checkpoint(cache.parent / "source")
+    snapshot = repository / "snapshots" / ("a" * 40)
+    for number, path in enumerate(sorted(path for path in source.rglob("*") if path.is_file())):
+        link, blob = snapshot / path.relative_to(source), repository / "blobs" / str(number)
+        for folder in (link.parent, blob.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(path.read_bytes())
+        link.symlink_to(blob)
+    return snapshot
+
+
+def test_what_other_programs_keep_is_found_and_used_where_it_lies(
+    hub: HubServer, qtbot: QtBot, home: Path, tmp_path: Path
+) -> None:
+    snapshot = cached(tmp_path / "cache")
+    comfyui = home / "ComfyUI" / "models"
+    write_weights(comfyui / "vae" / "wan.safetensors", {"decoder.conv1.weight": (384, 16, 3, 3, 3)})
+    write_weights(comfyui / "unet" / "flux.safetensors", {"double_blocks.0.img_attn.qkv.weight": (96, 32)})
+    names = ("double_blocks.0.img_attn.qkv.lora_A.weight", "double_blocks.0.img_attn.qkv.lora_B.weight")
+    write_weights(comfyui / "loras" / "ink.safetensors", {names[0]: (4, 32), names[1]: (96, 4)})
+    desk = Desk(hub, qtbot, cache=tmp_path / "cache")
+    window, use = desk.window, desk.button("models.use")
+    qtbot.waitUntil(desk.button("models.showFound").isVisible, timeout=20_000)
+    assert desk.button("models.showFound").text().strip() == "4 found on this machine"
+    assert "lab/tiny-model" not in shown_rows(desk)
+    desk.click(desk.button("models.showFound"))
+    assert not desk.button("models.showFound").isVisible()
+    lora, flux = "LoRA adapter for FLUX or HunyuanVideo", "FLUX transformer"
+    vae, model = "Wan 2.1 VAE", "lab/tiny-model"
+    assert sorted(shown_rows(desk)) == sorted([lora, flux, vae, model])
+    # A part is nothing by itself: no button that could only refuse.
+    desk.choose(f"found:{comfyui / 'vae' / 'wan.safetensors'}")
+    assert not use.isVisible() and "part of models" in window.details.reason.text()
+    # What can't be used says why, and stays.
+    desk.choose(f"found:{comfyui / 'unet' / 'flux.safetensors'}")
+    desk.click(use)
+    qtbot.waitUntil(lambda: any(severity == "error" for severity, _ in desk.told), timeout=20_000)
+    qtbot.waitUntil(lambda: window.details.line.property("role") == "error")
+    assert use.isVisible() and window.details.line.text() == desk.told[-1][1]
+    assert flux in shown_rows(desk) and not desk.models.works
+    desk.choose(f"found:{comfyui / 'loras' / 'ink.safetensors'}")
+    desk.click(use)
+    qtbot.waitUntil(lambda: lora not in shown_rows(desk), timeout=20_000)
+    assert len(AdapterLibrary().adapters()) == 1 and (comfyui / "loras" / "ink.safetensors").is_file()
+    desk.choose(f"found:{snapshot}")
+    assert str(snapshot) in window.details.page.toPlainText()
+    desk.click(use)
+    qtbot.waitUntil(lambda: model not in shown_rows(desk), timeout=20_000)
+    added = [found for found in desk.library.models() if not found.built_in]
+    assert [found.folder for found in added] == [snapshot]
+    # It is among the models now, and a new search does not find it again.
+    qtbot.waitUntil(lambda: desk.models.row(added[0].id) is not None, timeout=20_000)
+    desk.models.search_machine()
+    qtbot.waitUntil(lambda: not desk.models.searching, timeout=20_000)
+    assert sorted(shown_rows(desk)) == sorted([lora, flux, vae])
+    desk.close()
+
+
+def test_the_window_works_while_the_machine_is_searched(hub: HubServer, qtbot: QtBot) -> None:
+    desk = Desk(hub, qtbot, searching=False)
+    qtbot.waitUntil(lambda: desk.models.searching)
+    block, nothing = desk.window.list.block, desk.window.list.nothing
+    desk.choose("base")
+    assert desk.button("models.get").isEnabled() and not desk.button("models.showFound").isVisible()
+    block.setCurrentText("Found here")
+    block.activated.emit(block.currentIndex())
+    assert nothing.isVisible() and nothing.title.text() == "Looking at this machine"
+    desk.may_search.set()
+    qtbot.waitUntil(lambda: nothing.title.text() == "Nothing found on this machine", timeout=20_000)
+    assert nothing.isVisible() and not desk.button("models.use").isVisible()
+    desk.close()
+
+
+def test_a_comfyui_folder_is_proposed_and_not_taken_unasked(desk: Desk, home: Path) -> None:
+    for name in ("vae", "loras"):
+        (home / "ComfyUI" / "models" / name).mkdir(parents=True)
+    desk.click(desk.button("models.settings"))
+    dialog = desk.dialog(ModelSettingsDialog)
+    assert isinstance(dialog, ModelSettingsDialog)
+    desk.qtbot.waitUntil(dialog.take_comfyui.isVisible, timeout=20_000)
+    folder = str((home / "ComfyUI" / "models").resolve())
+    assert dialog.comfyui_found.text() == f"Found: {folder}" and dialog.comfyui.text() == ""
+    desk.click(dialog.take_comfyui)
+    assert dialog.comfyui.text() == folder and not dialog.take_comfyui.isVisible()
+    dialog.comfyui.setText(str(home / "ComfyUI"))
+    assert not dialog.take_comfyui.isVisible()
+    desk.click(dialog.save)
+    desk.qtbot.waitUntil(lambda: not dialog.isVisible())
+    assert desk.models.settings().comfyui_folders == (str(home / "ComfyUI"),)
 
 
 def test_details_say_whether_and_why(desk: Desk) -> None:

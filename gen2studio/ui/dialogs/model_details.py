@@ -17,16 +17,25 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.model_downloads import ModelDownloads, ModelRow
+from gen2studio.app.model_downloads import ModelDownloads
+from gen2studio.app.model_rows import ModelRow
 from gen2studio.models.download_values import DownloadState
 from gen2studio.models.fitting import LIGHTS, NO
 from gen2studio.ui import theme
-from gen2studio.ui.dialogs.model_words import LIGHT_INKS, facts_page, percent, progress_line
+from gen2studio.ui.dialogs.model_words import (
+    LIGHT_INKS,
+    facts_page,
+    offer_words,
+    percent,
+    place_and_size,
+    progress_line,
+)
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.named import named, note, restyle
 
 _BUTTONS = (
     ("get", "Get…", "See what it takes and read its terms; nothing is downloaded before you accept them"),
+    ("use", "Use", "Check it and add it to the models or adapters of this program"),
     ("pause", "Pause", "Stop for now; what is here stays, also when the program ends"),
     ("resume", "Go on", "Go on where it stopped"),
     ("cancel", "Cancel", "Stop, and delete what was downloaded so far"),
@@ -43,7 +52,7 @@ class ModelDetails(QWidget):
     """Shows one row. What the buttons ask for leaves as signals."""
 
     asked = Signal(str, str)
-    """(what, row id): get, pause, resume, cancel, verify, move, open, delete, remove, stop."""
+    """(what, row id): get, use, pause, resume, cancel, verify, move, open, delete, remove, stop."""
     entry_wanted = Signal(str)
     """A link to another entry was followed."""
 
@@ -83,6 +92,7 @@ class ModelDetails(QWidget):
             actions.addWidget(button)
         actions.addStretch(1)
         self.buttons["delete"].setProperty("danger", True)
+        self.buttons["use"].setProperty("primary", True)
         self.bar = QProgressBar(self)
         self.bar.setObjectName("models.details.progress")
         self.bar.setAccessibleName("Progress")
@@ -141,16 +151,17 @@ class ModelDetails(QWidget):
         download, work = row.download, next((w for w in self._models.works if w.id == row.id), None)
         installed = row.stored is not None
         visible = {
-            "get": not installed and row.listed is None and download is None,
+            "get": not installed and row.listed is None and row.offer is None and download is None,
+            "use": row.offer is not None and not row.offer.part and work is None,
             "pause": download is not None and download.state.active,
             "resume": download is not None and not download.state.active,
             "cancel": download is not None,
             "verify": installed and work is None and download is None,
             "move": installed and work is None and download is None,
-            "open": (installed or row.listed is not None) and work is None,
+            "open": row.place is not None and work is None,
             "delete": installed and work is None and download is None,
             "remove": row.listed is not None and not row.listed.built_in,
-            "stop": work is not None and work.what != "Deleting",
+            "stop": work is not None and work.what not in ("Deleting", "Adding"),
         }
         for name, button in self.buttons.items():
             button.setVisible(visible[name])
@@ -183,12 +194,15 @@ class ModelDetails(QWidget):
         fit = row.fit
         ink = LIGHT_INKS[fit.light] if fit is not None else "danger" if row.listed and row.listed.problem else "success"
         said = LIGHTS[fit.light] if fit is not None else "Can't be used" if ink == "danger" else "Installed"
-        self.light.setText(f'<span style="color: {theme.tokens()[ink]}">●</span> <b>{said}</b>')
         reason = fit.reason if fit is not None else ""
         for light in (*LIGHTS.values(), "Does not run"):
             # The light has said that already.
             reason = reason.removeprefix(f"{light}: ")
         reason = f"{reason[:1].upper()}{reason[1:]}"
+        if row.offer is not None:
+            ink, said = "text_muted", "Found on this machine"
+            reason = f"{place_and_size(row)}. {offer_words(row)}"
+        self.light.setText(f'<span style="color: {theme.tokens()[ink]}">●</span> <b>{said}</b>')
         if row.held:
             reason = f"Held {row.held}." if not row.held.endswith(".") else row.held
         self.reason.setText(reason)

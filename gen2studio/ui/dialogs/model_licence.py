@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.model_downloads import PlanSet, size_words
+from gen2studio.app.model_rows import PlanSet, size_words
 from gen2studio.models.catalog_entries import Licence
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import COMMERCIAL, plan_line

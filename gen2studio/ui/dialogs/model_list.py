@@ -26,13 +26,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.model_downloads import ModelDownloads, ModelRow, Work
+from gen2studio.app.model_downloads import ModelDownloads
+from gen2studio.app.model_rows import ModelRow, Work
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.models.fitting import LIGHTS, NO
 from gen2studio.ui import theme
-from gen2studio.ui.dialogs.model_words import KIND_TITLES, LIGHT_INKS, badge, kind_and_size
+from gen2studio.ui.dialogs.model_words import KIND_TITLES, LIGHT_INKS, badge, kind_and_size, kind_of, offer_place
 from gen2studio.ui.widgets.empty_state import EmptyState
-from gen2studio.ui.widgets.named import chooser, named
+from gen2studio.ui.widgets.named import chooser, named, text_button
 
 ROW = Qt.ItemDataRole.UserRole
 BLOCKS = (
@@ -41,8 +42,15 @@ BLOCKS = (
     ("Own terms", "terms"),
     ("Installed", "installed"),
     ("Runs here", "runs"),
+    ("Found here", "found"),
 )
 _ANY = ""
+_NOTHING = ("Nothing found", "No model has these words in this mode, kind and block.")
+_SEARCHING = ("Looking at this machine", "The hub's cache and ComfyUI's folders are being read.")
+_NONE_HERE = (
+    "Nothing found on this machine",
+    "The hub's cache and ComfyUI's usual folders hold no models. Name other folders in Settings, or add a folder.",
+)
 _HEIGHT = 46
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -68,6 +76,14 @@ class ModelRows(QAbstractListModel):
             if rows:
                 self.dataChanged.emit(self.index(0), self.index(len(rows) - 1))
             return
+        kept = len(self._rows)
+        if kept and [row.id for row in rows[:kept]] == [row.id for row in self._rows]:
+            # What was found on the machine comes last, and later: the list stays where it is.
+            self.beginInsertRows(QModelIndex(), kept, len(rows) - 1)
+            self._rows = rows
+            self.endInsertRows()
+            self.dataChanged.emit(self.index(0), self.index(kept - 1))
+            return
         self.beginResetModel()
         self._rows = rows
         self.endResetModel()
@@ -85,8 +101,15 @@ class ModelRows(QAbstractListModel):
             return row.title
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
             said = row.fit.reason if row.fit is not None else row.held
+            if row.offer is not None:
+                said = str(row.offer.path)
             return said or row.title
         return None
+
+    @property
+    def found(self) -> int:
+        """How many things lie elsewhere on this machine."""
+        return sum(1 for row in self._rows if row.offer is not None)
 
     def index_of(self, row_id: str) -> QModelIndex:
         """Invalid when there is no such row."""
@@ -124,12 +147,17 @@ class ModelFilter(QSortFilterProxyModel):
         if entry is not None:
             modes = " ".join(MODE_TITLES[mode] for mode in entry.modes)
             text = f"{text} {entry.summary} {entry.repo} {KIND_TITLES[entry.kind]} {modes}".casefold()
+        if row.offer is not None:
+            text = f"{text} {row.offer.place} {offer_place(row)}".casefold()
         if not all(word in text for word in self.words):
             return False
         if self.mode and (entry is None or self.mode not in entry.modes):
             return False
-        if self.kind and (entry is None or entry.kind != self.kind):
+        if self.kind and kind_of(row) != self.kind:
             return False
+        if self.block == "found" or row.offer is not None:
+            # A ComfyUI folder may hold hundreds of files: they are a list of their own.
+            return self.block == "found" and row.offer is not None
         return {
             "all": True,
             "safe": entry is not None and not entry.opt_in,
@@ -162,6 +190,10 @@ class ModelDelegate(QStyledItemDelegate):
             ink = "danger"
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.colour(ink))
+        if row.offer is not None:
+            # Nobody has looked yet whether it runs here.
+            painter.setPen(theme.colour("text_faint"))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawEllipse(QRectF(box.left() + 9, box.top() + 11, 8, 8))
         words, said_ink = badge(row, _works(index))
         font = QFont(option.font)  # type: ignore[attr-defined]
@@ -203,6 +235,8 @@ class ModelList(QWidget):
 
     def __init__(self, models: ModelDownloads, parent: QWidget) -> None:
         super().__init__(parent)
+        self._models = models
+        self._kept = ""
         self.rows = ModelRows(models, self)
         self.filter = ModelFilter(self)
         self.filter.setSourceModel(self.rows)
@@ -235,9 +269,11 @@ class ModelList(QWidget):
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.selectionModel().currentChanged.connect(self._on_current)
-        self.nothing = EmptyState(
-            "search", "Nothing found", "No model has these words in this mode, kind and block.", "", self
-        )
+        self.nothing = EmptyState("search", *_NOTHING, "", self)
+        self.found = text_button(
+            "models.showFound", "Found on this machine", "search",
+            "What other programs keep in the hub's cache and in ComfyUI's folders", self._on_show_found, self,
+        )  # fmt: skip
         filters = QHBoxLayout()
         filters.setSpacing(theme.SPACING)
         for box in (self.mode, self.kind, self.block):
@@ -249,6 +285,10 @@ class ModelList(QWidget):
         layout.addLayout(filters)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.nothing, 1)
+        layout.addWidget(self.found, 0, Qt.AlignmentFlag.AlignLeft)
+        self.filter.modelAboutToBeReset.connect(self._on_about_to_reset)
+        self.filter.modelReset.connect(self._on_reset)
+        models.rows_changed.connect(self._show_nothing)
         self.filter.modelReset.connect(self._show_nothing)
         self.filter.rowsInserted.connect(self._show_nothing)
         self.filter.rowsRemoved.connect(self._show_nothing)
@@ -277,6 +317,23 @@ class ModelList(QWidget):
         if not self.current:
             self.view.setCurrentIndex(self.filter.index(0, 0))
 
+    def _on_show_found(self) -> None:
+        self.search.clear()
+        for box, data in ((self.mode, _ANY), (self.kind, _ANY), (self.block, "found")):
+            box.setCurrentIndex(box.findData(data))
+        self._on_filter()
+        self.choose_first()
+        self.view.setFocus()
+
+    def _on_about_to_reset(self) -> None:
+        self._kept = self.current
+
+    def _on_reset(self) -> None:
+        index = self.filter.mapFromSource(self.rows.index_of(self._kept))
+        if index.isValid():
+            self.view.setCurrentIndex(index)
+            self.view.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
+
     def _on_filter(self, *_changed: object) -> None:
         self.filter.words = tuple(self.search.text().casefold().split())
         self.filter.mode, self.filter.kind = self.mode.currentData(), self.kind.currentData()
@@ -292,3 +349,10 @@ class ModelList(QWidget):
         there = self.filter.rowCount() > 0
         self.view.setVisible(there)
         self.nothing.setVisible(not there)
+        count, found = self.rows.found, self.filter.block == "found"
+        self.found.setVisible(count > 0 and not found)
+        self.found.setText(f" {count} found on this machine")
+        said = _NOTHING
+        if found and not count:
+            said = _SEARCHING if self._models.searching else _NONE_HERE
+        self.nothing.say(*said)

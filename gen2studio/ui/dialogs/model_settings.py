@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -77,6 +78,12 @@ class ModelSettingsDialog(QDialog):
             "comfyui", "ComfyUI folder", "Its models are reused and only read", ", ".join(now.comfyui_folders)
         )
         self.comfyui.setPlaceholderText("none")
+        self.comfyui_found = note(self, "muted", "modelSettings.comfyuiFound")
+        self.take_comfyui = self._push(
+            "takeComfyui", "Add", "Add the ComfyUI folder that was found; downloads reuse its files", self._on_take
+        )
+        self._proposed: tuple[Path, ...] = ()
+        self.comfyui.textChanged.connect(self._show_proposal)
         self.token = named(
             QLineEdit(self), "modelSettings.token", "Access token", "Kept in the keyring of this system, nowhere else"
         )
@@ -99,6 +106,11 @@ class ModelSettingsDialog(QDialog):
         form.addRow("", self.reuse)
         form.addRow("Hub cache", self._with_browse(self.cache, "browseCache"))
         form.addRow("ComfyUI folder", self._with_browse(self.comfyui, "browseComfyui"))
+        proposal = QHBoxLayout()
+        proposal.addWidget(self.comfyui_found, 1)
+        proposal.addWidget(self.take_comfyui)
+        form.addRow("", proposal)
+        self._show_proposal()
         row = QHBoxLayout()
         row.addWidget(self.token, 1)
         row.addWidget(self.keep_token)
@@ -121,6 +133,8 @@ class ModelSettingsDialog(QDialog):
         layout.addLayout(foot)
         models.token_known.connect(self._on_token_known)
         models.ask_token()
+        models.comfyui_known.connect(self._on_comfyui_known)
+        models.ask_comfyui()
 
     def _field(self, name: str, title: str, tip: str, text: str) -> QLineEdit:
         field = named(QLineEdit(text, self), f"modelSettings.{name}", title, tip)
@@ -147,6 +161,27 @@ class ModelSettingsDialog(QDialog):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
+    def _on_comfyui_known(self, folders: tuple[Path, ...]) -> None:
+        self._proposed = folders
+        self._show_proposal()
+
+    def _comfyui_folders(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.comfyui.text().split(",") if part.strip())
+
+    def _not_named(self) -> tuple[Path, ...]:
+        """What was found and is not in the field: neither the models folder nor the ComfyUI folder that holds it."""
+        named_here = {Path(folder).expanduser() for folder in self._comfyui_folders()}
+        return tuple(path for path in self._proposed if named_here.isdisjoint((path, path.parent, path.parent.parent)))
+
+    def _show_proposal(self, *_changed: object) -> None:
+        left = self._not_named()
+        self.comfyui_found.setText(f"Found: {', '.join(str(path) for path in left)}")
+        for widget in (self.comfyui_found, self.take_comfyui):
+            widget.setVisible(bool(left))
+
+    def _on_take(self, *_checked: object) -> None:
+        self.comfyui.setText(", ".join([*self._comfyui_folders(), *(str(path) for path in self._not_named())]))
+
     def _on_token_known(self, place: str) -> None:
         self.token_words.setText(_TOKEN_WORDS[place])
         self.keep_token.setEnabled(place in ("none", "keyring"))
@@ -161,7 +196,6 @@ class ModelSettingsDialog(QDialog):
         self._models.set_token("")
 
     def _on_save(self, *_checked: object) -> None:
-        folders = tuple(part.strip() for part in self.comfyui.text().split(",") if part.strip())
         settings = replace(
             self._models.settings(),
             models_folder=self.folder.text().strip(),
@@ -171,7 +205,7 @@ class ModelSettingsDialog(QDialog):
             proxy=self.proxy.text().strip(),
             reuse_hub_cache=self.reuse.isChecked(),
             hub_cache=self.cache.text().strip(),
-            comfyui_folders=folders,
+            comfyui_folders=self._comfyui_folders(),
         )
         try:
             self._models.save_settings(settings)

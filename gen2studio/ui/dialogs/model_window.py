@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gen2studio.app.model_downloads import ModelDownloads, ModelRow, PlanSet, size_words
+from gen2studio.app.model_downloads import ModelDownloads
+from gen2studio.app.model_rows import ModelRow, PlanSet, size_words
 from gen2studio.models.download_values import Freed
 from gen2studio.models.fitting import NO
 from gen2studio.ui import theme
@@ -144,6 +145,14 @@ class ModelWindow(QDialog):
         self._stack.setCurrentWidget(self._content)
         self._show_machine()
         self.list.choose_first()
+        if self.isVisible():
+            self._models.search_machine()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._models.is_open and not event.spontaneous():
+            # Other programs fetch models too, and nobody tells us.
+            self._models.search_machine()
 
     def _show_machine(self) -> None:
         free = self._models.free
@@ -228,8 +237,8 @@ class ModelWindow(QDialog):
                 QDesktopServices.openUrl(QUrl.fromLocalFile(str(place if place.is_dir() else place.parent)))
         else:
             run = {
-                "pause": models.pause, "resume": models.resume, "cancel": models.cancel, "verify": models.verify,
-                "delete": models.ask_freed, "remove": models.remove, "stop": models.stop_work,
+                "use": models.use, "pause": models.pause, "resume": models.resume, "cancel": models.cancel,
+                "verify": models.verify, "delete": models.ask_freed, "remove": models.remove, "stop": models.stop_work,
             }[what]  # fmt: skip
             run(row_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from gen2studio.app.model_downloads import ModelRow, PlanSet, Work, size_words
+from gen2studio.app.model_rows import ModelRow, PlanSet, Work, size_words
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.models.catalog import Catalog
 from gen2studio.models.catalog_entries import CatalogEntry
@@ -28,6 +28,8 @@ COMMERCIAL = {
     "limited": "Commercial use with limits",
 }
 LIGHT_INKS = {WELL: "success", SLOW: "warning", NO: "danger"}
+_OFFER_KINDS = {"transformer": "model", "vae": "shared", "text_encoder": "shared", "image_encoder": "shared"}
+"""Kinds that files are told as → kinds of the catalog; the others have the same name in both."""
 _STATES = {
     DownloadState.WAITING: "Waiting",
     DownloadState.PREPARING: "Preparing",
@@ -39,8 +41,42 @@ _STATES = {
 }
 
 
+def kind_of(row: ModelRow) -> str:
+    """The kind that the list filters by; empty = none of the catalog's."""
+    if row.offer is not None:
+        return _OFFER_KINDS.get(row.offer.kind, row.offer.kind)
+    return row.entry.kind if row.entry is not None else ""
+
+
+def offer_place(row: ModelRow) -> str:
+    """Where something that was found lies, short enough for a row: a repository, or a file in its folder."""
+    assert row.offer is not None
+    return row.offer.repo or f"{row.offer.path.parent.name}/{row.offer.path.name}"
+
+
+def place_and_size(row: ModelRow) -> str:
+    """Of something that was found: ``Hub cache · 16.2 GB``."""
+    assert row.offer is not None
+    return f"{row.offer.place[:1].upper()}{row.offer.place[1:]} · {size_words(row.offer.bytes)}"
+
+
+def offer_words(row: ModelRow) -> str:
+    """What can be done with something that was found."""
+    assert row.offer is not None
+    if row.offer.part:
+        return (
+            "It is a part of models and nothing by itself. A download that needs the very same file takes it from here "
+            "where its folder is named in the settings."
+        )
+    if row.offer.kind == "adapter":
+        return "Use copies it to the adapters; the file here stays as it is."
+    return "Use checks it and lists it where it lies; nothing is copied, nothing is downloaded."
+
+
 def kind_and_size(row: ModelRow) -> str:
-    """The second line of a row: ``Model · 16.2 GB · Apache-2.0``."""
+    """The second line of a row: ``Model · 16.2 GB · Apache-2.0``, ``ComfyUI · 16.2 GB · vae/wan.safetensors``."""
+    if row.offer is not None:
+        return f"{place_and_size(row)} · {offer_place(row)}"
     if row.listed is not None:
         return f"{'Built in' if row.listed.built_in else 'Added by hand'} · {row.listed.place}"
     assert row.entry is not None
@@ -69,6 +105,8 @@ def badge(row: ModelRow, works: tuple[Work, ...] = ()) -> tuple[str, str]:
         return ("Problem", "danger") if row.problem else ("Installed", "success")
     if row.listed is not None:
         return ("Problem", "danger") if row.problem else ("Installed", "success")
+    if row.problem:
+        return "Refused", "danger"
     if row.entry is not None and row.entry.opt_in:
         return "Own terms", "text_muted"
     return "", ""
@@ -110,6 +148,8 @@ def plan_line(plans: PlanSet, free: int) -> str:
 def facts_page(row: ModelRow, catalog: Catalog, here: frozenset[str], inks: dict[str, str]) -> str:
     """Everything that does not change while it is shown, as HTML. ``inks`` names colours."""
     entry = row.entry
+    if row.offer is not None:
+        return _offer_page(row, catalog, here, inks)
     if entry is None:
         assert row.listed is not None
         return _section("Where it lies", _p(str(row.listed.place)), inks)
@@ -134,6 +174,18 @@ def facts_page(row: ModelRow, catalog: Catalog, here: frozenset[str], inks: dict
             lines = "".join(_link(other, here, inks) for other in entries)
             parts.append(_section(title, lines, inks))
     parts.append(_origin(row, entry, inks))
+    return "".join(parts)
+
+
+def _offer_page(row: ModelRow, catalog: Catalog, here: frozenset[str], inks: dict[str, str]) -> str:
+    offer = row.offer
+    assert offer is not None
+    words = {"hub cache": "The hub's cache, where other programs keep what they fetched", "ComfyUI": "ComfyUI's models"}
+    place = _p(f"{words.get(offer.place, offer.place)}. Its files are only read.", inks["text_muted"])
+    parts = [_section("Where it lies", _p(str(offer.path)) + place, inks)]
+    entries = [entry for entry in catalog.entries if offer.repo and entry.repo == offer.repo]
+    if entries:
+        parts.append(_section("In the catalog", "".join(_link(entry, here, inks) for entry in entries), inks))
     return "".join(parts)
 
 
