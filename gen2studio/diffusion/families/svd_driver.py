@@ -14,10 +14,11 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
 from gen2studio.diffusion.families.svd import bucket
+from gen2studio.diffusion.runtime.applying import free_memory_of
 from gen2studio.diffusion.runtime.loading import Components, is_out_of_memory
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import motion, seeds
-from gen2studio.diffusion.sampling.decode import free_memory, pictures
+from gen2studio.diffusion.sampling.decode import pictures
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
     device_of,
@@ -148,7 +149,7 @@ class SvdDriver:
                 progress(count, count)
                 yield from made
                 return
-            free_memory()
+            free_memory_of(torch)
             note(f"Memory is short: {_CHUNK} frames are decoded at a time.")
             for begin in range(0, count, _CHUNK):
                 yield from pictures(part(raw[begin : begin + _CHUNK]))

@@ -6,7 +6,6 @@ run that died while decoding goes on there.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,13 @@ import numpy as np
 import torch
 
 from gen2studio.core import paths
-from gen2studio.core.errors import OutOfBudget
-from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.diffusion.sampling.denoise import latent_statistics
+from gen2studio.diffusion.sampling.tiles import with_smaller_tiles
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
-TILES = (0, 256, 128)
-"""Tile sizes in pixels to try in turn when memory runs out; 0 = the whole picture."""
-
-
-def free_memory() -> None:
-    """Give cached memory back before trying again."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+TILES = (256, 128)
+"""Tile sizes in pixels to try in turn when memory runs out."""
 
 
 @torch.no_grad()
@@ -48,34 +39,13 @@ def decode(
     tiles from the first frame that is missing. ``check`` is called before every latent frame and raises to stop.
     Raises OutOfBudget when even the smallest tiles are too big.
     """
-    side = max(latents.shape[-2:]) * _scale(pipe.vae)
-    sizes = [size for size in TILES if size and size < side and (not tile or size <= tile)]
-    done = 0
-    if not tile or tile >= side:
-        try:
-            for picture in _whole(pipe.vae, latents, check, progress):
-                done += 1
-                yield picture
-            return
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-    for size in sizes:
-        free_memory()
-        note(f"Memory is short: the pictures are decoded in tiles of {size} pixels.")
-        try:
-            for number, picture in enumerate(_tiled(pipe.vae, latents, size, check, progress)):
-                if number >= done:
-                    done += 1
-                    yield picture
-            return
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-    free_memory()
-    raise OutOfBudget(
-        "There is not enough memory to decode the pictures.",
-        "Close other programs or choose a smaller size, then run again; the render goes on at this point.",
+    yield from with_smaller_tiles(
+        lambda: _whole(pipe.vae, latents, check, progress),
+        lambda size: _tiled(pipe.vae, latents, size, check, progress),
+        side=max(latents.shape[-2:]) * _scale(pipe.vae),
+        tile=tile,
+        note=note,
+        sizes=TILES,
     )
 
 

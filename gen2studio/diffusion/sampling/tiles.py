@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from gen2studio.core.errors import OutOfBudget
+from gen2studio.diffusion.runtime.applying import free_memory_of
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.engine.events import Picture
 
@@ -94,7 +95,7 @@ def with_smaller_tiles(
     done = 0
     for number, size in enumerate(tries):
         if number:
-            free_memory()
+            free_memory_of(torch)
         if size:
             note(f"Memory is short: the pictures are decoded in tiles of {size} pixels.")
         try:
@@ -106,15 +107,8 @@ def with_smaller_tiles(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-    free_memory()
+    free_memory_of(torch)
     raise OutOfBudget(
         "There is not enough memory to decode the pictures.",
         "Close other programs or choose a smaller size, then run again; the render goes on at this point.",
     )
-
-
-def free_memory() -> None:
-    """Give cached memory back before trying again."""
-    from gen2studio.diffusion.sampling.decode import free_memory as free
-
-    free()
