@@ -25,6 +25,8 @@ SHARP = {"sharp": 1, "fine": 0}
 """DIS without its smoothing pass, stopped at half and at full resolution: edges of motion stay where they are, which
 matters when masks are carried over them, and "sharp" costs a third less than "medium"."""
 
+_Solver = tuple[cv2.DISOpticalFlow, int, int]
+"""A solver, its own finest scale and patch size."""
 _local = threading.local()
 _grids: dict[tuple[int, int], NDArray[np.float32]] = {}
 
@@ -37,13 +39,18 @@ def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def dis_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], preset: str = "medium", start: Flow | None = None) -> Flow:
     """Flow a→b of two (H, W) uint8 pictures; ``start`` is refined when given."""
     # One solver per thread and preset, and another for refinement: OpenCV's keeps using a flow that it was given once.
-    solvers: dict[tuple[str, bool], cv2.DISOpticalFlow] = _local.__dict__.setdefault("solvers", {})
-    solver = solvers.get((preset, start is None))
-    if solver is None:
-        solver = solvers[(preset, start is None)] = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))
+    solvers: dict[tuple[str, bool], _Solver] = _local.__dict__.setdefault("solvers", {})
+    kept = solvers.get((preset, start is None))
+    if kept is None:
+        made = cv2.DISOpticalFlow.create(PRESETS.get(preset, PRESETS["medium"]))
         if preset in SHARP:
-            solver.setVariationalRefinementIterations(0)
-            solver.setFinestScale(SHARP[preset])
+            made.setVariationalRefinementIterations(0)
+            made.setFinestScale(SHARP[preset])
+        kept = solvers[(preset, start is None)] = made, made.getFinestScale(), made.getPatchSize()
+    solver, finest, patch = kept
+    # A picture too small for them makes OpenCV choose others, for every later picture too.
+    solver.setFinestScale(finest)
+    solver.setPatchSize(patch)
     # OpenCV's type hints leave out that the start flow may be None.
     calculate = cast("Callable[..., NDArray[np.float32]]", solver.calc)
     initial = None if start is None else np.array(start, np.float32, order="C")

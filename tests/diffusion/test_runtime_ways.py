@@ -54,13 +54,15 @@ def predicted(transformer: Any) -> torch.Tensor:
 
 
 def test_every_way_computes_the_same(model: InstalledModel) -> None:
-    wanted = predicted(load_components(model, FULL, ("transformer",)).transformer)
+    other = load_components(model, FULL, ("transformer",)).transformer
+    wanted = predicted(other)
     for way in (Way(id="math", title="Plain sums", attention="_native_math"), Way(id="c", title="C", compiled=True)):
         parts = load_components(model, FULL, ("transformer",))
         # Without a code generator: what is tested is that the blocks are the compiled ones, not a compiler.
         apply_way(parts.denoisers, way, **({"backend": "aot_eager"} if way.compiled else {}))
         assert is_compiled(parts.transformer.blocks[0]) == way.compiled
         assert torch.allclose(predicted(parts.transformer), wanted, atol=1e-4), way.id
+        assert torch.equal(predicted(other), wanted), "another model is run as it was"
 
 
 def test_a_way_that_is_not_there_is_one_sentence(model: InstalledModel) -> None:

@@ -61,7 +61,7 @@ def apply_way(denoisers: Sequence[Any], way: Way | None, **options: Any) -> None
     for denoiser in denoisers:
         try:
             if way.attention:
-                denoiser.set_attention_backend(way.attention)
+                _set_attention(denoiser, way.attention)
             if way.compiled:
                 denoiser.compile_repeated_blocks(**options)
         except (RuntimeError, ValueError, ImportError) as error:
@@ -69,6 +69,18 @@ def apply_way(denoisers: Sequence[Any], way: Way | None, **options: Any) -> None
             raise GenerationError(
                 f"The model can't be run as “{way.title}” here ({failure}).", "Set Speed back to Automatic."
             ) from None
+
+
+def _set_attention(denoiser: Any, name: str) -> None:
+    """Of this model alone: diffusers makes the last one that was set everybody's who has none of its own."""
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+    registry: Any = _AttentionBackendRegistry
+    before = registry.get_active_backend()[0]
+    try:
+        denoiser.set_attention_backend(name)
+    finally:
+        registry.set_active_backend(before)
 
 
 def is_compiled(module: Any) -> bool:
