@@ -186,7 +186,7 @@ class Farm(QObject):
         def work(cancel: CancelToken, tell: Tell) -> object:
             return write(plan, wish, document.id, tiles, cancel, lambda done, total: _tell(tell, done, total))
 
-        return FileJob("farm-submit", work, parent)
+        return FileJob("submit-job", work, parent)
 
     def collect_job(self, path: Path, parent: QObject) -> FileJob:
         """Checks what a farm has rendered and copies its frames; ``finished`` brings :class:`Collected`, for
@@ -196,7 +196,7 @@ class Farm(QObject):
         def work(cancel: CancelToken, tell: Tell) -> object:
             return collect(path, document, folder, cancel, lambda done, total: _tell(tell, done, total))
 
-        return FileJob("farm-collect", work, parent)
+        return FileJob("collect-job", work, parent)
 
     def take_in(self, found: Collected, *, apply: bool = True) -> None:
         """Add the takes (not undoable, as all takes), and show them in their clips (one undo step).

@@ -195,7 +195,7 @@ class Studio(QObject):
         return made
 
     @functools.cached_property
-    def farm(self) -> Farm:
+    def render_farm(self) -> Farm:
         from gen2studio.app.farm import Farm
 
         return Farm(self.session, self.generation, lambda: self.storyboards, self.is_stale, lambda: self.project, self)

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             board = _board_of(studio.store.document, args.board)
             chosen = tuple(board.panels[i].id for i in _numbers(args.panels, len(board.panels)))
             before = len(said)
-            plan = studio.farm.plan_board(board.id, frames, chosen)
+            plan = studio.render_farm.plan_board(board.id, frames, chosen)
             if not plan.shots:
                 raise StudioError(said[-1] if len(said) > before else "The storyboard has no panel to make.")
             if not studio.save():
@@ -110,7 +110,7 @@ def _plan_clips(studio: Studio, names: list[str], frames: int) -> FarmPlan:
     from gen2studio.app.farm import STALE
 
     if not names:
-        plan = studio.farm.plan(STALE, frames)
+        plan = studio.render_farm.plan(STALE, frames)
     else:
         sequence = studio.session.sequence
         clips = [clip for track in sequence.video_tracks for clip in track.clips] if sequence is not None else []
@@ -118,7 +118,7 @@ def _plan_clips(studio: Studio, names: list[str], frames: int) -> FarmPlan:
         if unknown:
             there = ", ".join(f"“{clip.name}”" for clip in clips) or "none"
             raise UsageError(f"The timeline has no clip “{unknown[0]}”; it has {there}.")
-        plan = studio.farm.plan_clips(tuple(clip for clip in clips if clip.name in names), frames)
+        plan = studio.render_farm.plan_clips(tuple(clip for clip in clips if clip.name in names), frames)
     if not plan.shots and plan.refused:
         raise StudioError(plan.refused[0])
     return plan

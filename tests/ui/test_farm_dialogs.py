@@ -93,7 +93,7 @@ def test_a_clip_is_submitted_and_its_take_collected(
     take = studio.session.document.takes[clip.active_take]
     assert take.id == job.shots[0].take_id and not studio.is_stale(clip, take)
     with pytest.raises(FarmError, match="Another project"):
-        studio.farm.take_in(Collected((), 0, "doc-ffffffffffff"))
+        studio.render_farm.take_in(Collected((), 0, "doc-ffffffffffff"))
     # Showing it is one undo step; the take stays.
     studio.store.undo_stack.undo()
     clip = studio.session.sequence.video_tracks[0].clips[0]

@@ -35,7 +35,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.engine.request_codec import decode, encode
 from gen2studio.engine.requests import GenerateRequest, request_digest
 
-FORMAT, VERSION = "gen2studio-farm", 1
+FORMAT, VERSION = "gen2studio-job", 1
 PROGRAM = f"Gen2 Studio {__version__}"
 JOB_FOLDER, JOB_FILE, RESULTS = "job", "job.json", "results"
 _MOST_JSON = 256 << 20

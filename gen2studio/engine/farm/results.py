@@ -23,7 +23,7 @@ from gen2studio.engine.farm.bundle import FarmJob, FarmShot
 from gen2studio.engine.requests import request_recipe
 from gen2studio.engine.take_store import SCRATCH, TakeStore, frame_name, png_size
 
-FORMAT = "gen2studio-farm-results"
+FORMAT = "gen2studio-job-results"
 RESULTS_FILE = "results.json"
 _MOST_JSON = 512 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def open_submit(studio: Studio, window: QWidget) -> None:
     """Open the dialog, or bring it to the front; say why there is nothing to submit."""
-    if not studio.farm.scopes():
+    if not studio.render_farm.scopes():
         studio.session.tell(
             "There is nothing to submit. Give a clip a look, or select clips, then try again.", "warning"
         )
@@ -69,7 +69,7 @@ class SubmitDialog(FileJobDialog):
     def __init__(self, studio: Studio, parent: QWidget) -> None:
         super().__init__("farmSubmitDialog", "Submit to a farm", "farm", parent)
         self._studio = studio
-        self._farm = studio.farm
+        self._farm = studio.render_farm
         self._plan = FarmPlan(())
         self.resize(640, 520)
         scopes = self._farm.scopes()
@@ -276,7 +276,7 @@ class CollectDialog(FileJobDialog):
 
     def begin_work(self) -> None:
         path = Path(self.path.text().strip()).expanduser()
-        self.run_job(self._studio.farm.collect_job(path, self), "Checking frames…")
+        self.run_job(self._studio.render_farm.collect_job(path, self), "Checking frames…")
 
     def progress_text(self, progress: ExportProgress) -> str:
         words = "Checking" if 2 * progress.done <= progress.total else "Copying"
@@ -285,7 +285,7 @@ class CollectDialog(FileJobDialog):
     def show_result(self, result: object) -> None:
         assert isinstance(result, Collected)
         try:
-            self._studio.farm.take_in(result, apply=self.apply.isChecked())
+            self._studio.render_farm.take_in(result, apply=self.apply.isChecked())
         except StudioError as error:
             self.ended(str(error), "error")
             return
