@@ -14,7 +14,7 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.adapter_scope import adapters_loaded
 from gen2studio.diffusion.estimators import depth_folder
 from gen2studio.diffusion.families.contract import Clip, Conditions, FamilyAdapter, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.families.image_editing import instruction
 from gen2studio.diffusion.finishing import Finisher
 from gen2studio.diffusion.framing import Framing, resized
@@ -313,23 +313,20 @@ class Production:
     ) -> Tensor:
         watch = _Watch(self, loaded, run, number, total or len(self.shot.runs), stage)
         begun = time.perf_counter()
-        latents = self.driver.denoise(loaded.pipe, inputs, loaded.embeds, sampling, watch, self.geometry)
+        latents = self.driver.denoise(loaded.pipe, Denoising(inputs, loaded.embeds, sampling, watch, self.geometry))
         passes = sampling.steps * passes_per_step(self.shot.guidance, sampling.consistency)
         self.pace.learn_denoising(time.perf_counter() - begun, passes, inputs.width, inputs.height, inputs.frames)
         return latents
 
     def _decoded(self, loaded: _Loaded, latents: Tensor) -> list[Picture]:
         begun = time.perf_counter()
-        pictures = list(
-            self.driver.decode(
-                loaded.pipe,
-                latents,
-                check=self.context.checkpoint,
-                progress=self._tick("Decoding frames"),
-                note=self.context.note,
-                tile=256 if loaded.plan.tiled_vae else 0,
-            )
+        how = Decoding(
+            tile=256 if loaded.plan.tiled_vae else 0,
+            check=self.context.checkpoint,
+            progress=self._tick("Decoding frames"),
+            note=self.context.note,
         )
+        pictures = list(self.driver.decode(loaded.pipe, latents, how))
         self.pace.learn_decoding(time.perf_counter() - begun, *self.framing.native, len(pictures))
         return pictures
 

@@ -76,9 +76,10 @@ class Bench:
         return PipelineInputs(task="text", width=size[0], height=size[1], frames=frames)
 
     def ours(self, inputs: Any, embeds: Any, sampling: Any, watch: Any = None) -> Any:
+        from gen2studio.diffusion.families.driving import Denoising
         from gen2studio.diffusion.sampling.denoise import denoise
 
-        return denoise(self.pipe, inputs, embeds, sampling, watch or Silent(), self.geometry)
+        return denoise(self.pipe, Denoising(inputs, embeds, sampling, watch or Silent(), self.geometry))
 
     def bare(self, inputs: Any, embeds: Any, sampling: Any) -> Any:
         return self.pipe(

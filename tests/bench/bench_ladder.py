@@ -74,6 +74,7 @@ def measure(folder: Path, rung: str, steps: int, pixels: int, out: Path) -> None
     """Run one rung in this process; print a JSON line and keep the latents in ``out``."""
     from safetensors.torch import load_file, save_file
 
+    from gen2studio.diffusion.families.driving import Decoding
     from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
     from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
     from gen2studio.diffusion.runtime.applying import apply_plan
@@ -118,9 +119,7 @@ def measure(folder: Path, rung: str, steps: int, pixels: int, out: Path) -> None
     ).frames.float()  # fmt: skip
     spent = (time.process_time() - before) / steps
     save_file({"latents": latents.contiguous()}, out)
-    for _ in WanVaceDriver().decode(
-        pipe, latents, check=lambda: None, progress=lambda done, total: None, note=lambda text: None
-    ):
+    for _ in WanVaceDriver().decode(pipe, latents, Decoding()):
         pass
     told = next(
         (

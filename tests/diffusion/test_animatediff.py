@@ -22,7 +22,7 @@ from gen2studio.diffusion.entries import abilities_of, family_of
 from gen2studio.diffusion.families.animatediff import RECIPES, AnimateDiffAdapter, canny
 from gen2studio.diffusion.families.animatediff_driver import AnimateDiffDriver, begin_at, scheduler_for
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.runtime.applying import apply_plan
 from gen2studio.diffusion.runtime.device import quick_machine
 from gen2studio.diffusion.runtime.ladder import plans_for
@@ -70,7 +70,7 @@ class Rig:
         embeds = PromptEmbeds(self.said, self.unsaid if guidance > 1 else None)
         sampling = Sampling(steps=steps, guidance=guidance, seed=seed, **named)
         self.steps.clear()
-        return self.driver.denoise(self.pipe, inputs, embeds, sampling, self, self.geometry)
+        return self.driver.denoise(self.pipe, Denoising(inputs, embeds, sampling, self, self.geometry))
 
 
 @pytest.fixture(scope="module")
@@ -445,14 +445,8 @@ def test_decoding_in_tiles_gives_every_frame(rig: Rig) -> None:
     ticks: list[int] = []
 
     def decoded(tile: int) -> np.ndarray:
-        return np.stack(
-            list(
-                rig.driver.decode(
-                    rig.pipe, latents, check=rig.check, progress=lambda done, _: ticks.append(done),
-                    note=lambda _: None, tile=tile,
-                )
-            )
-        )  # fmt: skip
+        how = Decoding(tile=tile, check=rig.check, progress=lambda done, _: ticks.append(done))
+        return np.stack(list(rig.driver.decode(rig.pipe, latents, how)))
 
     whole, tiled = decoded(0), decoded(32)
     assert whole.shape == tiled.shape == (FRAMES, 64, 64, 3) and whole.dtype == np.uint8

@@ -19,7 +19,7 @@ from gen2studio.core.errors import ModelError
 from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.entries import generator_entries
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.families.flux2_klein_driver import Flux2KleinDriver
 from gen2studio.diffusion.families.image_editing import MOST_REFERENCES, ONE_FRAME, instruction
 from gen2studio.diffusion.families.qwen_image_edit_driver import QwenImageEditDriver, picture_area
@@ -197,10 +197,12 @@ def test_the_denoiser_may_be_narrower_than_the_vae(family: str, request: pytest.
     )
     width = pipe.transformer.config.joint_attention_dim
     embeds = PromptEmbeds({"prompt_embeds": torch.ones((1, 8, width), dtype=torch.bfloat16)})
-    latents = driver.denoise(pipe, inputs, embeds, Sampling(steps=2, guidance=1.0, seed=1), Silent(), geometry)
-    picture = next(driver.decode(pipe, latents, check=lambda: None, progress=lambda *_: None, note=print))
+    latents = driver.denoise(
+        pipe, Denoising(inputs, embeds, Sampling(steps=2, guidance=1.0, seed=1), Silent(), geometry)
+    )
+    picture = next(driver.decode(pipe, latents, Decoding()))
     assert picture.shape == (64, 64, 3) and bool(torch.isfinite(latents).all())
-    tiled = next(driver.decode(pipe, latents, check=lambda: None, progress=lambda *_: None, note=print, tile=32))
+    tiled = next(driver.decode(pipe, latents, Decoding(tile=32)))
     assert tiled.shape == picture.shape
 
 

@@ -19,7 +19,7 @@ from gen2studio.core.errors import ModelError, OutOfBudget
 from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.entries import abilities_of, family_of
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.families.ltx import DISTILLED_TIMES
 from gen2studio.diffusion.families.svd import bucket
 from gen2studio.diffusion.planning import shot_plan
@@ -122,12 +122,11 @@ class Driven:
         how = Sampling(**{"steps": 3, "guidance": 2.0, "seed": 5, "rate": 8.0, **sampling})
         guided = how.guidance > 1 and bool(text_parts(self.model))
         return self.driver.denoise(
-            self.pipe, inputs, self.words(guided), how, watch or Looking(), self.geometry
-        )  # fmt: skip
+            self.pipe, Denoising(inputs, self.words(guided), how, watch or Looking(), self.geometry)
+        )
 
     def decoded(self, latents: torch.Tensor, **named: Any) -> list[Picture]:
-        quiet: dict[str, Any] = {"check": lambda: None, "progress": lambda done, total: None, "note": lambda text: None}
-        return list(self.driver.decode(self.pipe, latents, **{**quiet, **named}))
+        return list(self.driver.decode(self.pipe, latents, Decoding(**named)))
 
     def stock(self, **call: Any) -> torch.Tensor:
         """What the pipeline itself makes of the same prompts and seed, as latents."""
@@ -271,7 +270,10 @@ def test_decoding_goes_on_in_smaller_tiles_from_the_frame_that_is_missing() -> N
     def made(fits: int, tile: int = 0) -> list[int]:
         tries.clear()
         found = with_smaller_tiles(
-            lambda: frames(1024, fits), lambda size: frames(size, fits), side=1024, tile=tile, note=notes.append
+            lambda: frames(1024, fits),
+            lambda size: frames(size, fits),
+            side=1024,
+            how=Decoding(tile=tile, note=notes.append),
         )
         return [int(picture[0, 0, 0]) for picture in found]
 
@@ -281,7 +283,7 @@ def test_decoding_goes_on_in_smaller_tiles_from_the_frame_that_is_missing() -> N
     with pytest.raises(OutOfBudget, match="not enough memory"):
         made(64)
     with pytest.raises(RuntimeError, match="another"):
-        list(with_smaller_tiles(_broken, lambda size: frames(size, 0), side=64, tile=0, note=notes.append))
+        list(with_smaller_tiles(_broken, lambda size: frames(size, 0), side=64, how=Decoding()))
 
 
 def _broken() -> Iterator[Picture]:
@@ -361,14 +363,13 @@ def test_every_rung_of_the_memory_ladder_draws_the_clip(driven: Callable[[str], 
         words = made.words(bool(text_parts(made.model)))
         words = PromptEmbeds(said(words.positive), said(words.negative) if words.negative else None)
         how = Sampling(steps=3, guidance=2.0, seed=5, rate=8.0)
-        latents = made.driver.denoise(pipe, inputs, words, how, Looking(), made.geometry)
+        latents = made.driver.denoise(pipe, Denoising(inputs, words, how, Looking(), made.geometry))
         assert latents.dtype == torch.float32
         apart = float((latents - whole).abs().mean() / whole.abs().mean())
         assert apart == 0 if plan.exact and plan.dtype == "float32" else apart < 0.5, plan.rung
         if name != "svd":
-            again = made.driver.denoise(
-                pipe, replace(inputs, start=pictures, strength=0.6), words, how, Looking(), made.geometry
-            )
+            begun = replace(inputs, start=pictures, strength=0.6)
+            again = made.driver.denoise(pipe, Denoising(begun, words, how, Looking(), made.geometry))
             assert bool(torch.isfinite(again).all())
 
 

@@ -16,7 +16,7 @@ import torch
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import OutOfBudget
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 from gen2studio.diffusion.sampling import consistency, motion, preview, seeds, windows
@@ -54,7 +54,7 @@ class Model:
     quirk: int
 
     def denoise(self, inputs: PipelineInputs, sampling: Sampling, watch: Watcher | None = None) -> Tensor:
-        return denoise(self.pipe, inputs, self.embeds, sampling, watch or Watcher(), self.geometry)
+        return denoise(self.pipe, Denoising(inputs, self.embeds, sampling, watch or Watcher(), self.geometry))
 
     def bare(self, inputs: PipelineInputs, sampling: Sampling, output: str = "latent") -> Any:
         """What an own script would call."""
@@ -351,7 +351,7 @@ def test_decoding_goes_on_in_tiles_when_memory_runs_out(causal: Model) -> None:
     notes: list[str] = []
     hook = causal.pipe.vae.decoder.register_forward_pre_hook(short)
     try:
-        tiled = list(decode(causal.pipe, latents, note=notes.append))
+        tiled = list(decode(causal.pipe, latents, Decoding(note=notes.append)))
     finally:
         hook.remove()
     assert len(tiled) == len(whole) == 5 and tiled[0].shape == whole[0].shape
@@ -378,7 +378,7 @@ def test_decoding_stops_between_latent_frames(patch: Model) -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        list(decode(patch.pipe, latents, check=check, progress=lambda d, n: done.append(d)))
+        list(decode(patch.pipe, latents, Decoding(check=check, progress=lambda d, n: done.append(d))))
     assert done == [1, 2, 3]
 
 
@@ -397,7 +397,7 @@ def test_latents_on_disk(tmp_path: Path) -> None:
 def test_tiles_are_those_of_the_stock_decoder(causal: Model) -> None:
     vae = causal.pipe.vae
     latents = torch.randn((1, 16, 2, 4, 20), generator=torch.Generator().manual_seed(2))
-    ours = np.stack(list(decode(causal.pipe, latents, tile=128)))
+    ours = np.stack(list(decode(causal.pipe, latents, Decoding(tile=128))))
     mean, std = torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
     raw = latents * std.view(1, -1, 1, 1, 1) + mean.view(1, -1, 1, 1, 1)
     vae.enable_tiling(128, 128, 96, 96)

@@ -16,7 +16,7 @@ import torch
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.families.contract import Clip, Conditions, FrameRule, LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling
+from gen2studio.diffusion.families.driving import Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.families.wan import BETWEEN as BETWEEN_TRAITS
 from gen2studio.diffusion.families.wan import ENDS as ENDS_TRAITS
 from gen2studio.diffusion.families.wan import IMAGE as IMAGE_TRAITS
@@ -84,7 +84,7 @@ class Model:
         return PipelineInputs(task="text", width=self.side, height=self.side, frames=count, keys=shown, **more)
 
     def denoise(self, inputs: PipelineInputs, sampling: Sampling = SAMPLING, watch: Watcher | None = None) -> Tensor:
-        return DRIVER.denoise(self.pipe, inputs, self.embeds, sampling, watch or Watcher(), self.geometry)
+        return DRIVER.denoise(self.pipe, Denoising(inputs, self.embeds, sampling, watch or Watcher(), self.geometry))
 
     def bare(self, inputs: PipelineInputs, sampling: Sampling = SAMPLING, **more: Any) -> Tensor:
         """What an own script would call."""

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from gen2studio.diffusion.families.animatediff import RECIPES
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs, StepRecipe
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.contract import PipelineInputs, StepRecipe
+from gen2studio.diffusion.families.driving import Decoding, Denoising, Sampling, TextEmbedding
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.runtime.turns import visiting
@@ -80,17 +80,10 @@ class AnimateDiffDriver:
         return {"prompt_embeds": made}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
         from PIL import Image
 
+        inputs, embeds, sampling, watch = run.inputs, run.embeds, run.sampling, run.watch
         library: Any = load_diffusers()
         beside: Beside = pipe.beside
         guided = embeds.negative is not None and sampling.guidance > 1.0
@@ -118,7 +111,7 @@ class AnimateDiffDriver:
             scope.callback(job.maybe_free_model_hooks)
             stand_in(job, "unet", unet)
             job.scheduler = scheduler_for(recipe_named(RECIPES, sampling.recipe), pipe.scheduler)
-            latents, hold = self._start(job, inputs, sampling, geometry, device, watch.check)
+            latents, hold = self._start(job, run, device)
             tap = StepTap(job.scheduler, karras if hasattr(job.scheduler, "sigmas") else variance_preserving)
 
             def on_step(_: Any, index: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -142,27 +135,19 @@ class AnimateDiffDriver:
             ).frames
         return result.float()
 
-    def _start(
-        self,
-        job: Any,
-        inputs: PipelineInputs,
-        sampling: Sampling,
-        geometry: LatentGeometry,
-        device: Any,
-        check: Callable[[], None],
-    ) -> tuple[Tensor, Callable[[int, Tensor], Tensor]]:
+    def _start(self, job: Any, run: Denoising, device: Any) -> tuple[Tensor, Callable[[int, Tensor], Tensor]]:
         """The latents that a run begins with, and what holds cells on the footage after each step."""
-        scheduler = job.scheduler
+        inputs, sampling, scheduler = run.inputs, run.sampling, job.scheduler
         strength = inputs.strength
         begin_at(scheduler, sampling.steps, strength)
         count = taken_steps(sampling.steps, strength)
         scheduler.set_timesteps(count, device=device)
         times = scheduler.timesteps
-        shape = latent_shape(inputs, geometry)
+        shape = latent_shape(inputs, run.geometry)
         noise = _noise(shape, sampling, device)
         if not inputs.start:
             return noise * scheduler.init_noise_sigma, _as_it_is
-        clean = self.encode(job, inputs.start, check).to(noise)
+        clean = self.encode(job, inputs.start, run.watch.check).to(noise)
         first = noise * scheduler.init_noise_sigma if strength >= 1.0 else scheduler.add_noise(clean, noise, times[:1])
         if not inputs.masks and not inputs.frame_strength:
             return first, _as_it_is
@@ -188,22 +173,13 @@ class AnimateDiffDriver:
         return torch.stack(found, 2)
 
     @torch.no_grad()
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae, count = pipe.vae, latents.shape[2]
         cell = 2 ** (len(vae.config.block_out_channels) - 1)
 
         def picture_of(part: Tensor) -> Tensor:
             """(1, 3, 1, H, W) of one latent frame (1, C, 1, h, w)."""
-            check()
+            how.check()
             # As the pipeline does it: times the inverse, so that the bits agree.
             scaled = 1 / vae.config.scaling_factor * part[:, :, 0].to(pipe._execution_device, vae.dtype)
             return vae.decode(scaled, return_dict=False)[0][:, :, None]
@@ -211,14 +187,13 @@ class AnimateDiffDriver:
         def frames(decoded: Callable[[Tensor], Tensor]) -> Iterator[Picture]:
             for index in range(count):
                 yield _picture(decoded(latents[:, :, index : index + 1]))
-                progress(index + 1, count)
+                how.progress(index + 1, count)
 
         yield from with_smaller_tiles(
             lambda: frames(picture_of),
             lambda side: frames(lambda part: decoded_in_tiles(picture_of, part, side, cell)),
             side=max(latents.shape[-2:]) * cell,
-            tile=tile,
-            note=note,
+            how=how,
         )
 
 

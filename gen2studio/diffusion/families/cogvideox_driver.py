@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from gen2studio.core.errors import GenerationError
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.contract import PipelineInputs
+from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbedding
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import seeds
@@ -54,19 +54,12 @@ class CogVideoXDriver:
         return {"prompt_embeds": made}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
+        inputs, embeds, sampling, watch = run.inputs, run.embeds, run.sampling, run.watch
         job = own_pipeline(pipe)
         device = job._execution_device
         deep = pipe.transformer.config.patch_size_t or 1
-        shape = latent_shape(inputs, geometry)
+        shape = latent_shape(inputs, run.geometry)
         noise = clip_noise(shape, sampling, device)
         ahead = -shape[2] % deep
         if ahead:
@@ -131,16 +124,7 @@ class CogVideoXDriver:
         return found * vae.config.scaling_factor
 
     @torch.no_grad()
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
         cell = 2 ** (len(vae.config.block_out_channels) - 1)
         # As the pipeline does it: times the inverse, so that the bits agree.
@@ -149,18 +133,18 @@ class CogVideoXDriver:
 
         def whole() -> Iterator[Picture]:
             done = 0
-            for part, taken in _decoded(vae, raw, stages, check):
+            for part, taken in _decoded(vae, raw, stages, how.check):
                 yield from pictures(part)
                 done += taken
-                progress(done, raw.shape[2])
+                how.progress(done, raw.shape[2])
 
         def of_tile(part: Tensor) -> Tensor:
-            return torch.cat([made for made, _ in _decoded(vae, part, stages, check)], 2)
+            return torch.cat([made for made, _ in _decoded(vae, part, stages, how.check)], 2)
 
         def tiled(side: int) -> Iterator[Picture]:
-            yield from pictures(decoded_in_tiles(of_tile, raw, side, cell, progress))
+            yield from pictures(decoded_in_tiles(of_tile, raw, side, cell, how.progress))
 
-        return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, tile=tile, note=note)
+        return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, how=how)
 
 
 class CogVideoXImageDriver(CogVideoXDriver):

@@ -75,6 +75,35 @@ class Watch(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Denoising:
+    """What one run of a pipeline works on, and who looks on."""
+
+    inputs: PipelineInputs
+    embeds: PromptEmbeds
+    sampling: Sampling
+    watch: Watch
+    geometry: LatentGeometry
+
+
+def _unheard(*_: object) -> None:
+    """For who does not listen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How latents become frames, and who looks on."""
+
+    tile: int = 0
+    """Side in pixels of the tiles to begin with; 0 = whole pictures. Smaller ones are tried when memory runs out."""
+    check: Callable[[], None] = _unheard
+    """Cheap; raises Cancelled. Called before every part."""
+    progress: Callable[[int, int], None] = _unheard
+    """(parts done, all parts), frames or tiles."""
+    note: Callable[[str], None] = _unheard
+    """Takes one sentence for the artist."""
+
+
 class FamilyDriver(Protocol):
     """Implemented once per family; holds no weights and no state of a job."""
 
@@ -87,19 +116,11 @@ class FamilyDriver(Protocol):
         the tokenizers and text encoders only."""
         ...
 
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
         """Clean latents (1, C, T, h, w) float32 of one run, without reference frames.
 
         A job leaves nothing behind on ``pipe`` or its parts, whether it ends, is cancelled or fails; the same inputs
-        and seed give the same bits on one device. Raises what ``watch`` raises.
+        and seed give the same bits on one device. Raises what ``run.watch`` raises.
         """
         ...
 
@@ -107,20 +128,9 @@ class FamilyDriver(Protocol):
         """Normalised latents (1, C, T, h, w) of frames (H, W, 3) uint8, as the pipeline computes them."""
         ...
 
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
-        """Frames (H, W, 3) uint8 in order, as they are decoded; ``tile`` = side in pixels, 0 = whole pictures.
-
-        Smaller tiles are tried when memory runs out. Raises OutOfBudget, and what ``check`` raises.
-        """
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
+        """Frames (H, W, 3) uint8 in order, as they are decoded. Raises OutOfBudget when even the smallest tiles are too
+        big, and what ``how.check`` raises."""
         ...
 
 

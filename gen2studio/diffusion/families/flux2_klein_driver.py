@@ -6,19 +6,18 @@ statistics of a batch norm that is kept with the VAE. Latents here are those: (1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbedding
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import flow_start, seeds
 from gen2studio.diffusion.sampling.decode import pictures
 from gen2studio.diffusion.sampling.edit_pictures import as_images
-from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stopping, video_tensor
+from gen2studio.diffusion.sampling.jobs import clip_noise, device_of, latent_shape, own_pipeline, stopping, video_tensor
 from gen2studio.diffusion.sampling.taps import StepTap, flow
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
@@ -39,18 +38,11 @@ class Flux2KleinDriver:
         return {"prompt_embeds": made}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
+        inputs, embeds, sampling, watch = run.inputs, run.embeds, run.sampling, run.watch
         job = own_pipeline(pipe)
         device = job._execution_device
-        shape = latent_shape(inputs, geometry)
+        shape = latent_shape(inputs, run.geometry)
         noise = clip_noise(shape, sampling, device)
         transformer = pipe.transformer
         blocks = [
@@ -101,22 +93,13 @@ class Flux2KleinDriver:
         return torch.stack(made, 2)
 
     @torch.no_grad()
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
         cell = pipe.vae_scale_factor * 2
 
         def part(rows: Tensor) -> Tensor:
             """(1, 3, T, H, W) of normalised latents, frame by frame."""
-            place = dict(device=_device(vae), dtype=vae.dtype)
+            place = dict(device=device_of(vae), dtype=vae.dtype)
             mean = vae.bn.running_mean.view(1, -1, 1, 1).to(**place)
             deviation = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1).to(**place) + vae.config.batch_norm_eps)
             made: list[Tensor] = []
@@ -127,17 +110,17 @@ class Flux2KleinDriver:
 
         def whole() -> Iterator[Picture]:
             for index in range(latents.shape[2]):
-                with stopping(_stages(vae.decoder), check):
+                with stopping(_stages(vae.decoder), how.check):
                     made = part(latents[:, :, index : index + 1])
-                progress(index + 1, latents.shape[2])
+                how.progress(index + 1, latents.shape[2])
                 yield from pictures(made)
 
         def tiled(side: int) -> Iterator[Picture]:
-            with stopping(_stages(vae.decoder), check):
-                made = decoded_in_tiles(part, latents, side, cell, progress)
+            with stopping(_stages(vae.decoder), how.check):
+                made = decoded_in_tiles(part, latents, side, cell, how.progress)
             yield from pictures(made)
 
-        return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, tile=tile, note=note)
+        return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, how=how)
 
 
 def _shift(tokens: int, steps: int) -> float:
@@ -155,8 +138,3 @@ def _unpacked(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _stages(part: Any) -> list[Any]:
     """The blocks of the VAE's encoder or decoder."""
     return [part.mid_block, *getattr(part, "up_blocks", ()), *getattr(part, "down_blocks", ())]
-
-
-def _device(vae: Any) -> Any:
-    hook = getattr(vae, "_hf_hook", None)
-    return getattr(hook, "execution_device", None) or vae.device

@@ -7,14 +7,14 @@ noise itself. Here it is handed ours, taps and holds see (1, C, T, h, w), and th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.contract import PipelineInputs
+from gen2studio.diffusion.families.driving import Decoding, Denoising, Sampling, TextEmbedding
 from gen2studio.diffusion.families.ltx import DISTILLED, DISTILLED_TIMES
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
@@ -63,15 +63,8 @@ class LtxDriver:
         return {"prompt_embeds": made, "prompt_attention_mask": mask}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
+        inputs, embeds, sampling, watch = run.inputs, run.embeds, run.sampling, run.watch
         job = own_pipeline(pipe)
         device = job._execution_device
         # The pipeline hands times over: nothing may bend the noise levels that go with them.
@@ -79,7 +72,7 @@ class LtxDriver:
             job.scheduler.config, shift=1.0, shift_terminal=None, use_dynamic_shifting=False, stochastic_sampling=False
         )
         times = _times(inputs, sampling)
-        shape = latent_shape(inputs, geometry)
+        shape = latent_shape(inputs, run.geometry)
         noise = clip_noise(shape, sampling, device)
         tokens = shape[2] * shape[3] * shape[4]
         hold: FrameHold | None = None
@@ -136,16 +129,7 @@ class LtxDriver:
         return pipe._normalize_latents(found, vae.latents_mean, vae.latents_std)
 
     @torch.no_grad()
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
         place = dict(device=device_of(vae), dtype=vae.dtype)
         raw = pipe._denormalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
@@ -166,23 +150,23 @@ class LtxDriver:
 
         def at_stage() -> None:
             nonlocal reached
-            check()
-            progress(min(reached, len(stages)), len(stages))
+            how.check()
+            how.progress(min(reached, len(stages)), len(stages))
             reached += 1
 
         def whole() -> Iterator[Picture]:
             with stopping(stages, at_stage):
                 made = part(raw)
-            progress(len(stages), len(stages))
+            how.progress(len(stages), len(stages))
             yield from pictures(made)
 
         def tiled(side: int) -> Iterator[Picture]:
-            with stopping(stages, check):
-                made = decoded_in_tiles(part, raw, side, vae.spatial_compression_ratio, progress)
+            with stopping(stages, how.check):
+                made = decoded_in_tiles(part, raw, side, vae.spatial_compression_ratio, how.progress)
             yield from pictures(made)
 
         side = max(latents.shape[-2:]) * vae.spatial_compression_ratio
-        return with_smaller_tiles(whole, tiled, side=side, tile=tile, note=note)
+        return with_smaller_tiles(whole, tiled, side=side, how=how)
 
 
 def _conditions(inputs: PipelineInputs) -> list[Any]:

@@ -12,14 +12,21 @@ from typing import Any
 
 import torch
 
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbedding
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import flow_start, seeds
 from gen2studio.diffusion.sampling.decode import latent_statistics, pictures
 from gen2studio.diffusion.sampling.edit_pictures import as_images
-from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, stopping, video_tensor
+from gen2studio.diffusion.sampling.jobs import (
+    clip_noise,
+    device_of,
+    latent_shape,
+    own_pipeline,
+    stand_in,
+    stopping,
+    video_tensor,
+)
 from gen2studio.diffusion.sampling.taps import StepTap, flow
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
@@ -51,18 +58,11 @@ class QwenImageEditDriver:
         return {"prompt_embeds": made}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
+        inputs, embeds, sampling, watch = run.inputs, run.embeds, run.sampling, run.watch
         job = own_pipeline(pipe)
         device = job._execution_device
-        shape = latent_shape(inputs, geometry)
+        shape = latent_shape(inputs, run.geometry)
         noise = clip_noise(shape, sampling, device)
         blocks = [*pipe.transformer.transformer_blocks, *_stages(pipe.vae.encoder)]
         size = inputs.height, inputs.width
@@ -119,18 +119,9 @@ class QwenImageEditDriver:
         return torch.cat(made, 2)
 
     @torch.no_grad()
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
-        place = dict(device=_device(vae), dtype=vae.dtype)
+        place = dict(device=device_of(vae), dtype=vae.dtype)
 
         def part(rows: Tensor) -> Tensor:
             """(1, 3, T, H, W) of normalised latents, each a picture of its own."""
@@ -144,18 +135,18 @@ class QwenImageEditDriver:
 
         def whole() -> Iterator[Picture]:
             for index in range(latents.shape[2]):
-                with stopping(_stages(vae.decoder), check):
+                with stopping(_stages(vae.decoder), how.check):
                     made = part(latents[:, :, index : index + 1])
-                progress(index + 1, latents.shape[2])
+                how.progress(index + 1, latents.shape[2])
                 yield from pictures(made)
 
         def tiled(side: int) -> Iterator[Picture]:
-            with stopping(_stages(vae.decoder), check):
-                made = decoded_in_tiles(part, latents, side, pipe.vae_scale_factor, progress)
+            with stopping(_stages(vae.decoder), how.check):
+                made = decoded_in_tiles(part, latents, side, pipe.vae_scale_factor, how.progress)
             yield from pictures(made)
 
         side = max(latents.shape[-2:]) * pipe.vae_scale_factor
-        return with_smaller_tiles(whole, tiled, side=side, tile=tile, note=note)
+        return with_smaller_tiles(whole, tiled, side=side, how=how)
 
 
 @contextmanager
@@ -211,8 +202,3 @@ def _shift(job: Any, tokens: int) -> float:
 def _stages(part: Any) -> list[Any]:
     """The blocks of the VAE's encoder or decoder."""
     return [part.mid_block, *getattr(part, "up_blocks", ()), *getattr(part, "down_blocks", ())]
-
-
-def _device(vae: Any) -> Any:
-    hook = getattr(vae, "_hf_hook", None)
-    return getattr(hook, "execution_device", None) or vae.device

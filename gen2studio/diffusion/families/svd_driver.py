@@ -5,14 +5,13 @@ Its latents are (1, F, C, h, w) and its scheduler Euler on EDM's scaling with v-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
 from gen2studio.core.errors import GenerationError
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbedding
 from gen2studio.diffusion.families.svd import bucket
 from gen2studio.diffusion.runtime.applying import free_memory_of
 from gen2studio.diffusion.runtime.loading import Components, is_out_of_memory
@@ -53,24 +52,16 @@ class SvdDriver:
         return {}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
-        del embeds
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
         from PIL import Image
 
+        inputs, sampling, watch = run.inputs, run.sampling, run.watch
         if not inputs.keys:
             raise GenerationError("There is no picture to begin with.", "Put one on the shot's first frame.")
         job = own_pipeline(pipe)
         unet = pipe.unet
         # Motion is the model's own condition here: its noise stays whole.
-        noise = clip_noise(latent_shape(inputs, geometry), sampling, job._execution_device, share=motion.NEUTRAL)
+        noise = clip_noise(latent_shape(inputs, run.geometry), sampling, job._execution_device, share=motion.NEUTRAL)
         tap = StepTap(job.scheduler, karras)
 
         def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -114,16 +105,7 @@ class SvdDriver:
         return torch.stack([latent[0] for latent in found], 1)[None] * vae.config.scaling_factor
 
     @torch.no_grad()
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
         cell = 2 ** (len(vae.config.block_out_channels) - 1)
         # As the pipeline does it: times the inverse, so that the bits agree.
@@ -133,7 +115,7 @@ class SvdDriver:
         stages = [decoder.mid_block, *decoder.up_blocks]
 
         def part(frames: Tensor) -> Tensor:
-            with stopping(stages, check):
+            with stopping(stages, how.check):
                 made = vae.decode(frames.to(device_of(vae), vae.dtype), num_frames=len(frames)).sample
             return made.transpose(0, 1)[None]
 
@@ -146,20 +128,20 @@ class SvdDriver:
                     raise
                 made = None
             if made is not None:
-                progress(count, count)
+                how.progress(count, count)
                 yield from made
                 return
             free_memory_of(torch)
-            note(f"Memory is short: {_CHUNK} frames are decoded at a time.")
+            how.note(f"Memory is short: {_CHUNK} frames are decoded at a time.")
             for begin in range(0, count, _CHUNK):
                 yield from pictures(part(raw[begin : begin + _CHUNK]))
-                progress(min(count, begin + _CHUNK), count)
+                how.progress(min(count, begin + _CHUNK), count)
 
         def tiled(side: int) -> Iterator[Picture]:
             for begin in range(0, count, _CHUNK):
                 frames = raw[begin : begin + _CHUNK]
                 yield from pictures(decoded_in_tiles(part, frames, side, cell))
-                progress(min(count, begin + _CHUNK), count)
+                how.progress(min(count, begin + _CHUNK), count)
 
         side = max(latents.shape[-2:]) * cell
-        return with_smaller_tiles(whole, tiled, side=side, tile=tile, note=note)
+        return with_smaller_tiles(whole, tiled, side=side, how=how)

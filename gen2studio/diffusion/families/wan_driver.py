@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbedding
 from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
@@ -59,31 +58,14 @@ class WanDriver:
         return {"prompt_embeds": made}
 
     @torch.no_grad()
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> Tensor:
-        return _Job(pipe, inputs, embeds, sampling, watch, geometry).run()
+    def denoise(self, pipe: Any, run: Denoising) -> Tensor:
+        return _Job(pipe, run).run()
 
     def encode(self, pipe: Any, frames: Sequence[Picture]) -> Tensor:
         return denoising.encode(pipe, frames)
 
-    def decode(
-        self,
-        pipe: Any,
-        latents: Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
-        return decoding.decode(pipe, latents, check=check, progress=progress, note=note, tile=tile)
+    def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
+        return decoding.decode(pipe, latents, how)
 
 
 def pipeline_options(index: Any) -> dict[str, Any]:
@@ -98,16 +80,9 @@ def pipeline_options(index: Any) -> dict[str, Any]:
 class _Job:
     """One run: a pipeline object of its own around the shared parts, with its own scheduler."""
 
-    def __init__(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> None:
-        self.inputs, self.sampling, self.watch, self.geometry = inputs, sampling, watch, geometry
+    def __init__(self, pipe: Any, run: Denoising) -> None:
+        self.inputs, self.sampling, self.watch, self.geometry = run.inputs, run.sampling, run.watch, run.geometry
+        inputs, sampling, embeds = run.inputs, run.sampling, run.embeds
         self.first = next((picture for frame, picture in inputs.keys if frame == 0), None)
         self.last = next((picture for frame, picture in inputs.keys if frame != 0), None)
         self.recipe = recipe_named(RECIPES, sampling.recipe)

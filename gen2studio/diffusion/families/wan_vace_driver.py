@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, TextEmbedding, Watch
+from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbedding
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import decode as decoding
@@ -33,28 +32,11 @@ class WanVaceDriver:
             )
         return {"prompt_embeds": made}
 
-    def denoise(
-        self,
-        pipe: Any,
-        inputs: PipelineInputs,
-        embeds: PromptEmbeds,
-        sampling: Sampling,
-        watch: Watch,
-        geometry: LatentGeometry,
-    ) -> torch.Tensor:
-        return denoising.denoise(pipe, inputs, embeds, sampling, watch, geometry)
+    def denoise(self, pipe: Any, run: Denoising) -> torch.Tensor:
+        return denoising.denoise(pipe, run)
 
     def encode(self, pipe: Any, frames: Sequence[Picture]) -> torch.Tensor:
         return denoising.encode(pipe, frames)
 
-    def decode(
-        self,
-        pipe: Any,
-        latents: torch.Tensor,
-        *,
-        check: Callable[[], None],
-        progress: Callable[[int, int], None],
-        note: Callable[[str], None],
-        tile: int = 0,
-    ) -> Iterator[Picture]:
-        return decoding.decode(pipe, latents, check=check, progress=progress, note=note, tile=tile)
+    def decode(self, pipe: Any, latents: torch.Tensor, how: Decoding) -> Iterator[Picture]:
+        return decoding.decode(pipe, latents, how)

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 
 from gen2studio.core import paths
+from gen2studio.diffusion.families.driving import Decoding
 from gen2studio.diffusion.sampling.denoise import latent_statistics
+from gen2studio.diffusion.sampling.jobs import device_of
 from gen2studio.diffusion.sampling.tiles import with_smaller_tiles
 from gen2studio.engine.events import Picture
 
@@ -24,27 +26,17 @@ TILES = (256, 128)
 
 
 @torch.no_grad()
-def decode(
-    pipe: Any,
-    latents: Tensor,
-    *,
-    check: Callable[[], None] = lambda: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    note: Callable[[str], None] = lambda text: None,
-    tile: int = 0,
-) -> Iterator[Picture]:
+def decode(pipe: Any, latents: Tensor, how: Decoding = Decoding()) -> Iterator[Picture]:
     """Frames (H, W, 3) uint8 of normalised latents (1, C, T, h, w), in order, as they are decoded.
 
-    ``tile`` is the tile size in pixels to begin with (0 = whole pictures). When memory runs out it goes on with smaller
-    tiles from the first frame that is missing. ``check`` is called before every latent frame and raises to stop.
-    Raises OutOfBudget when even the smallest tiles are too big.
+    When memory runs out it goes on with smaller tiles from the first frame that is missing. Raises OutOfBudget when
+    even the smallest are too big.
     """
     yield from with_smaller_tiles(
-        lambda: _whole(pipe.vae, latents, check, progress),
-        lambda size: _tiled(pipe.vae, latents, size, check, progress),
+        lambda: _whole(pipe.vae, latents, how),
+        lambda size: _tiled(pipe.vae, latents, size, how),
         side=max(latents.shape[-2:]) * _scale(pipe.vae),
-        tile=tile,
-        note=note,
+        how=how,
         sizes=TILES,
     )
 
@@ -56,21 +48,14 @@ def _scale(vae: Any) -> int:
 def _raw(vae: Any, latents: Tensor) -> Tensor:
     mean, std = latent_statistics(vae, latents)
     # As the pipeline does it: divide by the inverse, so that the bits agree.
-    return (latents / (1.0 / std) + mean).to(device=_device(vae), dtype=vae.dtype)
+    return (latents / (1.0 / std) + mean).to(device=device_of(vae), dtype=vae.dtype)
 
 
-def _device(vae: Any) -> Any:
-    hook = getattr(vae, "_hf_hook", None)
-    return getattr(hook, "execution_device", None) or vae.device
-
-
-def _whole(
-    vae: Any, latents: Tensor, check: Callable[[], None], progress: Callable[[int, int], None]
-) -> Iterator[Picture]:
+def _whole(vae: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
     """The loop of ``AutoencoderKLWan._decode``, handing every part out as soon as it is there."""
-    for index, part in enumerate(_decoded(vae, _raw(vae, latents), check)):
+    for index, part in enumerate(_decoded(vae, _raw(vae, latents), how.check)):
         yield from pictures(_pixels(vae, part))
-        progress(index + 1, latents.shape[2])
+        how.progress(index + 1, latents.shape[2])
 
 
 def _decoded(vae: Any, raw: Tensor, check: Callable[[], None]) -> Iterator[Tensor]:
@@ -86,9 +71,7 @@ def _decoded(vae: Any, raw: Tensor, check: Callable[[], None]) -> Iterator[Tenso
         yield vae.decoder(latent, feat_cache=cache, feat_idx=[0], first_chunk=index == 0)
 
 
-def _tiled(
-    vae: Any, latents: Tensor, size: int, check: Callable[[], None], progress: Callable[[int, int], None]
-) -> Iterator[Picture]:
+def _tiled(vae: Any, latents: Tensor, size: int, how: Decoding) -> Iterator[Picture]:
     """The tiles of ``AutoencoderKLWan.tiled_decode``: a quarter of each overlaps its neighbour and is blended."""
     raw = _raw(vae, latents)
     cell = _scale(vae)
@@ -103,8 +86,8 @@ def _tiled(
         row: list[Tensor] = []
         for left in lefts:
             tile = raw[..., top : top + side, left : left + side]
-            row.append(torch.cat(list(_decoded(vae, tile, check)), 2))
-            progress(len(rows) * len(lefts) + len(row), total)
+            row.append(torch.cat(list(_decoded(vae, tile, how.check)), 2))
+            how.progress(len(rows) * len(lefts) + len(row), total)
         rows.append(row)
     bands: list[Tensor] = []
     for down, row in enumerate(rows):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
-from gen2studio.diffusion.families.driving import PromptEmbeds, Sampling, Watch
+from gen2studio.diffusion.families.driving import Denoising, Sampling
 from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.diffusion.sampling import motion, seeds
 from gen2studio.diffusion.sampling.few_steps import recipe_named, scheduler_for, times_of
@@ -64,17 +64,11 @@ def latent_shape(inputs: PipelineInputs, geometry: LatentGeometry, references: i
 
 
 @torch.no_grad()
-def denoise(
-    pipe: Any,
-    inputs: PipelineInputs,
-    embeds: PromptEmbeds,
-    sampling: Sampling,
-    watch: Watch,
-    geometry: LatentGeometry,
-) -> Tensor:
-    """Latents (1, C, T, h, w) of the clip, float32, without reference frames. Raises what ``watch`` raises."""
+def denoise(pipe: Any, run: Denoising) -> Tensor:
+    """Latents (1, C, T, h, w) of the clip, float32, without reference frames. Raises what ``run.watch`` raises."""
     from PIL import Image
 
+    inputs, embeds, sampling, watch, geometry = run.inputs, run.embeds, run.sampling, run.watch, run.geometry
     job = job_pipeline(pipe)
     positive = embeds.positive["prompt_embeds"]
     negative = embeds.negative["prompt_embeds"] if embeds.negative is not None else None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from gen2studio.core.errors import OutOfBudget
+from gen2studio.diffusion.families.driving import Decoding
 from gen2studio.diffusion.runtime.applying import free_memory_of
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.engine.events import Picture
@@ -81,23 +82,21 @@ def with_smaller_tiles(
     tiled: Callable[[int], Iterator[Picture]],
     *,
     side: int,
-    tile: int,
-    note: Callable[[str], None],
+    how: Decoding,
     sizes: Sequence[int] = TILES,
 ) -> Iterator[Picture]:
     """Frames of ``whole()``, or of ``tiled(size)`` when memory runs out: from the first frame that is missing.
 
-    ``side`` is the longer side of the picture in pixels, ``tile`` the size to begin with (0 = whole). Raises
-    OutOfBudget when even the smallest tiles are too big.
+    ``side`` is the longer side of the picture in pixels. Raises OutOfBudget when even the smallest tiles are too big.
     """
-    first = tile if 0 < tile < side else 0
+    first = how.tile if 0 < how.tile < side else 0
     tries = [first, *(size for size in sizes if size < (first or side))]
     done = 0
     for number, size in enumerate(tries):
         if number:
             free_memory_of(torch)
         if size:
-            note(f"Memory is short: the pictures are decoded in tiles of {size} pixels.")
+            how.note(f"Memory is short: the pictures are decoded in tiles of {size} pixels.")
         try:
             for index, picture in enumerate(tiled(size) if size else whole()):
                 if index >= done:
