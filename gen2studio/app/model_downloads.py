@@ -439,8 +439,7 @@ class ModelDownloads(QObject):
         self._found_rows = tuple(
             ModelRow(
                 id=f"found:{offer.path}",
-                # What a file was told as begins small: it is written within sentences too.
-                title=offer.title if offer.repo else offer.title[:1].upper() + offer.title[1:],
+                title=offer.title,
                 offer=offer,
                 refused=self._not_added.get(f"found:{offer.path}", ""),
             )

@@ -10,7 +10,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.checkpoint import INDEX_NAME
 from gen2studio.models.companions import family_of_companion
-from gen2studio.models.identifying import identify
+from gen2studio.models.identifying import Identified, identify
 from gen2studio.models.library import ModelLibrary
 from gen2studio.models.mask_models import MaskModelLibrary, is_mask_model
 
@@ -27,9 +27,27 @@ class Added:
     """What it is, with what it needs; empty for folders."""
 
 
-def is_part(path: Path, kind: str) -> bool:
-    """Whether a weights file of this kind (as identified) is only a part: by itself :func:`add_path` refuses it."""
-    return kind not in ("adapter", "transformer", "model") and family_of_companion(path) is None
+_PARTS = ("vae", "text_encoder", "image_encoder", "control", "image_adapter", "motion")
+"""Kinds of files that only go with a model."""
+
+
+def is_part(found: Identified) -> bool:
+    """Whether a weights file is only a part of models: by itself :func:`add_path` refuses it."""
+    return found.kind in _PARTS and family_of_companion(found.path) is None
+
+
+def why_not(found: Identified) -> str:
+    """Why nothing here can use a weights file, whatever lies beside it; empty when it may be added, or is a part."""
+    if found.kind == "adapter" or found.kind in _PARTS or family_of_companion(found.path) is not None:
+        return ""
+    if found.kind == "transformer" and found.family == "wan":
+        return ""
+    if found.kind in ("transformer", "model"):
+        known = "single files are run of Wan 2.1 and 2.2 alone, other models from whole folders"
+        return f"It is {found.noun()}; {known}."
+    if found.kind == "embedding":
+        return f"It is {found.noun()}, which Gen2 Studio does not read."
+    return "Gen2 Studio does not know what this file holds."
 
 
 def add_path(
@@ -56,7 +74,9 @@ def add_path(
         if found.kind == "adapter":
             adapter = adapters.import_file(path)
             return Added(where="adapters", id=adapter.id, title=adapter.name, sentence=sentence)
-        if is_part(path, found.kind):
+        if refusal := why_not(found):
+            raise ModelError(f"“{path.name}” can't be used. {refusal}", "Look for the model in the catalog.")
+        if is_part(found):
             beside = found.kind in ("vae", "text_encoder")
             raise ModelError(
                 f"“{path.name}”: {sentence}",

@@ -397,7 +397,9 @@ def _config(folder: Path, part: Path, rule: ComponentRule) -> Mapping[str, Any]:
             f"The {part.name} is stored quantized for another program.",
             "Use the bf16 edition; Gen2 Studio reduces it itself where memory is short.",
         )
-    named = config.get("_class_name") or (config.get("architectures") or [None])[0]
+    architectures: Any = config.get("architectures")
+    listed = cast("list[Any]", architectures)[:1] if isinstance(architectures, list) else []
+    named = config.get("_class_name") or next(iter(listed), None)
     if named is not None and rule.weights and str(named) not in rule.classes:
         raise ModelError(
             f"The {part.name} is a “{str(named)[:80]}”, not a {' or '.join(sorted(rule.classes))}.",

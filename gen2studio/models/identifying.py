@@ -40,7 +40,7 @@ class Identified:
     title: str
     """In words: “Wan 2.1 VACE 1.3B transformer”."""
     family: str = ""
-    """wan, ltx, sd15, sd2, sdxl, flux, hunyuan; empty = not told by the file."""
+    """wan, wan-animate, ltx, sd15, sd2, sdxl, flux, hunyuan; empty = not told by the file."""
     needs: tuple[str, ...] = ()
     """What must be there besides, in words."""
     bytes: int = 0
@@ -50,9 +50,14 @@ class Identified:
 
     def sentence(self) -> str:
         """“A LoRA adapter for Wan 14B. It needs the model it was made for.”"""
-        article = "An" if self.title[:1] in "AEIOaeio" or self.title.startswith("LTX") else "A"
+        noun = self.noun()
         needs = f" It needs {_listed(self.needs)} beside it." if self.needs else ""
-        return f"{article} {self.title}.{needs}"
+        return f"{noun[:1].upper()}{noun[1:]}.{needs}"
+
+    def noun(self) -> str:
+        """“a LoRA adapter for Wan 14B”."""
+        article = "an" if self.title[:1] in "AEIOaeio" or self.title.startswith("LTX") else "a"
+        return f"{article} {self.title}"
 
 
 def identify(path: Path) -> Identified:
@@ -157,7 +162,8 @@ def _wan(shapes: Shapes, plain: Shapes) -> _Told | None:
     if any(name.startswith("vace_") for name in names):
         return "transformer", f"Wan VACE {size} transformer", "wan", (_UMT5, _WAN_VAE)
     if any(name.startswith(("face_adapter.", "pose_patch_embedding.")) for name in plain):
-        return "transformer", f"Wan Animate {size} transformer", "wan", (_UMT5, _WAN_VAE, "the CLIP image encoder")
+        needs = (_UMT5, _WAN_VAE, "the CLIP image encoder")
+        return "transformer", f"Wan Animate {size} transformer", "wan-animate", needs
     image = any(name.startswith(("img_emb.", "condition_embedder.image_embedder.")) for name in plain)
     channels = embedding[1]
     if channels == 48:

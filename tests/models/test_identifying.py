@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from gen2studio.core.errors import ModelError
+from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.adding import add_path
 from gen2studio.models.hub_settings import HubSettings
 from gen2studio.models.identifying import identify, identify_all
 from gen2studio.models.library import ModelLibrary
+from gen2studio.models.mask_models import MaskModelLibrary
 from gen2studio.models.offers import offers
 from tests.models.folder import write_checkpoint, write_header, write_json, write_weights
 
@@ -58,7 +61,7 @@ FILES: dict[str, tuple[Shapes, str, str, str]] = {
     "ti2v": (wan(3072, 48), "transformer", "wan", "Wan 2.2 text-and-image-to-video 5B transformer"),
     "animate": (
         wan(5120, 36, **{"face_adapter.fuser_blocks.0.k_norm.weight": (128,)}),
-        "transformer", "wan", "Wan Animate 14B transformer",
+        "transformer", "wan-animate", "Wan Animate 14B transformer",
     ),
     "ltx": (
         {"model.diffusion_model.patchify_proj.weight": (2048, 128), "vae.per_channel_statistics.mean-of-means": (128,)},
@@ -223,3 +226,70 @@ def test_what_other_programs_left_is_offered_and_only_read(tmp_path: Path, monke
     # And it can be added where it lies.
     assert ModelLibrary(tmp_path / "models.json").add(found["hub cache"].path).usable
     assert offers(HubSettings(reuse_hub_cache=False, hub_cache=str(cache))) == ()
+
+
+def _cached_file(
+    cache: Path, repo: str, name: str, data: bytes = b"", weights: dict[str, tuple[int, ...]] | None = None
+) -> None:
+    """A file of a repository in the hub's cache."""
+    path = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / ("b" * 40) / name
+    if weights is not None:
+        write_weights(path, weights)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def test_only_what_can_be_used_of_the_hubs_cache_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs keep language models and pipelines of all kinds there."""
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    cache = tmp_path / "cache"
+    words = {"model.layers.0.self_attn.q_proj.weight": (32, 32)}
+    _cached_file(
+        cache, "lab/language", "config.json", b'{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}'
+    )
+    _cached_file(cache, "lab/language", "model.safetensors", weights=words)
+    _cached_file(cache, "lab/packed-language", "model-q4.safetensors", weights=words)
+    _cached_file(cache, "lab/xl", "model_index.json", b'{"_class_name": "StableDiffusionXLPipeline"}')
+    _cached_file(cache, "lab/xl", "unet/model.safetensors", weights=FILES["wan vae"][0])
+    _cached_file(cache, "lab/broken", "model_index.json", b"[[[")
+    _cached_file(cache, "lab/broken", "unet/model.safetensors", weights=FILES["wan vae"][0])
+    _cached_file(cache, "lab/depth", "config.json", b'{"model_type": "depth_anything"}')
+    _cached_file(cache, "lab/depth", "model.safetensors", weights=words)
+    _cached_file(cache, "lab/sam", "config.json", b'{"model_type": "sam2_video"}')
+    _cached_file(cache, "lab/sam", "model.safetensors", weights=words)
+    _cached_file(cache, "lab/control-canny", "config.json", b'{"_class_name": "ControlNetModel"}')
+    _cached_file(cache, "lab/control-canny", "diffusion_pytorch_model.safetensors", weights=words)
+    _cached_file(cache, "lab/loras", "README.md", b"Two steps.")
+    _cached_file(cache, "lab/loras", "one.safetensors", weights=FILES["lora for wan"][0])
+    _cached_file(cache, "lab/loras", "flux.safetensors", weights={"double_blocks.0.img_attn.qkv.weight": (96, 32)})
+    found = {offer.repo: offer for offer in offers(HubSettings(hub_cache=str(cache)), [("lab/depth", "Depth")])}
+    assert set(found) == {"lab/depth", "lab/sam", "lab/control-canny", "lab/loras"}
+    assert {repo: offer.kind for repo, offer in found.items() if offer.usable} == {
+        "lab/sam": "masks", "lab/control-canny": "control", "lab/loras": "adapter",
+    }  # fmt: skip
+    # A download of the catalog takes it from there: it is told, and not offered.
+    assert found["lab/depth"].title == "Depth" and found["lab/depth"].part
+    assert found["lab/loras"].path.name == "one.safetensors"
+
+
+def test_single_files_that_nothing_here_runs_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    comfy = tmp_path / "ComfyUI"
+    for folder in ("vae", "loras"):
+        (comfy / "models" / folder).mkdir(parents=True)
+    flux = write_weights(
+        comfy / "models" / "unet" / "flux.safetensors", {"double_blocks.0.img_attn.qkv.weight": (96, 32)}
+    )
+    write_weights(comfy / "models" / "unet" / "odd.safetensors", {"something.weight": (3, 5, 7)})
+    found = {offer.path.name: offer for offer in offers(HubSettings(comfyui_folders=(str(comfy),)))}
+    assert not any(offer.usable or offer.part for offer in found.values())
+    assert found["flux.safetensors"].why_not == (
+        "It is a FLUX transformer; single files are run of Wan 2.1 and 2.2 alone, other models from whole folders."
+    )
+    assert found["odd.safetensors"].why_not == "Gen2 Studio does not know what this file holds."
+    # Whoever adds it all the same hears the same.
+    library = ModelLibrary(tmp_path / "models.json")
+    with pytest.raises(ModelError, match=r"can't be used\. It is a FLUX transformer"):
+        add_path(flux, library, MaskModelLibrary(tmp_path / "masks.json"), AdapterLibrary(tmp_path / "adapters"))
+    assert not (tmp_path / "models.json").exists()

@@ -229,28 +229,32 @@ def test_what_other_programs_keep_is_found_and_used_where_it_lies(
     comfyui = home / "ComfyUI" / "models"
     write_weights(comfyui / "vae" / "wan.safetensors", {"decoder.conv1.weight": (384, 16, 3, 3, 3)})
     write_weights(comfyui / "unet" / "flux.safetensors", {"double_blocks.0.img_attn.qkv.weight": (96, 32)})
+    write_weights(comfyui / "unet" / "large.safetensors", {"patch_embedding.weight": (5120, 16, 1, 2, 2)})
     names = ("double_blocks.0.img_attn.qkv.lora_A.weight", "double_blocks.0.img_attn.qkv.lora_B.weight")
     write_weights(comfyui / "loras" / "ink.safetensors", {names[0]: (4, 32), names[1]: (96, 4)})
     desk = Desk(hub, qtbot, cache=tmp_path / "cache")
     window, use = desk.window, desk.button("models.use")
     qtbot.waitUntil(desk.button("models.showFound").isVisible, timeout=20_000)
-    assert desk.button("models.showFound").text().strip() == "4 found on this machine"
+    assert desk.button("models.showFound").text().strip() == "5 found on this machine"
     assert "lab/tiny-model" not in shown_rows(desk)
     desk.click(desk.button("models.showFound"))
     assert not desk.button("models.showFound").isVisible()
     lora, flux = "LoRA adapter for FLUX or HunyuanVideo", "FLUX transformer"
-    vae, model = "Wan 2.1 VAE", "lab/tiny-model"
-    assert sorted(shown_rows(desk)) == sorted([lora, flux, vae, model])
+    vae, model, large = "Wan 2.1 VAE", "lab/tiny-model", "Wan text-to-video 14B transformer"
+    assert sorted(shown_rows(desk)) == sorted([lora, flux, vae, model, large])
     # A part is nothing by itself: no button that could only refuse.
     desk.choose(f"found:{comfyui / 'vae' / 'wan.safetensors'}")
     assert not use.isVisible() and "part of models" in window.details.reason.text()
-    # What can't be used says why, and stays.
+    # Nor is what nothing here runs: it says so before anybody tries.
     desk.choose(f"found:{comfyui / 'unet' / 'flux.safetensors'}")
+    assert not use.isVisible() and "a FLUX transformer" in window.details.reason.text()
+    # What turns out not to be usable says why, and stays.
+    desk.choose(f"found:{comfyui / 'unet' / 'large.safetensors'}")
     desk.click(use)
     qtbot.waitUntil(lambda: any(severity == "error" for severity, _ in desk.told), timeout=20_000)
     qtbot.waitUntil(lambda: window.details.line.property("role") == "error")
     assert use.isVisible() and window.details.line.text() == desk.told[-1][1]
-    assert flux in shown_rows(desk) and not desk.models.works
+    assert large in shown_rows(desk) and not desk.models.works
     desk.choose(f"found:{comfyui / 'loras' / 'ink.safetensors'}")
     desk.click(use)
     qtbot.waitUntil(lambda: lora not in shown_rows(desk), timeout=20_000)
@@ -265,7 +269,7 @@ def test_what_other_programs_keep_is_found_and_used_where_it_lies(
     qtbot.waitUntil(lambda: desk.models.row(added[0].id) is not None, timeout=20_000)
     desk.models.search_machine()
     qtbot.waitUntil(lambda: not desk.models.searching, timeout=20_000)
-    assert sorted(shown_rows(desk)) == sorted([lora, flux, vae])
+    assert sorted(shown_rows(desk)) == sorted([lora, flux, vae, large])
     desk.close()
 
 

@@ -152,7 +152,7 @@ class ModelDetails(QWidget):
         installed = row.stored is not None
         visible = {
             "get": not installed and row.listed is None and row.offer is None and download is None,
-            "use": row.offer is not None and not row.offer.part and work is None,
+            "use": row.offer is not None and row.offer.usable and work is None,
             "pause": download is not None and download.state.active,
             "resume": download is not None and not download.state.active,
             "cancel": download is not None,

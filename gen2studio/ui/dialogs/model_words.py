@@ -9,6 +9,7 @@ from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.models.catalog import Catalog
 from gen2studio.models.catalog_entries import CatalogEntry
 from gen2studio.models.download_values import Download, DownloadState
+from gen2studio.models.file_names import WEIGHTS
 from gen2studio.models.fitting import NO, SLOW, WELL, duration
 
 KIND_TITLES = {
@@ -49,9 +50,12 @@ def kind_of(row: ModelRow) -> str:
 
 
 def offer_place(row: ModelRow) -> str:
-    """Where something that was found lies, short enough for a row: a repository, or a file in its folder."""
-    assert row.offer is not None
-    return row.offer.repo or f"{row.offer.path.parent.name}/{row.offer.path.name}"
+    """Where something that was found lies, short enough for a row: a repository, or a file in it or in its folder."""
+    offer = row.offer
+    assert offer is not None
+    if offer.repo:
+        return f"{offer.repo}/{offer.path.name}" if offer.path.suffix.lower() in WEIGHTS else offer.repo
+    return f"{offer.path.parent.name}/{offer.path.name}"
 
 
 def place_and_size(row: ModelRow) -> str:
@@ -63,6 +67,10 @@ def place_and_size(row: ModelRow) -> str:
 def offer_words(row: ModelRow) -> str:
     """What can be done with something that was found."""
     assert row.offer is not None
+    if row.offer.why_not:
+        return row.offer.why_not
+    if row.offer.part and row.offer.repo:
+        return "By itself it is nothing to use. A download that needs the very same files takes them from here."
     if row.offer.part:
         return (
             "It is a part of models and nothing by itself. A download that needs the very same file takes it from here "
@@ -107,6 +115,8 @@ def badge(row: ModelRow, works: tuple[Work, ...] = ()) -> tuple[str, str]:
         return ("Problem", "danger") if row.problem else ("Installed", "success")
     if row.problem:
         return "Refused", "danger"
+    if row.offer is not None:
+        return ("Not usable here", "text_muted") if row.offer.why_not else ("", "")
     if row.entry is not None and row.entry.opt_in:
         return "Own terms", "text_muted"
     return "", ""
