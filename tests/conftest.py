@@ -17,8 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 faulthandler.enable()
+
+# The same examples at every run, however slow the machine: whether a change is fine must not be a question of luck.
+# To look for new ones: pytest --hypothesis-profile=default --hypothesis-seed=random tests/core
+settings.register_profile(
+    "house", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("house")
 
 _MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
