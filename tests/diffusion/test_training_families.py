@@ -90,9 +90,15 @@ def test_the_base_goes_into_8_bits_where_memory_ends(tmp_path: Path) -> None:
         )
 
     for machine in (card(80), Machine(device="cpu", name="A processor", memory_free=64 << 30)):
-        exact, narrow = training_plans(small, machine)
-        assert exact.exact and exact.fits and not narrow.exact
-        assert (narrow.device_bytes or narrow.memory_bytes) <= (exact.device_bytes or exact.memory_bytes)
+        plans = training_plans(small, machine)
+        assert [(plan.exact, plan.optimiser) for plan in plans] == [
+            (True, "adamw"), (True, "adamw8bit"), (False, "adamw"), (False, "adamw8bit"),
+        ]  # fmt: skip
+        assert plans[0].fits and training_plan(small, machine) == plans[0]
+        peaks = [plan.device_bytes or plan.memory_bytes for plan in plans]
+        assert peaks == sorted(peaks, reverse=True)
+        assert peaks[0] - peaks[1] in (0, plans[1].saved_bytes)
+        assert all(plan.optimiser == "adamw8bit" for plan in training_plans(small, machine, optimiser="adamw8bit"))
     assert training_plan(small, card(8)).exact
     assert training_plan(large, card(80)).exact
     assert not training_plan(large, card(30)).exact

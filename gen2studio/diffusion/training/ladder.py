@@ -3,49 +3,91 @@
 A training holds the whole denoiser beside the work: blocks that come and go would pass the bus three times a step.
 What may shrink is the base, which is only read: kept in 8 bits it takes half of bf16, and the pairs that are trained
 stay float32 over it (QLoRA, Dettmers et al., arXiv 2305.14314, with int8 blocks in place of 4 bits). The optimiser's
-own state belongs to the pairs alone, eight bytes for each of their numbers: an 8-bit optimiser would save little here.
+own state belongs to the pairs alone: 8 bytes for each of their numbers, or 2 where it is kept in 8 bits. That is little
+beside the base, so it is done by itself only where it makes the difference, before the base is rounded.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gen2studio.core.errors import OutOfBudget, StudioError
+from gen2studio.core.records import dataclass
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.footprint import BYTES, Footprint, footprint
 from gen2studio.diffusion.runtime.ladder import MemoryPlan, packed_kind
-from gen2studio.diffusion.training.recipe import SMALL_MODEL
+from gen2studio.diffusion.training.optimisers import ADAMW, ADAMW_8BIT, OPTIMISERS, state_bytes
+from gen2studio.diffusion.training.recipe import SMALL_MODEL, targets_of
 from gen2studio.engine.budget import size_text
 from gen2studio.models.families.rules import ClipShape
 from gen2studio.models.library import InstalledModel
+from gen2studio.models.wan_layout import in_diffusers_names
 
 _PROGRAM_BYTES = 700 << 20
 """What torch and diffusers take before any weight, and the allocator's own on a GPU."""
 _HEADROOM = 0.92
-_PAIRS = 0.012
-"""Numbers of the pairs for each of the denoiser's, at rank 16; with gradient and two moments, 16 bytes each."""
 
 
-def training_plans(model: InstalledModel, machine: Machine, rank: int = 16) -> tuple[MemoryPlan, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan(MemoryPlan):
+    """How a model is held while an adapter is trained on it, and what steps the adapter."""
+
+    optimiser: str = ADAMW
+    """One of :data:`gen2studio.diffusion.training.optimisers.OPTIMISERS`."""
+    trained: int = 0
+    """Numbers that are trained."""
+
+    @property
+    def state_bytes(self) -> int:
+        """What the optimiser remembers of the gradients."""
+        return state_bytes(self.trained, self.optimiser)
+
+    @property
+    def saved_bytes(self) -> int:
+        """What its 8 bits save."""
+        return state_bytes(self.trained, ADAMW) - self.state_bytes
+
+
+def training_plans(
+    model: InstalledModel, machine: Machine, rank: int = 16, optimiser: str = ""
+) -> tuple[TrainingPlan, ...]:
     """Every way to train ``model`` on ``machine``, exact first, with its peak. Raises ModelError on a problem.
 
-    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow.
+    The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow. ``optimiser`` is
+    the artist's choice; empty = each way with either.
     """
     width, height = model.manifest.sizes[0]
     counts = footprint(model, ClipShape(width=width, height=height, frames=1))
     dtype = "bfloat16" if machine.device == "cuda" and machine.bf16 else "float32"
-    exact = MemoryPlan(device=machine.device, dtype=dtype, text_device=machine.device, rung="whole")
+    exact = TrainingPlan(device=machine.device, dtype=dtype, text_device=machine.device, rung="whole")
     packed = packed_kind(model)
-    if packed:
-        return (_measured(replace(exact, packed=packed), counts, machine, rank),)
+    held = [replace(exact, packed=packed)] if packed else [exact, replace(exact, int8_layers=True, rung="int8")]
+    trained = pair_numbers(model, rank)
     return tuple(
-        _measured(plan, counts, machine, rank) for plan in (exact, replace(exact, int8_layers=True, rung="int8"))
+        _measured(replace(plan, optimiser=each), counts, machine, trained)
+        for plan in held
+        for each in ((optimiser,) if optimiser else OPTIMISERS)
     )
 
 
-def training_plan(model: InstalledModel, machine: Machine, rank: int = 16) -> MemoryPlan:
+def pair_numbers(model: InstalledModel, rank: int) -> int:
+    """Numbers in the low-rank pairs of an adapter of ``rank``, counted on the model's own layers. Raises ModelError."""
+    checked = model.checkpoint()
+    part = checked.family.denoisers[0]
+    wanted = re.compile(rf"({targets_of(model.manifest.family)})\.weight")
+    layers = in_diffusers_names(checked.tensor_shapes(part)).items()
+    return rank * sum(sum(_sides(shape)) for name, shape in layers if wanted.fullmatch(name))
+
+
+def _sides(shape: Sequence[int]) -> tuple[int, int]:
+    return (shape[0], shape[1]) if len(shape) > 1 else (0, 0)
+
+
+def training_plan(model: InstalledModel, machine: Machine, rank: int = 16, optimiser: str = "") -> TrainingPlan:
     """The best of :func:`training_plans` that fits. Raises OutOfBudget when none does."""
-    plans = training_plans(model, machine, rank)
+    plans = training_plans(model, machine, rank, optimiser)
     found = next((plan for plan in plans if plan.fits), None)
     if found is not None:
         return found
@@ -59,11 +101,13 @@ def training_plan(model: InstalledModel, machine: Machine, rank: int = 16) -> Me
     )
 
 
-def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine, rank: int) -> MemoryPlan:
-    """``plan`` with its peak: reading the captions comes first, then the training."""
+def _measured(plan: TrainingPlan, counts: Footprint, machine: Machine, trained: int) -> TrainingPlan:
+    """``plan`` with its peak: reading the captions comes first, then the training of ``trained`` numbers."""
+    plan = replace(plan, trained=trained)
     size = BYTES[plan.dtype]
     base = counts.transformer_bytes(plan.dtype, plan.stored_as) + (counts.vae + counts.beside) * 4
-    pairs = int(counts.transformer * _PAIRS * rank / 16) * 16
+    # Each number with its gradient, and what the optimiser remembers of it.
+    pairs = trained * 8 + plan.state_bytes
     # Recomputed block by block, or kept over the whole pass where the model is small.
     kept = 3 if counts.transformer >= SMALL_MODEL else 12
     work = kept * counts.denoising_bytes(plan.dtype) + 2 * counts.widening_bytes(plan.dtype, plan.stored_as)
@@ -91,5 +135,6 @@ def told(model: InstalledModel, machine: Machine) -> str:
     except StudioError as error:
         return str(error)
     kept = "" if plan.exact and not plan.packed else f", the base kept as {plan.packed or 'int8'}"
+    kept += ", the optimiser in 8 bits" if plan.optimiser == ADAMW_8BIT else ""
     where = {"cuda": "on the GPU", "mps": "on the Apple GPU", "cpu": "on the processor"}[plan.device]
     return f"Trained {where}{kept}, about {size_text(plan.device_bytes or plan.memory_bytes)}"

@@ -22,7 +22,9 @@ from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.diffusion.training import lora_data
 from gen2studio.diffusion.training.ladder import training_plan, training_plans
+from gen2studio.diffusion.training.optimisers import ADAMW_8BIT
 from gen2studio.diffusion.training.recipe import settle
+from gen2studio.engine.budget import size_text
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import TrainContext
 from gen2studio.engine.requests import TrainRequest
@@ -77,6 +79,8 @@ class LoraTrainer:
         plan = training_plan(self._model, this_machine(), recipe.rank)
         if not plan.exact:
             context.note("The base is kept in 8 bits while the adapter is trained: whole it has no room.")
+        if plan.optimiser == ADAMW_8BIT:
+            context.note(f"The optimiser is kept in 8 bits, which saves {size_text(plan.saved_bytes)} of memory.")
         kind = StableDiffusionLora if self._model.manifest.family == "animatediff" else LoraModel
         model = kind(self._model, plan, self._residency)
         try:

@@ -12,6 +12,8 @@ import torch
 
 from gen2studio.core.log import topic
 from gen2studio.core.paths import write_atomic
+from gen2studio.diffusion.training.adamw8bit import AdamW8bit
+from gen2studio.diffusion.training.optimisers import ADAMW, ADAMW_8BIT
 from gen2studio.diffusion.training.recipe import LoraRecipe
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
@@ -31,6 +33,8 @@ class TrainingState:
     adapter: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor])
     optimiser: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor])
     """``<parameter number>.<name>`` → AdamW's moments and step count."""
+    stepped_by: str = ""
+    """The optimiser it is the state of; a training goes on with the one it began with. Empty = none yet."""
     losses: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     """(step, loss) so far: the curve is whole again after a restart."""
 
@@ -42,9 +46,10 @@ class TrainingState:
             **{_ADAPTER + name: value for name, value in self.adapter.items()},
             **{_OPTIMISER + name: value for name, value in self.optimiser.items()},
         }
+        record = {"step": self.step, "losses": self.losses, "optimiser": self.stepped_by}
         write_atomic(
             folder / CHECKPOINT_NAME,
-            save(tensors, {"training": json.dumps({"step": self.step, "losses": self.losses})}),
+            save(tensors, {"training": json.dumps(record)}),
         )
 
     @staticmethod
@@ -64,11 +69,18 @@ class TrainingState:
                 int(record["step"]),
                 {n.removeprefix(_ADAPTER): t for n, t in tensors.items() if n.startswith(_ADAPTER)},
                 {n.removeprefix(_OPTIMISER): t for n, t in tensors.items() if n.startswith(_OPTIMISER)},
+                str(record.get("optimiser", ADAMW)),
                 losses,
             )
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             _log.warning("the training checkpoint in %s can't be read: %s", folder, error)
             return None
+
+
+def optimiser_called(name: str, parameters: list[torch.nn.Parameter], decay: float) -> torch.optim.Optimizer:
+    """The optimiser of that name (:data:`gen2studio.diffusion.training.optimisers.OPTIMISERS`)."""
+    made = AdamW8bit if name == ADAMW_8BIT else torch.optim.AdamW
+    return made(parameters, lr=0.0, weight_decay=decay)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -16,10 +16,10 @@ import torch
 from gen2studio.core.cancel import CancelToken
 from gen2studio.diffusion.entries import family_of
 from gen2studio.diffusion.runtime.applying import apply_plan, free_memory_of
-from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import Components, Progress, load_components
 from gen2studio.diffusion.runtime.prompt_cache import PromptCache, embed_prompts
 from gen2studio.diffusion.runtime.residency import Residency
+from gen2studio.diffusion.training.ladder import TrainingPlan
 from gen2studio.diffusion.training.recipe import TARGETS, LoraRecipe
 from gen2studio.engine.events import Picture
 from gen2studio.models.library import InstalledModel
@@ -39,7 +39,7 @@ class LoraModel:
     targets = TARGETS
     """Modules that get low-rank pairs, as a pattern of their whole names."""
 
-    def __init__(self, model: InstalledModel, plan: MemoryPlan, residency: Residency) -> None:
+    def __init__(self, model: InstalledModel, plan: TrainingPlan, residency: Residency) -> None:
         self.model = model
         self.manifest = model.manifest
         self.controlled = model.manifest.family == "wan-vace"
@@ -48,6 +48,8 @@ class LoraModel:
         self.device = torch.device(plan.device)
         self.dtype: torch.dtype = getattr(torch, plan.dtype)
         self._plan = plan
+        self.optimiser = plan.optimiser
+        """What steps the adapter unless its checkpoint says otherwise."""
         self._residency = residency
         self._parts: Components | None = None
 

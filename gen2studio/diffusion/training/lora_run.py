@@ -26,6 +26,7 @@ from gen2studio.diffusion.training.lora_checkpoint import (
     TrainingState,
     adapter_bytes,
     mean_loss,
+    optimiser_called,
     optimiser_tensors,
     restore_optimiser,
 )
@@ -144,8 +145,9 @@ class LoraRun:
     def train(self) -> None:
         """Run the steps that are left, with checkpoints, losses and test frames. Raises Cancelled."""
         parameters = self.model.arm(self.recipe)
-        optimiser = torch.optim.AdamW(parameters, lr=self.recipe.learning_rate, weight_decay=WEIGHT_DECAY)
-        state = self._resume(optimiser)
+        state = self._resume()
+        optimiser = optimiser_called(state.stepped_by or self.model.optimiser, parameters, WEIGHT_DECAY)
+        self._put_back(state, optimiser)
         saved = state.step
         self._retell(state)
         self.model.transformer.train()
@@ -175,10 +177,16 @@ class LoraRun:
         if not self.finished_file().is_file():
             self._keep(state)
 
-    def _resume(self, optimiser: torch.optim.Optimizer) -> TrainingState:
+    def _resume(self) -> TrainingState:
+        """The last checkpoint, or the beginning."""
         state = TrainingState.load(self.context.scratch)
-        if state is None or not 0 < state.step <= self.recipe.steps:
-            return TrainingState()
+        begun = state is not None and 0 < state.step <= self.recipe.steps
+        return state if state is not None and begun else TrainingState()
+
+    def _put_back(self, state: TrainingState, optimiser: torch.optim.Optimizer) -> None:
+        if not state.step:
+            state.stepped_by = self.model.optimiser
+            return
         try:
             self.model.set_adapter(state.adapter)
             restore_optimiser(optimiser, state.optimiser)
@@ -188,7 +196,6 @@ class LoraRun:
                 "The checkpoint of this training is damaged.", "Change the seed to start it anew."
             ) from error
         _log.info("training goes on at step %d", state.step)
-        return state
 
     def _retell(self, state: TrainingState) -> None:
         """Tell the curve and the test frames of an interrupted run again: whoever listens may be new."""

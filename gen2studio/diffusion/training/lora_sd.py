@@ -18,18 +18,17 @@ from gen2studio.diffusion.runtime.applying import apply_plan
 from gen2studio.diffusion.runtime.loading import Progress, load_components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.training.lora_model import LoraModel, Poll
+from gen2studio.diffusion.training.recipe import IMAGE_TARGETS
 from gen2studio.engine.events import Picture
 
 _PARTS = ("unet", "vae", "scheduler")
-_WANTED = r"(down|mid|up)_block.*\.attentions\.\d+\.transformer_blocks\.\d+\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
-"""The attention of the image model: motion modules have the same layers under another name."""
 
 
 class StableDiffusionLora(LoraModel):
     """As :class:`LoraModel`. Latents keep a time axis of length 1 outside, as all families' do."""
 
     prefix = "unet"
-    targets = _WANTED
+    targets = IMAGE_TARGETS
 
     def load(self, progress: Progress, cancel: CancelToken) -> None:
         if self._parts is None:

@@ -21,6 +21,8 @@ TARGETS = r"blocks\.\d+\.(attn[12]\.(to_q|to_k|to_v|to_out\.0)|ffn\.net\.(0\.pro
 
 The VACE blocks stay as they are: they read the control, and an adapter must not unlearn to follow it.
 """
+IMAGE_TARGETS = r"(down|mid|up)_block.*\.attentions\.\d+\.transformer_blocks\.\d+\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
+"""The same of Stable Diffusion's image model; motion modules have such layers under another name."""
 CAPTION_DROPOUT = 0.1
 """Share of examples trained without their caption, so that guidance keeps its other half."""
 WARM_UP = 0.05
@@ -45,6 +47,11 @@ def training_defaults(transformer_parameters: int) -> TrainingDefaults:
     if transformer_parameters < 4_000_000_000:
         return TrainingDefaults(steps=1000, rank=16, learning_rate=2e-4)
     return TrainingDefaults(steps=1500, rank=16, learning_rate=1e-4)
+
+
+def targets_of(family: str) -> str:
+    """The pattern of the whole names of modules that get low-rank pairs in a model of ``family``."""
+    return IMAGE_TARGETS if family == "animatediff" else TARGETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
