@@ -1,12 +1,13 @@
-"""The adapters of this machine: LoRA files an artist trained here or brought, each with a small JSON beside it.
+"""The adapters of this machine: files an artist trained here or brought, each with a small JSON beside it.
 
-An adapter is a list of low-rank pairs for named layers of one transformer (Hu et al., arXiv 2106.09685). Whether it
-fits a model is told from names and shapes in its header: model libraries load a foreign one with a warning and then do
-nothing, so it is refused here, with the reason.
+An adapter is a list of low-rank pairs for named layers of one transformer (LoRA, Hu et al., arXiv 2106.09685), or a
+word that a text encoder was taught (:mod:`words`). Whether it fits a model is told from names and shapes in its header:
+model libraries load a foreign one with a warning and then do nothing, so it is refused here, with the reason.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -25,9 +26,11 @@ from gen2studio.core.records import dataclass
 from gen2studio.models.adapter_steps import AdapterStep, step_name, steps_in
 from gen2studio.models.checkpoint import PICKLES
 from gen2studio.models.copying import copy_resumed, linked
+from gen2studio.models.file_names import PART
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.safetensors_header import SafetensorsHeader, read_header
 from gen2studio.models.wan_layout import diffusers_name, in_diffusers_names, is_original, kind_of_file, without_prefix
+from gen2studio.models.words import learned_word, word_refusal
 
 KINDS = ("subject", "style", "")
 _DOWN = re.compile(r"\.(?:lora_A|lora_down)(?:\.default)?(?:\.weight)?$")
@@ -47,7 +50,7 @@ class Adapter:
     sha256: str
     """Of the file: what requests name it by."""
     trigger: str = ""
-    """The word that calls it in a prompt; empty = always on."""
+    """The word that calls it in a prompt; empty = always on. Of a learned word that word itself."""
     kind: str = ""
     """subject or style; empty = not known."""
     base_model: str = ""
@@ -56,6 +59,8 @@ class Adapter:
     base_digest: str = ""
     """:attr:`InstalledModel.digest` of that model when it was trained."""
     rank: int = 0
+    vectors: int = 0
+    """Of a learned word (textual inversion) its vectors; 0 = it is a LoRA."""
     steps: int = 0
     created: str = ""
     """ISO time."""
@@ -67,7 +72,7 @@ class Adapter:
 
 
 class AdapterLibrary:
-    """LoRA files in one folder, with what is known about them. Thread-safe."""
+    """LoRA files and learned words in one folder, with what is known about them. Thread-safe."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -108,7 +113,7 @@ class AdapterLibrary:
         imported: bool = True,
         link: bool = False,
     ) -> Adapter:
-        """Copy a LoRA file into the library. What is not given is taken from the file's own metadata.
+        """Copy a LoRA file or a learned word into the library. What is not given is taken from the file's own metadata.
 
         ``base`` is the model it is for; a file that does not fit it is refused. A file that is in the library already
         (same bytes) is returned as it is. With ``link`` it is made another name of the same file where the disk can:
@@ -120,7 +125,11 @@ class AdapterLibrary:
                 "Get the adapter as .safetensors.",
             )
         header = read_header(path)
-        pairs = _pairs(header)
+        word = learned_word(header)
+        pairs = _pairs(header) if word is None else {}
+        called = _short(trigger or (word.word if word is not None else header.metadata.get("trigger", "")))
+        if word is not None:
+            called = _one_word(called)
         if base is not None:
             reason = self.refusal(header, base)
             if reason:
@@ -131,28 +140,53 @@ class AdapterLibrary:
             if same is not None and adapter_id in ("", same.id):
                 return same
             made_id = adapter_id or new_id("adapter")
-            target = self.folder / f"{made_id}.safetensors"
-            if path.resolve() != target.resolve() and not (link and linked(path, target)):
-                copy_resumed(path, target)
             said = header.metadata
             adapter = Adapter(
                 id=made_id,
                 name=_short(name or said.get("name") or said.get("ss_output_name") or path.stem),
-                path=target,
+                path=self.folder / f"{made_id}.safetensors",
                 sha256=digest,
-                trigger=_short(trigger or said.get("trigger", "")),
+                trigger=called,
                 kind=kind if kind in KINDS and kind else _kind(said.get("kind", "")),
                 base_model=base.id if base is not None else base_model or said.get("base_model", ""),
                 base_title=base.title if base is not None else said.get("base_title", ""),
                 base_digest=base.digest if base is not None else base_digest or said.get("base_digest", ""),
                 rank=max((down[0] for down, _ in pairs.values() if down), default=0),
+                vectors=word.vectors if word is not None else 0,
                 steps=steps or _count(said.get("steps", said.get("ss_steps", ""))),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 imported=imported,
                 file_name=_short(path.name) if imported else "",
             )
-            self._write(adapter)
+            self._keep(adapter, path, link)
             return adapter
+
+    def _keep(self, adapter: Adapter, path: Path, link: bool) -> None:
+        """Have the file ``path`` in the library, then its record; nothing is left of what did not come whole.
+
+        Raises ModelError.
+        """
+        target, came = adapter.path, path.resolve() != adapter.path.resolve()
+        new = came and not self._record(adapter.id).exists()
+        try:
+            if came and not (link and linked(path, target)) and copy_resumed(path, target) != adapter.sha256:
+                problem, remedy = "it changed while it was copied", "Import it again."
+            else:
+                self._write(adapter)
+                return
+        except OSError as error:
+            problem = str(error.strerror or type(error).__name__).lower()
+            remedy = f"Free some space on the disk with {self.folder}, or check its permissions."
+        for left in (target.with_name(target.name + PART), *((target,) if new else ())):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+        raise ModelError(f"“{path.name}” can't be copied to the adapters: {problem}.", remedy)
+
+    def check(self, path: Path) -> None:
+        """Raise ModelError when ``path`` is no adapter that can be imported. Reads the header only."""
+        header = read_header(path)
+        if learned_word(header) is None:
+            _pairs(header)
 
     def rename(self, adapter_id: str, name: str, trigger: str | None = None) -> Adapter:
         """Give an adapter another name and, when given, another trigger word. Raises ModelError."""
@@ -160,9 +194,8 @@ class AdapterLibrary:
             adapter = self.adapter(adapter_id)
             if not name.strip():
                 raise ModelError("An adapter needs a name.", "Type one.")
-            changed = replace(
-                adapter, name=_short(name), trigger=adapter.trigger if trigger is None else _short(trigger)
-            )
+            called = adapter.trigger if trigger is None else _short(trigger)
+            changed = replace(adapter, name=_short(name), trigger=_one_word(called) if adapter.vectors else called)
             self._write(changed)
             return changed
 
@@ -226,6 +259,9 @@ class AdapterLibrary:
         else:
             header, name = adapter, f"“{adapter.path.name}”"
         try:
+            word = learned_word(header)
+            if word is not None:
+                return word_refusal(word, name, model)
             pairs = _for_denoiser(_pairs(header))
             checked = model.checkpoint()
             parts = [part for part in checked.family.denoisers if not part.startswith("controlnet")]
@@ -290,6 +326,7 @@ class AdapterLibrary:
             path=path,
             **{"name": record.stem, "sha256": "", **{key: str(row[key]) for key in texts if key in row}},
             rank=_count(row.get("rank", 0)),
+            vectors=_count(row.get("vectors", 0)),
             steps=_count(row.get("steps", 0)),
             imported=bool(row.get("imported", False)),
             problem=problem,
@@ -323,7 +360,8 @@ def _pairs(header: SafetensorsHeader) -> dict[str, tuple[_Shape, _Shape]]:
         found.setdefault(layer, [(), ()])[side] = shape
     if not found:
         raise ModelError(
-            f"“{header.path.name}” is not a LoRA adapter: it has no low-rank pairs.", "Choose another file."
+            f"“{header.path.name}” is not a LoRA adapter: it has no low-rank pairs, nor is it a learned word.",
+            "Choose another file.",
         )
     return {layer: (down, up) for layer, (down, up) in found.items()}
 
@@ -360,6 +398,13 @@ def _first(shape: _Shape) -> int:
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:120]
+
+
+def _one_word(text: str) -> str:
+    """A learned word as prompts call it. Raises ModelError."""
+    if not text or len(text.split()) != 1 or not any(letter.isalnum() for letter in text):
+        raise ModelError("A learned word is called by one word.", "Give it one, such as “zorb”.")
+    return text.lower()
 
 
 def _kind(text: str) -> str:

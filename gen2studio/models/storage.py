@@ -75,9 +75,11 @@ class ModelStore:
             rows = self._read()
             found: dict[str, StoredModel] = {}
             for name, row in rows.items():
-                folder = Path(row["folder"])
-                model = read_receipt(folder)
-                if model is None or model.id != name:
+                model = _received(Path(row["folder"]), name)
+                if model is None and isinstance(row.get("moving"), str):
+                    # A move was killed after the folder had got its new name.
+                    model = _received(Path(row["moving"]), name)
+                if model is None:
                     model = _gone(name, row)
                 found[name] = replace(model, registered=str(row.get("registered", "")))
             for model in self._unlisted(found):
@@ -125,8 +127,19 @@ class ModelStore:
                 check_checkpoint(model.folder)
             elif model.kind == "masks" and not model.registered:
                 check_mask_model(_mask_place(model))
+            elif model.kind == "adapter":
+                return self._adapter_refusal(model)
         except StudioError as error:
             return str(error)
+        return ""
+
+    def _adapter_refusal(self, model: StoredModel) -> str:
+        """Why a downloaded adapter can't be used: it is not in the library, whoever brought it there."""
+        there = {adapter.sha256 for adapter in self._adapters.adapters() if not adapter.problem}
+        for file in model.files:
+            if file.path.endswith(".safetensors") and file.sha256 not in there:
+                self._adapters.check(target_in(model.folder, file.path))
+                return f"“{file.path}” is not among the adapters. Add that file to use it."
         return ""
 
     def verify(
@@ -187,21 +200,26 @@ class ModelStore:
         try:
             with disk_errors(target):
                 to.mkdir(parents=True, exist_ok=True)
+            self._note(model.id, moving=str(target))
             if not _renamed(model.folder, target):
-                self._note(model.id, moving=str(target))
                 self._copy(model, target, progress, cancel)
-            with self._lock:
-                self._models.relocate(model.folder.resolve(), target)
-                self._models.relocate(model.folder, target)
-                if model.registered.startswith("masks:"):
-                    self._unregister(model)
-                kept = self.keep(replace(model, folder=target))
-                self._note(model.id, old=str(model.folder))
+            kept = self._settle(model, target)
             self.tidy()
             return kept
         finally:
             with self._lock:
                 self._moving.discard(entry_id)
+
+    def _settle(self, model: StoredModel, target: Path) -> StoredModel:
+        """List a model where it lies now; its old files are deleted by :meth:`tidy`."""
+        with self._lock:
+            self._models.relocate(model.folder.resolve(), target)
+            self._models.relocate(model.folder, target)
+            if model.registered.startswith("masks:"):
+                self._unregister(model)
+            kept = self.keep(replace(model, folder=target))
+            self._note(model.id, old=str(model.folder))
+            return kept
 
     def unfinished_moves(self) -> tuple[tuple[str, Path], ...]:
         """(id, folder that it was being moved into) of moves that were stopped."""
@@ -210,12 +228,18 @@ class ModelStore:
         return tuple(
             (name, Path(row["moving"]).parent)
             for name, row in rows.items()
-            if isinstance(row.get("moving"), str) and row["folder"] != row["moving"]
+            if isinstance(row.get("moving"), str) and row["folder"] != row["moving"] and Path(row["folder"]).is_dir()
         )
 
     def tidy(self) -> None:
-        """Delete the old files of models that were moved: also of a move that was killed before it did."""
+        """End moves that were killed: list what has its new name already, delete the old files of what was copied."""
         with self._lock:
+            rows = self._read()
+            for name, row in rows.items():
+                there = _received(Path(row["moving"]), name) if isinstance(row.get("moving"), str) else None
+                if there is not None and name not in self._moving and _received(Path(row["folder"]), name) is None:
+                    before = replace(there, folder=Path(row["folder"]), registered=str(row.get("registered", "")))
+                    self._settle(before, there.folder)
             rows = self._read()
             left = {name: Path(row["old"]) for name, row in rows.items() if isinstance(row.get("old"), str)}
         for name, folder in left.items():
@@ -382,6 +406,12 @@ class ModelStore:
 
     def _write(self, rows: dict[str, dict[str, Any]]) -> None:
         write_atomic(self.index_file, json.dumps({"version": 1, "models": rows}, indent=1).encode())
+
+
+def _received(folder: Path, name: str) -> StoredModel | None:
+    """What ``folder`` holds by its receipt, when that is the model ``name``."""
+    model = read_receipt(folder)
+    return model if model is not None and model.id == name else None
 
 
 def _gone(name: str, row: dict[str, Any]) -> StoredModel:

@@ -119,6 +119,20 @@ def test_files_that_are_no_adapters_are_refused(tmp_path: Path, library: Adapter
     assert library.adapters() == ()
 
 
+def test_a_full_disk_leaves_nothing_and_is_said_in_one_sentence(tmp_path: Path, library: AdapterLibrary) -> None:
+    resource = pytest.importorskip("resource")
+    path = lora(tmp_path / "x.safetensors", FITTING)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(ModelError, match=r"“x.safetensors” can't be copied to the adapters: .* Free some space"):
+            library.import_file(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(library.folder.iterdir()) == [] and library.adapters() == ()
+    assert library.import_file(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_names_change_and_entries_go(tmp_path: Path, library: AdapterLibrary, model: InstalledModel) -> None:
     adapter = library.import_file(lora(tmp_path / "x.safetensors", FITTING), name="First")
     assert library.import_file(tmp_path / "x.safetensors").id == adapter.id

@@ -160,6 +160,30 @@ def test_what_a_killed_move_left_is_deleted_at_the_next_start(tmp_path: Path) ->
     assert ModelStore().verify("tiny").whole
 
 
+def test_a_move_that_was_killed_after_renaming_is_ended(tmp_path: Path) -> None:
+    """The folder has its new name, and nothing was written down yet."""
+    model = stored("tiny", "model", write_checkpoint(tmp_path / "source"))
+    listed = model.registered.removeprefix("model:")
+    target = tmp_path / "other" / "tiny"
+    ModelStore()._note("tiny", moving=str(target))
+    target.parent.mkdir()
+    model.folder.rename(target)
+    found = ModelStore().model("tiny")
+    assert (found.folder, found.problem) == (target, "") and ModelStore().verify("tiny").whole
+    assert ModelStore().unfinished_moves() == ()
+    ModelStore().tidy()
+    assert ModelStore().stored()[0].folder == target
+    assert ModelLibrary().model(listed).usable and ModelLibrary().model(listed).folder == target
+    assert "moving" not in (data_dir() / "models" / storage.INDEX_NAME).read_text()
+
+
+def test_a_downloaded_adapter_that_is_none_says_why(tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    write_weights(folder / "lora.safetensors", {"double_blocks.0.img_attn.qkv.weight": (96, 32)})
+    none = stored("tiny", "adapter", folder)
+    assert none.registered == "" and "not a LoRA adapter" in ModelStore().refusal(none)
+
+
 def test_a_damaged_model_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_renamed", lambda folder, target: False)
     ModelStore()._settings.save(storage.HubSettingsFile().load().__class__(reserve=0))
