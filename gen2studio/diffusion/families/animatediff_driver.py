@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from gen2studio.diffusion.families.animatediff import RECIPES
@@ -21,6 +20,7 @@ from gen2studio.diffusion.families.driving import Decoding, Denoising, Sampling,
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.runtime.turns import visiting
+from gen2studio.diffusion.sampling.decode import decoded_singly
 from gen2studio.diffusion.sampling.few_steps import recipe_named
 from gen2studio.diffusion.sampling.free_noise import rescheduled
 from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, stand_in_for_control
@@ -30,7 +30,6 @@ from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pip
 from gen2studio.diffusion.sampling.seeds import generator
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.taps import StepTap, karras, variance_preserving
-from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -174,27 +173,14 @@ class AnimateDiffDriver:
 
     @torch.no_grad()
     def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
-        vae, count = pipe.vae, latents.shape[2]
-        cell = 2 ** (len(vae.config.block_out_channels) - 1)
+        vae = pipe.vae
 
-        def picture_of(part: Tensor) -> Tensor:
-            """(1, 3, 1, H, W) of one latent frame (1, C, 1, h, w)."""
-            how.check()
+        def part(latent: Tensor) -> Tensor:
             # As the pipeline does it: times the inverse, so that the bits agree.
-            scaled = 1 / vae.config.scaling_factor * part[:, :, 0].to(pipe._execution_device, vae.dtype)
+            scaled = 1 / vae.config.scaling_factor * latent[:, :, 0].to(pipe._execution_device, vae.dtype)
             return vae.decode(scaled, return_dict=False)[0][:, :, None]
 
-        def frames(decoded: Callable[[Tensor], Tensor]) -> Iterator[Picture]:
-            for index in range(count):
-                yield _picture(decoded(latents[:, :, index : index + 1]))
-                how.progress(index + 1, count)
-
-        yield from with_smaller_tiles(
-            lambda: frames(picture_of),
-            lambda side: frames(lambda part: decoded_in_tiles(picture_of, part, side, cell)),
-            side=max(latents.shape[-2:]) * cell,
-            how=how,
-        )
+        return decoded_singly(part, latents, vae.decoder, 2 ** (len(vae.config.block_out_channels) - 1), how)
 
 
 def scheduler_for(recipe: StepRecipe | None, own: Any) -> Any:
@@ -273,8 +259,3 @@ def _on(embedding: TextEmbedding | None, device: Any) -> Tensor | None:
 def _as_it_is(index: int, latents: Tensor) -> Tensor:
     del index
     return latents
-
-
-def _picture(decoded: Tensor) -> Picture:
-    values = ((decoded[0, :, 0].float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return np.ascontiguousarray(values.permute(1, 2, 0).cpu().numpy())

@@ -15,11 +15,10 @@ from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbed
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import flow_start, seeds
-from gen2studio.diffusion.sampling.decode import pictures
+from gen2studio.diffusion.sampling.decode import decoded_singly, stages_of
 from gen2studio.diffusion.sampling.edit_pictures import as_images
 from gen2studio.diffusion.sampling.jobs import clip_noise, device_of, latent_shape, own_pipeline, stopping, video_tensor
 from gen2studio.diffusion.sampling.taps import StepTap, flow
-from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -46,14 +45,15 @@ class Flux2KleinDriver:
         noise = clip_noise(shape, sampling, device)
         transformer = pipe.transformer
         blocks = [
-            *transformer.transformer_blocks, *transformer.single_transformer_blocks, *_stages(pipe.vae.encoder),
+            *transformer.transformer_blocks, *transformer.single_transformer_blocks, *stages_of(pipe.vae.encoder),
         ]  # fmt: skip
         with stopping(blocks, watch.check):
             begin, levels = noise, None
             if inputs.start and inputs.strength < 1.0:
                 levels = flow_start.levels(inputs.strength, sampling.steps)
-                first = flow_start.first_level(job.scheduler, levels, _shift(shape[3] * shape[4], len(levels)))
-                begin = (1 - first) * self.encode(job, inputs.start).to(noise) + first * noise
+                clean = self.encode(job, inputs.start)
+                shift = _shift(shape[3] * shape[4], len(levels))
+                begin = flow_start.begun(job.scheduler, levels, shift, clean, noise)
             tap = StepTap(job.scheduler, flow)
             last = begin
 
@@ -95,32 +95,15 @@ class Flux2KleinDriver:
     @torch.no_grad()
     def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
-        cell = pipe.vae_scale_factor * 2
 
-        def part(rows: Tensor) -> Tensor:
-            """(1, 3, T, H, W) of normalised latents, frame by frame."""
+        def part(latent: Tensor) -> Tensor:
             place = dict(device=device_of(vae), dtype=vae.dtype)
             mean = vae.bn.running_mean.view(1, -1, 1, 1).to(**place)
             deviation = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1).to(**place) + vae.config.batch_norm_eps)
-            made: list[Tensor] = []
-            for index in range(rows.shape[2]):
-                raw = pipe._unpatchify_latents(rows[:, :, index].to(**place) * deviation + mean)
-                made.append(vae.decode(raw, return_dict=False)[0])
-            return torch.stack(made, 2)
+            raw = pipe._unpatchify_latents(latent[:, :, 0].to(**place) * deviation + mean)
+            return vae.decode(raw, return_dict=False)[0][:, :, None]
 
-        def whole() -> Iterator[Picture]:
-            for index in range(latents.shape[2]):
-                with stopping(_stages(vae.decoder), how.check):
-                    made = part(latents[:, :, index : index + 1])
-                how.progress(index + 1, latents.shape[2])
-                yield from pictures(made)
-
-        def tiled(side: int) -> Iterator[Picture]:
-            with stopping(_stages(vae.decoder), how.check):
-                made = decoded_in_tiles(part, latents, side, cell, how.progress)
-            yield from pictures(made)
-
-        return with_smaller_tiles(whole, tiled, side=max(latents.shape[-2:]) * cell, how=how)
+        return decoded_singly(part, latents, vae.decoder, pipe.vae_scale_factor * 2, how)
 
 
 def _shift(tokens: int, steps: int) -> float:
@@ -133,8 +116,3 @@ def _shift(tokens: int, steps: int) -> float:
 def _unpacked(rows: Tensor, shape: tuple[int, ...]) -> Tensor:
     """(1, h·w, C) tokens as (1, C, 1, h, w)."""
     return rows.float().transpose(1, 2).reshape(shape)
-
-
-def _stages(part: Any) -> list[Any]:
-    """The blocks of the VAE's encoder or decoder."""
-    return [part.mid_block, *getattr(part, "up_blocks", ()), *getattr(part, "down_blocks", ())]

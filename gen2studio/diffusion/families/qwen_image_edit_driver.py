@@ -16,7 +16,7 @@ from gen2studio.diffusion.families.driving import Decoding, Denoising, TextEmbed
 from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import flow_start, seeds
-from gen2studio.diffusion.sampling.decode import latent_statistics, pictures
+from gen2studio.diffusion.sampling.decode import decoded_singly, latent_statistics, stages_of
 from gen2studio.diffusion.sampling.edit_pictures import as_images
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
@@ -28,7 +28,6 @@ from gen2studio.diffusion.sampling.jobs import (
     video_tensor,
 )
 from gen2studio.diffusion.sampling.taps import StepTap, flow
-from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -64,14 +63,15 @@ class QwenImageEditDriver:
         device = job._execution_device
         shape = latent_shape(inputs, run.geometry)
         noise = clip_noise(shape, sampling, device)
-        blocks = [*pipe.transformer.transformer_blocks, *_stages(pipe.vae.encoder)]
+        blocks = [*pipe.transformer.transformer_blocks, *stages_of(pipe.vae.encoder)]
         size = inputs.height, inputs.width
         with stopping(blocks, watch.check), picture_area(inputs.width * inputs.height):
             begin, levels = noise, None
             if inputs.start and inputs.strength < 1.0:
                 levels = flow_start.levels(inputs.strength, sampling.steps)
-                first = flow_start.first_level(job.scheduler, levels, _shift(job, shape[3] * shape[4] // 4))
-                begin = (1 - first) * self.encode(job, inputs.start).to(noise) + first * noise
+                clean = self.encode(job, inputs.start)
+                shift = _shift(job, shape[3] * shape[4] // 4)
+                begin = flow_start.begun(job.scheduler, levels, shift, clean, noise)
             stand_in(job, "_encode_vae_image", _in_its_own_format(pipe))
             tap = StepTap(job.scheduler, flow)
             last = begin
@@ -121,32 +121,14 @@ class QwenImageEditDriver:
     @torch.no_grad()
     def decode(self, pipe: Any, latents: Tensor, how: Decoding) -> Iterator[Picture]:
         vae = pipe.vae
-        place = dict(device=device_of(vae), dtype=vae.dtype)
 
-        def part(rows: Tensor) -> Tensor:
-            """(1, 3, T, H, W) of normalised latents, each a picture of its own."""
-            made: list[Tensor] = []
-            for index in range(rows.shape[2]):
-                raw = rows[:, :, index : index + 1].to(**place)
-                mean, deviation = latent_statistics(vae, raw)
-                # As the pipeline does it: divide by the inverse, so that the bits agree.
-                made.append(vae.decode(raw / (1.0 / deviation) + mean, return_dict=False)[0])
-            return torch.cat(made, 2)
+        def part(latent: Tensor) -> Tensor:
+            raw = latent.to(device_of(vae), vae.dtype)
+            mean, deviation = latent_statistics(vae, raw)
+            # As the pipeline does it: divide by the inverse, so that the bits agree.
+            return vae.decode(raw / (1.0 / deviation) + mean, return_dict=False)[0]
 
-        def whole() -> Iterator[Picture]:
-            for index in range(latents.shape[2]):
-                with stopping(_stages(vae.decoder), how.check):
-                    made = part(latents[:, :, index : index + 1])
-                how.progress(index + 1, latents.shape[2])
-                yield from pictures(made)
-
-        def tiled(side: int) -> Iterator[Picture]:
-            with stopping(_stages(vae.decoder), how.check):
-                made = decoded_in_tiles(part, latents, side, pipe.vae_scale_factor, how.progress)
-            yield from pictures(made)
-
-        side = max(latents.shape[-2:]) * pipe.vae_scale_factor
-        return with_smaller_tiles(whole, tiled, side=side, how=how)
+        return decoded_singly(part, latents, vae.decoder, pipe.vae_scale_factor, how)
 
 
 @contextmanager
@@ -197,8 +179,3 @@ def _shift(job: Any, tokens: int) -> float:
         tokens, config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096),
         config.get("base_shift", 0.5), config.get("max_shift", 1.15),
     )  # fmt: skip
-
-
-def _stages(part: Any) -> list[Any]:
-    """The blocks of the VAE's encoder or decoder."""
-    return [part.mid_block, *getattr(part, "up_blocks", ()), *getattr(part, "down_blocks", ())]

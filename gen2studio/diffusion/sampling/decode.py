@@ -16,8 +16,8 @@ import torch
 from gen2studio.core import paths
 from gen2studio.diffusion.families.driving import Decoding
 from gen2studio.diffusion.sampling.denoise import latent_statistics
-from gen2studio.diffusion.sampling.jobs import device_of
-from gen2studio.diffusion.sampling.tiles import with_smaller_tiles
+from gen2studio.diffusion.sampling.jobs import device_of, stopping
+from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -105,6 +105,36 @@ def _pixels(vae: Any, decoded: Tensor) -> Tensor:
     from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
     return decoded if vae.config.patch_size is None else unpatchify(decoded, patch_size=vae.config.patch_size)
+
+
+def decoded_singly(
+    part: Callable[[Tensor], Tensor], latents: Tensor, decoder: Any, cell: int, how: Decoding
+) -> Iterator[Picture]:
+    """Frames of latents (1, C, T, h, w) whose decoder looks at one at a time, whole or in tiles.
+
+    ``part`` makes (1, 3, 1, H, W) in −1…1 of a latent frame (1, C, 1, h, w) or a piece of it; ``decoder`` is what it
+    runs, between whose blocks a job can stop; ``cell`` is the number of pixels to a latent cell.
+    """
+    count = latents.shape[2]
+
+    def frames(decoded: Callable[[Tensor], Tensor]) -> Iterator[Picture]:
+        for index in range(count):
+            with stopping(stages_of(decoder), how.check):
+                made = decoded(latents[:, :, index : index + 1])
+            yield from pictures(made)
+            how.progress(index + 1, count)
+
+    return with_smaller_tiles(
+        lambda: frames(part),
+        lambda side: frames(lambda one: decoded_in_tiles(part, one, side, cell)),
+        side=max(latents.shape[-2:]) * cell,
+        how=how,
+    )
+
+
+def stages_of(coder: Any) -> list[Any]:
+    """The blocks of an image VAE's encoder or decoder, between which a job can stop."""
+    return [coder.mid_block, *getattr(coder, "down_blocks", ()), *getattr(coder, "up_blocks", ())]
 
 
 def pictures(decoded: Tensor) -> Iterator[Picture]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from gen2studio.diffusion.sampling.holding import noised, taken_steps
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def levels(strength: float, steps: int) -> Any:
     """Noise levels, before the scheduler's shift, of a run that begins at ``strength``: its share of the steps."""
-    count = max(1, round(steps * strength))
+    count = taken_steps(steps, strength)
     return np.linspace(strength, strength / count, count)
 
 
-def first_level(scheduler: Any, chosen: Any, shift: float) -> float:
-    """Where ``scheduler`` begins with the levels ``chosen`` and the dynamic ``shift``; it is not changed."""
+def begun(scheduler: Any, chosen: Any, shift: float, clean: Tensor, noise: Tensor) -> Tensor:
+    """``clean`` noised to where ``scheduler`` begins with the levels ``chosen`` and the dynamic ``shift``.
+
+    ``scheduler`` is not changed.
+    """
     own = type(scheduler).from_config(scheduler.config)
     own.set_timesteps(sigmas=chosen, mu=shift)
-    return float(own.sigmas[0])
+    return noised(clean.to(noise), noise, float(own.sigmas[0]))
