@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gen2studio.models.fitting import Fit, MachineFacts
 
 _MB = 1_000_000
-_LIGHTS = {"well": "runs well", "slow": "runs slowly", "no": "does not fit"}
 _COMMERCIAL = {
     "yes": "commercial use allowed",
     "no": "no commercial use",
@@ -77,7 +76,7 @@ def list_catalog(as_json: bool) -> int:
         for entry, found in listed:
             size = f"{size_text(entry.download_bytes):>8}" if entry.download_bytes else " " * 8
             mark = "●" if entry.id in there else " "
-            print(f"{mark} {entry.id:<{width}}  {size}  {_LIGHTS[found.light]:<12}  {entry.title}")
+            print(f"{mark} {entry.id:<{width}}  {size}  {found.words.lower():<12}  {entry.title}")
     print("\n● is on this machine. “gen2studio models show ID” says more.")
     for problem in known.problems:
         print(problem, file=sys.stderr)

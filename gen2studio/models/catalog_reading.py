@@ -176,7 +176,8 @@ def read_entry(table: Any, licences: Mapping[str, Licence], *, own: bool) -> Cat
         memory=tuple(sorted(row.rows("memory", _read_tier), key=lambda tier: tier.gpu_gb)),
         parameters=row.count("parameters", 10**12, 0),
         download_bytes=row.count("download_bytes", _MOST_BYTES, 0),
-        opt_in=row.flag("opt_in"),
+        # What an artist wrote down is not called commercial-safe because a word was forgotten.
+        opt_in=row.flag("opt_in") or (own and licence.commercial != "yes"),
         summary=row.text("summary"),
         few_step=row.words("few_step", _ID),
         pace=row.rows("pace", _read_pace),
@@ -192,7 +193,7 @@ def read_entry(table: Any, licences: Mapping[str, Licence], *, own: bool) -> Cat
     paths = [file.path.casefold() for file in made.files]
     if len(set(paths)) != len(paths):
         raise Refused(f"{row.what} names a file twice")
-    if not made.opt_in and licence.commercial != "yes" and not own:
+    if not made.opt_in and licence.commercial != "yes":
         raise Refused(f"{row.what} is not plainly commercial-safe and must be opt-in")
     return made
 

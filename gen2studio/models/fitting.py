@@ -16,6 +16,8 @@ from gen2studio.models.catalog_reading import LineUp
 
 WELL, SLOW, NO = "well", "slow", "no"
 LIGHTS = {WELL: "Runs well", SLOW: "Runs slowly", NO: "Does not fit"}
+LISTED = "Not run here"
+"""In place of a light: nothing of the machine decides."""
 GIB = 1 << 30
 _SHARED_MEMORY = 0.7
 """Part of the main memory that Apple lets its GPU use."""
@@ -57,28 +59,37 @@ class Fit:
 
     light: str
     """well, slow or no."""
-    reason: str
-    """One sentence."""
+    words: str
+    """The light in words: ``Runs well``."""
+    why: str
+    """The rest of the sentence that begins with these words, with its full stop."""
     estimate: str = ""
     """How long it takes, in one sentence with its source; empty = nothing is known."""
     tier: MemoryTier | None = None
     """The line of the memory ladder that is taken."""
 
+    @property
+    def reason(self) -> str:
+        """One sentence: ``Runs well: kept as int8.``"""
+        return f"{self.words}: {self.why}"
+
 
 def fit(catalog: Catalog, entry: CatalogEntry, machine: MachineFacts) -> Fit:
     """Whether ``entry`` runs on ``machine``. An adapter or a part runs as well as the best model it belongs to."""
     if entry.listed_only:
-        return Fit(light=NO, reason="Does not run: this version of Gen2 Studio can't drive it; listed to compare.")
+        return Fit(light=NO, words=LISTED, why="this version of Gen2 Studio can't drive it; it is listed to compare.")
     if entry.memory:
         return _fit_ladder(entry, machine)
     models = [catalog.entry(name) for name in entry.fits_with]
     fits = [(model, _fit_ladder(model, machine)) for model in models if model.memory]
     if not fits:
-        return Fit(light=WELL, reason="Needs next to no memory of its own.")
+        return _lit(WELL, "it needs next to no memory of its own.")
     model, best = min(fits, key=lambda row: list(LIGHTS).index(row[1].light))
-    light, _, why = best.reason.partition(": ")
-    reason = f"{light}, as {model.title}, which it is for: {why}" if why else best.reason
-    return Fit(light=best.light, reason=reason, tier=best.tier)
+    return _lit(best.light, f"as {model.title}, which it is for: {best.why}", tier=best.tier)
+
+
+def _lit(light: str, why: str, estimate: str = "", tier: MemoryTier | None = None) -> Fit:
+    return Fit(light=light, words=LIGHTS[light], why=why, estimate=estimate, tier=tier)
 
 
 def _fit_ladder(entry: CatalogEntry, machine: MachineFacts) -> Fit:
@@ -88,30 +99,34 @@ def _fit_ladder(entry: CatalogEntry, machine: MachineFacts) -> Fit:
     if not able:
         least = min(tier.gpu_gb for tier in entry.memory)
         has = f"this one has {gpu:.0f} GB" if gpu else "this machine has none"
-        return Fit(light=NO, reason=f"Does not fit: it needs a GPU with at least {least:g} GB, and {has}.")
+        return _lit(NO, f"it needs a GPU with at least {least:g} GB, and {has}.")
     if not held:
         least = min(tier.ram_gb for tier in able)
         free = machine.memory_bytes / 1e9
         beside = " beside the GPU" if gpu else ""
-        needs = f"it needs about {least:g} GB of main memory{beside}, and {free:.0f} GB is free"
-        return Fit(light=NO, reason=f"Does not fit: {needs}.")
+        return _lit(NO, f"it needs about {least:g} GB of main memory{beside}, and {free:.0f} GB is free.")
     # The quick way that needs the most memory is the least compromise; a slow one only where there is no quick one.
     tier = max(held, key=lambda tier: (not tier.slow, tier.gpu_gb))
+    # A processor is never quick with a model that makes pictures.
+    slow = tier.slow or (entry.kind == "model" and tier.gpu_gb == 0)
+    why = f"{tier.how}."
     if gpu and tier.gpu_gb == 0 and entry.kind == "model":
-        least = min((tier.gpu_gb for tier in entry.memory if tier.gpu_gb), default=0.0)
-        reason = f"Runs slowly: the GPU's {gpu:.0f} GB are too few ({least:g} GB), so the processor works."
-    elif tier.slow:
+        why = f"{_why_no_gpu(entry, machine)}, so the processor works."
+    elif slow:
         better = min((other.gpu_gb for other in entry.memory if not other.slow and other.gpu_gb > gpu), default=None)
-        more = f"; quick from {better:g} GB" if better else ""
-        reason = f"Runs slowly: {tier.how}{more}."
-    else:
-        reason = f"Runs well: {tier.how}."
-    return Fit(
-        light=SLOW if tier.slow or (not gpu and entry.kind == "model") else WELL,
-        reason=reason,
-        estimate=_estimate(entry, machine, tier),
-        tier=tier,
-    )
+        why = f"{tier.how}{f'; quick from {better:g} GB' if better else ''}."
+    return _lit(SLOW if slow else WELL, why, _estimate(entry, machine, tier), tier)
+
+
+def _why_no_gpu(entry: CatalogEntry, machine: MachineFacts) -> str:
+    """Why the GPU that is there is of no use for a model."""
+    tiers = [tier for tier in entry.memory if tier.gpu_gb]
+    able = [tier for tier in tiers if tier.gpu_gb <= machine.gpu_gb]
+    if able:
+        least = min(tier.ram_gb for tier in able)
+        return f"beside the GPU it needs {least:g} GB of main memory, and {machine.memory_bytes / 1e9:.0f} GB is free"
+    few = f"the GPU's {machine.gpu_gb:.0f} GB are too few"
+    return f"{few} ({min(tier.gpu_gb for tier in tiers):g} GB)" if tiers else "no way to hold it on a GPU is known"
 
 
 def _estimate(entry: CatalogEntry, machine: MachineFacts, tier: MemoryTier) -> str:

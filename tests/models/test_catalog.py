@@ -177,6 +177,8 @@ def test_an_artists_file_may_bring_its_own_terms() -> None:
     terms = '[licences.mine]\nid = "Mine"\ntitle = "My terms"\nsource_path = "LICENSE"\ncommercial = "no"\n'
     found = own(terms + ENTRY.replace("apache-2-0", "mine"))
     assert found.problems == () and found.entry("mine").licence.commercial == "no"
+    # It did not say so, and is no commercial-safe model for that.
+    assert found.entry("mine").opt_in
 
 
 @pytest.mark.parametrize(

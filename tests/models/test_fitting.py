@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gen2studio.core.paths import resources_dir
 from gen2studio.models.catalog import Catalog, load_catalog
+from gen2studio.models.catalog_entries import MemoryTier
 from gen2studio.models.fitting import (
     GIB,
     NO,
@@ -67,6 +70,31 @@ def test_more_memory_never_makes_it_worse(catalog: Catalog) -> None:
         ]
         assert lights == sorted(lights), entry.id
         assert lights[-1] == order.index(WELL), entry.id
+
+
+def test_light_and_words_never_disagree(catalog: Catalog) -> None:
+    words = {WELL: "Runs well", SLOW: "Runs slowly", NO: "Does not fit"}
+    for entry in catalog.entries:
+        for machine in (PROCESSOR, *(card(size, memory) for size in (4, 6, 8, 12, 24, 80) for memory in (8, 16, 256))):
+            found = fit(catalog, entry, machine)
+            assert found.words == ("Not run here" if entry.listed_only else words[found.light]), entry.id
+            assert found.reason == f"{found.words}: {found.why}" and found.why.endswith("."), entry.id
+
+
+def test_a_model_whose_maker_calls_a_processor_enough_is_still_slow_there(catalog: Catalog) -> None:
+    tiers = (
+        MemoryTier(gpu_gb=0, how="whole", ram_gb=8, source="computed"),
+        MemoryTier(gpu_gb=8, how="in bf16", ram_gb=32, source="computed"),
+    )
+    model = replace(catalog.entry("wan2.1-vace-1.3b"), memory=tiers)
+    assert fit(catalog, model, PROCESSOR).reason == "Runs slowly: whole; quick from 8 GB."
+    small = fit(catalog, model, card(6))
+    assert small.reason == "Runs slowly: the GPU's 6 GB are too few (8 GB), so the processor works."
+    # The card would do, and the memory beside it does not.
+    poor = fit(catalog, model, card(12, memory=16))
+    assert poor.reason == (
+        "Runs slowly: beside the GPU it needs 32 GB of main memory, and 16 GB is free, so the processor works."
+    )
 
 
 def test_reasons_say_what_is_missing(catalog: Catalog) -> None:

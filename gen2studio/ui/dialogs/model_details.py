@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from gen2studio.app.model_downloads import ModelDownloads
 from gen2studio.app.model_rows import ModelRow
 from gen2studio.models.download_values import DownloadState
-from gen2studio.models.fitting import LIGHTS, NO
+from gen2studio.models.fitting import NO
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import (
     LIGHT_INKS,
@@ -193,12 +193,8 @@ class ModelDetails(QWidget):
     def _show_fit(self, row: ModelRow) -> None:
         fit = row.fit
         ink = LIGHT_INKS[fit.light] if fit is not None else "danger" if row.listed and row.listed.problem else "success"
-        said = LIGHTS[fit.light] if fit is not None else "Can't be used" if ink == "danger" else "Installed"
-        reason = fit.reason if fit is not None else ""
-        for light in (*LIGHTS.values(), "Does not run"):
-            # The light has said that already.
-            reason = reason.removeprefix(f"{light}: ")
-        reason = f"{reason[:1].upper()}{reason[1:]}"
+        said = fit.words if fit is not None else "Can't be used" if ink == "danger" else "Installed"
+        reason = f"{fit.why[:1].upper()}{fit.why[1:]}" if fit is not None else ""
         if row.offer is not None:
             ink, said = "text_muted", "Found on this machine"
             reason = f"{place_and_size(row)}. {offer_words(row)}"

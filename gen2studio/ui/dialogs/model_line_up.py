@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePol
 from gen2studio.app.model_downloads import ModelDownloads
 from gen2studio.engine.abilities import MODE_TITLES
 from gen2studio.models.catalog_reading import Pick
-from gen2studio.models.fitting import LIGHTS, fit
+from gen2studio.models.fitting import fit
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import LIGHT_INKS, about, badge
 from gen2studio.ui.widgets.elided_label import ElidedLabel
@@ -109,7 +109,7 @@ class _Card(QFrame):
         dot = f'<span style="color: {theme.tokens()[LIGHT_INKS[fitting.light]]}">●</span>'
         self._light.setTextFormat(Qt.TextFormat.RichText)
         self._light.setText(dot)
-        self._light.setAccessibleName(LIGHTS[fitting.light])
+        self._light.setAccessibleName(fitting.words)
         self._reason = fitting.reason
         self._light.setToolTip(fitting.reason)
 

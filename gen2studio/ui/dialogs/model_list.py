@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 from gen2studio.app.model_downloads import ModelDownloads
 from gen2studio.app.model_rows import ModelRow, Work
 from gen2studio.engine.abilities import MODE_TITLES
-from gen2studio.models.fitting import LIGHTS, NO
+from gen2studio.models.fitting import NO
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import KIND_TITLES, LIGHT_INKS, badge, kind_and_size, kind_of, offer_place
 from gen2studio.ui.widgets.empty_state import EmptyState
@@ -202,7 +202,7 @@ class ModelDelegate(QStyledItemDelegate):
         room = metrics.horizontalAdvance(words) + 14 if words else 8
         left = box.left() + 26
         upper = QRect(left, box.top() + 5, box.right() - left - room, 18)
-        light = LIGHTS[row.fit.light] if row.fit is not None else ""
+        light = row.fit.words if row.fit is not None else ""
         lower = QRect(left, box.top() + 23, box.right() - left - metrics.horizontalAdvance(light) - 16, 17)
         painter.setPen(theme.colour("text"))
         title = metrics.elidedText(row.title, Qt.TextElideMode.ElideRight, upper.width())
