@@ -7,14 +7,16 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QObject
 
 from gen2studio.app.compositor import Layer, OfflinePixels, Pixels, SequenceRenderer, sequence_of
+from gen2studio.app.export_basis import export_basis
 from gen2studio.app.export_extras import write_extras
 from gen2studio.app.export_picture import ExportPicture, as_asked, exported_frames
 from gen2studio.app.export_sound import ExportSound, sound_to_copy
@@ -32,6 +34,7 @@ from gen2studio.core.errors import sentence_of
 from gen2studio.document.model import Document, Take
 from gen2studio.media.encoder_presets import ExportPreset, preset_of
 from gen2studio.media.provenance import WEIGHT_FREE, declared_type
+from gen2studio.media.resumption import Resumption
 from gen2studio.raster.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -56,14 +59,19 @@ def export_sequence(
     on_progress: Progress | None = None,
     trained: Callable[[str], bool] = lambda generator: generator not in WEIGHT_FREE,
     tiles: TileStore | None = None,
+    resumption: Resumption | None = None,
 ) -> ExportResult:
     """Render and write a sequence; blocks. Any thread; the document is a value, so edits meanwhile don't matter.
 
     ``take_folder(take_id)`` is where a take's frames lie (:meth:`TakeStore.path`); ``trained(generator_id)`` says
     whether a generator has trained weights; ``tiles`` hold the masks, for their mattes. Raises ExportError, MediaError
     or Cancelled; then no file, part file or sidecar is left and an older file of that name is untouched.
+
+    With a ``resumption`` finished pictures of a run that was interrupted are kept where everything they depend on is
+    the same, and an interrupted run leaves its own.
     """
-    return _Export(document, settings, take_folder, project_folder, cancel, on_progress, trained, tiles).run()
+    export = _Export(document, settings, take_folder, project_folder, cancel, on_progress, trained, tiles, resumption)
+    return export.run()
 
 
 class _Export:
@@ -79,7 +87,10 @@ class _Export:
         on_progress: Progress | None,
         trained: Callable[[str], bool],
         tiles: TileStore | None,
+        resumption: Resumption | None,
     ) -> None:
+        self._basis = "" if resumption is None else export_basis(document, settings, take_folder)
+        self.resumption = resumption
         self.document = document = as_asked(document, settings)
         self.settings = settings
         self.sequence = sequence_of(document)
@@ -97,9 +108,11 @@ class _Export:
         self.renderer = SequenceRenderer(document, self.pixels, alpha=self.preset.alpha)
         self.sound = ExportSound(document, self.start, self.stop, settings)
         self.missing: dict[str, int] = {}
+        """Clip name → frames whose active take has no picture."""
         self.empty: dict[str, int] = {}
         """Frames of generated shots that no take fills, by clip name."""
-        """Clip name → frames whose active take has no picture."""
+        self.kept = 0
+        """Pictures that an interrupted run had finished."""
         self.unsigned = ""
         """Why the files carry no Content Credentials although they were asked for."""
         self.passed_through = 0
@@ -110,39 +123,15 @@ class _Export:
         self._reported = 0.0
 
     def run(self) -> ExportResult:
-        from gen2studio.media import metadata
-
         try:
             self.cancel.check()
             self._check_credentials()
             record = self._record()
-            if self.settings.audio and self.preset.audio:
-                self.sound.normalise(self.cancel, self._report_measuring)
-            writer = self._open(record)
-            try:
-                self._write_frames(writer)
-                writer.finish(lambda: self._report(writer))
-                self.cancel.check()
-                if self.preset.is_sequence:
-                    if self.settings.sidecar:
-                        inside = writer.part / metadata.sidecar_path(self.path).name
-                        inside.write_text(metadata.record_json(record, indent=2) + "\n", encoding="utf-8")
-                elif self.preset.container in ("mp4", "mov"):
-                    metadata.append_xmp_box(writer.part, record)
-                self._sign(writer.part, record)
-                writer.commit()
-            except OSError as error:
-                from gen2studio.media.encoder import export_error
-
-                raise export_error(error, self.path) from error
-            finally:
-                writer.abort()
-            notes = [*writer.notes, *self._notes()]
-            if self.settings.sidecar and not self.preset.is_sequence:
-                try:
-                    metadata.write_sidecar(self.path, record)
-                except OSError as error:
-                    notes.append(f"The recipes could not be written beside the file: {sentence_of(error)}")
+            if self.resumption is not None:
+                with self._named_errors():
+                    created = self.resumption.begin(self.path, self._basis, record.created)
+                record = replace(record, created=created)
+            made = self._finished_before() or self._film(record)
             extras = write_extras(
                 self.document,
                 self.settings,
@@ -151,22 +140,73 @@ class _Export:
                 self.take_folder,
                 self.cancel,
                 self.tiles,
+                self.resumption,
             )
-            self._report(writer, final=True)
-            copied = bool(getattr(writer, "audio_copied", False))
-            return ExportResult(
-                path=self.path,
-                frames=writer.frames_muxed,
-                seconds=time.perf_counter() - self.began,
-                notes=tuple(notes),
-                audio="copied" if copied else "encoded" if writer.audio_wanted else "",
-                passed_through=self.passed_through,
-                extras=extras,
-                loudness=self.sound.loudness if writer.audio_wanted else None,
-            )
+            return replace(made, extras=extras, seconds=time.perf_counter() - self.began)
         finally:
+            if self.resumption is not None:
+                self.resumption.end()
             self.pixels.close()
             self.sound.close()
+
+    def _finished_before(self) -> ExportResult | None:
+        """What an earlier run of this export made, if it came as far as to what goes with the film."""
+        if self.resumption is None or not self.resumption.committed or not self.path.exists():
+            return None
+        note = "It was finished before the export was interrupted; only what goes with it was made now."
+        return ExportResult(path=self.path, frames=self.total, seconds=0.0, notes=(note,))
+
+    def _film(self, record: ExportRecord) -> ExportResult:
+        """The film or the pictures, under their name."""
+        from gen2studio.media import metadata
+
+        if self.settings.audio and self.preset.audio:
+            self.sound.normalise(self.cancel, self._report_measuring)
+        writer = self._open(record)
+        try:
+            self._write_frames(writer)
+            writer.finish(lambda: self._report(writer))
+            self.cancel.check()
+            with self._named_errors():
+                if self.preset.is_sequence:
+                    if self.settings.sidecar:
+                        inside = writer.part / metadata.sidecar_path(self.path).name
+                        inside.write_text(metadata.record_json(record, indent=2) + "\n", encoding="utf-8")
+                elif self.preset.container in ("mp4", "mov"):
+                    metadata.append_xmp_box(writer.part, record)
+                self._sign(writer.part, record)
+                writer.commit()
+                if self.resumption is not None and not self.resumption.spoiled:
+                    self.resumption.commit()
+        finally:
+            writer.abort()
+        notes = [*writer.notes, *self._notes()]
+        if self.settings.sidecar and not self.preset.is_sequence:
+            try:
+                metadata.write_sidecar(self.path, record)
+            except OSError as error:
+                notes.append(f"The recipes could not be written beside the file: {sentence_of(error)}")
+        self._report(writer, final=True)
+        copied = bool(getattr(writer, "audio_copied", False))
+        return ExportResult(
+            path=self.path,
+            frames=writer.frames_muxed,
+            seconds=time.perf_counter() - self.began,
+            notes=tuple(notes),
+            audio="copied" if copied else "encoded" if writer.audio_wanted else "",
+            passed_through=self.passed_through,
+            loudness=self.sound.loudness if writer.audio_wanted else None,
+        )
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Generator[None]:
+        """System errors as sentences about the export."""
+        try:
+            yield
+        except OSError as error:
+            from gen2studio.media.encoder import export_error
+
+            raise export_error(error, self.path) from error
 
     # -- picture and sound -------------------------------------------------------------------------------------------
 
@@ -209,9 +249,23 @@ class _Export:
             from gen2studio.media.exr_writer import ExrPictureWriter
 
             text = metadata.exr_text(record)
-            return ExrPictureWriter(self.path, extent, alpha=alpha, first=self.start, rate=self.rate, text=text)
+            return ExrPictureWriter(
+                self.path,
+                extent,
+                alpha=alpha,
+                first=self.start,
+                rate=self.rate,
+                text=text,
+                resumption=self.resumption,
+            )
         return ImageSequenceWriter(
-            self.path, extent, bits=self.preset.bits, alpha=alpha, first=self.start, text=metadata.png_text(record)
+            self.path,
+            extent,
+            bits=self.preset.bits,
+            alpha=alpha,
+            first=self.start,
+            text=metadata.png_text(record),
+            resumption=self.resumption,
         )
 
     def _write_frames(self, writer: PictureWriter) -> None:
@@ -222,6 +276,8 @@ class _Export:
             try:
                 for frame in self.frames:
                     self.cancel.check()
+                    if self._finished(writer, frame):
+                        continue
                     waiting.append((frame, self._begin_frame(writer, frame, pool)))
                     while len(waiting) > workers:
                         self._end_frame(writer, *waiting.popleft())
@@ -229,6 +285,18 @@ class _Export:
                     self._end_frame(writer, *waiting.popleft())
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def _finished(self, writer: PictureWriter, frame: int) -> bool:
+        """Leave out a picture that an interrupted run finished."""
+        from gen2studio.media.encoder_images import ImageSequenceWriter
+
+        if not isinstance(writer, ImageSequenceWriter) or frame not in writer.kept:
+            return False
+        self._count_missing(tuple(self.renderer.stack(frame).layers()))
+        writer.skip(frame)
+        self.kept += 1
+        self._report(writer)
+        return True
 
     def _begin_frame(self, writer: PictureWriter, frame: int, pool: ThreadPoolExecutor) -> Future[Pixels] | VideoFrame:
         stack = self.renderer.stack(frame)
@@ -291,6 +359,9 @@ class _Export:
 
         media = self.document.media
         used = {held.fingerprint: held.name for held in record.inputs}
+        if self.resumption is not None:
+            # Signed pictures are not what a second run would sign.
+            self.resumption.spoil()
         files = {item.fingerprint: Path(item.path) for item in media.values() if item.fingerprint in used}
         sources = [Source(used[key], path) for key, path in files.items() if path.is_file()]
         signed = sorted(part.glob("*.png")) if part.is_dir() else [part]
@@ -370,6 +441,8 @@ class _Export:
             for name, count in self.empty.items()
         ]
         notes += [self.unsigned] if self.unsigned else []
+        if self.kept:
+            notes.insert(0, f"{self.kept} of {self.total} pictures were finished by the run that was interrupted.")
         return [*notes, *self.pixels.warnings(), *self.sound.mixer.warnings, *self.sound.notes]
 
     def _report_measuring(self, _part: float) -> None:
@@ -387,14 +460,15 @@ class _Export:
             return
         self._reported = now
         done, elapsed = writer.frames_muxed, now - self.began
-        pace = done / elapsed if elapsed > 0 else 0.0
-        left = (self.total - done) / pace if done >= min(10, self.total) and pace > 0 else None
-        self.on_progress(ExportProgress(done=done, total=self.total, frames_per_second=pace, seconds_left=left))
+        # What was there before says nothing about the pace.
+        new = done - self.kept
+        pace = new / elapsed if elapsed > 0 else 0.0
+        left = (self.total - done) / pace if new >= min(10, self.total) and pace > 0 else None
+        told = ExportProgress(done=done, total=self.total, frames_per_second=pace, seconds_left=left, kept=self.kept)
+        self.on_progress(told)
 
 
 def _with_options(preset: ExportPreset, options: tuple[tuple[str, str], ...]) -> ExportPreset:
-    from dataclasses import replace
-
     from gen2studio.core.frozen import frozen_map
 
     return replace(preset, options=frozen_map({**preset.options, **dict(options)})) if options else preset

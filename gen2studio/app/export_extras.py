@@ -20,6 +20,7 @@ from gen2studio.core.frozen import frozen_map
 from gen2studio.core.geometry import Extent
 from gen2studio.core.paths import write_atomic
 from gen2studio.document.model import Document, MediaItem, Sequence, TrackKind
+from gen2studio.media.resumption import Resumption
 from gen2studio.raster.tiles import TileStore
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ def write_extras(
     take_folder: Callable[[str], Path],
     cancel: CancelToken,
     tiles: TileStore | None = None,
+    resumption: Resumption | None = None,
 ) -> tuple[Path, ...]:
     """Write what ``settings`` ask for beside ``path``, for sequence frames [start, stop).
 
-    Each file or folder appears complete or not at all. ``tiles`` hold the masks of the document. Raises ExportError,
+    Each file or folder appears complete or not at all. ``tiles`` hold the masks of the document; with a ``resumption``
+    pictures that an interrupted run finished are kept. Raises ExportError,
     MediaError or Cancelled.
     """
     from gen2studio.media.encoder import writing
@@ -59,7 +62,7 @@ def write_extras(
             folder = path.with_name(f"{path.stem} {_name(track.name, f'V{number}')} matte")
             pixels = OfflinePixels(take_folder)
             try:
-                _write_alpha(_only(document, sequence, track.id), pixels, folder, frames, cancel, channel=3)
+                _write_alpha(_only(document, sequence, track.id), pixels, folder, frames, cancel, resumption, channel=3)
             finally:
                 pixels.close()
             made.append(folder)
@@ -69,7 +72,7 @@ def write_extras(
         folder = path.with_name(f"{path.stem} masks matte")
         source = _MaskPixels(document, tiles, take_folder)
         try:
-            _write_alpha(document, source, folder, frames, cancel, channel=0)
+            _write_alpha(document, source, folder, frames, cancel, resumption, channel=0)
         finally:
             source.close()
         made.append(folder)
@@ -109,6 +112,7 @@ def _write_alpha(
     folder: Path,
     frames: tuple[int, int],
     cancel: CancelToken,
+    resumption: Resumption | None,
     *,
     channel: int,
 ) -> None:
@@ -117,9 +121,13 @@ def _write_alpha(
 
     renderer = SequenceRenderer(document, pixels, alpha=channel == 3)
     sequence = renderer.sequence
-    with ImageSequenceWriter(folder, Extent(sequence.width, sequence.height), first=frames[0], grey=True) as writer:
+    extent = Extent(sequence.width, sequence.height)
+    with ImageSequenceWriter(folder, extent, first=frames[0], grey=True, resumption=resumption) as writer:
         for frame in range(*frames):
             cancel.check()
+            if frame in writer.kept:
+                writer.skip(frame)
+                continue
             writer.write(np.ascontiguousarray(renderer.picture(frame)[..., channel]))
 
 

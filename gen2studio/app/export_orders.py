@@ -7,8 +7,9 @@
     exports/1/<id>/order.json  settings, state, what came of it
     exports/1/<id>/document.json
 
-A program that is killed leaves an order ``running``; the next one that opens the queue makes it wait again, and it
-starts again from its first frame: encoders can't go on in a half file. What was finished stays finished.
+A program that is killed leaves an order ``running``; the next one that opens the queue makes it wait again. Pictures of
+a sequence that were finished are kept (:mod:`gen2studio.media.resumption`); a film starts again from its first frame,
+because encoders can't go on in a half file. What was finished stays finished.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ _MOST = 500
 """Orders that are read from a queue."""
 _BIGGEST_JSON = 1 << 30
 _LONGEST_PATH = 4096
+_INTERRUPTED = {
+    True: "Interrupted; finished pictures are kept.",
+    False: "Interrupted; a film starts again from its first frame.",
+}
+"""By whether it is a sequence of pictures."""
 
 
 class OrderState(enum.Enum):
@@ -197,7 +203,7 @@ class OrderFiles:
         if order.state is not OrderState.RUNNING:
             return order
         forget_parts(order)
-        woken = replace(order, state=OrderState.WAITING, pid=0, sentence="Interrupted; it starts again.")
+        woken = interrupted(order)
         self.write(woken)
         return woken
 
@@ -239,6 +245,27 @@ def codec_bytes(data: dict[str, Any]) -> bytes:
     import json
 
     return json.dumps(data, ensure_ascii=False, indent=1).encode()
+
+
+def interrupted(order: ExportOrder) -> ExportOrder:
+    """An order that the end of the program stopped, as it waits for the next one."""
+    return replace(order, state=OrderState.WAITING, pid=0, sentence=_INTERRUPTED[_pictures(order)])
+
+
+def _pictures(order: ExportOrder) -> bool:
+    from gen2studio.media.encoder_presets import preset_of
+
+    try:
+        return preset_of(order.settings.preset).is_sequence
+    except StudioError:
+        return False
+
+
+def forget_kept(order: ExportOrder) -> None:
+    """Remove what an interrupted order left for its next run."""
+    from gen2studio.media.resumption import forget
+
+    forget(order.settings.path.expanduser().absolute().parent, order.id)
 
 
 def forget_parts(order: ExportOrder) -> None:

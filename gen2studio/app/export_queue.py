@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from gen2studio.app.export_orders import ExportOrder, OrderFiles, OrderState
+from gen2studio.app.export_orders import ExportOrder, OrderFiles, OrderState, forget_kept, interrupted
 from gen2studio.app.export_values import ExportProgress, ExportResult, ExportSettings
 from gen2studio.app.file_job import FileJob, Tell, Work
 from gen2studio.core.cancel import CancelToken
@@ -19,6 +19,7 @@ from gen2studio.core.errors import ProjectError, sentence_of
 from gen2studio.core.ids import new_id
 from gen2studio.core.log import topic
 from gen2studio.document.model import Document
+from gen2studio.media.resumption import Resumption
 from gen2studio.raster.tiles import TileStore
 
 _log = topic("exports")
@@ -54,6 +55,8 @@ class ExportQueue(QObject):
         self._orders: list[ExportOrder] = []
         self._progress: dict[str, ExportProgress] = {}
         self._job: FileJob | None = None
+        self._resumption: Resumption | None = None
+        """Of the order that runs: what it leaves for the next program."""
         self._running = ""
         self._gate = threading.Event()
         self._gate.set()
@@ -192,6 +195,7 @@ class ExportQueue(QObject):
             self._gate.set()
         else:
             self._set(replace(order, state=OrderState.CANCELLED, sentence="Cancelled; nothing was written."))
+            self._forget_kept(order)
             self.cancelled.emit(order_id)
 
     def retry(self, order_id: str) -> None:
@@ -213,6 +217,8 @@ class ExportQueue(QObject):
         files = self._files
         if files is not None:
             self._write(lambda: files.remove(order_id))
+        if not order.state.ended:
+            self._forget_kept(order)
         self._write_head()
         self.removed.emit(index, order)
         self.busy_changed.emit(self.busy)
@@ -251,6 +257,8 @@ class ExportQueue(QObject):
         self._closing = True
         self._gate.set()
         if self._job is not None:
+            if self._resumption is not None:
+                self._resumption.interrupt()
             self._job.cancel()
             self._job.wait()
             self._job.deleteLater()
@@ -258,7 +266,7 @@ class ExportQueue(QObject):
             order = self.order(self._running)
             self._running = ""
             if order is not None:
-                self._set(replace(order, state=OrderState.WAITING, pid=0))
+                self._set(interrupted(order))
         if self._writer is not None:
             self._writer.shutdown(wait=True)
             self._writer = None
@@ -278,7 +286,7 @@ class ExportQueue(QObject):
             return
         self._running = order.id
         self._gate.set()
-        order = replace(order, state=OrderState.RUNNING, pid=os.getpid(), sentence="")
+        order = replace(order, state=OrderState.RUNNING, pid=os.getpid())
         job = FileJob("export", self._work(order), self)
         job.progressed.connect(self._on_progressed)
         job.finished.connect(self._on_finished)
@@ -290,12 +298,13 @@ class ExportQueue(QObject):
 
     def _work(self, order: ExportOrder) -> Work:
         files, gate = self._files, self._gate
+        resumption = self._resumption = Resumption(order.id)
         written, document = self._written.pop(order.id, None), self._documents.pop(order.id, None)
 
         def work(token: CancelToken, tell: Tell) -> object:
             if written is not None:
                 written.result()
-            return run_order(order, document or _document(files, order), token, tell, gate)
+            return run_order(order, document or _document(files, order), token, tell, gate, resumption)
 
         return work
 
@@ -351,6 +360,10 @@ class ExportQueue(QObject):
             self._write(lambda: files.write(order))
         self.changed.emit(index, order)
 
+    def _forget_kept(self, order: ExportOrder) -> None:
+        """An interrupted order is not gone on with: its finished pictures go."""
+        self._write(lambda: forget_kept(order))
+
     def _tell(self, order_id: str) -> None:
         index = self._index(order_id)
         if index >= 0:
@@ -383,9 +396,15 @@ def _document(files: OrderFiles | None, order: ExportOrder) -> Document:
 
 
 def run_order(
-    order: ExportOrder, document: Document, token: CancelToken, tell: Tell, gate: threading.Event | None = None
+    order: ExportOrder,
+    document: Document,
+    token: CancelToken,
+    tell: Tell,
+    gate: threading.Event | None = None,
+    resumption: Resumption | None = None,
 ) -> ExportResult:
-    """Export one order; blocks. Any thread. While ``gate`` is not set the export waits where it is."""
+    """Export one order; blocks. Any thread. While ``gate`` is not set the export waits where it is; ``resumption``
+    keeps what is finished when the program ends."""
     from gen2studio.app.export import export_sequence
     from gen2studio.app.project_files import FolderTiles
     from gen2studio.engine.take_store import TakeStore
@@ -403,6 +422,7 @@ def run_order(
         cancel=token,
         on_progress=on_progress,
         tiles=TileStore(FolderTiles(order.folder / "tiles")),
+        resumption=resumption,
     )
 
 

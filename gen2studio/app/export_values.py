@@ -81,6 +81,8 @@ class ExportProgress:
     frames_per_second: float
     seconds_left: float | None
     """None until it can be told."""
+    kept: int = 0
+    """Of ``done``: pictures that were finished before the export was interrupted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

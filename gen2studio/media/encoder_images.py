@@ -21,6 +21,7 @@ from gen2studio.core.geometry import Extent
 from gen2studio.media.all_or_nothing import AllOrNothing, check_written
 from gen2studio.media.encoder import check_folder, writing
 from gen2studio.media.metadata import png_with_chunks
+from gen2studio.media.resumption import Resumption, finished_pictures
 
 _COMPRESSION = 3
 """zlib level: 3 is within a few per cent of 9 on video frames and several times faster."""
@@ -43,6 +44,9 @@ class ImageSequenceWriter(AllOrNothing):
     Pictures are (H, W), (H, W, 3) or (H, W, 4); uint8 pictures become 16-bit by repeating the byte, so that white stays
     white. Everything is written to a hidden folder beside the target, which takes the target's name at the end. An
     existing folder is replaced only when it holds nothing but an earlier sequence of the same name.
+
+    With a :class:`~gen2studio.media.resumption.Resumption` pictures that an interrupted run finished are there already:
+    ``kept`` are their numbers, and :meth:`skip` counts them. Each picture then gets its name when it lies on disk.
     """
 
     suffix = "png"
@@ -58,8 +62,12 @@ class ImageSequenceWriter(AllOrNothing):
         text: dict[str, str] | None = None,
         threads: int = 2,
         grey: bool = False,
+        resumption: Resumption | None = None,
     ) -> None:
         self.path = path
+        self._resumption = resumption
+        self.kept: frozenset[int] = frozenset()
+        """Numbers of the pictures that need not be written."""
         self.notes: list[str] = []
         self._extent = extent
         self._bits = bits
@@ -73,9 +81,14 @@ class ImageSequenceWriter(AllOrNothing):
         check_folder(path.parent)
         self._check_target()
         with writing(path):
-            self._folder: Path | None = path.with_name(f".{path.name}.{os.getpid()}.part")
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir()
+            if resumption is not None:
+                self._folder: Path | None = resumption.folder_of(path)
+                self._folder.mkdir(exist_ok=True)
+                self.kept = finished_pictures(self._folder, path.name, self.suffix)
+            else:
+                self._folder = path.with_name(f".{path.name}.{os.getpid()}.part")
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder.mkdir()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="png-writer")
 
     def _check_target(self) -> None:
@@ -120,7 +133,13 @@ class ImageSequenceWriter(AllOrNothing):
             raise ExportError(f"A picture of {width}×{height} was given to a sequence of {self._extent}.")
         target = self._next(number)
         picture = picture.copy()
-        self._queue(lambda: self._pack(target, picture))
+        self._queue(lambda: self._save(target, picture))
+
+    def skip(self, number: int) -> None:
+        """Count a picture of ``kept`` in place of writing it."""
+        assert number in self.kept
+        self._number = number + 1
+        self._muxed += 1
 
     def _next(self, number: int | None) -> Path:
         """The file of the next picture, or of picture ``number``."""
@@ -144,6 +163,20 @@ class ImageSequenceWriter(AllOrNothing):
         if not self._alpha and picture.shape[2] == 4:
             return np.ascontiguousarray(picture[..., :3])
         return picture
+
+    def _save(self, target: Path, picture: NDArray[Any]) -> None:
+        if self._resumption is None:
+            self._pack(target, picture)
+            return
+        # A picture that has its name is whole, whatever stops the program or the machine.
+        half = target.with_name(f"half_{target.name}")
+        self._pack(half, picture)
+        handle = os.open(half, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        half.replace(target)
 
     def _pack(self, target: Path, picture: NDArray[Any]) -> None:
         if not self._grey:
@@ -188,9 +221,10 @@ class ImageSequenceWriter(AllOrNothing):
         self._folder = None
 
     def abort(self) -> None:
-        """Stop and remove the hidden folder. Safe to call at any time, also twice."""
+        """Stop and remove the hidden folder, or leave it to the next run. Safe to call at any time, also twice."""
         self._pending.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._resumption is None or not self._resumption.keeps:
+                shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None

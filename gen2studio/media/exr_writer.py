@@ -14,6 +14,7 @@ from gen2studio.core.errors import ExportError
 from gen2studio.core.geometry import Extent
 from gen2studio.media.encoder_images import ImageSequenceWriter
 from gen2studio.media.exr import write_exr, write_picture
+from gen2studio.media.resumption import Resumption
 from gen2studio.raster.tiles import Mask
 
 
@@ -31,8 +32,9 @@ class ExrPictureWriter(ImageSequenceWriter):
         first: int = 0,
         rate: Fraction | None = None,
         text: dict[str, str] | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
-        super().__init__(path, extent, alpha=alpha, first=first, text=text)
+        super().__init__(path, extent, alpha=alpha, first=first, text=text, resumption=resumption)
         self._rate = rate
 
     def _pack(self, target: Path, picture: NDArray[Any]) -> None:

@@ -187,6 +187,47 @@ def test_a_killed_queue_goes_on(qtbot: QtBot, media_root: Path, tmp_path: Path) 
     queue.shutdown()
 
 
+def _shut_in_the_middle(qtbot: QtBot, media_root: Path, tmp_path: Path) -> Path:
+    """Queue a sequence of pictures and let the program end with some of them finished; their hidden folder."""
+    queue = ExportQueue(tmp_path / "exports")
+    # Paused before it has begun, it stops at its first report.
+    queue.changed.connect(lambda _index, order: queue.pause(order.id))
+    pictures = settings(tmp_path / "stills", preset="png_8", options=(), width=64)
+    order = queue.add(simple(media_root / BUNNY, frames=60), pictures, tmp_path)
+    hidden = tmp_path / f".stills.{order}.part"
+    qtbot.waitUntil((hidden / "stills_000000.png").is_file, timeout=20000)
+    queue.hold(True)
+    queue.shutdown()
+    assert (hidden / "stills_000000.png").is_file()
+    return hidden
+
+
+def test_pictures_that_are_finished_outlive_the_program(qtbot: QtBot, media_root: Path, tmp_path: Path) -> None:
+    hidden = _shut_in_the_middle(qtbot, media_root, tmp_path)
+    first = (hidden / "stills_000000.png").stat().st_mtime_ns
+    queue = ExportQueue(tmp_path / "exports")
+    queue.open()
+    assert [order.state for order in queue.orders] == [OrderState.WAITING]
+    assert queue.orders[0].sentence == "Interrupted; finished pictures are kept."
+    with qtbot.waitSignal(queue.finished, timeout=30000):
+        queue.hold(False)
+    assert "of 60 pictures were finished by the run that was interrupted." in queue.orders[0].sentence
+    assert (tmp_path / "stills" / "stills_000000.png").stat().st_mtime_ns == first
+    assert len(list((tmp_path / "stills").glob("*.png"))) == 60
+    assert not hidden.exists()
+    queue.shutdown()
+
+
+def test_what_is_taken_off_the_list_leaves_no_pictures(qtbot: QtBot, media_root: Path, tmp_path: Path) -> None:
+    hidden = _shut_in_the_middle(qtbot, media_root, tmp_path)
+    queue = ExportQueue(tmp_path / "exports")
+    queue.open()
+    queue.cancel(queue.orders[0].id)
+    queue.shutdown()
+    assert not hidden.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["exports"]
+
+
 def _second_lock(folder: Path) -> None:
     from gen2studio.app.project_lock import ProjectLock
 

@@ -159,6 +159,7 @@ class _Row(QueueRow):
             f"{progress.done} of {progress.total}",
             f"{progress.frames_per_second:.1f} a second",
             left,
+            f"{progress.kept} kept" if progress.kept else self._order.sentence,
         )
         self.detail.show_text(" · ".join(part for part in parts if part))
 
