@@ -5,6 +5,7 @@ Drawn by Qt on any thread. Fonts need a GUI application; the command line gets o
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Pixels: TypeAlias = "NDArray[np.uint8]"
 _application: list[QGuiApplication] = []
+_drawing = threading.Lock()
+"""Qt aborted once as two threads asked for their first font at one moment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +47,14 @@ def ensure_fonts() -> None:
         _application.append(QGuiApplication(["gen2studio", "-platform", "offscreen"]))
 
 
-@lru_cache(maxsize=64)
 def burn_in(text: str, extent: Extent, *, right: bool) -> Overlay:
     """A small line of text on a dark box in an upper corner of the frame: a timecode or a name."""
+    with _drawing:
+        return _drawn(text, extent, right)
+
+
+@lru_cache(maxsize=64)
+def _drawn(text: str, extent: Extent, right: bool) -> Overlay:
     size = max(9, round(extent.height * 0.036))
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     font.setPixelSize(size)
