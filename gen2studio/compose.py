@@ -121,7 +121,8 @@ def find_adapter(adapter_id: str) -> FoundAdapter | None:
         return None
     if found.problem:
         return None
-    return FoundAdapter(digest=found.sha256, path=found.path, generator=found.base_model, title=found.name)
+    word = found.trigger if found.vectors else ""
+    return FoundAdapter(digest=found.sha256, path=found.path, generator=found.base_model, title=found.name, word=word)
 
 
 class StudioCatalog:

@@ -25,6 +25,7 @@ from gen2studio.engine.requests import (
     LeadRef,
     MotionRegionRef,
     SourceRef,
+    WordRef,
 )
 
 Blobs = Callable[[str], "Path | None"]
@@ -49,6 +50,8 @@ class FoundAdapter:
     generator: str = ""
     """Id of the generator whose model it was trained on; empty = not known."""
     title: str = ""
+    word: str = ""
+    """It is a learned word, which prompts call so; empty = it acts on its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +143,12 @@ def adapter_refs(uses: tuple[AdapterUse, ...], adapters: Adapters | None) -> tup
             raise GenerationError(
                 "An adapter of this look is no longer in the library.", "Remove it from the look, or add it again."
             )
-        found.append(
-            AdapterRef(digest=known.digest, adapter_id=use.adapter, path=known.path.as_posix(), strength=use.strength)
-        )
+        path = known.path.as_posix()
+        if known.word:
+            # A word is said or not said: it has no strength.
+            found.append(WordRef(digest=known.digest, adapter_id=use.adapter, path=path, word=known.word))
+        else:
+            found.append(AdapterRef(digest=known.digest, adapter_id=use.adapter, path=path, strength=use.strength))
     return tuple(found)
 
 

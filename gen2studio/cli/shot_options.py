@@ -19,7 +19,7 @@ from gen2studio.document import shots
 from gen2studio.document.look import DepthPass, Fill, StructureSource
 from gen2studio.document.model import Shot
 from gen2studio.engine.generators import Abilities, ModeAbility
-from gen2studio.engine.requests import AdapterRef, CameraMove, DepthPassRef, KeyRef, SourceRef
+from gen2studio.engine.requests import AdapterRef, CameraMove, DepthPassRef, KeyRef, SourceRef, WordRef
 from gen2studio.media.clock import regular_clock
 from gen2studio.media.slate import SUFFIX, slate_fingerprint, slate_info, write_slate
 
@@ -211,7 +211,10 @@ def adapters_of(args: argparse.Namespace) -> tuple[tuple[AdapterRef, ...], str]:
         if not 0 <= float(strength) <= 2:
             raise UsageError(f"The strength of an adapter lies between 0 and 2, not at {strength}.")
         base = base or adapter.base_model
-        if float(strength):
+        if float(strength) and adapter.vectors:
+            path = str(adapter.path)
+            found.append(WordRef(digest=adapter.sha256, adapter_id=adapter.id, path=path, word=adapter.trigger))
+        elif float(strength):
             found.append(
                 AdapterRef(
                     digest=adapter.sha256, adapter_id=adapter.id, path=str(adapter.path), strength=float(strength)

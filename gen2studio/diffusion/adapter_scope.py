@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.runtime.applying import layers_widened
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
-from gen2studio.engine.requests import AdapterRef
+from gen2studio.engine.requests import AdapterRef, WordRef
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.safetensors_header import read_header
 from gen2studio.models.wan_layout import expert_of
@@ -36,7 +36,8 @@ def adapters_loaded(pipe: Any, adapters: Sequence[AdapterRef], model: InstalledM
     """
     own = model.checkpoint().parts.get("few_step_lora")
     used = [_Used(own, _OWN_STRENGTH)] if own is not None else []
-    used += [_used(ref, model) for ref in adapters if ref.strength != 0]
+    # Words are the text encoder's, which has read the prompts by now.
+    used += [_used(ref, model) for ref in adapters if ref.strength != 0 and not isinstance(ref, WordRef)]
     with ExitStack() as scopes:
         for place in _DENOISERS:
             denoiser = getattr(pipe, place, None)

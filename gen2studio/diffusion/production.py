@@ -32,6 +32,7 @@ from gen2studio.diffusion.sampling.preview import LatentColours, PreviewClock, c
 from gen2studio.diffusion.sampling.windows import ColourReference, colour_lock, spans
 from gen2studio.diffusion.timing import Run, latent_window
 from gen2studio.diffusion.wording import heard, triggers_of
+from gen2studio.diffusion.words import TaughtWord, words_of
 from gen2studio.engine.events import Picture
 from gen2studio.engine.generators import RunContext
 from gen2studio.engine.requests import GenerateRequest
@@ -144,6 +145,7 @@ class Production:
             self.model, self.driver, plan, [text for _ in wanted or [0] for text in texts], self.residency,
             self.prompts, progress=told, cancel=context.cancel, pictures=[seen for seen in shown for _ in texts],
         )  # fmt: skip
+            words=self._words(texts),
         heard_of = [PromptEmbeds(*found[i : i + len(texts)]) for i in range(0, len(found), len(texts))]
         # The worker caps threads before a job; the first job of a session brings torch in only now.
         load_torch().set_num_threads(max(1, context.threads))
@@ -164,6 +166,14 @@ class Production:
                 self._take(loaded)
 
     def _prompt(self) -> str:
+    def _words(self, texts: Sequence[str]) -> tuple[TaughtWord, ...]:
+        """The learned words of the request; one that no prompt says is told of. Raises GenerationError."""
+        words = words_of(self.request.adapters, self.model)
+        for word in words:
+            if self.request.frames is None and not any(word.said_in(text) for text in texts):
+                self.context.note(f"No prompt says “{word.word}”: the learned word has no effect.")
+        return words
+
         """What the text encoder is given: of a model that edits pictures also what each picture is for."""
         if not self.family.traits.stills_only:
             return self.request.prompt

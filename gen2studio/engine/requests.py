@@ -168,6 +168,14 @@ class AdapterRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordRef(AdapterRef):
+    """A word that the text encoder is taught (textual inversion), by the SHA-256 of its file."""
+
+    word: str
+    """What prompts call it, in lower case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeadRef:
     """Frames [start, stop) of other footage that come right before the shot: the shot goes on from them (extend)."""
 

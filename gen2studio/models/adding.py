@@ -38,7 +38,8 @@ def is_part(found: Identified) -> bool:
 
 def why_not(found: Identified) -> str:
     """Why nothing here can use a weights file, whatever lies beside it; empty when it may be added, or is a part."""
-    if found.kind == "adapter" or found.kind in _PARTS or family_of_companion(found.path) is not None:
+    word = found.kind == "embedding" and found.family == "sd15"
+    if found.kind == "adapter" or word or found.kind in _PARTS or family_of_companion(found.path) is not None:
         return ""
     if found.kind == "transformer" and found.family == "wan":
         return ""
@@ -46,7 +47,7 @@ def why_not(found: Identified) -> str:
         known = "single files are run of Wan 2.1 and 2.2 alone, other models from whole folders"
         return f"It is {found.noun()}; {known}."
     if found.kind == "embedding":
-        return f"It is {found.noun()}, which Gen2 Studio does not read."
+        return f"It is {found.noun()}, and Gen2 Studio uses those for Stable Diffusion 1.5 alone."
     return "Gen2 Studio does not know what this file holds."
 
 
@@ -58,9 +59,9 @@ def add_path(
     rest: Path | str | None = None,
     parts: Mapping[str, Path] | None = None,
 ) -> Added:
-    """Add a model folder, a single transformer, a LoRA, a mask model or a part that works beside a model.
+    """Add a model folder, a single transformer, a LoRA, a learned word, a mask model or a part that goes with a model.
 
-    Models and parts are used where they lie, LoRA files are copied. ``rest`` and ``parts`` as in
+    Models and parts are used where they lie, LoRA files and words are copied. ``rest`` and ``parts`` as in
     :meth:`ModelLibrary.add`. Raises ModelError with what the file is when nothing here can use it.
     """
     path = path.expanduser().absolute()
@@ -71,7 +72,7 @@ def add_path(
     if path.is_file() and path.name != INDEX_NAME and family_of_companion(path) is None:
         found = identify(path)
         sentence = found.sentence()
-        if found.kind == "adapter":
+        if found.kind in ("adapter", "embedding"):
             adapter = adapters.import_file(path)
             return Added(where="adapters", id=adapter.id, title=adapter.name, sentence=sentence)
         if refusal := why_not(found):

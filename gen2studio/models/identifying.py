@@ -21,6 +21,7 @@ from gen2studio.models.mask_models import check_mask_model, is_mask_model
 from gen2studio.models.wan_files import read_weights
 from gen2studio.models.wan_layout import in_diffusers_names, without_prefix
 from gen2studio.models.weights_header import WeightsHeader
+from gen2studio.models.words import MOST_VECTORS
 
 Shapes = Mapping[str, tuple[int, ...]]
 _BASES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "Stable Diffusion XL"}
@@ -274,13 +275,15 @@ def _text_encoder(shapes: Shapes, plain: Shapes) -> _Told | None:
 
 
 def _embedding(shapes: Shapes, plain: Shapes) -> _Told | None:
-    if len(shapes) > 2 or not all(len(shape) == 2 for shape in shapes.values()):
+    if set(shapes) >= {"clip_l", "clip_g"}:
+        return "embedding", "learned word (textual inversion) for Stable Diffusion XL", "sdxl", ("Stable Diffusion XL",)
+    if len(shapes) != 1:
         return None
-    width = next(iter(shapes.values()))[1]
-    base, family = _base(width if width in (768, 1024) else 0)
-    if not base:
+    shape = next(iter(shapes.values()))
+    base, family = _base(shape[-1] if len(shape) in (1, 2) and shape[-1] in (768, 1024) else 0)
+    if not base or (len(shape) == 2 and shape[0] > MOST_VECTORS):
         return None
-    return "embedding", f"embedding (textual inversion) for {base}", family, (base,)
+    return "embedding", f"learned word (textual inversion) for {base}", family, (base,)
 
 
 _LOOKS: tuple[Callable[[Shapes, Shapes], _Told | None], ...] = (

@@ -130,7 +130,7 @@ FILES: dict[str, tuple[Shapes, str, str, str]] = {
         "adapter", "ltx", "LoRA adapter for LTX-Video",
     ),
     "embedding": (
-        {"emb_params": (4, 768)}, "embedding", "sd15", "embedding (textual inversion) for Stable Diffusion 1.5",
+        {"emb_params": (4, 768)}, "embedding", "sd15", "learned word (textual inversion) for Stable Diffusion 1.5",
     ),
     "anything": ({"a.b.c": (4, 4, 4)}, "unknown", "", "file of an unknown architecture"),
 }  # fmt: skip

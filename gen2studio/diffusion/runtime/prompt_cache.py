@@ -21,6 +21,7 @@ from gen2studio.diffusion.runtime.ladder import MemoryPlan
 from gen2studio.diffusion.runtime.loading import Progress, spoken_errors
 from gen2studio.diffusion.runtime.residency import Residency, text_digest
 from gen2studio.diffusion.runtime.torch_loading import load_torch
+from gen2studio.diffusion.words import TaughtWord, taught
 from gen2studio.engine.events import Picture
 from gen2studio.models.library import InstalledModel
 
@@ -120,9 +121,13 @@ def prompt_key(
     dtype: str,
     device: str = "cpu",
     pictures: Sequence[Picture] = (),
+    words: Sequence[TaughtWord] = (),
 ) -> str:
-    """SHA-256 over all an embedding depends on. Devices round differently, so each has its own entries."""
-    parts = (_VERSION, encoder_digest, str(length), dtype, device, prompt)
+    """SHA-256 over all an embedding depends on. Devices round differently, so each has its own entries.
+
+    ``words`` are those that could be said; a prompt that says none of them is what it was before."""
+    said = sorted(word.key for word in words if word.said_in(prompt))
+    parts = (_VERSION, encoder_digest, str(length), dtype, device, prompt, *said)
     found = hashlib.sha256("\0".join(parts).encode())
     for picture in pictures:
         found.update(str(picture.shape).encode())
@@ -142,10 +147,12 @@ def embed_prompts(
     cancel: CancelToken | None = None,
     poll: Callable[[], None] | None = None,
     pictures: Sequence[Sequence[Picture]] = (),
+    words: Sequence[TaughtWord] = (),
 ) -> list[TextEmbedding]:
     """One embedding on the CPU for each prompt, bit-identical to what the pipeline would make.
 
     ``pictures`` are what each prompt is about, for families whose text encoder sees them; empty = nothing is shown.
+    ``words`` are learned ones that prompts may say.
     The text encoders are loaded only when a prompt is not in the cache, and freed before this returns. Raises
     ModelError, GenerationError and Cancelled.
     """
@@ -155,7 +162,7 @@ def embed_prompts(
         return [{} for _ in prompts]
     shown = pictures or [()] * len(prompts)
     keys = [
-        prompt_key(digest, prompt, length, plan.dtype, plan.text_device, seen)
+        prompt_key(digest, prompt, length, plan.dtype, plan.text_device, seen, words)
         for prompt, seen in zip(prompts, shown, strict=True)
     ]
     found: dict[str, TextEmbedding] = {}
@@ -168,7 +175,8 @@ def embed_prompts(
     if missing:
         torch: Any = load_torch()
         with (
-            residency.text_encoder(model, plan, progress=progress, cancel=cancel) as parts,
+            residency.text_encoder(model, plan, progress=progress, cancel=cancel) as loaded,
+            taught(loaded, words) as (parts, spelling),
             spoken_errors(model.title),
             torch.no_grad(),
         ):
@@ -177,11 +185,12 @@ def embed_prompts(
                     cancel.check()
                 if poll is not None:
                     poll()
+                spelt = prompt if spelling is None else spelling.text(prompt)
                 if seen:
                     reading = cast("PictureReadingDriver", driver)
-                    made = reading.embed_pictures(parts, prompt, seen, length, plan.text_device)
+                    made = reading.embed_pictures(parts, spelt, seen, length, plan.text_device)
                 else:
-                    made = driver.embed(parts, prompt, length, plan.text_device)
+                    made = driver.embed(parts, spelt, length, plan.text_device)
                 found[key] = {name: tensor.cpu() for name, tensor in made.items()}
                 cache.put(key, found[key])
                 del made
