@@ -19,6 +19,7 @@ from gen2studio.diffusion.families.ltx import LtxAdapter
 from gen2studio.diffusion.families.qwen_image_edit import QwenImageEditAdapter
 from gen2studio.diffusion.families.svd import SvdAdapter
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
+from gen2studio.diffusion.families.z_image import ZImageAdapter
 from gen2studio.diffusion.sampling.step_reuse import FEWEST_STEPS
 from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
@@ -37,6 +38,7 @@ _FAMILIES: dict[str, FamilyAdapter] = {
     **wan.ADAPTERS,
     "flux2-klein": Flux2KleinAdapter(),
     "qwen-image-edit": QwenImageEditAdapter(),
+    "z-image": ZImageAdapter(),
     "ltx": LtxAdapter(),
     "svd": SvdAdapter(),
     "animatediff": AnimateDiffAdapter(),

@@ -51,8 +51,9 @@ def _work(made: DiffusionGenerator, plan: ShotPlan) -> list[tuple[int, int]]:
     manifest = made.model.manifest
     rule = made.family.geometry(made.model).frames
     each = passes_per_step(plan.guidance, plan.request.controls.consistency)
-    if plan.stills and on_footage(plan.request):
-        steps = plan.steps if plan.draws_keys else still_steps(plan.steps, manifest)
+    if plan.apart:
+        finished = plan.draws_keys or not on_footage(plan.request)
+        steps = plan.steps if finished else still_steps(plan.steps, manifest)
         return [(1, each * steps) for _ in plan.request.wanted]
     window, overlap = latent_window(manifest.frames.native, rule)
     work: list[tuple[int, int]] = []

@@ -44,6 +44,8 @@ class ShotPlan:
     """Model frames before the shot that are shown to the model and not emitted."""
     recipe: str = ""
     """Name of the few-step recipe that the checkpoint or one of the request's adapters was distilled for."""
+    apart: bool = False
+    """Stills are drawn one by one: frames of footage as clips of one, and whatever a model of single pictures draws."""
 
     @property
     def moves(self) -> bool:
@@ -100,16 +102,21 @@ class ShotPlan:
             recipe=self.recipe,
         )
 
-    def still_sampling(self, manifest: ModelManifest, geometry: LatentGeometry, at: int) -> Sampling:
+    def still_sampling(
+        self, manifest: ModelManifest, geometry: LatentGeometry, at: int, variation: int = 0
+    ) -> Sampling:
         """How the single model frame ``at`` is sampled: in few steps and with the noise it has in the take; as a key
-        frame finished, and with the noise of all of them, as always by models that draw single frames."""
+        frame finished, and with the noise of all of them, as always by models that draw single frames.
+
+        Pictures that such a model draws from nothing are finished ones, and variations: ``variation`` counts them."""
         from gen2studio.diffusion.families.driving import Sampling
 
         if self.draws_keys or manifest.frames.native == 1:
+            invented = not on_footage(self.request)
             return Sampling(
-                steps=self.steps if self.draws_keys else still_steps(self.steps, manifest),
+                steps=self.steps if self.draws_keys or invented else still_steps(self.steps, manifest),
                 guidance=self.guidance,
-                seed=self.request.seed,
+                seed=self.request.seed + (variation if invented else 0),
                 rate=float(manifest.rate),
                 recipe=self.recipe,
             )
@@ -153,7 +160,7 @@ def shot_plan(
     else:
         motion = NEUTRAL if traits.own_motion else request.controls.motion
         clock = shot_clock(request.start, request.stop, request.source.rate, manifest.rate, motion)
-        if stills and window and clock.count > window:
+        if stills and window > 1 and clock.count > window:
             # A still shows the whole shot in one window: what happens, though faster than the take will.
             clock = ModelClock(clock.start, clock.stop, (clock.stop - 1 - clock.start) / (window - 1))
         if request.lead is not None:
@@ -161,7 +168,7 @@ def shot_plan(
             lead = min(traits.lead, have) if geometry.frames.group == 1 or have >= traits.lead else 1
             clock = ModelClock(clock.start - lead * clock.step, clock.stop, clock.step)
     count = clock.count
-    if stills and not footage:
+    if stills and not footage and not traits.stills_only:
         steps = still_steps(steps, manifest)
     return ShotPlan(
         request=request,
@@ -184,6 +191,7 @@ def shot_plan(
         ),
         lead=lead,
         recipe=recipe,
+        apart=stills and (footage or traits.stills_only),
     )
 
 

@@ -175,7 +175,8 @@ class Production:
         return words
 
         """What the text encoder is given: of a model that edits pictures also what each picture is for."""
-        if not self.family.traits.stills_only:
+        traits = self.family.traits
+        if not traits.stills_only or "styles" not in traits.controls:
             return self.request.prompt
         return instruction(self.request.prompt, sum(1 for style in self.request.styles if style.weight > 0))
 
@@ -284,15 +285,16 @@ class Production:
     # -- stills ----------------------------------------------------------------------------------------------------
 
     def _stills(self, loaded: _Loaded) -> None:
-        """Footage: each wanted frame as a clip of one. Shots: the shot itself, in few steps."""
-        if not on_footage(self.request):
+        """One by one, each wanted frame as a clip of one; else the shot itself, in few steps."""
+        if not self.shot.apart:
             self._take(loaded)
             return
         wanted = self._unfinished()
         for number, frame in enumerate(wanted):
             at = self.shot.clock.nearest(frame)
             inputs = self._still_inputs(frame)
-            sampling = self.shot.still_sampling(self.model.manifest, self.geometry, at)
+            variation = self.request.wanted.index(frame)
+            sampling = self.shot.still_sampling(self.model.manifest, self.geometry, at, variation)
             run = Run(at, at + 1)
             reading = replace(loaded, embeds=loaded.by_frame.get(frame, loaded.embeds))
             latents = self._denoised(reading, inputs, sampling, run, number, total=len(wanted))
@@ -303,7 +305,7 @@ class Production:
         return [frame for frame in self.request.wanted if frame not in self.context.finished]
 
     def _still_inputs(self, frame: int) -> PipelineInputs:
-        """A media frame of footage as a clip of one."""
+        """A media frame as a clip of one."""
         at = self.shot.clock.nearest(frame)
         clip = Clip(frames=(frame,), width=self.framing.native[0], height=self.framing.native[1])
         keys = [(0, self.gatherer.key(index)) for index, key_at in self.shot.keys if key_at == at]
@@ -389,7 +391,9 @@ def refuse_unserved(request: GenerateRequest, family: FamilyAdapter) -> None:
     if family.traits.stills_only and request.frames is None:
         raise GenerationError(
             f"{family.traits.title} draws single frames.",
-            "Choose key frames: the frames between are carried from them.",
+            "Make stills, and begin a video model's shot with one of them."
+            if request.from_nothing
+            else "Choose key frames: the frames between are carried from them.",
         )
     if request.stop <= request.start or not request.wanted:
         raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_CARRIED = frozenset({"stylize", "mask", "render"})
+"""Modes on footage: its motion carries the keys. Shots from nothing have none."""
 CONTROL = "key_spacing"
 """Name of the control in :class:`~gen2studio.engine.generators.ModeAbility`."""
 
@@ -62,7 +64,7 @@ def _with_spacing(mode: ModeAbility, carriers: tuple[Abilities, ...]) -> ModeAbi
         for carrier in carriers
         if (found := carrier.mode(mode.mode)) is not None and "keys" in found.controls and not found.stills_only
     ]
-    if not able or not mode.controls:
+    if not able or not mode.controls or mode.mode not in _CARRIED:
         return mode
     controls = mode.controls | {CONTROL}
     if mode.stills_only:

@@ -42,6 +42,7 @@ from tests.diffusion import (
     tiny_qwen_edit,
     tiny_svd,
     tiny_wan,
+    tiny_z_image,
 )
 from tests.diffusion.studio import Stage, footage, source_ref
 
@@ -105,6 +106,12 @@ FAMILIES = (
         "qwen-image-edit",
         tiny_qwen_edit.build,
         lambda path: transformer_lora(path, ("transformer.transformer_blocks.0.attn.to_q",)),
+        frames=2,
+    ),
+    Family(
+        "z-image",
+        lambda folder: tiny_z_image.build(folder, "base"),
+        lambda path: transformer_lora(path, ("transformer.layers.0.attention.to_q",)),
         frames=2,
     ),
     Family(

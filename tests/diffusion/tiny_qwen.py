@@ -1,4 +1,4 @@
-"""Qwen's text encoders, small: the words of the image models (FLUX.2 klein, Qwen-Image-Edit)."""
+"""Qwen's text encoders, small: the words of the image models (FLUX.2 klein, Qwen-Image-Edit, Z-Image)."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ def qwen3() -> Any:
         tie_word_embeddings=True,
     )  # fmt: skip
     return Qwen3ForCausalLM(config).eval()
+
+
+def qwen3_words() -> Any:
+    """Qwen3 without its head, three layers: Z-Image reads the last but one."""
+    from transformers import Qwen3Config, Qwen3Model
+
+    config = Qwen3Config(
+        vocab_size=len(names()), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=3,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=2048,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    return Qwen3Model(config).eval()
 
 
 def qwen2_5_vl() -> Any:

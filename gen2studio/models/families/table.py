@@ -13,11 +13,12 @@ from gen2studio.models.families.rules import CheckpointFamily
 from gen2studio.models.families.svd import SVD
 from gen2studio.models.families.wan import DISTILLED, IMAGE, TEXT
 from gen2studio.models.families.wan_vace import WAN_VACE
+from gen2studio.models.families.z_image import Z_IMAGE
 
 CHECKPOINT_FAMILIES: Mapping[str, CheckpointFamily] = {
     family.pipeline: family
     for family in (
         *(WAN_VACE, TEXT, IMAGE, DISTILLED, ANIMATEDIFF, LTX, SVD, COGVIDEOX, COGVIDEOX_IMAGE),
-        *(FLUX2_KLEIN, QWEN_IMAGE_EDIT),
+        *(FLUX2_KLEIN, QWEN_IMAGE_EDIT, Z_IMAGE),
     )
 }
