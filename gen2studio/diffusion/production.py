@@ -86,6 +86,7 @@ class Production:
             # Nothing is estimated that no one would look at.
             self.gatherer.kind = "none"
         self.finisher = Finisher(request, context, self.framing, self.shot.clock)
+        self.turn = _Turn(context)
         self._stepped_down = False
         self._first: Picture | None = None
         self._small: dict[int, Picture] = {}
@@ -334,7 +335,7 @@ class Production:
         begun = time.perf_counter()
         how = Decoding(
             tile=256 if loaded.plan.tiled_vae else 0,
-            check=self.context.checkpoint,
+            check=self.turn.check,
             progress=self._tick("Decoding frames"),
             note=self.context.note,
         )
@@ -344,7 +345,7 @@ class Production:
 
     def _tick(self, stage: str) -> Callable[[int, int], None]:
         def tick(done: int, total: int) -> None:
-            self.context.progress(done, max(1, total), stage)
+            self.turn.progress(done, max(1, total), stage)
 
         return tick
 
@@ -353,6 +354,31 @@ class Production:
         if found is None:
             found = self._small[frame] = self.gatherer.source(frame)
         return found
+
+
+class _Turn:
+    """Whose turn it is: the job's own, or that of another one which it lets go first.
+
+    What a job hangs on the shared modules to be stopped by is called by that other one's passes too, and must not end
+    it.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._away = False
+
+    def check(self) -> None:
+        """Raises Cancelled when the job whose turn this is was cancelled."""
+        if not self._away:
+            self._context.cancel.check()
+
+    def progress(self, done: int, total: int, stage: str) -> None:
+        """As :meth:`~gen2studio.engine.generators.RunContext.progress`: waiting jobs may run in it."""
+        before, self._away = self._away, True
+        try:
+            self._context.progress(done, total, stage)
+        finally:
+            self._away = before
 
 
 class _Watch:
@@ -368,7 +394,7 @@ class _Watch:
         self._clock = PreviewClock()
 
     def check(self) -> None:
-        self._made.context.cancel.check()
+        self._made.turn.check()
 
     def stepped(self, step: int, steps: int, clean: Tensor) -> None:
         context = self._made.context
@@ -377,7 +403,7 @@ class _Watch:
                 latent = min(clean.shape[2] - 1, self._made.geometry.frames.group_of(index))
                 small = self._colours.picture(clean[0, :, latent])
                 context.step_preview(frame, self._framed(small), step, steps)
-        context.progress(self._number * steps + step, self._runs * steps, self._stage)
+        self._made.turn.progress(self._number * steps + step, self._runs * steps, self._stage)
 
     def _framed(self, small: Picture) -> Picture:
         framing = self._made.framing

@@ -28,7 +28,7 @@ from gen2studio.diffusion.runtime.ladder import choose_plan, plans_for
 from gen2studio.diffusion.runtime.loading import load_components, text_parts
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.sampling.tiles import decoded_in_tiles, with_smaller_tiles
-from gen2studio.engine.events import Event, JobState, Picture, Progress, StepPreview
+from gen2studio.engine.events import Event, FrameReady, JobState, Picture, Progress, StateChanged, StepPreview
 from gen2studio.engine.requests import AdapterRef, KeyRef, Lane, LeadRef
 from gen2studio.models.families.cogvideox import COGVIDEOX, COGVIDEOX_IMAGE
 from gen2studio.models.families.ltx import LTX, RECIPE
@@ -384,6 +384,36 @@ def test_held_frames_of_footage_come_out_as_they_were(driven: Callable[[str], Dr
         assert not torch.allclose(held[:, :, :1], clean[:, :, :1], atol=1e-2), name
 
 
+@pytest.mark.parametrize("name", ["ltx-plain", "ltx-distilled", "cog-text", "cog-text15"])
+def test_around_a_mask_the_latents_are_the_footages_own(driven: Callable[[str], Driven], name: str) -> None:
+    made = driven(name)
+    start = tuple(made.picture(frame) for frame in range(9))
+    mask = np.zeros((made.height, made.width), np.uint8)
+    mask[:, : made.width // 2] = 255
+    clean = made.driver.encode(made.pipe, start)
+    half = clean.shape[-1] // 2
+    guidance = 1.0 if name == "ltx-distilled" else 2.0
+    found: list[torch.Tensor] = []
+    for strength in (1.0, 0.5):
+        inputs = made.inputs(9, start=start, strength=strength, masks=(mask,) * 9)
+        found.append(made.made(inputs, steps=4, guidance=guidance))
+        assert torch.allclose(found[-1][..., half:], clean[..., half:], atol=1e-5), strength
+        assert not torch.allclose(found[-1][..., :half], clean[..., :half], atol=1e-2), strength
+    assert not torch.equal(*found)
+
+
+def test_a_picture_to_begin_with_stays_where_footage_is_held(driven: Callable[[str], Driven]) -> None:
+    """LTX-Video's first picture lies among the clip's own tokens: what is held must not be laid over it."""
+    made = driven("ltx-plain")
+    start = tuple(made.picture(frame) for frame in range(9))
+    levels = (0.1,) * made.geometry.frames.latent(9)
+    shown = [
+        made.made(made.inputs(9, start=start, strength=0.8, frame_strength=levels, keys=((0, made.picture(key)),)))
+        for key in (0, 11)
+    ]
+    assert not torch.allclose(shown[0][:, :, :1], shown[1][:, :, :1], atol=1e-2)
+
+
 def test_a_long_cogvideox_clip_is_denoised_in_windows(driven: Callable[[str], Driven]) -> None:
     for name in ("cog-text", "cog-text15"):
         cog = driven(name)
@@ -486,6 +516,36 @@ def test_a_run_that_died_while_decoding_goes_on_there(stage: Stage) -> None:
     assert all(np.array_equal(a, stage.frames()[i]) for i, a in enumerate(whole))
 
 
+@pytest.mark.parametrize("phase", ["Diffusing", "Decoding frames"])
+def test_a_job_in_between_outlives_the_one_that_let_it_in(stage: Stage, phase: str) -> None:
+    outer, inner = of_a_picture(stage, seed=47), replace(of_a_picture(stage, seed=48), frames=(1,))
+    alone = stage.made(inner, Lane.PREVIEW)[0]
+    switch: Any = stage._on_event
+    jobs = [stage.job(outer), stage.job(inner, Lane.PREVIEW)]
+    ends: dict[str, JobState] = {}
+    submitted: list[str] = []
+
+    def act(event: Event) -> None:
+        if isinstance(event, Progress) and event.job_id == jobs[0].id and event.stage == phase and not submitted:
+            submitted.append(jobs[1].id)
+            stage.engine.queue.submit(jobs[1])
+        elif isinstance(event, StepPreview) and event.job_id == jobs[1].id:
+            # What the outer job hung on the shared modules must not take this for a reason to end the inner one.
+            stage.engine.queue.cancel(jobs[0].id)
+        elif isinstance(event, StateChanged) and event.state.ended:
+            ends[event.job_id] = event.state
+
+    switch.act = act
+    stage.events.clear()
+    try:
+        stage.engine.run(jobs[0])
+    finally:
+        switch.act = lambda event: None
+    assert ends == {jobs[0].id: JobState.CANCELLED, jobs[1].id: JobState.FINISHED}
+    shown = [e.picture for e in stage.events if isinstance(e, FrameReady) and e.job_id == jobs[1].id]
+    assert len(shown) == 1 and np.array_equal(shown[0], alone)
+
+
 def test_previews_are_shown_at_the_steps(stage: Stage) -> None:
     stage.made(of_a_picture(stage, seed=42))
     shown: list[StepPreview] = stage.previews()
@@ -549,7 +609,7 @@ def test_what_a_family_cannot_do_is_said_in_one_sentence(stage: Stage) -> None:
         lead = LeadRef(source=source_ref(), start=0, stop=8)
         end = stage.run(replace(request, lead=lead))
         assert end.state is JobState.FAILED and "takes one picture" in end.reason
-    end = stage.run(replace(request, mode="mask"))
+    end = stage.run(replace(request, mode="render"))
     assert end.state is JobState.FAILED and "does not serve" in end.reason
 
 

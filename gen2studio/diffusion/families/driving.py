@@ -71,7 +71,9 @@ class Watch(Protocol):
         ...
 
     def stepped(self, step: int, steps: int, clean: Tensor) -> None:
-        """After step ``step`` (from 1) of ``steps``; ``clean`` (1, C, T, h, w) is the model's guess of the result."""
+        """After step ``step`` (from 1) of ``steps``; ``clean`` (1, C, T, h, w) is the model's guess of the result.
+
+        Never called inside a module: other jobs may run meanwhile, and with the same ones."""
         ...
 
 
@@ -97,9 +99,10 @@ class Decoding:
     tile: int = 0
     """Side in pixels of the tiles to begin with; 0 = whole pictures. Smaller ones are tried when memory runs out."""
     check: Callable[[], None] = _unheard
-    """Cheap; raises Cancelled. Called before every part."""
+    """Cheap; raises Cancelled. Called before every part, and inside the decoder."""
     progress: Callable[[int, int], None] = _unheard
-    """(parts done, all parts), frames or tiles."""
+    """(parts done, all parts), frames or tiles. Never called inside the decoder: other jobs may run meanwhile, and with
+    its modules."""
     note: Callable[[str], None] = _unheard
     """Takes one sentence for the artist."""
 

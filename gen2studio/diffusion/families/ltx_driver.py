@@ -20,7 +20,7 @@ from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.diffusion.sampling.decode import pictures
-from gen2studio.diffusion.sampling.frame_hold import FrameHold
+from gen2studio.diffusion.sampling.holding import FREE, LatentHold, cell_strengths, noised, taken_steps
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
     device_of,
@@ -75,7 +75,7 @@ class LtxDriver:
         shape = latent_shape(inputs, run.geometry)
         noise = clip_noise(shape, sampling, device)
         tokens = shape[2] * shape[3] * shape[4]
-        hold: FrameHold | None = None
+        hold: LatentHold | None = None
         blocks = [*pipe.transformer.transformer_blocks, *_encoder_blocks(pipe.vae)]
         with stopping(blocks, watch.check):
             begin = noise
@@ -83,9 +83,9 @@ class LtxDriver:
                 assert times is not None
                 clean = self.encode(job, inputs.start).to(noise)
                 level = times[0] / 1000
-                begin = level * noise + (1 - level) * clean
-                if inputs.frame_strength:
-                    hold = _hold(job, inputs, times, clean, noise)
+                begin = noised(clean, noise, level)
+                if inputs.masks or inputs.frame_strength:
+                    hold = _hold(inputs, times, clean, noise, run.geometry.frames.group)
             _begin_with(job, begin)
             tap = StepTap(job.scheduler, flow_of_tokens)
 
@@ -146,18 +146,11 @@ class LtxDriver:
 
         decoder = vae.decoder
         stages = [decoder.conv_in, decoder.mid_block, *decoder.up_blocks, decoder.conv_out]
-        reached = 0
-
-        def at_stage() -> None:
-            nonlocal reached
-            how.check()
-            how.progress(min(reached, len(stages)), len(stages))
-            reached += 1
 
         def whole() -> Iterator[Picture]:
-            with stopping(stages, at_stage):
+            with stopping(stages, how.check):
                 made = part(raw)
-            how.progress(len(stages), len(stages))
+            how.progress(1, 1)
             yield from pictures(made)
 
         def tiled(side: int) -> Iterator[Picture]:
@@ -190,13 +183,23 @@ def _times(inputs: PipelineInputs, sampling: Sampling) -> list[float] | None:
     own = list(DISTILLED_TIMES) if sampling.recipe == DISTILLED else None
     if not inputs.start or inputs.strength >= 1.0:
         if own is None and inputs.start:
-            return [*np.linspace(1000.0, 0.0, sampling.steps + 1)[:-1]]
+            return _whole_schedule(inputs, sampling.steps)
         return own
     top = inputs.strength * 1000
     if own is not None:
         return [top, *(time for time in own if time < top)]
-    count = max(1, round(sampling.steps * inputs.strength))
+    count = taken_steps(sampling.steps, inputs.strength)
     return [*np.linspace(top, 0.0, count + 1)[:-1]]
+
+
+def _whole_schedule(inputs: PipelineInputs, steps: int) -> list[float]:
+    """All the way down: the pipeline's own times, which what lies around a mask follows; evenly where frames are let go
+    one after the other, by their strengths."""
+    from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
+
+    if inputs.frame_strength:
+        return [*np.linspace(1000.0, 0.0, steps + 1)[:-1]]
+    return (linear_quadratic_schedule(steps) * 1000).tolist()
 
 
 def _image_noise(vae: Any, sampling: Sampling) -> float:
@@ -217,13 +220,17 @@ def _begin_with(job: Any, begin: Tensor) -> None:
     stand_in(job, "prepare_latents", prepared)
 
 
-def _hold(job: Any, inputs: PipelineInputs, times: list[float], clean: Tensor, noise: Tensor) -> FrameHold:
+def _hold(inputs: PipelineInputs, times: list[float], clean: Tensor, noise: Tensor, group: int) -> LatentHold:
+    """What of the footage stays while the run comes down over ``times``; given pictures in its place are free."""
     levels = [time / 1000 for time in (*times[1:], 0.0)]
+    cells = cell_strengths(clean.shape, inputs.frame_strength, inputs.masks, group, inputs.strength)
+    given = (len(inputs.video) - 1) // group + 1 if inputs.video else int(any(at == 0 for at, _ in inputs.keys))
+    cells[:, :, :given] = FREE
 
-    def noised(frames: Tensor, index: int) -> Tensor:
-        return (1 - levels[index]) * clean[:, :, frames] + levels[index] * noise[:, :, frames]
+    def known(index: int) -> Tensor:
+        return noised(clean, noise, levels[index])
 
-    return FrameHold(inputs.frame_strength, levels, noised)
+    return LatentHold(cells, levels, known)
 
 
 def _on(device: Any, embedding: TextEmbedding, prefix: str = "") -> dict[str, Tensor]:
