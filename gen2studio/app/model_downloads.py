@@ -7,7 +7,7 @@ signals on the window's thread, in values that nobody changes any more.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from gen2studio.models.download_values import (
     Freed,
     StoredModel,
 )
-from gen2studio.models.fitting import MachineFacts, fit, line_up_for
+from gen2studio.models.fitting import Fit, MachineFacts, fit, line_up_for
 from gen2studio.models.hub_settings import HubSettings
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class ModelDownloads(QObject):
         self._make = make
         self._services: ModelServices | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._queue: ThreadPoolExecutor | None = None
+        self._fits: dict[str, Fit] = {}
         self._opening = self._closed = False
         self._machine: MachineFacts | None = None
         self._stored: dict[str, StoredModel] = {}
@@ -132,6 +134,8 @@ class ModelDownloads(QObject):
         def done(found: tuple[ModelServices, MachineFacts, tuple[Download, ...]]) -> None:
             self._opening = False
             self._services, self._machine = found[0], found[1]
+            known = found[0].catalog
+            self._fits = {entry.id: fit(known, entry, found[1]) for entry in known.entries}
             self._downloads |= {download.id: download for download in found[2]}
             for problem in found[0].catalog.problems:
                 self.told.emit("warning", problem)
@@ -151,8 +155,9 @@ class ModelDownloads(QObject):
         for token in (self._planning, self._searching):
             if token is not None:
                 token.cancel()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._queue, self._pool):
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
         if self._unlisten is not None:
             self._unlisten()
         if self._services is not None:
@@ -195,12 +200,18 @@ class ModelDownloads(QObject):
 
     def rows(self) -> tuple[ModelRow, ...]:
         """Every model: those that were added by hand first, the catalog in its order, what lies elsewhere here."""
-        by_hand = (ModelRow(id=model.id, title=model.title, listed=model, held=model.held) for model in self._listed)
-        return (*by_hand, *(self._row(entry) for entry in self.catalog.entries), *self._found_rows)
+        return (*self._by_hand(), *(self._row(entry) for entry in self.catalog.entries), *self._found_rows)
 
     def row(self, row_id: str) -> ModelRow | None:
         """None when there is no such row any more."""
-        return next((row for row in self.rows() if row.id == row_id), None)
+        entry = next((entry for entry in self.catalog.entries if entry.id == row_id), None)
+        listed = next((row for row in self._by_hand() if row.id == row_id), None)
+        if listed is not None or entry is None:
+            return listed or next((row for row in self._found_rows if row.id == row_id), None)
+        return self._row(entry)
+
+    def _by_hand(self) -> Iterator[ModelRow]:
+        return (ModelRow(id=model.id, title=model.title, listed=model, held=model.held) for model in self._listed)
 
     def is_here(self, entry_id: str) -> bool:
         """Whether an entry is installed and whole."""
@@ -213,7 +224,7 @@ class ModelDownloads(QObject):
             id=entry.id,
             title=entry.title,
             entry=entry,
-            fit=fit(self.catalog, entry, self.machine),
+            fit=self._fits[entry.id],
             stored=self._stored.get(entry.id),
             download=download if download is not None and download.state is not DownloadState.DONE else None,
             held=self._held.get(entry.id, ""),
@@ -269,19 +280,28 @@ class ModelDownloads(QObject):
             for plan in plans.plans:
                 services.downloads.start(services.downloads.accept_licence(plan))
 
-        self._do(work, lambda _nothing: None, self._tell_error)
+        self._ask_queue(work)
 
     def pause(self, entry_id: str) -> None:
-        self._open().downloads.pause(entry_id)
+        """Stop a download and keep what is there."""
+        downloads = self._open().downloads
+        self._ask_queue(lambda: downloads.pause(entry_id))
 
     def resume(self, entry_id: str) -> None:
         """Go on with a paused or failed download."""
-        services = self._open()
-        self._do(lambda: services.downloads.resume(entry_id), lambda _nothing: None, self._tell_error)
+        downloads = self._open().downloads
+        self._ask_queue(lambda: downloads.resume(entry_id))
 
     def cancel(self, entry_id: str) -> None:
         """Stop a download and delete what it brought."""
-        self._open().downloads.cancel(entry_id)
+        downloads = self._open().downloads
+        self._ask_queue(lambda: downloads.cancel(entry_id))
+
+    def _ask_queue(self, work: Callable[[], None]) -> None:
+        """On one thread, so that what was asked for first is done first."""
+        if self._queue is None:
+            self._queue = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model-queue")
+        self._do(work, lambda _nothing: None, self._tell_error, self._queue)
 
     def _on_heard(self, download: Download) -> None:
         """News of a download, on the window's thread."""
@@ -566,8 +586,14 @@ class ModelDownloads(QObject):
 
         self._do(lambda: run(tell), well, broke)
 
-    def _do(self, work: Callable[[], T], done: Callable[[T], object], broke: Callable[[Exception], object]) -> None:
-        """Run ``work`` on a thread; ``done`` or ``broke`` is called on the window's."""
+    def _do(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        broke: Callable[[Exception], object],
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        """Run ``work`` on a thread (of ``pool``); ``done`` or ``broke`` is called on the window's."""
         if self._closed:
             return
         if self._pool is None:
@@ -584,7 +610,7 @@ class ModelDownloads(QObject):
             else:
                 self._deliver(lambda: done(found))
 
-        self._pool.submit(job)
+        (pool or self._pool).submit(job)
 
     def _deliver(self, call: Callable[[], object]) -> None:
         def unless_closed() -> None:

@@ -114,7 +114,7 @@ def _fit_ladder(entry: CatalogEntry, machine: MachineFacts) -> Fit:
         why = f"{_why_no_gpu(entry, machine)}, so the processor works."
     elif slow:
         better = min((other.gpu_gb for other in entry.memory if not other.slow and other.gpu_gb > gpu), default=None)
-        why = f"{tier.how}{f'; quick from {better:g} GB' if better else ''}."
+        why = f"{tier.how}{f'; quick on a GPU with {better:g} GB' if better else ''}."
     return _lit(SLOW if slow else WELL, why, _estimate(entry, machine, tier), tier)
 
 

@@ -87,7 +87,7 @@ def test_a_model_whose_maker_calls_a_processor_enough_is_still_slow_there(catalo
         MemoryTier(gpu_gb=8, how="in bf16", ram_gb=32, source="computed"),
     )
     model = replace(catalog.entry("wan2.1-vace-1.3b"), memory=tiers)
-    assert fit(catalog, model, PROCESSOR).reason == "Runs slowly: whole; quick from 8 GB."
+    assert fit(catalog, model, PROCESSOR).reason == "Runs slowly: whole; quick on a GPU with 8 GB."
     small = fit(catalog, model, card(6))
     assert small.reason == "Runs slowly: the GPU's 6 GB are too few (8 GB), so the processor works."
     # The card would do, and the memory beside it does not.

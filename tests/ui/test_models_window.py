@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.download_values import DownloadState
+from gen2studio.models.downloads import Downloads
 from gen2studio.models.hub_settings import HubSettings
 from gen2studio.ui.dialogs.model_settings import ModelSettingsDialog
 from gen2studio.ui.dialogs.model_words import badge
@@ -199,8 +202,65 @@ def test_the_list_is_searched_and_filtered(desk: Desk) -> None:
         assert shown() == found
         box.setCurrentIndex(0)
         box.activated.emit(0)
+    desk.choose("big")
     desk.qtbot.keyClicks(window.list.search, "nothing like it")
     assert shown() == [] and window.list.nothing.isVisible() and not window.list.view.isVisible()
+    # Nothing is shown of a model that is not in the list any more.
+    assert not window.details.isVisible() and window.list.current == ""
+    window.list.search.clear()
+    assert window.details.isVisible() and window.details.shown == window.list.current == "mini"
+
+
+def test_the_list_is_ordered_as_the_artist_likes(desk: Desk) -> None:
+    order = desk.window.list.order
+    for text, found in (
+        ("By name", ["Base", "Big", "Few steps", "Mini", "Own terms"]),
+        ("By size", ["Base", "Mini", "Few steps", "Own terms", "Big"]),
+        ("Best first", ["Mini", "Base", "Few steps", "Own terms", "Big"]),
+    ):
+        desk.choose("base")
+        order.setCurrentText(text)
+        order.activated.emit(order.currentIndex())
+        assert shown_rows(desk) == found
+        assert desk.window.list.current == desk.window.details.shown == "base"
+
+
+def test_the_window_fits_a_small_screen(desk: Desk) -> None:
+    for row in desk.models.rows():
+        desk.choose(row.id)
+        smallest = desk.window.minimumSizeHint()
+        assert smallest.width() <= 1000 and smallest.height() <= 700, row.id
+
+
+def test_what_is_asked_of_downloads_is_done_in_its_order_and_off_the_windows_thread(desk: Desk) -> None:
+    """Orders are files: writing one may take longer than a frame."""
+    asked: list[tuple[str, bool]] = []
+    may_resume = threading.Event()
+
+    class Slow(Downloads):
+        def resume(self, entry_id: str) -> None:
+            may_resume.wait()
+            self._noted("resume")
+
+        def pause(self, entry_id: str) -> None:
+            self._noted("pause")
+
+        def cancel(self, entry_id: str) -> None:
+            self._noted("cancel")
+
+        def _noted(self, what: str) -> None:
+            asked.append((what, threading.current_thread() is threading.main_thread()))
+
+    services = desk.models._services
+    assert services is not None
+    desk.models._services = replace(services, downloads=Slow())
+    desk.models.resume("base")
+    desk.models.pause("base")
+    desk.models.cancel("base")
+    may_resume.set()
+    desk.qtbot.waitUntil(lambda: len(asked) == 3, timeout=20_000)
+    desk.models._services = services
+    assert asked == [("resume", False), ("pause", False), ("cancel", False)]
 
 
 def shown_rows(desk: Desk) -> list[str]:

@@ -62,7 +62,7 @@ class ModelDetails(QWidget):
         self._row: ModelRow | None = None
         self._planning = ""
         self._shown_page = ""
-        self.title = QLabel(self)
+        self.title = ElidedLabel(parent=self)
         self.title.setObjectName("models.details.title")
         self.title.setProperty("role", "heading")
         font = self.title.font()
@@ -88,6 +88,8 @@ class ModelDetails(QWidget):
             button = named(QPushButton(text, self), f"models.{name}", text.rstrip("…"), tip)
             button.setAutoDefault(False)
             button.clicked.connect(self._asker(name))
+            # All of them side by side would make the window wider than any row needs.
+            button.hide()
             self.buttons[name] = button
             actions.addWidget(button)
         actions.addStretch(1)
@@ -133,7 +135,8 @@ class ModelDetails(QWidget):
         if row is None:
             return
         entry = row.entry
-        self.title.setText(row.title)
+        self.title.show_text(row.title)
+        self.title.setToolTip(row.title)
         self.summary.setText(entry.summary if entry is not None else "")
         self.summary.setVisible(entry is not None)
         self._show_fit(row)

@@ -7,7 +7,6 @@ from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QTabWidget,
@@ -19,6 +18,7 @@ from gen2studio.app.model_rows import PlanSet, size_words
 from gen2studio.models.catalog_entries import Licence
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import COMMERCIAL, plan_line
+from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.named import named, note
 
 
@@ -32,7 +32,7 @@ class LicenceDialog(QDialog):
         self.setWindowTitle(f"Get {first.title}")
         self.resize(680, 580)
         self.plans = plans
-        title = QLabel(f"Get {first.title}", self)
+        title = ElidedLabel(f"Get {first.title}", parent=self)
         title.setProperty("role", "heading")
         free = min(plan.free for plan in plans.plans)
         self.amount = note(self, "", "modelLicence.amount")

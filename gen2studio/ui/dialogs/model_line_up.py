@@ -12,7 +12,7 @@ from gen2studio.models.fitting import fit
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.model_words import LIGHT_INKS, about, badge
 from gen2studio.ui.widgets.elided_label import ElidedLabel
-from gen2studio.ui.widgets.named import named, restyle
+from gen2studio.ui.widgets.named import named, note, restyle
 from gen2studio.ui.widgets.retire import retire_all
 
 
@@ -71,7 +71,6 @@ class _Card(QFrame):
         super().__init__(parent)
         self.setObjectName(f"models.pick.{pick.entry}")
         self.setProperty("role", "strip")
-        self.setToolTip(pick.why)
         self._models = models
         self._pick = pick
         entry = models.catalog.entry(pick.entry)
@@ -84,6 +83,9 @@ class _Card(QFrame):
         modes = ElidedLabel(" · ".join(MODE_TITLES[mode] for mode in pick.modes), parent=self)
         modes.setProperty("role", "muted")
         modes.setToolTip(", ".join(MODE_TITLES[mode] for mode in pick.modes))
+        why = note(self, "muted", f"models.why.{pick.entry}")
+        why.setText(pick.why)
+        why.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._light = QLabel(self)
         self._light.setFixedWidth(14)
         self._said = ElidedLabel(parent=self)
@@ -93,7 +95,7 @@ class _Card(QFrame):
         )  # fmt: skip
         self.button.setAutoDefault(False)
         self.button.clicked.connect(self._on_clicked)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         line = QHBoxLayout()
         line.setSpacing(4)
         line.addWidget(self._light)
@@ -104,6 +106,7 @@ class _Card(QFrame):
         layout.setSpacing(3)
         layout.addWidget(title)
         layout.addWidget(modes)
+        layout.addWidget(why, 1)
         layout.addLayout(line)
         fitting = fit(models.catalog, entry, models.machine)
         dot = f'<span style="color: {theme.tokens()[LIGHT_INKS[fitting.light]]}">●</span>'

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRect,
-    QRectF,
-    QSize,
-    QSortFilterProxyModel,
-    Qt,
-    Signal,
-)
-from PySide6.QtGui import QFont, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QLineEdit,
-    QListView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
 
 from gen2studio.app.model_downloads import ModelDownloads
-from gen2studio.app.model_rows import ModelRow, Work
+from gen2studio.app.model_rows import ModelRow
 from gen2studio.engine.abilities import MODE_TITLES
-from gen2studio.models.fitting import NO
+from gen2studio.models.fitting import LIGHTS, NO
 from gen2studio.ui import theme
-from gen2studio.ui.dialogs.model_words import KIND_TITLES, LIGHT_INKS, badge, kind_and_size, kind_of, offer_place
+from gen2studio.ui.dialogs.model_delegate import ROW, WORKS, Index, ModelDelegate
+from gen2studio.ui.dialogs.model_words import KIND_TITLES, bytes_of, kind_of, offer_place
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.named import chooser, named, text_button
 
-ROW = Qt.ItemDataRole.UserRole
 BLOCKS = (
     ("All", "all"),
     ("Commercial-safe", "safe"),
@@ -44,15 +23,15 @@ BLOCKS = (
     ("Runs here", "runs"),
     ("Found here", "found"),
 )
+ORDERS = (("Best first", "light"), ("By name", "name"), ("By size", "size"))
 _ANY = ""
 _NOTHING = ("Nothing found", "No model has these words in this mode, kind and block.")
 _SEARCHING = ("Looking at this machine", "The hub's cache and ComfyUI's folders are being read.")
 _NONE_HERE = (
     "Nothing found on this machine",
-    "The hub's cache and ComfyUI's usual folders hold no models. Name other folders in Settings, or add a folder.",
+    "The hub's cache and ComfyUI's folders hold nothing that Gen2 Studio runs. Name other folders in Settings, or add "
+    "a folder.",
 )
-_HEIGHT = 46
-_Index = QModelIndex | QPersistentModelIndex
 
 
 class ModelRows(QAbstractListModel):
@@ -88,15 +67,17 @@ class ModelRows(QAbstractListModel):
         self._rows = rows
         self.endResetModel()
 
-    def rowCount(self, parent: _Index = QModelIndex()) -> int:
+    def rowCount(self, parent: Index = QModelIndex()) -> int:
         return 0 if parent.isValid() else len(self._rows)
 
-    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if not index.isValid():
             return None
         row = self._rows[index.row()]
         if role == ROW:
             return row
+        if role == WORKS:
+            return self._models.works
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return row.title
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
@@ -116,8 +97,19 @@ class ModelRows(QAbstractListModel):
         at = next((at for at, row in enumerate(self._rows) if row.id == row_id), -1)
         return self.index(at) if at >= 0 else QModelIndex()
 
-    def works(self) -> ModelDownloads:
-        return self._models
+    def order_key(self, at: int, order: str) -> tuple[object, ...]:
+        """What a row is sorted by: in doubt, the catalog's own order."""
+        row = self._rows[at]
+        if order == "name":
+            return (row.title.casefold(), at)
+        if order == "size":
+            size = bytes_of(row)
+            return (size == 0, size, at)
+        # What is here already comes first, whatever its files are.
+        if row.fit is None:
+            return (-1, at)
+        listed_only = row.entry is not None and row.entry.listed_only
+        return (len(LIGHTS) if listed_only else list(LIGHTS).index(row.fit.light), at)
 
     def _on_row_changed(self, row_id: str) -> None:
         index, row = self.index_of(row_id), self._models.row(row_id)
@@ -131,15 +123,23 @@ class ModelRows(QAbstractListModel):
 
 
 class ModelFilter(QSortFilterProxyModel):
-    """By words, mode, kind and block."""
+    """By words, mode, kind and block; in an order of the artist's choice."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.words: tuple[str, ...] = ()
         self.mode = self.kind = _ANY
         self.block = "all"
+        self.order = ORDERS[0][1]
+        self.sort(0)
 
-    def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:
+    def lessThan(self, left: Index, right: Index) -> bool:
+        rows = self.sourceModel()
+        assert isinstance(rows, ModelRows)
+        one, other = (rows.order_key(index.row(), self.order) for index in (left, right))
+        return one < other  # type: ignore[operator]
+
+    def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
         row = self.sourceModel().data(self.sourceModel().index(source_row, 0), ROW)
         assert isinstance(row, ModelRow)
         entry = row.entry
@@ -167,68 +167,8 @@ class ModelFilter(QSortFilterProxyModel):
         }[self.block]
 
 
-class ModelDelegate(QStyledItemDelegate):
-    """Two lines: the light and the title, what it is; at the right what state it is in."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
-        return QSize(200, _HEIGHT)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        row = index.data(ROW)
-        assert isinstance(row, ModelRow)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box: QRect = option.rect.adjusted(2, 1, -2, -1)  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
-        chosen = bool(state & QStyle.StateFlag.State_Selected)
-        if chosen or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour("accent_soft" if chosen else "raised"))
-            painter.drawRoundedRect(QRectF(box), 5, 5)
-        ink = LIGHT_INKS[row.fit.light] if row.fit is not None else "success"
-        if row.problem:
-            ink = "danger"
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour(ink))
-        if row.offer is not None:
-            # Nobody has looked yet whether it runs here.
-            painter.setPen(theme.colour("text_faint"))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(QRectF(box.left() + 9, box.top() + 11, 8, 8))
-        words, said_ink = badge(row, _works(index))
-        font = QFont(option.font)  # type: ignore[attr-defined]
-        painter.setFont(font)
-        metrics = painter.fontMetrics()
-        room = metrics.horizontalAdvance(words) + 14 if words else 8
-        left = box.left() + 26
-        upper = QRect(left, box.top() + 5, box.right() - left - room, 18)
-        light = row.fit.words if row.fit is not None else ""
-        lower = QRect(left, box.top() + 23, box.right() - left - metrics.horizontalAdvance(light) - 16, 17)
-        painter.setPen(theme.colour("text"))
-        title = metrics.elidedText(row.title, Qt.TextElideMode.ElideRight, upper.width())
-        painter.drawText(upper, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, title)
-        if words:
-            painter.setPen(theme.colour(said_ink))
-            at = QRect(box.left(), upper.top(), box.width() - 8, upper.height())
-            painter.drawText(at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, words)
-        painter.setPen(theme.colour("text_muted"))
-        line = metrics.elidedText(kind_and_size(row), Qt.TextElideMode.ElideRight, lower.width())
-        painter.drawText(lower, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, line)
-        # The light in words as well: colours alone don't reach everybody.
-        painter.setPen(theme.colour("text_muted"))
-        at = QRect(box.left(), lower.top(), box.width() - 8, lower.height())
-        painter.drawText(at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, light)
-        painter.restore()
-
-
-def _works(index: _Index) -> tuple[Work, ...]:
-    proxy = index.model()
-    rows = proxy.sourceModel() if isinstance(proxy, QSortFilterProxyModel) else proxy
-    return rows.works().works if isinstance(rows, ModelRows) else ()
-
-
 class ModelList(QWidget):
-    """Search, three filters and the list."""
+    """Search, order, three filters and the list."""
 
     chosen = Signal(str)
     """Row id; empty = none."""
@@ -237,6 +177,7 @@ class ModelList(QWidget):
         super().__init__(parent)
         self._models = models
         self._kept = ""
+        self._filtering = False
         self.rows = ModelRows(models, self)
         self.filter = ModelFilter(self)
         self.filter.setSourceModel(self.rows)
@@ -258,7 +199,10 @@ class ModelList(QWidget):
             self,
         )
         self.block = chooser("models.block", "Block", "Only these", list(BLOCKS), self)
-        for box in (self.mode, self.kind, self.block):
+        self.order = chooser(
+            "models.order", "Order", "What runs best here first, by name, or the smallest first", list(ORDERS), self
+        )
+        for box in (self.mode, self.kind, self.block, self.order):
             box.activated.connect(self._on_filter)
         self.view = named(QListView(self), "models.list", "Models")
         self.view.setToolTip("")
@@ -281,7 +225,11 @@ class ModelList(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(theme.SPACING)
-        layout.addWidget(self.search)
+        first = QHBoxLayout()
+        first.setSpacing(theme.SPACING)
+        first.addWidget(self.search, 2)
+        first.addWidget(self.order, 1)
+        layout.addLayout(first)
         layout.addLayout(filters)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.nothing, 1)
@@ -337,13 +285,20 @@ class ModelList(QWidget):
     def _on_filter(self, *_changed: object) -> None:
         self.filter.words = tuple(self.search.text().casefold().split())
         self.filter.mode, self.filter.kind = self.mode.currentData(), self.kind.currentData()
-        self.filter.block = self.block.currentData()
+        self.filter.block, self.filter.order = self.block.currentData(), self.order.currentData()
+        # While rows go, what is current changes from row to row, and may be one that goes next.
+        self._filtering = True
         self.filter.invalidate()
+        self._filtering = False
+        self.choose_first()
+        self.view.scrollTo(self.view.currentIndex())
         self._show_nothing()
+        self.chosen.emit(self.current)
 
     def _on_current(self, index: QModelIndex) -> None:
-        row = index.data(ROW)
-        self.chosen.emit(row.id if isinstance(row, ModelRow) else "")
+        if not self._filtering:
+            row = index.data(ROW)
+            self.chosen.emit(row.id if isinstance(row, ModelRow) else "")
 
     def _show_nothing(self, *_changed: object) -> None:
         there = self.filter.rowCount() > 0

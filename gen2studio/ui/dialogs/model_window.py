@@ -211,8 +211,11 @@ class ModelWindow(QDialog):
         self._wanted = ""
         self.details.set_planning("")
         self.foot.say("error", sentence)
-        box = QMessageBox(QMessageBox.Icon.Warning, "Models", sentence, QMessageBox.StandardButton.Close, self)
+        box = QMessageBox(QMessageBox.Icon.Warning, "Models", "", QMessageBox.StandardButton.Close, self)
         box.setObjectName("modelPlanFailed")
+        # It may hold names that strangers chose.
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(sentence)
         entry = self._models.catalog.entry(entry_id)
         if kind in ("unauthorised", "gated"):
             page = box.addButton("Open the model's page", QMessageBox.ButtonRole.ActionRole)
@@ -260,6 +263,7 @@ class ModelWindow(QDialog):
         box.setObjectName("modelDelete")
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Delete model")
+        box.setTextFormat(Qt.TextFormat.PlainText)
         amount = size_words(freed.bytes) if freed.bytes else "nothing"
         box.setText(f"Delete {row.title}? That frees {amount}.{stay if freed.shared else ''}")
         delete = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)

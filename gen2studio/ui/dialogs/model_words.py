@@ -92,6 +92,15 @@ def kind_and_size(row: ModelRow) -> str:
     return f"{KIND_TITLES[row.entry.kind]} · {size} · {row.entry.licence.id}"
 
 
+def bytes_of(row: ModelRow) -> int:
+    """Of its files, as far as that is known; 0 = not known."""
+    if row.offer is not None:
+        return row.offer.bytes
+    if row.stored is not None:
+        return row.stored.bytes
+    return (row.entry.download_bytes or 2 * row.entry.parameters) if row.entry is not None else 0
+
+
 def about(entries: tuple[CatalogEntry, ...]) -> str:
     """What entries come to before the hub was asked: ``16.2 GB``, ``over 58 GB`` where only parameters are known."""
     known = sum(entry.download_bytes or 2 * entry.parameters for entry in entries)
