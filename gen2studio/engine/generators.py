@@ -50,6 +50,18 @@ class ModeAbility:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordDefaults:
+    """How a word is learned when the artist changes nothing, and the limits."""
+
+    steps: int = 2000
+    learning_rate: float = 2e-3
+    vectors: int = 4
+    most_vectors: int = 16
+    held: str = ""
+    """As :attr:`TrainingDefaults.held`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingDefaults:
     """How an adapter is trained on a model when the artist changes nothing, and the limits of what may be chosen."""
 
@@ -60,6 +72,23 @@ class TrainingDefaults:
     most_rank: int = 128
     held: str = ""
     """How the model is held meanwhile on this machine, or why it can't be, for showing."""
+    pair_numbers: int = 0
+    """Numbers in the low-rank pairs of an adapter of rank 1: what an optimiser remembers belongs to these alone."""
+    word: WordDefaults | None = None
+    """How a word is learned (textual inversion); None = none can be."""
+    word_why_not: str = ""
+    """Why no word can be learned, in one sentence; empty = one can."""
+    clips: str = ""
+    """``may`` (it learns from clips and pictures), ``must`` (from clips only: it begins with a picture), or empty: it
+    learns from pictures."""
+    clip_frames: int = 0
+    """Frames of a window of a clip while nobody chose."""
+    most_frames: int = 0
+    """Frames of a window at most."""
+    experts: bool = False
+    """It is a pair of experts, for much noise and for little, which learn one after the other."""
+    prior: bool = True
+    """Prior preservation is possible: it draws pictures from words alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

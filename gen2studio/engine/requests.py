@@ -330,6 +330,23 @@ class TrainingImageRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingClipRef:
+    """Media frames [start, stop) of footage to learn from."""
+
+    source: SourceRef
+    start: int
+    stop: int
+    caption: str
+    crop: tuple[float, float, float, float] | None = None
+    """(x, y, width, height) in 0…1 of its frames; None = the whole."""
+
+
+LORA, WORD = "lora", "word"
+"""What a training makes: low-rank pairs of the denoiser (Hu et al., arXiv 2106.09685), or vectors of a new word of the
+text encoder (textual inversion, Gal et al., arXiv 2208.01618)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
     """Train an adapter (LoRA) on a model. One request = one adapter in the library."""
 
@@ -345,6 +362,14 @@ class TrainRequest:
     rank: int
     learning_rate: float
     seed: int
+    method: str = LORA
+    """:data:`LORA` or :data:`WORD`."""
+    vectors: int = 0
+    """Of a word, its vectors; 0 = the model's default."""
+    initial: str = ""
+    """Of a word, the words it begins as; empty = one for its kind."""
+    optimiser: str = ""
+    """adamw or adamw8bit; empty = adamw, and in 8 bits where memory asks for it."""
     test_prompt: str = ""
     """Prompt of the live test frames; empty = one made from the captions."""
     prior: float = 0.0

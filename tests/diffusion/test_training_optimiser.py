@@ -7,7 +7,7 @@ from torch import nn
 
 from gen2studio.diffusion.training.adamw8bit import BLOCK, SMALLEST, AdamW8bit, dynamic_map, narrowed, widened
 from gen2studio.diffusion.training.lora_checkpoint import optimiser_tensors, restore_optimiser
-from gen2studio.diffusion.training.optimisers import ADAMW, ADAMW_8BIT, state_bytes
+from gen2studio.engine.optimisers import ADAMW, ADAMW_8BIT, state_bytes
 
 
 def test_the_map_is_dense_towards_zero_and_keeps_what_it_is_given() -> None:

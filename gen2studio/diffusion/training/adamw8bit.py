@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gen2studio.diffusion.training.optimisers import BLOCK
+from gen2studio.engine.optimisers import BLOCK
 
 SMALLEST = 4096
 """Tensors of fewer numbers keep their moments in float32: there is nothing to save."""

@@ -18,7 +18,7 @@ from gen2studio.core.records import dataclass
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.footprint import BYTES, Footprint, footprint
 from gen2studio.diffusion.runtime.ladder import MemoryPlan, packed_kind
-from gen2studio.diffusion.training.optimisers import ADAMW, ADAMW_8BIT, OPTIMISERS, state_bytes
+from gen2studio.engine.optimisers import ADAMW, ADAMW_8BIT, OPTIMISERS, state_bytes
 from gen2studio.diffusion.training.recipe import SMALL_MODEL, targets_of
 from gen2studio.engine.budget import size_text
 from gen2studio.models.families.rules import ClipShape
@@ -35,7 +35,7 @@ class TrainingPlan(MemoryPlan):
     """How a model is held while an adapter is trained on it, and what steps the adapter."""
 
     optimiser: str = ADAMW
-    """One of :data:`gen2studio.diffusion.training.optimisers.OPTIMISERS`."""
+    """One of :data:`gen2studio.engine.optimisers.OPTIMISERS`."""
     trained: int = 0
     """Numbers that are trained."""
 
@@ -51,12 +51,13 @@ class TrainingPlan(MemoryPlan):
 
 
 def training_plans(
-    model: InstalledModel, machine: Machine, rank: int = 16, optimiser: str = ""
+    model: InstalledModel, machine: Machine, rank: int = 16, optimiser: str = "", *, word: bool = False
 ) -> tuple[TrainingPlan, ...]:
     """Every way to train ``model`` on ``machine``, exact first, with its peak. Raises ModelError on a problem.
 
     The base is bfloat16 on GPUs that compute in it and float32 elsewhere; float16 gradients overflow. ``optimiser`` is
-    the artist's choice; empty = each way with either.
+    the artist's choice; empty = each way with either. A ``word`` is trained through the text encoder, which stays; its
+    own vectors are nothing beside the model.
     """
     width, height = model.manifest.sizes[0]
     counts = footprint(model, ClipShape(width=width, height=height, frames=1))
@@ -64,6 +65,8 @@ def training_plans(
     exact = TrainingPlan(device=machine.device, dtype=dtype, text_device=machine.device, rung="whole")
     packed = packed_kind(model)
     held = [replace(exact, packed=packed)] if packed else [exact, replace(exact, int8_layers=True, rung="int8")]
+    if word:
+        return tuple(_measured(plan, counts, machine, 0, reader=counts.text_encoder * 4) for plan in held)
     trained = pair_numbers(model, rank)
     return tuple(
         _measured(replace(plan, optimiser=each), counts, machine, trained)
@@ -85,9 +88,11 @@ def _sides(shape: Sequence[int]) -> tuple[int, int]:
     return (shape[0], shape[1]) if len(shape) > 1 else (0, 0)
 
 
-def training_plan(model: InstalledModel, machine: Machine, rank: int = 16, optimiser: str = "") -> TrainingPlan:
+def training_plan(
+    model: InstalledModel, machine: Machine, rank: int = 16, optimiser: str = "", *, word: bool = False
+) -> TrainingPlan:
     """The best of :func:`training_plans` that fits. Raises OutOfBudget when none does."""
-    plans = training_plans(model, machine, rank, optimiser)
+    plans = training_plans(model, machine, rank, optimiser, word=word)
     found = next((plan for plan in plans if plan.fits), None)
     if found is not None:
         return found
@@ -101,8 +106,13 @@ def training_plan(model: InstalledModel, machine: Machine, rank: int = 16, optim
     )
 
 
-def _measured(plan: TrainingPlan, counts: Footprint, machine: Machine, trained: int) -> TrainingPlan:
-    """``plan`` with its peak: reading the captions comes first, then the training of ``trained`` numbers."""
+def _measured(
+    plan: TrainingPlan, counts: Footprint, machine: Machine, trained: int, reader: int = 0
+) -> TrainingPlan:
+    """``plan`` with its peak: reading the captions comes first, then the training of ``trained`` numbers.
+
+    ``reader`` are the bytes of a text encoder that takes part in the training itself.
+    """
     plan = replace(plan, trained=trained)
     size = BYTES[plan.dtype]
     base = counts.transformer_bytes(plan.dtype, plan.stored_as) + (counts.vae + counts.beside) * 4
@@ -111,8 +121,8 @@ def _measured(plan: TrainingPlan, counts: Footprint, machine: Machine, trained: 
     # Recomputed block by block, or kept over the whole pass where the model is small.
     kept = 3 if counts.transformer >= SMALL_MODEL else 12
     work = kept * counts.denoising_bytes(plan.dtype) + 2 * counts.widening_bytes(plan.dtype, plan.stored_as)
-    training = base + pairs + work + _PROGRAM_BYTES
-    words = counts.text_encoder * size + _PROGRAM_BYTES
+    training = base + reader + pairs + work + _PROGRAM_BYTES
+    words = (0 if reader else counts.text_encoder * size) + _PROGRAM_BYTES
     if plan.device != "cuda":
         memory = max(training, words)
         return replace(plan, memory_bytes=memory, fits=memory <= machine.memory_free * _HEADROOM)
@@ -128,10 +138,10 @@ def _measured(plan: TrainingPlan, counts: Footprint, machine: Machine, trained: 
     )
 
 
-def told(model: InstalledModel, machine: Machine) -> str:
+def told(model: InstalledModel, machine: Machine, *, word: bool = False) -> str:
     """How ``model`` would be trained here, or why not, as an artist reads it."""
     try:
-        plan = training_plan(model, machine)
+        plan = training_plan(model, machine, word=word)
     except StudioError as error:
         return str(error)
     kept = "" if plan.exact and not plan.packed else f", the base kept as {plan.packed or 'int8'}"

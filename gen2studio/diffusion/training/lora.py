@@ -22,7 +22,7 @@ from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.diffusion.training import lora_data
 from gen2studio.diffusion.training.ladder import training_plan, training_plans
-from gen2studio.diffusion.training.optimisers import ADAMW_8BIT
+from gen2studio.engine.optimisers import ADAMW_8BIT
 from gen2studio.diffusion.training.recipe import settle
 from gen2studio.engine.budget import size_text
 from gen2studio.engine.events import Estimate

@@ -13,7 +13,7 @@ import torch
 from gen2studio.core.log import topic
 from gen2studio.core.paths import write_atomic
 from gen2studio.diffusion.training.adamw8bit import AdamW8bit
-from gen2studio.diffusion.training.optimisers import ADAMW, ADAMW_8BIT
+from gen2studio.engine.optimisers import ADAMW, ADAMW_8BIT
 from gen2studio.diffusion.training.recipe import LoraRecipe
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
@@ -78,7 +78,7 @@ class TrainingState:
 
 
 def optimiser_called(name: str, parameters: list[torch.nn.Parameter], decay: float) -> torch.optim.Optimizer:
-    """The optimiser of that name (:data:`gen2studio.diffusion.training.optimisers.OPTIMISERS`)."""
+    """The optimiser of that name (:data:`gen2studio.engine.optimisers.OPTIMISERS`)."""
     made = AdamW8bit if name == ADAMW_8BIT else torch.optim.AdamW
     return made(parameters, lr=0.0, weight_decay=decay)
 
