@@ -132,7 +132,8 @@ class Production:
         context = self.context
 
         def told(done: int, total: int, stage: str) -> None:
-            context.progress(done, max(1, total), stage or "Loading the model")
+            # Nobody else is let in: the same model would be loaded twice.
+            context.progress(done, max(1, total), stage or "Loading the model", give_way=False)
 
         guided = self.shot.guidance > 1.0
         triggers = triggers_of(self.request.adapters)
@@ -327,6 +328,11 @@ class Production:
         watch = _Watch(self, loaded, run, number, total or len(self.shot.runs), stage)
         begun = time.perf_counter()
         latents = self.driver.denoise(loaded.pipe, Denoising(inputs, loaded.embeds, sampling, watch, self.geometry))
+        if not bool(load_torch().isfinite(latents).all()):
+            raise GenerationError(
+                "The model made no picture: its numbers ran over.",
+                "Take another seed or less guidance; if it comes again, verify the model's files.",
+            )
         passes = sampling.steps * passes_per_step(self.shot.guidance, sampling.consistency)
         self.pace.learn_denoising(time.perf_counter() - begun, passes, inputs.width, inputs.height, inputs.frames)
         return latents

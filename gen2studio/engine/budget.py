@@ -41,9 +41,9 @@ def free_memory() -> int | None:
     return None
 
 
-def _linux_memory() -> int | None:
+def _linux_memory(host: Path = Path("/proc/meminfo"), container: Path = Path("/sys/fs/cgroup")) -> int | None:
     try:
-        text = Path("/proc/meminfo").read_text()
+        text = host.read_text()
     except OSError:
         return None
     rows = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
@@ -52,11 +52,15 @@ def _linux_memory() -> int | None:
     free = int(rows["MemAvailable"].split()[0]) * 1024
     # A container may have less than its host: cgroup v2 keeps limit and use in two files.
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        limit = (container / "memory.max").read_text().strip()
+        used = int((container / "memory.current").read_text())
+        if limit == "max":
+            return free
+        counts = dict(line.split() for line in (container / "memory.stat").read_text().splitlines())
+        # Files that were read a while ago count as used, and go as soon as somebody needs the room.
+        return max(0, min(free, int(limit) - used + int(counts.get("inactive_file", 0))))
     except (OSError, ValueError):
         return free
-    return free if limit == "max" else max(0, min(free, int(limit) - used))
 
 
 def _windows_memory() -> int | None:

@@ -78,13 +78,16 @@ class JobContext:
             self._yield_to()
             self.cancel.check()
 
-    def progress(self, done: int, total: int, stage: str = "") -> None:
+    def progress(self, done: int, total: int, stage: str = "", *, give_way: bool = True) -> None:
         eta = self.pace.eta(done, total, stage)
         now = time.monotonic()
         if stage != self._told[0] or done >= total or now - self._told[1] >= _PROGRESS_GAP:
             self._told = (stage, now)
             self._sink(Progress(job_id=self.job_id, done=done, total=total, stage=stage, eta_seconds=eta))
-        self.checkpoint()
+        if give_way:
+            self.checkpoint()
+        else:
+            self.cancel.check()
 
     def note(self, text: str, frame: int | None = None) -> None:
         self._sink(Noted(job_id=self.job_id, text=text, frame=frame))

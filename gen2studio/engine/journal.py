@@ -1,7 +1,9 @@
 """The queue's journal: renders that were waiting or running when the program died are offered at the next start.
 
 Append-only JSON lines. A line is in the kernel's hands when the call returns (a killed process loses nothing); the
-worker syncs it to the disk, so that the caller's thread never waits for the disk. A torn last line is ignored.
+worker syncs it to the disk, so that the caller's thread never waits for the disk. A torn last line is ignored. A disk
+that takes no line (it is full, or gone) stops no render: what is lost is the offer to go on after a crash, or one comes
+back that was over.
 """
 
 from __future__ import annotations
@@ -83,6 +85,8 @@ class RenderJournal:
             self._dirty = False
         try:
             os.fsync(handle)
+        except OSError as error:
+            _log.warning("%s could not be synced: %s", self.path.name, error)
         finally:
             os.close(handle)
 
@@ -91,14 +95,26 @@ class RenderJournal:
             self._close()
 
     def _close(self) -> None:
-        if self._stream is not None:
-            if self._dirty:
-                os.fsync(self._stream.fileno())
-            self._stream.close()
-            self._stream = None
-            self._dirty = False
+        if self._stream is None:
+            return
+        stream, dirty, self._stream, self._dirty = self._stream, self._dirty, None, False
+        try:
+            with stream:
+                if dirty:
+                    os.fsync(stream.fileno())
+        except OSError as error:
+            _log.warning("%s could not be closed: %s", self.path.name, error)
 
     def _append(self, record: dict[str, Any]) -> None:
+        try:
+            self._write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        except OSError as error:
+            _log.warning("%s takes no line: %s", self.path.name, error)
+            with self._lock:
+                # What is left of the line is ended when the file is opened again.
+                self._close()
+
+    def _write(self, line: bytes) -> None:
         with self._lock:
             if self._stream is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +124,6 @@ class RenderJournal:
                 self._stream = open(self.path, "ab")  # noqa: SIM115 - kept open between appends
                 if torn:
                     self._stream.write(b"\n")
-            self._stream.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            self._stream.write(line)
             self._stream.flush()
             self._dirty = True

@@ -331,8 +331,8 @@ class _Within:
     def matte(self, raster: MaskRaster) -> NDArray[np.uint8]:
         return self._outer.matte(raster)
 
-    def progress(self, done: int, total: int, stage: str = "") -> None:
-        self._outer.progress(done, total, stage)
+    def progress(self, done: int, total: int, stage: str = "", *, give_way: bool = True) -> None:
+        self._outer.progress(done, total, stage, give_way=give_way)
 
     def note(self, text: str, frame: int | None = None) -> None:
         self._outer.note(text, frame)
@@ -368,10 +368,11 @@ class _Drawing(_Within):
         inside.mkdir(parents=True, exist_ok=True)
         return inside
 
-    def progress(self, done: int, total: int, stage: str = "") -> None:
+    def progress(self, done: int, total: int, stage: str = "", *, give_way: bool = True) -> None:
         count = len(self._keys)
         done, total = self._first * total + done * count, self._total * total
-        self._outer.progress(done, total, f"Key frames: {stage[:1].lower()}{stage[1:]}" if stage else "Key frames")
+        words = f"Key frames: {stage[:1].lower()}{stage[1:]}" if stage else "Key frames"
+        self._outer.progress(done, total, words, give_way=give_way)
 
     def emit(self, frame: int, picture: Picture) -> None:
         if frame not in self._keys:
@@ -387,9 +388,9 @@ class _Carrying(_Within):
         super().__init__(outer, folder)
         self.asked: set[int] = set()
 
-    def progress(self, done: int, total: int, stage: str = "") -> None:
+    def progress(self, done: int, total: int, stage: str = "", *, give_way: bool = True) -> None:
         doing = "" if stage.startswith("Carrying") or not stage else f": {stage[:1].lower()}{stage[1:]}"
-        self._outer.progress(done, total, f"Carrying key frames{doing}")
+        self._outer.progress(done, total, f"Carrying key frames{doing}", give_way=give_way)
 
     def note(self, text: str, frame: int | None = None) -> None:
         if frame is None:

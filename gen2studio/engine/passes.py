@@ -71,10 +71,10 @@ class PassContext(GenerateContext):
         self._below = below
         self._keep = keep
 
-    def progress(self, done: int, total: int, stage: str = "") -> None:
+    def progress(self, done: int, total: int, stage: str = "", *, give_way: bool = True) -> None:
         number, count = self._place
         words = f"{stage} (look {number + 1} of {count})" if stage else f"Look {number + 1} of {count}"
-        super().progress(number * total + done, count * total, words)
+        super().progress(number * total + done, count * total, words, give_way=give_way)
 
     def _under(self, frame: int) -> Picture:
         return self._below.read(frame) if self._below is not None else super()._under(frame)

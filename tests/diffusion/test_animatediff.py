@@ -352,6 +352,20 @@ def test_animate_lcm_depends_on_its_seed_and_on_nothing_else(rig: Rig) -> None:
     assert not torch.equal(one, rig.run(recipe="AnimateLCM", guidance=1.0, steps=4, seed=5))
 
 
+def test_animate_lcm_noises_again_with_the_noise_of_the_stock_pipeline(rig: Rig) -> None:
+    from diffusers import AnimateDiffPipeline
+
+    parts = rig.parts
+    scheduler = scheduler_for(recipe_named(RECIPES, "AnimateLCM"), parts.scheduler)
+    stock = AnimateDiffPipeline(parts.vae, None, None, parts.parts["unet"], None, scheduler)
+    stock.set_progress_bar_config(disable=True)
+    wanted = stock(
+        prompt_embeds=rig.said["prompt_embeds"], num_frames=FRAMES, width=SIDE, height=SIDE, num_inference_steps=4,
+        guidance_scale=1.0, generator=torch.Generator().manual_seed(4), output_type="latent",
+    ).frames  # fmt: skip
+    assert torch.equal(rig.run(recipe="AnimateLCM", guidance=1.0, steps=4, seed=4), wanted)
+
+
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 

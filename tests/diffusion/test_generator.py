@@ -14,7 +14,7 @@ import torch
 
 from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.conditioning.structure import control_clip
-from gen2studio.engine.events import Estimated, Event, JobState, Picture, Progress, StepPreview
+from gen2studio.engine.events import Estimated, Event, FrameReady, JobState, Picture, Progress, StepPreview
 from gen2studio.engine.requests import (
     AdapterRef,
     CameraMove,
@@ -274,6 +274,49 @@ def test_out_of_memory_is_one_sentence(
     assert end.state is JobState.FAILED
     assert "memory" in end.reason and "CUDA" not in end.reason and "\n" not in end.reason
     assert stage.run(case(stage, "text")).state is JobState.FINISHED
+
+
+def test_numbers_that_run_over_are_one_sentence(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    import diffusers
+
+    owner = diffusers.WanVACETransformer3DModel
+    forward = owner.forward
+    request = replace(case(stage, "text"), seed=93)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "forward", lambda *given, **named: (forward(*given, **named)[0] * float("nan"),))
+        end = stage.run(request, take="take-00000000abcf")
+    assert end.state is JobState.FAILED and "numbers ran over" in end.reason and not stage.frames()
+    assert stage.run(request, take="take-00000000abcf").state is JobState.FINISHED
+
+
+def test_no_job_is_let_in_while_a_model_is_loaded(
+    stage: Stage, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gen2studio.diffusion.runtime import residency
+
+    outer, inner = stage.job(case(stage, "text")), stage.job(replace(case(stage, "text"), frames=(2,)), Lane.PREVIEW)
+    load, loads = residency.load_components, 0
+
+    def counted(*given: Any, **named: Any) -> Any:
+        nonlocal loads
+        # Without names: the model itself, not what reads the prompt.
+        loads += len(given) == 2
+        return load(*given, **named)
+
+    sent: list[Event] = []
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == "Loading the model" and not sent:
+            sent.append(event)
+            stage.engine.queue.submit(inner)
+
+    monkeypatch.setattr(residency, "load_components", counted)
+    stage.residency.release(stage.model.id)
+    switch.act = interrupt
+    stage.events.clear()
+    assert stage.engine.run(outer).state is JobState.FINISHED
+    assert sent and loads == 1
+    assert {e.job_id for e in stage.events if isinstance(e, FrameReady)} == {outer.id, inner.id}
 
 
 def test_memory_that_runs_out_once_is_no_failure(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -368,6 +368,45 @@ def test_embeddings_are_the_pipelines_own_and_come_back_from_disk(
     assert torch.equal(found[0]["prompt_embeds"], known[0])
 
 
+class _Tight(WanVaceDriver):
+    """A driver on an accelerator that is too small for the text encoder."""
+
+    def embed(self, parts: Components, text: str, length: int, device: str) -> Any:
+        import torch
+
+        if device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().embed(parts, text, length, device)
+
+
+def test_the_processor_reads_what_the_accelerator_has_no_room_for(
+    tmp_path: Path, model: InstalledModel, residency: Residency
+) -> None:
+    import torch
+
+    there = replace(FULL, text_device="meta")
+    found = embed_prompts(model, _Tight(), there, ["a red dog"], residency, PromptCache(tmp_path / "a"))
+    known = embed_prompts(model, WanVaceDriver(), FULL, ["a red dog"], residency, PromptCache(tmp_path / "b"))
+    assert torch.equal(found[0]["prompt_embeds"], known[0]["prompt_embeds"])
+
+
+class _Broken(WanVaceDriver):
+    """A driver whose text encoder's numbers run over."""
+
+    def embed(self, parts: Components, text: str, length: int, device: str) -> Any:
+        made = super().embed(parts, text, length, device)
+        return {name: tensor * float("inf") for name, tensor in made.items()}
+
+
+def test_an_embedding_of_no_numbers_is_refused_and_not_kept(
+    tmp_path: Path, model: InstalledModel, residency: Residency
+) -> None:
+    cache = PromptCache(tmp_path / "prompts")
+    with pytest.raises(GenerationError, match="made nothing of the prompt"):
+        embed_prompts(model, _Broken(), FULL, ["a red dog"], residency, cache)
+    assert not cache.folder.exists() or not any(cache.folder.iterdir())
+
+
 def test_keys_hold_everything_an_embedding_depends_on(model: InstalledModel) -> None:
     digest = model.component_digest("text_encoder")
     keys = {

@@ -68,6 +68,19 @@ def test_what_is_free_is_known_here(tmp_path: Path) -> None:
     budget.check(Estimate(memory_bytes=1 << 50, disk_bytes=1 << 50), budget.Room(None, None))
 
 
+def test_files_that_were_read_are_no_memory_in_use(tmp_path: Path) -> None:
+    host, container = tmp_path / "meminfo", tmp_path / "cgroup"
+    container.mkdir()
+    host.write_text("MemTotal: 64000000 kB\nMemAvailable: 32000000 kB\n")
+    (container / "memory.max").write_text("8000000000\n")
+    (container / "memory.current").write_text("7000000000\n")
+    (container / "memory.stat").write_text("anon 2000000000\ninactive_file 4500000000\nactive_file 500000000\n")
+    assert budget._linux_memory(host, container) == 5_500_000_000
+    (container / "memory.max").write_text("max\n")
+    assert budget._linux_memory(host, container) == 32_768_000_000
+    assert budget._linux_memory(host, tmp_path / "none") == 32_768_000_000
+
+
 def test_catalogs() -> None:
     catalog = compose.look_catalog()
     presets = catalog.presets()

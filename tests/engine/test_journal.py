@@ -116,3 +116,16 @@ def test_garbage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     journal.queued(render_job(2))
     journal.close()
     assert journal.pending() == (render_job(1), render_job(2))
+
+
+def test_a_disk_that_takes_no_line_stops_nothing(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "project"
+    in_the_way.write_bytes(b"a file where the folder belongs")
+    journal = RenderJournal(in_the_way / "journal")
+    journal.queued(render_job(1))
+    journal.ended(render_job(1).id)
+    journal.sync()
+    in_the_way.unlink()
+    journal.queued(render_job(2))
+    journal.close()
+    assert [job.id for job in RenderJournal(in_the_way / "journal").pending()] == [render_job(2).id]

@@ -125,7 +125,7 @@ class AnimateDiffDriver:
                 num_inference_steps=taken_steps(sampling.steps, inputs.strength),
                 strength=1.0,
                 guidance_scale=sampling.guidance if guided else 1.0,
-                generator=generator(sampling.seed),
+                generator=_after_the_noise(latent_shape(inputs, run.geometry), sampling.seed),
                 prompt_embeds=embeds.positive["prompt_embeds"].to(device),
                 negative_prompt_embeds=_on(embeds.negative, device) if guided else None,
                 output_type="latent",
@@ -233,6 +233,14 @@ def _noise(shape: tuple[int, ...], sampling: Sampling, device: Any) -> Tensor:
     first, count = sampling.noise_frames
     whole = _noise((*shape[:2], count, *shape[3:]), replace(sampling, noise_frames=None), device)
     return whole[:, :, first : first + shape[2]]
+
+
+def _after_the_noise(shape: tuple[int, ...], seed: int) -> torch.Generator:
+    """The pipeline's own generator as it is once the latents were drawn: a scheduler that noises again (LCM) must not
+    get the noise that the run began with."""
+    drawn = generator(seed)
+    torch.randn(shape, generator=drawn)
+    return drawn
 
 
 def _style(beside: Beside, unet: Any, inputs: PipelineInputs, guided: bool, device: Any) -> ImagePrompt | None:

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,19 @@ def this_machine() -> Machine:
     return _processor(memory, cores)
 
 
-@functools.lru_cache(maxsize=1)
+_FRESH = 2.0
+"""Seconds for which an answer of the machine holds at most: a list asks for every model in it."""
+
+
 def quick_machine() -> Machine:
-    """The machine without importing torch, asked once: the NVIDIA driver, Apple's chip, or the processor."""
+    """The machine as it is now, without importing torch: the NVIDIA driver, Apple's chip, or the processor."""
+    return _asked(int(time.monotonic() / _FRESH))
+
+
+@functools.lru_cache(maxsize=1)
+def _asked(span: int) -> Machine:
+    """The machine in one ``span`` of time, by its number."""
+    del span
     memory, cores = free_memory() or _ASSUMED_MEMORY, os.cpu_count() or 1
     if _torch_has_cuda():
         found = _nvidia(memory, cores)
@@ -107,6 +118,7 @@ def _fast_bf16() -> bool:
         return False
 
 
+@functools.lru_cache(maxsize=1)
 def _torch_has_cuda() -> bool:
     if sys.platform == "darwin":
         return False

@@ -11,10 +11,12 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from gen2studio.core.cancel import CancelToken
+from gen2studio.core.errors import GenerationError, OutOfBudget
 from gen2studio.core.paths import cache_dir, write_atomic
 from gen2studio.diffusion.families.driving import FamilyDriver, PictureReadingDriver, TextEmbedding
 from gen2studio.diffusion.runtime.ladder import MemoryPlan
@@ -153,9 +155,40 @@ def embed_prompts(
 
     ``pictures`` are what each prompt is about, for families whose text encoder sees them; empty = nothing is shown.
     ``words`` are learned ones that prompts may say.
-    The text encoders are loaded only when a prompt is not in the cache, and freed before this returns. Raises
-    ModelError, GenerationError and Cancelled.
+    The text encoders are loaded only when a prompt is not in the cache, and freed before this returns. Where the
+    accelerator's memory is not enough for them, the processor reads. Raises ModelError, GenerationError and Cancelled.
     """
+
+    def embedded(how: MemoryPlan) -> list[TextEmbedding]:
+        return _embedded(
+            model, driver, how, prompts, residency, cache, progress=progress, cancel=cancel, poll=poll,
+            pictures=pictures, words=words,
+        )  # fmt: skip
+
+    try:
+        return embedded(plan)
+    except OutOfBudget:
+        if plan.text_device == "cpu":
+            raise
+    # Outside the except block: what the failed call held is free.
+    return embedded(replace(plan, text_device="cpu"))
+
+
+def _embedded(
+    model: InstalledModel,
+    driver: FamilyDriver,
+    plan: MemoryPlan,
+    prompts: Sequence[str],
+    residency: Residency,
+    cache: PromptCache,
+    *,
+    progress: Progress | None,
+    cancel: CancelToken | None,
+    poll: Callable[[], None] | None,
+    pictures: Sequence[Sequence[Picture]],
+    words: Sequence[TaughtWord],
+) -> list[TextEmbedding]:
+    """:func:`embed_prompts` where ``plan`` says."""
     length = model.manifest.text_length
     digest = text_digest(model)
     if not digest:
@@ -192,6 +225,11 @@ def embed_prompts(
                 else:
                     made = driver.embed(parts, spelt, length, plan.text_device)
                 found[key] = {name: tensor.cpu() for name, tensor in made.items()}
+                if not all(bool(torch.isfinite(tensor).all()) for tensor in found[key].values()):
+                    raise GenerationError(
+                        f"The text encoder of {model.title} made nothing of the prompt: its numbers ran over.",
+                        "Verify the model's files; the prompt was not kept.",
+                    )
                 cache.put(key, found[key])
                 del made
     return [found[key] for key in keys]

@@ -159,7 +159,9 @@ class Residency:
         with self._lock:
             for key in [key for key in self._held if model_id in (None, key.model)]:
                 del self._held[key]
-            self._texts = {k: v for k, v in self._texts.items() if model_id is not None and not k.startswith(model_id)}
+            self._texts = {
+                k: v for k, v in self._texts.items() if model_id is not None and not k.startswith(f"{model_id}:")
+            }
         free_memory_of(load_torch())
 
     def _room(self) -> Machine:
@@ -179,7 +181,8 @@ class Residency:
         dropped = False
         while self._held:
             machine = self._machine()
-            fits = plan.memory_bytes <= machine.memory_free and plan.device_bytes <= (machine.device_free or 1 << 62)
+            on_device = plan.device_bytes <= machine.device_free or machine.device != "cuda"
+            fits = plan.memory_bytes <= machine.memory_free and on_device
             if fits and len(self._held) < self._most:
                 break
             self._held.popitem(last=False)
