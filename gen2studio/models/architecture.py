@@ -28,7 +28,9 @@ from gen2studio.models.weights_header import WeightsHeader
 Config = Mapping[str, Any]
 Headers = Mapping[str, tuple[WeightsHeader, ...]]
 _WEIGHTS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOAT8
-_MOST_LAYERS = 256
+MOST_LAYERS = 256
+"""Of any model, and values of any list in a config."""
+_SPOKEN = {"unet": "UNet", "vae": "VAE"}
 EXPERTS = ("transformer", "transformer_2")
 """What denoises: one transformer, or one for high noise and one for low."""
 
@@ -109,7 +111,7 @@ def _check_image_encoder(wan: WanShape, configs: Mapping[str, Config], headers: 
             "Download the missing parts: image_encoder and image_processor.",
         )
     width = number(config, "image_encoder", "hidden_size", 768, 1 << 14)
-    layers = number(config, "image_encoder", "num_hidden_layers", 12, _MOST_LAYERS)
+    layers = number(config, "image_encoder", "num_hidden_layers", 12, MOST_LAYERS)
     side = number(config, "image_encoder", "image_size", 224, 1 << 12)
     patch = number(config, "image_encoder", "patch_size", 32, 1 << 10)
     shapes = {name: tensor.shape for header in headers["image_encoder"] for name, tensor in header.tensors.items()}
@@ -127,8 +129,8 @@ def wan_shape(config: Config) -> WanShape:
     if config.get("qk_norm", "rms_norm_across_heads") != "rms_norm_across_heads":
         raise odd("transformer", "qk_norm")
     patch = numbers(config, "transformer", "patch_size", [1, 2, 2], 16)
-    layers = number(config, "transformer", "num_layers", 40, _MOST_LAYERS)
-    placed = tuple(numbers(config, "transformer", "vace_layers", [*range(0, 40, 5)], _MOST_LAYERS, lowest=0))
+    layers = number(config, "transformer", "num_layers", 40, MOST_LAYERS)
+    placed = tuple(numbers(config, "transformer", "vace_layers", [*range(0, 40, 5)], MOST_LAYERS, lowest=0))
     if plain:
         placed = ()
     elif not placed or placed[0] != 0 or sorted(set(placed)) != list(placed) or placed[-1] >= layers:
@@ -268,6 +270,10 @@ def _check_vae(config: Config, headers: Sequence[WeightsHeader]) -> tuple[int, i
     latent, spatial, temporal = vae_scales(config)
     check_types("vae", headers, Path("vae"))
     number(config, "vae", "base_dim", 96, 4096)
+    if config.get("decoder_base_dim") is not None:
+        number(config, "vae", "decoder_base_dim", 96, 4096)
+    if config.get("patch_size") is not None:
+        number(config, "vae", "patch_size", 1, 64)
     number(config, "vae", "num_res_blocks", 2, 64, lowest=0)
     multipliers = numbers(config, "vae", "dim_mult", [1, 2, 4, 4], 64)
     if not 0 < len(multipliers) <= 8:
@@ -293,7 +299,7 @@ def check_text_encoder(config: Config, headers: Sequence[WeightsHeader]) -> int:
     check_types("text_encoder", headers, Path("text_encoder"))
     width = number(config, "text_encoder", "d_model", 512, 1 << 16)
     words = number(config, "text_encoder", "vocab_size", 250112, 1 << 24)
-    layers = number(config, "text_encoder", "num_layers", 8, _MOST_LAYERS)
+    layers = number(config, "text_encoder", "num_layers", 8, MOST_LAYERS)
     _check_scales(headers)
     shapes = {text_encoder_name(n): tensor.shape for header in headers for n, tensor in header.tensors.items()}
     names = frozenset(shapes)
@@ -323,8 +329,8 @@ def check_types(part: str, headers: Sequence[WeightsHeader], where: Path) -> Non
                 )
 
 
-def number(config: Config, part: str, key: str, default: int, highest: int, *, lowest: int = 1) -> int:
-    """A whole number of a config inside its range. Raises ModelError."""
+def number(config: Config, part: str, key: str, default: int | None, highest: int, *, lowest: int = 1) -> int:
+    """A whole number of a config inside its range; without a default it must be there. Raises ModelError."""
     value = config.get(key, default)
     if type(value) is not int or not lowest <= value <= highest:
         raise odd(part, key)
@@ -332,10 +338,10 @@ def number(config: Config, part: str, key: str, default: int, highest: int, *, l
 
 
 def numbers(config: Config, part: str, key: str, default: list[int], highest: int, *, lowest: int = 1) -> list[int]:
-    """A list of whole numbers of a config, each inside the range. Raises ModelError."""
+    """A list of whole numbers of a config, at least one, each inside the range. Raises ModelError."""
     value = config.get(key, default)
-    rows: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [None]
-    if len(rows) > _MOST_LAYERS or not all(type(row) is int and lowest <= row <= highest for row in rows):
+    rows: list[Any] = cast("list[Any]", value) if isinstance(value, list) else []
+    if not 0 < len(rows) <= MOST_LAYERS or not all(type(row) is int and lowest <= row <= highest for row in rows):
         raise odd(part, key)
     return rows
 
@@ -343,7 +349,8 @@ def numbers(config: Config, part: str, key: str, default: list[int], highest: in
 def odd(part: str, key: str) -> ModelError:
     """Of a config with a value that no such model has."""
     return ModelError(
-        f"The config of the {part} has a “{key}” that no such model has.", "Download the checkpoint again."
+        f"The config of the {_SPOKEN.get(part) or part.replace('_', ' ')} has a “{key}” that no such model has.",
+        "Download the checkpoint again.",
     )
 
 

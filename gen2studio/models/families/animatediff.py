@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from gen2studio.core.errors import ModelError
 from gen2studio.core.records import dataclass
-from gen2studio.models.architecture import component_size
+from gen2studio.models.architecture import component_size, number
 from gen2studio.models.families.rules import (
     DIFFUSERS,
     DIFFUSERS_WEIGHTS,
@@ -31,6 +31,7 @@ from gen2studio.models.families.rules import (
     Headers,
     Work,
 )
+from gen2studio.models.families.tensor_checks import shapes_of
 from gen2studio.models.manifest import FrameRule, GuidanceRange, ModelFacts, StepRange
 from gen2studio.models.weights_header import WeightsHeader
 
@@ -120,17 +121,17 @@ def _check(configs: Configs, headers: Headers) -> None:
         _check_types(part, files)
     unet, motion = configs["unet"], configs["motion_adapter"]
     widths = _widths(unet, "unet", (320, 640, 1280, 1280))
-    words = _number(unet, "unet", "cross_attention_dim", 1280, 1 << 14)
-    channels = _number(unet, "unet", "in_channels", 4, 64)
-    if channels != _number(configs["vae"], "vae", "latent_channels", 4, 64):
+    words = number(unet, "unet", "cross_attention_dim", 1280, 1 << 14)
+    channels = number(unet, "unet", "in_channels", 4, 64)
+    if channels != number(configs["vae"], "vae", "latent_channels", 4, 64):
         raise ModelError(
             f"The UNet takes {channels} channels: it is an inpainting or a depth edition of Stable Diffusion.",
             "Use the plain Stable Diffusion 1.5, or one that was fine-tuned from it; masks work with it too.",
         )
-    if words != _number(configs["text_encoder"], "text_encoder", "hidden_size", 512, 1 << 14):
+    if words != number(configs["text_encoder"], "text_encoder", "hidden_size", 512, 1 << 14):
         raise _mismatch("The UNet reads texts of another width than the text encoder writes.")
     vae_scale(configs["vae"])
-    shapes = _shapes(headers["unet"])
+    shapes = shapes_of(headers["unet"])
     _expect(shapes, "unet", "conv_in.weight", (widths[0], channels, 3, 3))
     layers = sorted(name for name in shapes if name.endswith("attn2.to_k.weight"))
     if not layers or any(shapes[name][-1] != words for name in layers):
@@ -154,8 +155,8 @@ def _check_motion(motion: Config, files: Sequence[WeightsHeader], widths: tuple[
     layers, per_block = unet.get("layers_per_block", 2), motion.get("motion_layers_per_block", 2)
     if own != widths or layers != per_block:
         raise _mismatch("The motion adapter was made for another image model: Stable Diffusion XL's doesn't fit 1.5.")
-    length = _number(motion, "motion_adapter", "motion_max_seq_length", 32, 1024)
-    shapes = _shapes(files)
+    length = number(motion, "motion_adapter", "motion_max_seq_length", 32, 1024)
+    shapes = shapes_of(files)
     first = "down_blocks.0.motion_modules.0."
     _expect(shapes, "motion_adapter", f"{first}proj_in.weight", (widths[0], widths[0]))
     found = shapes.get(f"{first}transformer_blocks.0.pos_embed.pe")
@@ -169,16 +170,16 @@ def _check_control(
     part: str, config: Config, files: Sequence[WeightsHeader], widths: tuple[int, ...], words: int
 ) -> None:
     own = _widths(config, part, (320, 640, 1280, 1280))
-    if own != widths or _number(config, part, "cross_attention_dim", 1280, 1 << 14) != words:
+    if own != widths or number(config, part, "cross_attention_dim", 1280, 1 << 14) != words:
         raise _mismatch(f"The {_spoken(part)} was made for another image model than this one.")
-    shapes = _shapes(files)
+    shapes = shapes_of(files)
     _expect(shapes, part, "conv_in.weight", (widths[0], 4, 3, 3))
     if "controlnet_cond_embedding.conv_in.weight" not in shapes:
         raise _mismatch(f"The {_spoken(part)} has no input for a control picture.")
 
 
 def _check_style(files: Sequence[WeightsHeader], encoder: Config | None, layers: int, words: int) -> None:
-    shapes = _shapes(files)
+    shapes = shapes_of(files)
     if any(not name.startswith(("image_proj.", "ip_adapter.")) for name in shapes):
         raise ModelError("The file given as IP-Adapter is something else.", "Use ip-adapter_sd15.safetensors.")
     keys = [name for name in shapes if name.endswith("to_k_ip.weight")]
@@ -196,10 +197,10 @@ def _check_style(files: Sequence[WeightsHeader], encoder: Config | None, layers:
             "Name it with --image-encoder FOLDER (models/image_encoder of h94/IP-Adapter).",
         )
     if plain is not None:
-        reads, writes = plain[-1], _number(encoder, "image_encoder", "projection_dim", 512, 1 << 14)
+        reads, writes = plain[-1], number(encoder, "image_encoder", "projection_dim", 512, 1 << 14)
     else:
         reads = (shapes.get("image_proj.proj_in.weight") or (0, 0))[-1]
-        writes = _number(encoder, "image_encoder", "hidden_size", 768, 1 << 14)
+        writes = number(encoder, "image_encoder", "hidden_size", 768, 1 << 14)
     if reads != writes:
         raise _mismatch("The IP-Adapter reads images of another width than the image encoder writes.")
 
@@ -214,10 +215,6 @@ def _check_types(part: str, files: Sequence[WeightsHeader]) -> None:
                 )
 
 
-def _shapes(files: Sequence[WeightsHeader]) -> dict[str, tuple[int, ...]]:
-    return {name: tensor.shape for header in files for name, tensor in header.tensors.items()}
-
-
 def _expect(shapes: Mapping[str, tuple[int, ...]], part: str, name: str, shape: tuple[int, ...]) -> None:
     if shapes.get(name) != shape:
         raise _mismatch(f"The weights of the {_spoken(part)} don't match its config at “{name}”.")
@@ -229,13 +226,6 @@ def _widths(config: Config, part: str, default: tuple[int, ...]) -> tuple[int, .
     if not 0 < len(rows) <= 8 or not all(type(row) is int and 0 < row <= _MOST for row in rows):
         raise _odd(part, "block_out_channels")
     return tuple(rows)
-
-
-def _number(config: Config, part: str, key: str, default: int, most: int) -> int:
-    value = config.get(key, default)
-    if type(value) is not int or not 0 < value <= most:
-        raise _odd(part, key)
-    return value
 
 
 def _spoken(part: str) -> str:
@@ -259,7 +249,7 @@ def _facts(configs: Configs, headers: Headers, classes: Classes) -> ModelFacts:
     return ModelFacts(
         dim=_widths(configs["unet"], "unet", (320, 640, 1280, 1280))[0],
         patch=(1, 1, 1),
-        latent_channels=_number(configs["vae"], "vae", "latent_channels", 4, 64),
+        latent_channels=number(configs["vae"], "vae", "latent_channels", 4, 64),
         temporal_scale=1,
         spatial_scale=vae_scale(configs["vae"]),
         flow_shift=None,
@@ -282,9 +272,7 @@ def _defaults(facts: ModelFacts, configs: Configs) -> FamilyDefaults:
         id=title.lower().replace(" ", "-") + "-sd15" if published else "",
         title=f"{title} on Stable Diffusion 1.5" if published else "",
         sizes=((512, 512), (768, 512), (512, 768), (768, 448), (448, 768)),
-        frames=FrameRule(
-            16, _number(configs["motion_adapter"], "motion_adapter", "motion_max_seq_length", 32, 1024), 1
-        ),
+        frames=FrameRule(16, number(configs["motion_adapter"], "motion_adapter", "motion_max_seq_length", 32, 1024), 1),
         rate=Fraction(8),
         guidance=guidance,
         steps=steps,

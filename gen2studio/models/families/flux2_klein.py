@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from gen2studio.models.architecture import component_size
-from gen2studio.models.families.qwen_words import (
-    MOST_LAYERS,
-    check_words,
-    layers_of,
-    misfit,
-    number,
-    numbers,
-    odd,
-    shapes_of,
-    text_rules,
-)
+from gen2studio.models.architecture import MOST_LAYERS, component_size, mismatch, number, numbers, odd
+from gen2studio.models.families.qwen_words import check_words, layers_of, text_rules
 from gen2studio.models.families.rules import (
     DIFFUSERS,
     DIFFUSERS_WEIGHTS,
@@ -28,6 +18,7 @@ from gen2studio.models.families.rules import (
     TransformerActivations,
     Work,
 )
+from gen2studio.models.families.tensor_checks import shapes_of
 from gen2studio.models.manifest import MODEL_INDEX, FrameRule, GuidanceRange, ModelFacts, StepRange
 
 TEXT_LAYERS = (9, 18, 27)
@@ -40,10 +31,10 @@ _PICTURES = 3
 
 def vae_scales(config: Config) -> tuple[int, int]:
     """(latent channels of the denoiser, pixels to one of its cells). Raises ModelError."""
-    channels = number(config, "vae", "latent_channels", 1024, default=32)
-    stages = numbers(config, "vae", "block_out_channels", 1 << 14, default=(128, 256, 512, 512))
-    patch = numbers(config, "vae", "patch_size", 8, default=(2, 2))
-    if patch != (2, 2) or len(stages) > 8:
+    channels = number(config, "vae", "latent_channels", 32, 1024)
+    stages = numbers(config, "vae", "block_out_channels", [128, 256, 512, 512], 1 << 14)
+    patch = numbers(config, "vae", "patch_size", [2, 2], 8)
+    if patch != [2, 2] or len(stages) > 8:
         raise odd("vae", "patch_size")
     return channels * 4, 2 ** len(stages)
 
@@ -51,30 +42,39 @@ def vae_scales(config: Config) -> tuple[int, int]:
 def _check(configs: Configs, headers: Headers) -> None:
     width, layers = check_words(configs["text_encoder"], headers["text_encoder"])
     if layers < max(TEXT_LAYERS):
-        raise misfit(f"The text encoder has {layers} layers and this model reads layer {max(TEXT_LAYERS)}.")
+        raise mismatch(f"The text encoder has {layers} layers and this model reads layer {max(TEXT_LAYERS)}.")
     config, shapes = configs["transformer"], shapes_of(headers["transformer"])
     channels, _ = vae_scales(configs["vae"])
     dim = _dim(config)
-    reads = number(config, "transformer", "joint_attention_dim", 1 << 16, default=15360)
+    reads = number(config, "transformer", "joint_attention_dim", 15360, 1 << 16)
     wanted = {"x_embedder.weight": (dim, channels), "context_embedder.weight": (dim, reads)}
     for name, shape in wanted.items():
         if shapes.get(name) != shape:
-            raise misfit(f"The transformer's “{name}” is {shapes.get(name)} and {shape} is needed.")
+            raise mismatch(f"The transformer's “{name}” is {shapes.get(name)} and {shape} is needed.")
     if reads != width * len(TEXT_LAYERS):
-        raise misfit(f"The transformer reads texts of width {reads} and the text encoder writes {width} a layer.")
+        raise mismatch(f"The transformer reads texts of width {reads} and the text encoder writes {width} a layer.")
     for stem, key, usual in (("transformer_blocks", "num_layers", 8), ("single_transformer_blocks",
                              "num_single_layers", 48)):  # fmt: skip
-        says = number(config, "transformer", key, MOST_LAYERS, default=usual)
+        says = number(config, "transformer", key, usual, MOST_LAYERS)
         if layers_of(shapes, stem) != says:
-            raise misfit(f"The transformer has {layers_of(shapes, stem)} “{stem}” and its config says {says}.")
+            raise mismatch(f"The transformer has {layers_of(shapes, stem)} “{stem}” and its config says {says}.")
+    _wider(config)
     conv = shapes_of(headers["vae"]).get("decoder.conv_in.weight")
     if conv is None or len(conv) != 4 or conv[1] * 4 != channels:
-        raise misfit("The VAE's weights don't match its config at “decoder.conv_in.weight”.")
+        raise mismatch("The VAE's weights don't match its config at “decoder.conv_in.weight”.")
 
 
 def _dim(config: Config) -> int:
-    heads = number(config, "transformer", "num_attention_heads", 1024, default=48)
-    return heads * number(config, "transformer", "attention_head_dim", 1024, default=128)
+    heads = number(config, "transformer", "num_attention_heads", 48, 1024)
+    return heads * number(config, "transformer", "attention_head_dim", 128, 1024)
+
+
+def _wider(config: Config) -> float:
+    """How much wider than a token its feed-forward is. Raises ModelError."""
+    ratio = config.get("mlp_ratio", 3.0)
+    if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0 < ratio <= 64:
+        raise odd("transformer", "mlp_ratio")
+    return ratio
 
 
 def _facts(configs: Configs, headers: Headers, classes: Classes) -> ModelFacts:
@@ -113,8 +113,8 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
     cells = -(-clip.width // spatial) * -(-clip.height // spatial)
     tokens = _PICTURES * cells + 512
     dim = _dim(config)
-    ratio = float(config.get("mlp_ratio", 3.0))
-    stages = numbers(configs["vae"], "vae", "block_out_channels", 1 << 14, default=(128, 256, 512, 512))
+    ratio = _wider(config)
+    stages = numbers(configs["vae"], "vae", "block_out_channels", [128, 256, 512, 512], 1 << 14)
     return Work(
         # Gate and value of the feed-forward at once, and in single blocks beside query, key and value.
         denoiser=TransformerActivations(

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from gen2studio.models.architecture import component_size, vae_scales
-from gen2studio.models.families.qwen_words import (
-    MOST_LAYERS,
-    check_words,
-    layers_of,
-    misfit,
-    number,
-    shapes_of,
-    text_rules,
-)
+from gen2studio.models.architecture import MOST_LAYERS, component_size, mismatch, number, vae_scales
+from gen2studio.models.families.qwen_words import check_words, layers_of, text_rules
 from gen2studio.models.families.rules import (
     DIFFUSERS,
     DIFFUSERS_WEIGHTS,
@@ -27,6 +19,7 @@ from gen2studio.models.families.rules import (
     TransformerActivations,
     Work,
 )
+from gen2studio.models.families.tensor_checks import shapes_of
 from gen2studio.models.manifest import FrameRule, GuidanceRange, ModelFacts, StepRange
 
 SIZES = ((1024, 1024), (1360, 768), (768, 1360), (1152, 896), (896, 1152))
@@ -44,25 +37,25 @@ def _check(configs: Configs, headers: Headers) -> None:
     transformer, shapes = configs["transformer"], shapes_of(headers["transformer"])
     channels, _, _ = vae_scales(configs["vae"])
     dim = _dim(transformer)
-    reads = number(transformer, "transformer", "joint_attention_dim", 1 << 16, default=3584)
+    reads = number(transformer, "transformer", "joint_attention_dim", 3584, 1 << 16)
     if reads != width:
-        raise misfit(f"The transformer reads texts of width {reads} and the text encoder writes {width}.")
+        raise mismatch(f"The transformer reads texts of width {reads} and the text encoder writes {width}.")
     for name, shape in {"img_in.weight": (dim, 4 * channels), "txt_in.weight": (dim, reads)}.items():
         if shapes.get(name) != shape:
-            raise misfit(f"The transformer's “{name}” is {shapes.get(name)} and {shape} is needed.")
-    layers = number(transformer, "transformer", "num_layers", MOST_LAYERS, default=60)
+            raise mismatch(f"The transformer's “{name}” is {shapes.get(name)} and {shape} is needed.")
+    layers = number(transformer, "transformer", "num_layers", 60, MOST_LAYERS)
     if layers_of(shapes, "transformer_blocks") != layers:
-        raise misfit(
+        raise mismatch(
             f"The transformer has {layers_of(shapes, 'transformer_blocks')} blocks and its config says {layers}."
         )
     conv = shapes_of(headers["vae"]).get("decoder.conv_in.weight")
     if conv is None or len(conv) != 5 or conv[1] != channels:
-        raise misfit("The VAE's weights don't match its config at “decoder.conv_in.weight”.")
+        raise mismatch("The VAE's weights don't match its config at “decoder.conv_in.weight”.")
 
 
 def _dim(config: Config) -> int:
-    heads = number(config, "transformer", "num_attention_heads", 1024, default=24)
-    return heads * number(config, "transformer", "attention_head_dim", 1024, default=128)
+    heads = number(config, "transformer", "num_attention_heads", 24, 1024)
+    return heads * number(config, "transformer", "attention_head_dim", 128, 1024)
 
 
 def _facts(configs: Configs, headers: Headers, classes: Classes) -> ModelFacts:
@@ -98,7 +91,7 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
     cells = -(-clip.width // spatial) * -(-clip.height // spatial) // 4
     tokens = _PICTURES * cells + _WORDS
     dim = _dim(configs["transformer"])
-    base = number(configs["vae"], "vae", "base_dim", 4096, default=96)
+    base = number(configs["vae"], "vae", "base_dim", 96, 4096)
     return Work(
         denoiser=TransformerActivations(tokens=tokens, dim=dim, ffn=4 * dim, latent_numbers=12 * tokens * channels),
         vae_channels=base,

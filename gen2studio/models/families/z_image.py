@@ -11,8 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from gen2studio.core.records import dataclass
-from gen2studio.models.architecture import check_types, component_size
-from gen2studio.models.families.qwen_words import MOST_LAYERS, check_words, misfit, number, numbers, odd, text_rules
+from gen2studio.models.architecture import (
+    MOST_LAYERS,
+    check_types,
+    component_size,
+    mismatch,
+    number,
+    numbers,
+    odd,
+)
+from gen2studio.models.families.qwen_words import check_words, text_rules
 from gen2studio.models.families.rules import (
     DIFFUSERS,
     DIFFUSERS_WEIGHTS,
@@ -89,17 +97,19 @@ def z_image_shape(config: Config) -> ZImageShape:
     """With diffusers' defaults for missing keys. Raises ModelError."""
 
     def value(key: str, default: int, highest: int) -> int:
-        return number(config, "transformer", key, highest, default=default)
+        return number(config, "transformer", key, default, highest)
 
     if config.get("siglip_feat_dim") is not None:
-        raise misfit("This is Z-Image Omni, which reads pictures; this version of the studio drives Z-Image and Turbo.")
-    patches = numbers(config, "transformer", "all_patch_size", 64, default=(2,))
-    depths = numbers(config, "transformer", "all_f_patch_size", 16, default=(1,))
+        raise mismatch(
+            "This is Z-Image Omni, which reads pictures; this version of the studio drives Z-Image and Turbo."
+        )
+    patches = numbers(config, "transformer", "all_patch_size", [2], 64)
+    depths = numbers(config, "transformer", "all_f_patch_size", [1], 16)
     # The pipeline runs the class's own patches of 2 × 2 in one frame.
-    if patches != (2,) or depths != (1,):
+    if patches != [2] or depths != [1]:
         raise odd("transformer", "all_patch_size")
-    axes = numbers(config, "transformer", "axes_dims", 1024, default=(32, 48, 48))
-    places = numbers(config, "transformer", "axes_lens", 1 << 16, default=(1024, 512, 512))
+    axes = numbers(config, "transformer", "axes_dims", [32, 48, 48], 1024)
+    places = numbers(config, "transformer", "axes_lens", [1024, 512, 512], 1 << 16)
     dim, heads = value("dim", 3840, 1 << 14), value("n_heads", 30, 1024)
     if len(axes) != 3 or len(places) != 3 or dim % heads or sum(axes) != dim // heads or any(axis % 2 for axis in axes):
         raise odd("transformer", "axes_dims")
@@ -112,14 +122,14 @@ def z_image_shape(config: Config) -> ZImageShape:
         text=value("cap_feat_dim", 2560, 1 << 16),
         patch=patches[0],
         normed=bool(config.get("qk_norm", True)),
-        axes=axes,
-        places=places,
+        axes=tuple(axes),
+        places=tuple(places),
     )
 
 
 def vae_scales(config: Config) -> tuple[int, int]:
     """(latent channels, pixels to a latent cell). Raises ModelError."""
-    channels = number(config, "vae", "latent_channels", 1024, default=4)
+    channels = number(config, "vae", "latent_channels", 4, 1024)
     for key in ("scaling_factor", "shift_factor"):
         value: Any = config.get(key)
         if not isinstance(value, (int, float)) or not abs(value) < 1e3 or (key == "scaling_factor" and not value):
@@ -130,8 +140,8 @@ def vae_scales(config: Config) -> tuple[int, int]:
     return channels, 2 ** (len(stages) - 1)
 
 
-def _stages(config: Config) -> tuple[int, ...]:
-    return numbers(config, "vae", "block_out_channels", 1 << 14, default=(64,))
+def _stages(config: Config) -> list[int]:
+    return numbers(config, "vae", "block_out_channels", [64], 1 << 14)
 
 
 def _check(configs: Configs, headers: Headers) -> None:
@@ -142,11 +152,11 @@ def _check(configs: Configs, headers: Headers) -> None:
     check_tensors("transformer", _tensors(shape), shapes_of(headers["transformer"]))
     channels, _ = vae_scales(configs["vae"])
     if shape.channels != channels:
-        raise misfit(f"The transformer works on {shape.channels} latent channels and the VAE makes {channels}.")
+        raise mismatch(f"The transformer works on {shape.channels} latent channels and the VAE makes {channels}.")
     if shape.text != width:
-        raise misfit(f"The transformer reads texts of width {shape.text} and the text encoder writes {width}.")
+        raise mismatch(f"The transformer reads texts of width {shape.text} and the text encoder writes {width}.")
     stages = _stages(configs["vae"])
-    number(configs["vae"], "vae", "layers_per_block", 64, default=1)
+    number(configs["vae"], "vae", "layers_per_block", 1, 64)
     check_some(
         "VAE",
         {
