@@ -21,7 +21,7 @@ from gen2studio.app.store import DocumentStore
 from gen2studio.core.frozen import with_item
 from gen2studio.core.media_info import MediaKind
 from gen2studio.core.records import dataclass
-from gen2studio.document.model import Clip, Document, MediaItem, Sequence, Track, TrackKind
+from gen2studio.document.model import Clip, Document, MediaItem, Sequence, SourceView, Track, TrackKind
 
 if TYPE_CHECKING:
     from gen2studio.app.playback import Player
@@ -55,7 +55,7 @@ class Patch:
 
 
 class SourceMonitor(QObject):
-    """Plays one media item beside the programme. Marks are kept for each item as long as the project is open."""
+    """Plays one media item beside the programme. Marks and playhead of each item are kept in the project."""
 
     opened = Signal(str)
     """Id of the media shown now; empty = none."""
@@ -75,8 +75,6 @@ class SourceMonitor(QObject):
         self._programme = programme
         self._take_folder = take_folder
         self._sound = sound
-        self._marks: dict[str, Marks] = {}
-        self._places: dict[str, int] = {}
         self._media = ""
         self._patch = Patch()
         self.still_seconds = Fraction(5)
@@ -159,7 +157,8 @@ class SourceMonitor(QObject):
             self._leave()
             self._media = media_id
             self._show(item)
-            self.session.set_playhead(self._places.get(media_id, 0) if frame is None else frame)
+            left = min(self._view(media_id).playhead, max(0, self.length - 1))
+            self.session.set_playhead(left if frame is None else frame)
             self.opened.emit(media_id)
         elif frame is not None:
             self.session.set_shuttle(0.0)
@@ -182,19 +181,27 @@ class SourceMonitor(QObject):
         return True
 
     def close(self) -> None:
-        """Show nothing; every mark is forgotten. For another project."""
-        self._leave()
-        self._marks.clear()
-        self._places.clear()
+        """Show nothing. For another project."""
         self._media = ""
+        self._leave()
         self._patch = Patch()
         self.session.store.replace(Document(id=SOURCE), self._programme.store.tiles)
         self.opened.emit("")
 
     def _leave(self) -> None:
         self.session.set_shuttle(0.0)
-        if self._media:
-            self._places[self._media] = self.session.playhead
+        self.keep_place()
+
+    def keep_place(self) -> None:
+        """Let the project know where the playhead is: when a file is left, and before the project is saved."""
+        if self._media in self._programme.document.media and self._view(self._media).playhead != self.playhead:
+            self._keep(self._media, replace(self._view(self._media), playhead=self.playhead))
+
+    def _view(self, media_id: str) -> SourceView:
+        return self._programme.document.sources.get(media_id, SourceView())
+
+    def _keep(self, media_id: str, view: SourceView) -> None:
+        self._programme.store.amend(lambda now: replace(now, sources=with_item(now.sources, media_id, view)))
 
     def _show(self, item: MediaItem) -> None:
         document = self._alone(item)
@@ -203,8 +210,11 @@ class SourceMonitor(QObject):
     def _alone(self, item: MediaItem) -> Document:
         """The project with ``item`` alone on its active timeline."""
         project = self._programme.document
-        marks = self._marks.get(item.id, Marks())
         timeline = alone(item, self._counting(item), self.still_seconds)
+        marks = self.marks_of(item.id)
+        if marks.start is not None and marks.start >= timeline.duration:
+            # Other footage came under its name.
+            marks = Marks()
         timeline = replace(timeline, in_point=marks.start, out_point=marks.stop)
         return replace(
             project, id=SOURCE, sequences=with_item(project.sequences, SOURCE, timeline), active_sequence=SOURCE
@@ -234,17 +244,18 @@ class SourceMonitor(QObject):
 
     @property
     def marks(self) -> Marks:
-        return self._marks.get(self._media, Marks())
+        return self.marks_of(self._media)
 
     def marks_of(self, media_id: str) -> Marks:
-        return self._marks.get(media_id, Marks())
+        view = self._view(media_id)
+        return Marks(start=view.start, stop=view.stop)
 
     def set_marks(self, marks: Marks) -> None:
         """Mark the file shown; a mark outside of it is dropped, an out before the in takes the in away."""
         item = self.item
         if item is None or marks == self.marks:
             return
-        self._marks[item.id] = marks
+        self._keep(item.id, replace(self._view(item.id), start=marks.start, stop=marks.stop))
         self.session.store.amend(
             lambda shown: replace(
                 shown,
@@ -278,7 +289,7 @@ class SourceMonitor(QObject):
 
     def range_of(self, item: MediaItem) -> tuple[Fraction, Fraction] | None:
         """Media seconds [in, out) that are marked of a file; None where nothing is."""
-        marks = self._marks.get(item.id, Marks())
+        marks = self.marks_of(item.id)
         if marks.start is None and marks.stop is None:
             return None
         rate = self._counting(item)

@@ -2,7 +2,7 @@
 
 Commands hold whole document snapshots; documents share what they did not change, so a snapshot costs what the edit
 touched. What jobs produce (takes, exact media facts) is not undoable: it is carried over when an older snapshot
-comes back.
+comes back. So are the marks of the source viewer.
 """
 
 from __future__ import annotations
@@ -142,6 +142,9 @@ class DocumentStore(QObject):
             key: replace(item, info=current.media[key].info) if key in current.media and not item.nested else item
             for key, item in snapshot.media.items()
         }
+        # Where the artist looked is no edit.
+        if snapshot.sources is not current.sources:
+            snapshot = replace(snapshot, sources=current.sources)
         same_takes = len(takes) == len(snapshot.takes) and all(snapshot.takes.get(k) == v for k, v in takes.items())
         same_media = all(current.media.get(k) is v or current.media.get(k) == v for k, v in snapshot.media.items())
         if not same_takes:

@@ -133,6 +133,7 @@ class Studio(QObject):
         self.clip_takes = ClipTakes(self.session, self.generation, host, self.takes, self.judge, self)
         self.shots = Shots(self.session, self.generation, self.takes, lambda: self.project.media_dir, self)
         self.clip_looks = ClipLooks(self.session, self)
+        self.clip_looks.work = self.disk.run
         self.gaps = GapShots(
             self.session, self.generation, self.shots, lambda source: self.project.add_blob(source), self.take_folder,
             self,
@@ -151,6 +152,7 @@ class Studio(QObject):
         )
         self.source = SourceMonitor(self.session, self.take_folder, self, sound=sound)
         self.source.serve = self.programme.serve
+        self.source.marks_changed.connect(lambda _media: self._set_fresh_takes(True))
         self.source_edits = SourceEdits(self.session, self.editing, self.source, self)
         self.editing.marked = self.source.range_of
         self.trim = TrimMode(self.session, self.editing, self.player, self)
@@ -306,7 +308,7 @@ class Studio(QObject):
 
     @property
     def modified(self) -> bool:
-        """Something was changed since the last save, or a job brought something that is not saved."""
+        """Something was changed since the last save, or a job or a mark in the source viewer is not saved."""
         return not self.store.undo_stack.isClean() or self._fresh_takes
 
     @property
@@ -424,6 +426,7 @@ class Studio(QObject):
         """Save where the project lives; False when it is untitled or saving failed (a message says why)."""
         if self.project.untitled:
             return False
+        self.source.keep_place()
         # What jobs bring meanwhile belongs to the next save.
         project, document = self.project, self.store.document
         done = self._saving(lambda: self.disk.run(f"Saving {project.name}…", lambda: project.save(document)))
@@ -433,7 +436,7 @@ class Studio(QObject):
 
     def save_as(self, path: Path, *, packed: bool | None = None) -> bool:
         """Save to another place and go on there; ``packed`` = as one file (None = as now)."""
-
+        self.source.keep_place()
         document = self.store.document
 
         def write() -> None:

@@ -42,6 +42,8 @@ def encode(document: Document, base: Path | None) -> dict[str, Any]:
         "takes": [parts.encode_take(take, base) for take in document.takes.values()],
         "boards": [encode_board(board, base) for board in document.boards.values()],
         "training_sets": [parts.encode_training_set(found) for found in document.training_sets.values()],
+        # Written where there are any: files from before marks were kept need no other form.
+        **({"sources": sources} if (sources := parts.encode_sources(document)) else {}),
     }
 
 
@@ -80,6 +82,7 @@ def decode(data: dict[str, Any], base: Path | None) -> Document:
         default_look=decode_look(root.node("default_look"), base),
         boards=frozen_map(boards),
         training_sets=frozen_map(training),
+        sources=frozen_map(parts.decode_sources(root, media)),
     )
 
 

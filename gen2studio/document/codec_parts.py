@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_paths import load_path, store_path
 from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_text, integer, pair
 from gen2studio.document.model import (
+    Document,
     Lead,
     MediaItem,
     Shot,
+    SourceView,
     Take,
     TrainingImage,
     TrainingSet,
@@ -60,6 +63,30 @@ def decode_media(node: Node, base: Path | None) -> MediaItem:
         nested=nested,
         proxy=proxy,
     )
+
+
+def encode_sources(document: Document) -> list[Json]:
+    """How files were left in the source viewer, of files that the project still has."""
+    return [
+        {"media": key, "in": view.start, "out": view.stop, "at": view.playhead}
+        for key, view in document.sources.items()
+        if key in document.media
+    ]
+
+
+def decode_sources(root: Node, media: Mapping[str, MediaItem]) -> dict[str, SourceView]:
+    """Raises ProjectError; what belongs to no file of the project is left out."""
+    found: dict[str, SourceView] = {}
+    for data in root.listing("sources", []):
+        node = Node(data, "a mark of the source viewer")
+        view = SourceView(
+            start=node.optional_integer("in"), stop=node.optional_integer("out"), playhead=node.integer("at")
+        )
+        if view.start is not None and view.stop is not None and view.stop <= view.start:
+            complain(node.where, "ends before it begins")
+        if (key := node.ident("media")) in media:
+            found[key] = view
+    return found
 
 
 def _encode_shot(shot: Shot) -> Json:

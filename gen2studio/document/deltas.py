@@ -34,6 +34,8 @@ def difference(old: Document, new: Document) -> Json:
     }
     if old.default_look is not new.default_look:
         head["default_look"] = encode_look(new.default_look)
+    if old.sources is not new.sources:
+        head["sources"] = parts.encode_sources(new)
     if head:
         record["head"] = head
     _mapping(record, "media", old.media, new.media, _encode_media)

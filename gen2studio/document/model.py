@@ -87,6 +87,16 @@ class MediaItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """How a file was left in the source viewer, in its own frames. Neither an edit nor part of what is rendered."""
+
+    start: int | None = None
+    stop: int | None = None
+    """In and out, half-open; None = the file's start, its end."""
+    playhead: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MaskFrame:
     """One frame's matte of one object."""
 
@@ -397,6 +407,8 @@ class Document:
     default_look: Look = field(default_factory=Look)
     boards: Mapping[str, Board] = field(default_factory=lambda: frozen_map({}))
     training_sets: Mapping[str, TrainingSet] = field(default_factory=lambda: frozen_map({}))
+    sources: Mapping[str, SourceView] = field(default_factory=lambda: frozen_map({}))
+    """By media id; of files that were opened in the source viewer."""
 
     @property
     def sequence(self) -> Sequence | None:

@@ -28,10 +28,10 @@ from gen2studio.app.trim_pictures import TrimPictures
 from gen2studio.app.trimming import TrimMode, TrimPane, TrimShown
 from gen2studio.app.viewer_feed import ViewerFeed
 from gen2studio.core.errors import EditRefused
-from gen2studio.core.frozen import with_item, without
+from gen2studio.core.frozen import frozen_map, with_item, without
 from gen2studio.core.geometry import Extent
 from gen2studio.core.media_info import AudioInfo, MediaInfo, MediaKind
-from gen2studio.document.model import Clip, MediaItem, TrackKind
+from gen2studio.document.model import Clip, MediaItem, SourceView, TrackKind
 from gen2studio.document.nesting import item_of as nested_item
 from gen2studio.document.sequences import add_sequence
 from gen2studio.media.audio_reader import AudioReader
@@ -146,6 +146,30 @@ def test_marks_and_places_are_kept_for_each_file(room: Room) -> None:
     source.go_mark(-1)
     assert source.playhead == 0
     assert not source.open("gone") and source.item is room.media[0]
+
+
+def test_marks_and_places_are_part_of_the_project_and_no_edit(room: Room) -> None:
+    """They outlive undo, and another project shows its own."""
+    source, store = room.source, room.session.store
+    source.open("m1", 20)
+    source.set_in()
+    source.open("m2", 7)
+    room.session.store.apply("Rename", replace(store.document, name="Other"))
+    source.set_out(30)
+    store.undo_stack.undo()
+    assert store.document.name != "Other" and source.marks == Marks(stop=30)
+    source.go(12)
+    source.keep_place()
+    wanted = {"m1": SourceView(start=20, playhead=20), "m2": SourceView(stop=30, playhead=12)}
+    assert dict(store.document.sources) == wanted
+    # Another project shows its own.
+    opened = replace(store.document, id="doc-000000000002", sources=frozen_map({"m2": SourceView(start=1, playhead=3)}))
+    store.replace(opened, store.tiles)
+    assert source.item is None
+    source.open("m2")
+    assert source.marks == Marks(start=1) and source.playhead == 3
+    source.open("m1")
+    assert source.marks == Marks() and source.playhead == 0
 
 
 def test_a_drag_of_a_marked_file_places_what_is_marked(room: Room) -> None:

@@ -80,6 +80,24 @@ def test_a_take_is_work_worth_saving(lab: Lab, qtbot: QtBot, media_root: Path, t
     assert not studio.modified
 
 
+def test_the_source_viewer_comes_back_as_it_was_left(lab: Lab, qtbot: QtBot, media_root: Path, tmp_path: Path) -> None:
+    studio, _ = lab
+    media = with_clip(studio, media_root, qtbot).media_id
+    assert studio.save_as(tmp_path / "film.g2s")
+    studio.source.open(media)
+    assert not studio.modified, "looking changes nothing"
+    studio.source.set_in(3)
+    assert studio.modified
+    studio.source.go(5)
+    assert studio.save()
+    assert not studio.modified
+    studio.new_project()
+    assert studio.source.item is None
+    assert studio.open_project(tmp_path / "film.g2s")
+    studio.source.open(media)
+    assert studio.source.marks.start == 3 and studio.source.playhead == 5
+
+
 def test_saving_elsewhere_takes_a_running_render_along(
     lab: Lab, qtbot: QtBot, media_root: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from gen2studio.core.curve import Curve
 from gen2studio.core.errors import ProjectError
+from gen2studio.core.frozen import frozen_map
 from gen2studio.core.mask_refinement import Refinement
 from gen2studio.document import codec, codec_timeline, lookup
 from gen2studio.document.codec_reader import Node, parse_json
@@ -21,7 +23,7 @@ from gen2studio.document.composition import Transform
 from gen2studio.document.deltas import Replay, difference
 from gen2studio.document.look import Camera
 from gen2studio.document.lookup import each_clip
-from gen2studio.document.model import Clip, Document, MaskBlend
+from gen2studio.document.model import Clip, Document, MaskBlend, SourceView
 from tests.document.builders import documents
 
 BASE = Path("/films/dog.g2s")
@@ -113,6 +115,30 @@ def test_a_plain_clip_is_a_few_words() -> None:
     written = codec_timeline.encode_clip(clip)
     assert set(written) == {"id", "media", "name", "start", "duration"}
     assert codec_timeline.decode_clip(Node(written, "it"), None, None) == clip
+
+
+def test_marks_of_the_source_viewer_are_written_where_there_are_any() -> None:
+    document = codec.decode(sample(), BASE)
+    key = next(iter(document.media))
+    marked = replace(
+        document, sources=frozen_map({key: SourceView(start=2, stop=9, playhead=4), "media-00000000dead": SourceView()})
+    )
+    written = codec.encode(marked, BASE)
+    assert written["sources"] == [{"media": key, "in": 2, "out": 9, "at": 4}], "not of files that are gone"
+    read = codec.decode(written, BASE)
+    assert dict(read.sources) == {key: SourceView(start=2, stop=9, playhead=4)}
+    journal = Replay(codec.encode(document, None))
+    journal.apply(difference(document, read))
+    assert journal.document() == read
+    journal.apply(difference(read, document))
+    assert journal.document() == document
+
+
+@pytest.mark.parametrize("wrong", [{"in": 5, "out": 5}, {"at": -1}, {"in": "3"}, {"media": "../x"}])
+def test_damaged_marks_are_refused(wrong: dict[str, object]) -> None:
+    mark = {"media": "media-000000000001", "in": None, "out": None, "at": 0, **wrong}
+    with pytest.raises(ProjectError):
+        codec.decode({**sample(), "sources": [mark]}, BASE)
 
 
 @pytest.mark.parametrize(
