@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from typing import TypeAlias
 
 from PySide6.QtCore import QObject, Signal
 
 from gen2studio.app import planning
+from gen2studio.app.mask_carrying import Carried, carried, frames_alike, masks_used, placement, scaled
 from gen2studio.app.session import Session
 from gen2studio.core.curve import Curve, CurveKey
 from gen2studio.core.errors import EditRefused
+from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.records import dataclass
 from gen2studio.document import edits, looks, sequences
 from gen2studio.document.clip_changes import change_clip, change_clips, document_clip
 from gen2studio.document.look import Look, Outpaint, Region
 from gen2studio.document.model import Clip, Document
 from gen2studio.document.shots import is_shot
+
+Sized: TypeAlias = dict[MaskRaster, MaskRaster]
+"""Mattes at another size, by those that they were made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class ClipLooks(QObject):
         super().__init__(parent)
         self._session = session
         self._copied: CopiedLook | None = None
+        self.work: Callable[[str, Callable[[], Sized]], Sized] = lambda _what, work: work()
+        """Runs what takes long (what it is, the work) beside the window and returns its result."""
         session.store.replaced.connect(lambda _document: self._keep(None))
 
     @property
@@ -115,8 +123,9 @@ class ClipLooks(QObject):
     def replace_source(self, media_id: str, clip_id: str = "") -> bool:
         """Put other media under a clip (the target): its place, length, attributes and look stay, one undo step.
 
-        Keys of sliders keep their distance from the clip's head in seconds. Takes, masks, painted keys and motion
-        belong to the old footage and stay with it; what was left behind is told.
+        Keys of sliders keep their distance from the clip's head in seconds, and so do the masks of the look, which are
+        copied to the new footage, scaled where its size is another. Takes, painted keys and motion belong to the old
+        footage and stay with it; what was left behind is told.
         """
         session = self._session
         clip = session.find_clip(clip_id) if clip_id else session.target_clip()
@@ -126,17 +135,32 @@ class ClipLooks(QObject):
                 raise EditRefused("There is no clip or no media for that.", "Choose media, and a clip to put it under.")
             if item.shot is not None or is_shot(session.document, clip):
                 raise EditRefused("A generated shot has no footage to replace.", "Generate it again instead.")
-            document = self._replaced(session.document, clip, media_id)
+            if session.sequence is not None:
+                # What is refused is refused before mattes are scaled for it.
+                edits.replace_media(session.sequence, clip.id, item, session.document.media)
+            document, masks = self._replaced(session.document, clip, media_id, self._sized(clip, media_id))
         except EditRefused as refused:
             session.tell(str(refused), "warning")
             return False
         session.store.apply(f"Replace source with {item.name}", document)
         left = _left_behind(clip)
-        if left:
-            session.tell(f"{item.name} is under the look now. Left with the old footage: {', '.join(left)}.")
+        told = [masks.sentence] if masks.sentence else []
+        told += [f"Left with the old footage: {', '.join(left)}."] if left else []
+        if told:
+            session.tell(" ".join((f"{item.name} is under the look now.", *told)))
         return True
 
-    def _replaced(self, document: Document, clip: Clip, media_id: str) -> Document:
+    def _sized(self, clip: Clip, media_id: str) -> Sized:
+        """The mattes of a clip's masks at the size of other media."""
+        session = self._session
+        placed = placement(session.document, clip, media_id)
+        rasters = [frame.raster for mask in masks_used(session.document, clip) for frame in mask.frames.values()]
+        if placed.same or not rasters:
+            return {}
+        item, tiles = session.document.media[media_id], session.store.tiles
+        return self.work("Scaling mattes…", lambda: scaled(tiles, rasters, placed, item.info.extent))
+
+    def _replaced(self, document: Document, clip: Clip, media_id: str, sized: Sized) -> tuple[Document, Carried]:
         sequence = document.sequence
         assert sequence is not None
         item, old = document.media[media_id], document.media[clip.media_id]
@@ -144,7 +168,7 @@ class ClipLooks(QObject):
         now = document_clip(changed, clip.id)
         look = now.look
         if look is None or clip.look is None:
-            return changed
+            return changed, Carried()
         before, after = planning.frame_clock(old), planning.frame_clock(item)
 
         def moved(key: CurveKey) -> CurveKey:
@@ -155,10 +179,21 @@ class ClipLooks(QObject):
         for name, curve in clip.look.curves:
             keys = {(new := moved(key)).frame: new for key in curve.keys}
             look = look.with_curve(name, Curve(curve.value, tuple(keys[frame] for frame in sorted(keys))))
+        frames = frames_alike(before, after, clip.source_in - now.source_in)
+        placed = placement(changed, clip, media_id)
+        tiles = self._session.store.tiles
+
+        def raster(matte: MaskRaster) -> MaskRaster:
+            if placed.same:
+                return matte
+            # A job may have brought one more meanwhile.
+            return sized.get(matte) or scaled(tiles, (matte,), placed, item.info.extent)[matte]
+
+        changed, look, told = carried(changed, clip, media_id, look, frames, raster)
         if look.region is not Region.ALL and not changed.masks_of(media_id):
             # There is no subject on the new footage yet.
             look = replace(look, region=Region.ALL)
-        return change_clip(changed, clip.id, lambda each: replace(each, look=look))
+        return change_clip(changed, clip.id, lambda each: replace(each, look=look)), told
 
 
 def _left_behind(clip: Clip) -> list[str]:
@@ -166,8 +201,6 @@ def _left_behind(clip: Clip) -> list[str]:
     look = clip.look or Look()
     found = {
         "takes": bool(clip.takes),
-        "masks and where they count": look.region is not Region.ALL or bool(look.mask_objects),
-        "looks by object": bool(look.parts),
         "painted key frames": bool(look.keys),
         "motion": bool(look.motion_regions),
         "the depth pass": look.depth_pass is not None,
