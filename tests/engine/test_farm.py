@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -295,6 +296,34 @@ def test_files_that_are_not_what_was_sent_are_refused(bundle: Path, tmp_path: Pa
         verified(job, job.shots[0], folder)
 
 
+def test_frames_that_were_not_sent_are_not_read(bundle: Path) -> None:
+    folder = bundle / "job"
+    job = read_job(folder)
+    depth = Path(verified(job, job.shots[0], folder).depth_pass.path).parent  # type: ignore[union-attr]
+    (depth / "frame_000010.png").write_bytes((depth / "frame_000009.png").read_bytes())
+    with pytest.raises(FarmError, match=r"frame_000010\.png” lies among its frames and was not sent"):
+        verified(job, job.shots[0], folder)
+
+
+def test_texts_of_a_job_say_nothing_to_the_farm(bundle: Path) -> None:
+    """A label is printed by tasks, where lines that begin with “openjd_” are orders."""
+    edited(bundle, _set("shots.0.label", "Shot\nopenjd_env: PATH=/evil\x1b[2J"))
+    edited(bundle, _set("name", "Film\r\nopenjd_fail: x"))
+    job = read_job(bundle / "job")
+    assert job.shots[0].label == "Shot openjd_env: PATH=/evil [2J" and job.name == "Film openjd_fail: x"
+
+
+def test_two_files_with_one_number_are_refused_before_they_leave(footage: SourceRef, tmp_path: Path) -> None:
+    depth = tmp_path / "both eyes"
+    depth.mkdir()
+    for number, name in enumerate(("left_0001.png", "left_0002.png", "right_0001.png")):
+        cv2.imwrite(str(depth / name), np.full((8, 8), number, np.uint8))
+    wanted = request(footage, depth_pass=DepthPassRef(fingerprint="d", path=str(depth)))
+    with pytest.raises(FarmError, match=r"“left_0001\.png” and “right_0001\.png” have the same number"):
+        write_bundle(tmp_path / "job.farm", [planned(wanted)], name="Job", project="doc-1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both eyes"]
+
+
 def test_a_tile_that_would_fill_the_memory_is_refused() -> None:
     bomb = zlib.compress(bytes(8 << 20), 9)
     with pytest.raises(ValueError, match="damaged"):
@@ -319,6 +348,12 @@ def _listed_as(bundle: Path, data: bytes, tmp_path: Path) -> None:
     file.write_text(json.dumps(plain))
 
 
+def _with_packed_text(png: bytes) -> bytes:
+    """A whole PNG of the right size with a text that is thousand times as long when it is unpacked."""
+    body = b"zTXt" + b"Comment\0\0" + zlib.compress(bytes(1 << 20), 9)
+    return png[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
+
+
 def _linked(bundle: Path, tmp_path: Path) -> None:
     shutil.move(_frame(bundle), tmp_path / "x.png")
     _frame(bundle).symlink_to(tmp_path / "x.png")
@@ -339,6 +374,7 @@ def _of_another_job(bundle: Path, _tmp: Path) -> None:
         lambda bundle, tmp: _listed_as(bundle, _png(SIZE)[:-8], tmp),
         lambda bundle, tmp: _listed_as(bundle, b"MZ" + bytes(2 << 20), tmp),
         lambda bundle, tmp: _listed_as(bundle, _png(SIZE) + bytes(3 << 20), tmp),
+        lambda bundle, tmp: _listed_as(bundle, _with_packed_text(_png(SIZE)), tmp),
         _linked,
         _of_another_job,
         lambda bundle, _tmp: (bundle / "results/results.json").write_text('{"format": 1}'),

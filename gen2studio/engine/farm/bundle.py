@@ -163,13 +163,13 @@ def _job(plain: Any) -> FarmJob:
     attachments = tuple(_attachment(entry) for entry in _list(table["attachments"], _MOST_FRAMES))
     if len({a.path for a in attachments}) != len(attachments):
         raise ValueError("a file is listed twice")
-    program = _text(table["program"])
+    program = _words(table["program"])
     shots = tuple(_shot(entry, program) for entry in _list(table["shots"], _MOST_SHOTS))
     if not shots or len({shot.take_id for shot in shots}) != len(shots):
         raise ValueError("its shots have no take each of their own")
     return FarmJob(
-        name=_text(table["name"]), project=_text(table["project"]), shots=shots, attachments=attachments,
-        program=program, created=_text(table["created"]),
+        name=_words(table["name"]), project=_text(table["project"]), shots=shots, attachments=attachments,
+        program=program, created=_words(table["created"]),
     )  # fmt: skip
 
 
@@ -201,8 +201,8 @@ def _shot(entry: Any, program: str) -> FarmShot:
     if not windows or starts != (*(first for first, _ in windows), request.stop):
         raise ValueError("the tasks of a shot don't cover its frames")
     return FarmShot(
-        take_id=take_id, clip_id=clip_id, label=_text(entry["label"]), request=request, windows=windows,
-        ahead=bool(entry["ahead"]), why=_text(entry["why"]),
+        take_id=take_id, clip_id=clip_id, label=_words(entry["label"]), request=request, windows=windows,
+        ahead=bool(entry["ahead"]), why=_words(entry["why"]),
     )  # fmt: skip
 
 
@@ -253,7 +253,17 @@ def verified(job: FarmJob, shot: FarmShot, folder: Path) -> GenerateRequest:
             raise _refused(f"“{name}” is not among its files")
     for attachment in needed:
         check_file(folder, attachment)
+    _check_folders(folder, {a.path for a in needed if _NUMBERED.fullmatch(a.path)})
     return cast("GenerateRequest", _moved(shot.request, folder))
+
+
+def _check_folders(folder: Path, frames: set[str]) -> None:
+    """Refuse folders of numbered files with more than was sent: all would be read as frames. Raises FarmError."""
+    for name in {path.rpartition("/")[0] for path in frames}:
+        there = {f"{name}/{file.name}" for file in (folder / name).iterdir()}
+        strange = min((path for path in there - frames if _NUMBERED.fullmatch(path)), default="")
+        if strange:
+            raise _refused(f"“{strange[:120]}” lies among its frames and was not sent")
 
 
 def check_file(folder: Path, attachment: Attachment) -> Path:
@@ -335,6 +345,11 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 4096:
         raise ValueError("a text is none, or too long")
     return value
+
+
+def _words(value: Any) -> str:
+    """A text for people, on one line: lines of their own mean something to who reads a task's output."""
+    return " ".join("".join(c if c.isprintable() else " " for c in _text(value)).split())
 
 
 def _number(value: Any) -> int:

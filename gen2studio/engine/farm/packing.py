@@ -115,9 +115,16 @@ class Packer:
         listed = hashlib.sha256("\n".join(f"{f.name} {h}" for f, h in zip(files, hashes, strict=True)).encode())
         folder = f"attachments/{listed.hexdigest()[:32]}"
         first = ""
+        names: dict[str, Path] = {}
         for position, (file, sha256) in enumerate(zip(files, hashes, strict=True)):
             match = _NUMBERED.match(file.stem)
             name = f"{folder}/frame_{int(match[2]) if match else position:06d}{_suffix(file)}"
+            other = names.setdefault(name, file)
+            if other != file:
+                raise FarmError(
+                    f"“{other.name}” and “{file.name}” have the same number, and only one can be that frame.",
+                    "Put the frames into a folder of their own, then submit again.",
+                )
             self._store(file, name, sha256)
             if not first or file == asked:
                 first = name

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,8 @@ FORMAT = "gen2studio-job-results"
 RESULTS_FILE = "results.json"
 _MOST_JSON = 512 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHUNKS = frozenset({b"IHDR", b"sRGB", b"tEXt", b"iTXt", b"IDAT", b"IEND"})
+"""What the PNGs of a take may hold."""
 
 
 class SharedTakes(TakeStore):
@@ -136,17 +139,23 @@ def _frame(results: Path, shot: FarmShot, frame: int, sha256: str, size: int) ->
         linked = path.is_symlink() or path.parent.is_symlink() or path.parent.parent.is_symlink()
         if linked or not path.is_file() or path.stat().st_size != size or size > most:
             raise ValueError
-        if file_digest(path) != sha256 or png_size(path) != (width, height) or not _is_rgb(path):
+        if file_digest(path) != sha256 or png_size(path) != (width, height) or not _is_plain(path):
             raise ValueError
     except (OSError, ValueError):
         raise _refused(f"frame {frame} of “{shot.label}” is not the picture that was listed") from None
     return path
 
 
-def _is_rgb(path: Path) -> bool:
-    """8-bit RGB without interlacing, as every frame of a take is."""
-    with open(path, "rb") as stream:
-        return stream.read(29)[24:29] == b"\x08\x02\x00\x00\x00"
+def _is_plain(path: Path) -> bool:
+    """8-bit RGB without interlacing, as every frame of a take is, and no chunk that decoders unpack beside the pixels:
+    a packed text of a megabyte can be a gigabyte."""
+    data = path.read_bytes()
+    position, kinds = 8, set[bytes]()
+    while position + 8 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        kinds.add(data[position + 4 : position + 8])
+        position += 12 + length
+    return data[24:29] == b"\x08\x02\x00\x00\x00" and kinds <= _CHUNKS
 
 
 def _listed(job: FarmJob, results: Path) -> dict[str, dict[int, tuple[str, int]]]:
