@@ -153,9 +153,9 @@ def _fill(
 
 
 def _used(document: Document) -> set[str]:
-    """Ids of the media that a timeline or a storyboard shows, or that a shot goes on from."""
+    """Ids of the media that a timeline or a storyboard shows, that a shot goes on from, or that is trained on."""
     used = {c.media_id for s in document.sequences.values() for _, c in each_clip(s)}
-    used |= _boarded(document)
+    used |= _boarded(document) | _trained_on(document)
     for item in document.media.values():
         if item.id in used and item.shot is not None and item.shot.lead is not None:
             used.add(item.shot.lead.media_id)
@@ -168,6 +168,11 @@ def _boarded(document: Document) -> set[str]:
         cues = [board.sound, *(panel.sound for panel in board.panels), *(panel.mock_up for panel in board.panels)]
         found |= {cue.media_id for cue in cues if cue is not None}
     return found
+
+
+def _trained_on(document: Document) -> set[str]:
+    sets = document.training_sets.values()
+    return {image.clip.media_id for found in sets for image in found.images if image.clip is not None}
 
 
 def _only(document: Document, used: set[str]) -> Document:
@@ -187,6 +192,8 @@ def _tied(document: Document, media_id: str) -> str:
         return "it has takes, which know its frames by number"
     if media_id in _boarded(document):
         return "a storyboard uses it"
+    if media_id in _trained_on(document):
+        return "a training set knows its frames by number"
     if any(
         i.shot is not None and i.shot.lead is not None and i.shot.lead.media_id == media_id
         for i in document.media.values()

@@ -5,81 +5,42 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from gen2studio.app.customization_plan import caption_beside, expanded, plan_training, suggested_caption
-from gen2studio.app.dataset_checks import Finding, ImageFacts, check, facts_key, look_at
+from gen2studio.app import planning, training_material
+from gen2studio.app.customization_plan import captioned, plan_training, suggested_caption, with_word
+from gen2studio.app.dataset_checks import Finding, ImageFacts, check, counted, facts_key, learner_of, look_at
 from gen2studio.app.engine_host import EngineHost
 from gen2studio.app.session import Session
+from gen2studio.app.training_material import Material
+from gen2studio.app.training_runs import TestFrame, TrainingRecord, TrainingRun
 from gen2studio.core import paths
 from gen2studio.core.errors import GenerationError, StudioError, sentence_of
 from gen2studio.core.ids import new_id
-from gen2studio.core.records import dataclass
+from gen2studio.document import media_edits
 from gen2studio.document import training_sets as edits
-from gen2studio.document.model import Document, TrainingImage, TrainingSet
+from gen2studio.document.model import Document, MediaItem, TrainingImage, TrainingSet
 from gen2studio.engine.abilities import GeneratorRegistry
 from gen2studio.engine.events import (
     AdapterReady,
     JobState,
     LossMeasured,
     Noted,
-    Picture,
     Progress,
     StateChanged,
     TestFrameReady,
 )
-from gen2studio.engine.generators import Abilities, TrainingDefaults
-from gen2studio.engine.requests import Job, Lane, TrainRequest, request_digest
+from gen2studio.engine.generators import Abilities, TrainingDefaults, TrainingPreset
+from gen2studio.engine.requests import WORD, Job, Lane, SourceRef, TrainRequest, request_digest
 from gen2studio.models.adapter_steps import AdapterStep, steps_in
 from gen2studio.models.adapters import Adapter, AdapterLibrary
 
 _MOST_POINTS = 4000
 """Loss points kept for a curve; older ones are thinned out evenly."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TestFrame:
-    """What the adapter made of the test prompt after ``step`` steps; 0 is the base model."""
-
-    __test__ = False
-
-    step: int
-    picture: Picture
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingRun:
-    """What the latest training of a set is doing."""
-
-    job_id: str = ""
-    state: JobState | None = None
-    stopping: bool = False
-    """Cancelled by the artist, and still on its way to the next checkpoint."""
-    done: int = 0
-    total: int = 0
-    stage: str = ""
-    eta_seconds: float | None = None
-    reason: str = ""
-    """Why it failed, or what was kept."""
-    adapter_id: str = ""
-    """The adapter it made, once it is in the library."""
-
-    @property
-    def active(self) -> bool:
-        return self.state is not None and not self.state.ended
-
-
-@dataclass(slots=True)
-class _Record:
-    """A run with its curve and frames."""
-
-    run: TrainingRun
-    losses: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
-    tests: dict[int, TestFrame] = field(default_factory=dict[int, TestFrame])
 
 
 class Customization(QObject):
@@ -94,6 +55,8 @@ class Customization(QObject):
     """Sets were added, removed or renamed."""
     image_read = Signal(str)
     """An image of this digest has been read: its facts and thumbnail are there."""
+    frame_read = Signal(str, object)
+    """(digest, Picture) that was asked for with :meth:`read_frame`."""
     findings_changed = Signal(object)
     """tuple[Finding, …] about the set being worked on."""
     run_changed = Signal(object)
@@ -129,9 +92,11 @@ class Customization(QObject):
         self._set_id = ""
         self._shown: TrainingSet | None = None
         self._facts: dict[str, ImageFacts] = {}
+        self._sources: dict[tuple[str, str, str], SourceRef] = {}
+        self._presets: dict[tuple[str, str, bool], tuple[TrainingPreset, ...]] = {}
         self._asked: set[str] = set()
         self._findings: tuple[Finding, ...] = ()
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, TrainingRecord] = {}
         self._jobs: dict[str, str] = {}
         self._project = 0
         self._pool = ThreadPoolExecutor(1, "training-images")
@@ -194,10 +159,10 @@ class Customization(QObject):
             return
         old, new = found.trigger, " ".join(str(changes.get("trigger", found.trigger)).split())
         if old and new and new != old:
-            captions = {i.digest: _replaced(i.caption, old, new) for i in found.images}
+            captions = {i.digest: with_word(i.caption, old, new) for i in found.images}
             self._edit(
                 label,
-                lambda document, set_id: edits.set_training(_captioned(document, set_id, captions), set_id, **changes),
+                lambda document, set_id: edits.set_training(captioned(document, set_id, captions), set_id, **changes),
                 merge_key=merge_key,
             )
             return
@@ -218,33 +183,58 @@ class Customization(QObject):
     # -- images ------------------------------------------------------------------------------------------------------
 
     def add_images(self, sources: Sequence[Path | bytes], names: Sequence[str] = ()) -> None:
-        """Add image files (folders are searched) or encoded images to the set, made first where there is none.
+        """Add files of images and clips (folders are searched) or encoded images to the set, made first where there is
+        none. Clips come into the media pool too.
 
         They are read on a thread and arrive as one undo step. A ``.txt`` file beside an image is its caption. Files
         that can't be used are named in a message.
         """
+        labels = list(names) if names else ["Image"] * len(sources)
+        pairs = list(zip(sources, labels, strict=True))
+        self._submit(
+            lambda document: training_material.read_files(pairs, document, self._add_blob, lambda: self._closed)
+        )
+
+    def add_media(self, media_ids: Sequence[str]) -> None:
+        """Add items of the media pool: films as clips, stills as images."""
+        items = [item for i in media_ids if (item := self._session.document.media.get(i)) is not None]
+        self._submit(lambda _document: training_material.read_media(items, self._add_blob))
+
+    def add_from_timeline(self) -> None:
+        """Add what the selected clips of the timeline show, each as a stretch of its footage."""
+        document, selected = self._session.document, self._session.selection
+        sequence = document.sequence
+        clips = [c for track in sequence.tracks for c in track.clips if c.id in selected] if sequence else []
+        shown = [c for c in clips if (item := document.media.get(c.media_id)) is not None and item.info.has_video]
+        if sequence is None or not shown:
+            self._session.tell("Select a clip with a picture on the timeline first.", "info")
+            return
+        rate = sequence.rate
+
+        def read(_document: Document) -> Material:
+            ranges = [(document.media[c.media_id], planning.media_range(document, c, rate)) for c in shown]
+            return training_material.read_ranges(ranges, self._add_blob)
+
+        self._submit(read)
+
+    def _submit(self, read: Callable[[Document], Material]) -> None:
+        """Have ``read`` find material on the reading thread, for the set being worked on, made first where there is
+        none."""
         if self._closed:
             return
         if self._shown is None:
             self.new_set()
-        found = self._shown
+        found, project, document = self._shown, self._project, self._session.document
         assert found is not None
-        labels = list(names) if names else ["Image"] * len(sources)
-        self._pool.submit(self._take_in, self._project, found.id, list(zip(sources, labels, strict=True)))
 
-    def _take_in(self, project: int, set_id: str, sources: list[tuple[Path | bytes, str]]) -> None:
-        """On the reading thread: keep the images in the project."""
-        images: list[TrainingImage] = []
-        refused: list[str] = []
-        for source, label in expanded(sources):
-            if self._closed:
-                return
+        def take_in() -> None:
             try:
-                caption = caption_beside(source) if isinstance(source, Path) else ""
-                images.append(TrainingImage(digest=self._add_blob(source), name=label, caption=caption))
+                material = read(document)
             except (StudioError, OSError) as error:
-                refused.append(sentence_of(error))
-        self._send(lambda: self._on_images(project, set_id, images, refused))
+                material = Material(refused=(sentence_of(error),))
+            self._send(lambda: self._on_material(project, found.id, material))
+
+        self._pool.submit(take_in)
 
     def _send(self, arrive: Callable[[], None]) -> None:
         if not self._closed:
@@ -254,25 +244,29 @@ class Customization(QObject):
         if not self._closed:
             arrive()
 
-    def _on_images(self, project: int, set_id: str, images: list[TrainingImage], refused: list[str]) -> None:
-        if project != self._project or set_id not in self._session.document.training_sets:
+    def _on_material(self, project: int, set_id: str, material: Material) -> None:
+        document = self._session.document
+        if project != self._project or set_id not in document.training_sets:
             return
+        images, refused = material.images, material.refused
         if refused:
             more = f" ({len(refused) - 1} more were refused.)" if len(refused) > 1 else ""
             self._session.tell(refused[0] + more, "warning")
-        known = {i.digest for i in self._session.document.training_sets[set_id].images}
+        known = {i.digest for i in document.training_sets[set_id].images}
         fresh = [i for i in images if i.digest not in known]
         if images and not fresh:
             self._session.tell("Those images are in the training set already.", "info")
         if not fresh:
             return
-        count = "image" if len(fresh) == 1 else f"{len(fresh)} images"
+        label = counted(replace(document.training_sets[set_id], images=tuple(fresh)))
+        label = "image" if label == "1 image" else "clip" if label == "1 clip" else label
         try:
-            changed = edits.add_images(self._session.document, set_id, fresh)
+            needed = [item for item in material.media if item.id not in document.media]
+            changed = edits.add_images(media_edits.add_media(document, *needed), set_id, fresh)
         except StudioError as error:
             self._session.tell(str(error), "warning")
             return
-        self._session.store.apply(f"Add {count} to training set", changed)
+        self._session.store.apply(f"Add {label} to training set", changed)
 
     def remove_images(self, digests: Iterable[str]) -> None:
         self._edit("Remove images from training set", edits.remove_images, frozenset(digests))
@@ -294,7 +288,7 @@ class Customization(QObject):
             return
         text = caption or suggested_caption(found)
         captions = {i.digest: i.caption.strip() or text for i in found.images}
-        self._edit("Fill in captions", lambda document, set_id: _captioned(document, set_id, captions))
+        self._edit("Fill in captions", lambda document, set_id: captioned(document, set_id, captions))
 
     # -- findings ----------------------------------------------------------------------------------------------------
 
@@ -313,24 +307,57 @@ class Customization(QObject):
             key = facts_key(image)
             if key not in self._facts and key not in self._asked and not self._closed:
                 self._asked.add(key)
-                self._pool.submit(self._measure, key, self.find_blob(image.digest), image)
+                item = self._item(image)
+                self._pool.submit(self._measure, key, self.find_blob(image.digest), image, item)
 
-    def _measure(self, key: str, path: Path | None, image: TrainingImage) -> None:
+    def _item(self, image: TrainingImage) -> MediaItem | None:
+        return self._session.document.media.get(image.clip.media_id) if image.clip is not None else None
+
+    def _measure(self, key: str, path: Path | None, image: TrainingImage, item: MediaItem | None) -> None:
         if self._closed:
             return
-        facts = look_at(path, image)
-        self._send(lambda: self._on_facts(key, facts))
+        if image.clip is None:
+            facts, source = look_at(path, image), None
+        else:
+            facts, source = training_material.look_at_clip(item, image)
+        self._send(lambda: self._on_facts(key, facts, item, source))
 
-    def _on_facts(self, key: str, facts: ImageFacts) -> None:
+    def read_frame(self, digest: str) -> None:
+        """Read the middle frame of a clip in full; :attr:`frame_read` brings it."""
+        found = self._shown
+        image = next((i for i in found.images if i.digest == digest), None) if found is not None else None
+        if image is None or image.clip is None or self._closed:
+            return
+        item = self._item(image)
+
+        def read() -> None:
+            try:
+                picture, _ = training_material.middle_frame(item, image)
+            except (StudioError, OSError) as error:
+                sentence = sentence_of(error)
+                self._send(lambda: self._session.tell(sentence, "warning"))
+                return
+            self._send(lambda: self.frame_read.emit(digest, picture))
+
+        self._pool.submit(read)
+
+    def _on_facts(self, key: str, facts: ImageFacts, item: MediaItem | None, source: SourceRef | None) -> None:
         self._asked.discard(key)
         self._facts[key] = facts
+        if item is not None and source is not None:
+            self._sources[_file_of(item)] = source
         self.image_read.emit(key.partition(":")[0])
         self._check()
+        if source is not None:
+            # Only now is it known whether an unfinished training of this very set lies on disk.
+            self.run_changed.emit(self.run_state)
 
     def _check(self) -> None:
-        abilities = self.abilities()
-        native = abilities.native_sizes[0] if abilities is not None and abilities.native_sizes else (0, 0)
-        found = check(self._shown, self._facts, native) if self._shown is not None else ()
+        found = (
+            check(self._shown, self._facts, learner_of(self.abilities(), self._shown))
+            if self._shown is not None
+            else ()
+        )
         if found != self._findings:
             self._findings = found
             self.findings_changed.emit(found)
@@ -352,21 +379,58 @@ class Customization(QObject):
         found = self.abilities()
         return found.training if found is not None else TrainingDefaults()
 
+    def presets(self) -> tuple[TrainingPreset, ...]:
+        """What cards of each size train on the model, of clips where the set has some, else of pictures."""
+        abilities = self.abilities()
+        moving = self._shown is not None and any(image.clip is not None for image in self._shown.images)
+        if abilities is None:
+            return ()
+        key = (abilities.id, abilities.revision, moving)
+        if key not in self._presets:
+            self._presets[key] = self.registry.training_presets(abilities.id, clips=moving)
+        return self._presets[key]
+
+    def held(self, usual: str = "") -> str:
+        """How the model is held on this machine while this very set is trained, or why it can't be; ``usual`` while
+        the set can't be trained."""
+        try:
+            return self.registry.training_held(self.plan())
+        except StudioError:
+            return usual
+
     def why_not(self) -> str:
         """Why the set can't be trained now, in one sentence; empty when it can."""
         found = self._shown
         if found is None:
-            return "Make a training set first: drop 5 to 30 images here."
+            return "Make a training set first: drop 5 to 30 images or clips here."
         chosen = found.generator
         if chosen and all(a.id != chosen for a in self.models()):
             return f"The model “{chosen}” that this set was made for is not installed, or can't be trained."
         if self.abilities() is None:
             return self.registry.why_not("customize") or "No model that can be trained is installed."
+        if word_reason := self._word_why_not(found):
+            return word_reason
         fatal = next((f for f in self._findings if f.fatal), None)
         if fatal is None:
             return ""
         image = next((i for i in found.images if i.digest == fatal.digest), None)
         return f"{image.name}: {fatal.sentence}" if image is not None and image.name else fatal.sentence
+
+    def _word_why_not(self, found: TrainingSet) -> str:
+        """Why the set can't become a word; empty when it can, or is to become an adapter."""
+        if found.method != WORD:
+            return ""
+        if self.defaults().word is None:
+            return self.defaults().word_why_not
+        if len(found.trigger.split()) != 1:
+            return "A word that is to be learned needs a name: type a made-up one above."
+        return ""
+
+    def usual_steps(self) -> int:
+        """Steps of the training when the set says nothing."""
+        found, defaults = self._shown, self.defaults()
+        word = defaults.word if found is not None and found.method == WORD else None
+        return (word or defaults).steps
 
     # -- training ----------------------------------------------------------------------------------------------------
 
@@ -375,7 +439,16 @@ class Customization(QObject):
         found, abilities, reason = self._shown, self.abilities(), self.why_not()
         if found is None or abilities is None or reason:
             raise GenerationError(reason, "")
-        return plan_training(found, abilities, self.find_blob)
+        return plan_training(found, abilities, self.find_blob, footage=self._footage)
+
+    def _footage(self, media_id: str) -> SourceRef:
+        item = self._session.document.media.get(media_id)
+        if item is None:
+            raise GenerationError("The footage of a clip is no longer in the project.", "Take the clip out.")
+        found = self._sources.get(_file_of(item))
+        if found is None:
+            raise GenerationError("The clips are still being read.", "Wait a moment.")
+        return found
 
     def kept(self) -> bool:
         """Whether an unfinished training of exactly this set lies on disk: training goes on there."""
@@ -482,7 +555,7 @@ class Customization(QObject):
         self._session.tell(f"“{adapter.name}” in the library is step {step} now.", "info")
         self.trained.emit(adapter.id)
 
-    def _record(self) -> _Record | None:
+    def _record(self) -> TrainingRecord | None:
         return self._records.get(self._shown.id) if self._shown is not None else None
 
     # -- events ------------------------------------------------------------------------------------------------------
@@ -492,7 +565,7 @@ class Customization(QObject):
             return
         self._jobs[job.id] = job.owner
         total = job.request.steps
-        self._records[job.owner] = _Record(TrainingRun(job_id=job.id, state=JobState.QUEUED, total=total))
+        self._records[job.owner] = TrainingRecord(TrainingRun(job_id=job.id, state=JobState.QUEUED, total=total))
         if self._is_shown(job.owner):
             self.curve_replaced.emit()
             self.run_changed.emit(self.run_state)
@@ -562,6 +635,8 @@ class Customization(QObject):
     # -- keeping up with the document --------------------------------------------------------------------------------
 
     def _on_document_changed(self, old: Document, new: Document) -> None:
+        if old.media is not new.media:
+            self._forget_unread_clips()
         if old.training_sets is not new.training_sets:
             names = [(s.id, s.name) for s in old.training_sets.values()]
             if names != [(s.id, s.name) for s in new.training_sets.values()]:
@@ -570,9 +645,20 @@ class Customization(QObject):
             else:
                 self._reload()
 
-    def _on_document_replaced(self, _new: Document) -> None:
+    def _forget_unread_clips(self) -> None:
+        """Footage came, went or was relinked: clips that could not be read, or not of this file, are read again."""
+        for image in self._shown.images if self._shown is not None else ():
+            item, facts = self._item(image), self._facts.get(facts_key(image))
+            if image.clip is not None and facts is not None:
+                known = item is not None and _file_of(item) in self._sources
+                if not known and not (item is None and facts.problem):
+                    del self._facts[facts_key(image)]
+        self._look_at_images()
+
+    def _on_documentwith_word(self, _new: Document) -> None:
         self._project += 1
         self._facts.clear()
+        self._sources.clear()
         self._asked.clear()
         self._records.clear()
         self._jobs.clear()
@@ -595,12 +681,6 @@ class Customization(QObject):
         self._check()
 
 
-def _captioned(document: Document, set_id: str, captions: dict[str, str]) -> Document:
-    for digest, caption in captions.items():
-        document = edits.set_caption(document, set_id, digest, caption)
-    return document
-
-
-def _replaced(caption: str, old: str, new: str) -> str:
-    """``caption`` with one word in place of another; punctuation around it stays."""
-    return " ".join(word.replace(old, new) if word.strip(".,;:!?") == old else word for word in caption.split())
+def _file_of(item: MediaItem) -> tuple[str, str, str]:
+    """What the frames of an item depend on: the project may be told of another file for it."""
+    return item.id, item.path, item.fingerprint

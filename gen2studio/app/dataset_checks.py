@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from gen2studio.core.records import dataclass
 from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.document.training_sets import FEWEST, MOST
 from gen2studio.engine.frames import blob_picture, fitted
+from gen2studio.engine.generators import Abilities
 from gen2studio.engine.requests import BlobRef
+from gen2studio.engine.training_clips import frames_at, window_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +46,10 @@ class ImageFacts:
     """64-bit perceptual hash."""
     problem: str = ""
     """Why it can't be read; everything else is zero then."""
+    frames: int = 0
+    """Of a clip, how many frames it has; ``hash`` and ``thumbnail`` are of the middle one. 0 = a picture."""
+    rate: Fraction = Fraction(0)
+    """Of a clip, its frames per second."""
     thumbnail: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
     """(h, w, 3) uint8, at most 240 pixels wide and high, read-only."""
 
@@ -53,7 +60,8 @@ class Finding:
 
     digest: str
     kind: str
-    """unreadable, missing, tiny, long, duplicate, no_caption, no_trigger, few, many, no_trigger_word or empty."""
+    """unreadable, missing, tiny, long, duplicate, no_caption, no_trigger, few, many, no_trigger_word, empty; of clips
+    also short, slow and refused (the model does not learn from such)."""
     sentence: str
     fatal: bool = False
 
@@ -75,9 +83,14 @@ def look_at(path: Path | None, image: TrainingImage) -> ImageFacts:
         picture = blob_picture(BlobRef(digest=image.digest, path=str(path)))
     except (MediaError, OSError) as error:
         return ImageFacts(problem=sentence_of(error))
+    return facts_of_picture(picture, image.crop)
+
+
+def facts_of_picture(picture: NDArray[np.uint8], crop: tuple[float, float, float, float] | None) -> ImageFacts:
+    """The facts of a (H, W, 3) picture, cropped to (x, y, width, height) in 0…1 of it."""
     height, width = picture.shape[:2]
-    if image.crop is not None:
-        x, y, wide, high = image.crop
+    if crop is not None:
+        x, y, wide, high = crop
         left, top = min(width - 1, round(x * width)), min(height - 1, round(y * height))
         picture = picture[
             top : max(top + 1, round((y + high) * height)), left : max(left + 1, round((x + wide) * width))
@@ -103,17 +116,46 @@ def perceptual_hash(picture: NDArray[np.uint8]) -> int:
     return int(sum(1 << i for i, bit in enumerate(bits) if bit))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """What the checks need to know of the model that learns."""
+
+    title: str = ""
+    size: tuple[int, int] = (0, 0)
+    """(width, height) it learns at; zeros = not known."""
+    rate: Fraction | None = None
+    """Frames per second it was made for."""
+    clips: str = "may"
+    """As :attr:`gen2studio.engine.generators.TrainingDefaults.clips`."""
+    clip_frames: int = 0
+    """Frames of a window of a clip; 0 = not known."""
+
+
+def learner_of(abilities: Abilities | None, training_set: TrainingSet) -> Learner:
+    """What the checks of a set need to know of the model it is trained on; None = none is installed."""
+    if abilities is None:
+        return Learner()
+    native = abilities.native_sizes[0] if abilities.native_sizes else (0, 0)
+    return Learner(
+        title=abilities.title,
+        size=training_set.size if any(training_set.size) else native,
+        rate=abilities.native_rate,
+        clips=abilities.training.clips,
+        clip_frames=training_set.clip_frames or abilities.training.clip_frames,
+    )
+
+
 def check(
-    training_set: TrainingSet, facts: Facts, native: tuple[int, int] = (0, 0), words: Sequence[str] = ()
+    training_set: TrainingSet, facts: Facts, learner: Learner | None = None, words: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
     """Everything worth saying about a set, the whole set first. Images whose facts are not in yet are passed over.
 
-    ``native`` is the (width, height) the model learns at; ``words`` are words the model gives a meaning of their own,
-    which therefore make poor trigger words.
+    ``words`` are words the model gives a meaning of their own, which therefore make poor trigger words.
     """
+    learns = learner or Learner()
     return (
         *_about_set(training_set, words),
-        *(f for image in training_set.images for f in _about_image(training_set, image, facts, native)),
+        *(f for image in training_set.images for f in _about_image(training_set, image, facts, learns)),
     )
 
 
@@ -122,10 +164,12 @@ def _about_set(training_set: TrainingSet, words: Sequence[str]) -> list[Finding]
     count = len(training_set.images)
     if not count:
         found.append(
-            Finding(digest="", kind="empty", sentence=f"Add {FEWEST} to {MOST} images to train on.", fatal=True)
+            Finding(
+                digest="", kind="empty", sentence=f"Add {FEWEST} to {MOST} images or clips to train on.", fatal=True
+            )
         )
     elif count < FEWEST:
-        images = "1 image" if count == 1 else f"{count} images"
+        images = counted(training_set)
         found.append(
             Finding(
                 digest="", kind="few", sentence=f"{images} will be learned by heart; {FEWEST} to {MOST} are better."
@@ -134,7 +178,9 @@ def _about_set(training_set: TrainingSet, words: Sequence[str]) -> list[Finding]
     elif count > MOST:
         found.append(
             Finding(
-                digest="", kind="many", sentence=f"{count} images need more steps; the best {MOST} usually do better."
+                digest="",
+                kind="many",
+                sentence=f"{counted(training_set)} need more steps; the best {MOST} usually do better.",
             )
         )
     trigger = training_set.trigger
@@ -153,15 +199,26 @@ def _about_set(training_set: TrainingSet, words: Sequence[str]) -> list[Finding]
     return found
 
 
-def _about_image(
-    training_set: TrainingSet, image: TrainingImage, facts: Facts, native: tuple[int, int]
-) -> list[Finding]:
+def counted(training_set: TrainingSet) -> str:
+    """“5 images”, “1 clip”, “5 images and 2 clips”."""
+    clips = sum(image.clip is not None for image in training_set.images)
+    images = len(training_set.images) - clips
+    each = ((images, "image"), (clips, "clip"))
+    return " and ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in each if count) or "0 images"
+
+
+def _about_image(training_set: TrainingSet, image: TrainingImage, facts: Facts, learner: Learner) -> list[Finding]:
     found: list[Finding] = []
     mine = facts.get(facts_key(image))
     if mine is not None and mine.problem:
         return [Finding(digest=image.digest, kind="unreadable", sentence=mine.problem, fatal=True)]
+    refusal = _refusal(image, learner)
+    if refusal:
+        return [Finding(digest=image.digest, kind="refused", sentence=refusal, fatal=True)]
     if mine is not None:
-        found += _about_pixels(training_set, image, mine, facts, native)
+        found += _about_pixels(training_set, image, mine, facts, learner.size)
+        if image.clip is not None:
+            found += _about_motion(training_set, image, mine, learner)
     if not image.caption.strip():
         found.append(Finding(digest=image.digest, kind="no_caption", sentence="It has no caption: say what is in it."))
     elif training_set.trigger and training_set.trigger.casefold() not in image.caption.casefold():
@@ -170,6 +227,50 @@ def _about_image(
                 digest=image.digest,
                 kind="no_trigger",
                 sentence=f"Its caption lacks the trigger word “{training_set.trigger}”.",
+            )
+        )
+    return found
+
+
+def _refusal(image: TrainingImage, learner: Learner) -> str:
+    if image.clip is not None and not learner.clips:
+        return f"It is a clip, and {learner.title} learns from pictures only: choose a Wan model, or take it out."
+    if image.clip is None and learner.clips == "must":
+        return f"{learner.title} begins with a picture, so it learns from clips only: take this image out."
+    return ""
+
+
+def _about_motion(training_set: TrainingSet, image: TrainingImage, mine: ImageFacts, learner: Learner) -> list[Finding]:
+    if image.clip is None:
+        return []
+    rate = None if training_set.every_frame else learner.rate
+    seen = len(frames_at(image.clip.start, image.clip.stop, mine.rate, rate))
+    found: list[Finding] = []
+    if seen < 5:
+        found.append(
+            Finding(
+                digest=image.digest,
+                kind="short",
+                sentence=f"It has {seen} frames at the model's rate, and nothing moves in fewer than 5: take it out.",
+                fatal=True,
+            )
+        )
+    elif learner.clip_frames and seen < learner.clip_frames:
+        found.append(
+            Finding(
+                digest=image.digest,
+                kind="short",
+                sentence=f"It has {seen} frames at the model's rate: a window of "
+                f"{window_length(seen, learner.clip_frames)} is cut from it instead of {learner.clip_frames}.",
+            )
+        )
+    if rate is not None and 0 < mine.rate < rate * Fraction(9, 10):
+        found.append(
+            Finding(
+                digest=image.digest,
+                kind="slow",
+                sentence=f"It has {float(mine.rate):g} frames a second and the model {float(rate):g}: what moves is "
+                "learned faster than it is.",
             )
         )
     return found

@@ -12,7 +12,7 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.diffusion.runtime.applying import layers_widened
 from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.engine.requests import AdapterRef, WordRef
-from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.adapters import AdapterLibrary, experts_in
 from gen2studio.models.safetensors_header import read_header
 from gen2studio.models.wan_layout import expert_of
 
@@ -29,10 +29,10 @@ _OWN_STRENGTH = 0.8
 def adapters_loaded(pipe: Any, adapters: Sequence[AdapterRef], model: InstalledModel) -> Generator[None]:
     """Load ``adapters`` into the denoiser of ``pipe`` with their strengths; take all of them out at the end.
 
-    Of two experts each gets the adapters made for it, told by the names their makers gave the files (high and low
-    noise); others act on both. A job that runs at a step of another one puts that one's adapters to sleep and wakes
-    them afterwards. A strength of 0 leaves the model exactly as it is. An adapter that belongs to a distilled model is
-    always on. Raises GenerationError when one is missing or was made for another model.
+    Of two experts each gets the adapters made for it: its half of an adapter that was trained on both here, or a file
+    whose makers named it so (high and low noise); others act on both. A job that runs at a step of another one puts
+    that one's adapters to sleep and wakes them afterwards. A strength of 0 leaves the model exactly as it is. What
+    belongs to a distilled model is always on. Raises GenerationError when one is missing or was made for another model.
     """
     own = model.checkpoint().parts.get("few_step_lora")
     used = [_Used(own, _OWN_STRENGTH)] if own is not None else []
@@ -55,6 +55,8 @@ class _Used:
     strength: float
     expert: str = ""
     """The denoiser it was made for; empty = every one."""
+    halves: tuple[str, ...] = ()
+    """The experts under whose names it keeps its weights; empty = under one name for all."""
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def _loaded_into(pipe: Any, place: str, denoiser: Any, used: Sequence[_Used], mo
     try:
         for each in used:
             name = f"job{len(_loaded(denoiser))}"
-            _load_file(pipe, place, each.path, name, model)
+            _load_file(pipe, place, each, name, model)
             names.append(name)
         if names:
             denoiser.enable_adapters()
@@ -92,13 +94,18 @@ def _used(ref: AdapterRef, model: InstalledModel) -> _Used:
         )
     # A LoRA of another architecture loads with a warning and then does nothing: it is refused by its header.
     library = AdapterLibrary()
-    reason = library.refusal(read_header(path), model)
+    header = read_header(path)
+    reason = library.refusal(header, model)
     if reason:
         raise GenerationError(reason, f"Choose an adapter that was trained on {model.title}.")
+    experts = experts_in(header)
+    if experts:
+        return _Used(path, ref.strength, experts[0] if len(experts) == 1 else "", halves=experts)
     return _Used(path, ref.strength, expert_of(library.file_name(ref.adapter_id, path)))
 
 
-def _load_file(pipe: Any, denoiser: str, path: Path, name: str, model: InstalledModel) -> None:
+def _load_file(pipe: Any, denoiser: str, used: _Used, name: str, model: InstalledModel) -> None:
+    path = used.path
     place: dict[str, Any] = {"weight_name": path.name, "local_files_only": True, "use_safetensors": True}
     try:
         with layers_widened(getattr(pipe, denoiser)):
@@ -110,7 +117,10 @@ def _load_file(pipe: Any, denoiser: str, path: Path, name: str, model: Installed
                 )
             else:
                 second = {"load_into_transformer_2": True} if denoiser == "transformer_2" else {}
-                pipe.load_lora_weights(str(path.parent), adapter_name=name, **place, **second)
+                if "transformer_2" in used.halves:
+                    pipe.load_lora_weights(_half(path, denoiser), adapter_name=name, **second)
+                else:
+                    pipe.load_lora_weights(str(path.parent), adapter_name=name, **place, **second)
     except (ValueError, KeyError, RuntimeError, OSError) as error:
         if is_out_of_memory(error):
             raise
@@ -118,6 +128,15 @@ def _load_file(pipe: Any, denoiser: str, path: Path, name: str, model: Installed
             f"The adapter {path.stem} can't be used with {model.title}.",
             f"It was made for another model, or its file is damaged ({type(error).__name__}).",
         ) from None
+
+
+def _half(path: Path, denoiser: str) -> dict[str, Any]:
+    """One expert's weights out of an adapter of both, under the name that the loader knows. Their alpha is the rank."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.startswith(f"{denoiser}.")]  # noqa: SIM118 - not a mapping
+        return {f"transformer.{name.removeprefix(f'{denoiser}.')}": file.get_tensor(name) for name in names}
 
 
 def _loaded(transformer: Any) -> tuple[str, ...]:

@@ -12,12 +12,17 @@ from gen2studio.document.codec_looks import decode_look, encode_look
 from gen2studio.document.codec_paths import load_path, store_path
 from gen2studio.document.codec_reader import BIGGEST, Node, complain, fraction_text, integer, pair
 from gen2studio.document.model import (
+    CLIP_WINDOWS,
+    EXPERTS,
+    METHODS,
+    OPTIMISERS,
     Document,
     Lead,
     MediaItem,
     Shot,
     SourceView,
     Take,
+    TrainingClip,
     TrainingImage,
     TrainingSet,
 )
@@ -254,17 +259,31 @@ def encode_training_set(found: TrainingSet) -> Json:
         "trigger": found.trigger,
         "kind": found.kind,
         "images": [
-            {"digest": i.digest, "name": i.name, "caption": i.caption, "crop": None if i.crop is None else list(i.crop)}
+            {
+                "digest": i.digest, "name": i.name, "caption": i.caption,
+                "crop": None if i.crop is None else list(i.crop),
+                **({"clip": [i.clip.media_id, i.clip.start, i.clip.stop]} if i.clip is not None else {}),
+            }
             for i in found.images
         ],
         "generator": found.generator,
         "steps": found.steps,
         "rank": found.rank,
         "learning_rate": found.learning_rate,
+        # These and those below are written where they say something: older files need no other form.
+        **({"method": found.method} if found.method != "lora" else {}),
+        **({"vectors": found.vectors} if found.vectors else {}),
+        **({"initial": found.initial} if found.initial else {}),
+        **({"optimiser": found.optimiser} if found.optimiser else {}),
         "seed": found.seed,
         # Written where it is on: files from before there was a choice need no other form.
         **({"prior": found.prior} if found.prior else {}),
-    }
+        **({"size": list(found.size)} if any(found.size) else {}),
+        **({"clip_frames": found.clip_frames} if found.clip_frames else {}),
+        **({"clip_windows": found.clip_windows} if found.clip_windows != "uniform" else {}),
+        **({"every_frame": True} if found.every_frame else {}),
+        **({"experts": found.experts} if found.experts != "both" else {}),
+    }  # fmt: skip
 
 
 def decode_training_set(node: Node) -> TrainingSet:
@@ -278,7 +297,11 @@ def decode_training_set(node: Node) -> TrainingSet:
         kind=kind,
         images=tuple(
             TrainingImage(
-                digest=n.hexadecimal("digest", 64), name=n.text("name"), caption=n.text("caption"), crop=_crop(n)
+                digest=n.hexadecimal("digest", 64),
+                name=n.text("name"),
+                caption=n.text("caption"),
+                crop=_crop(n),
+                clip=_clip(n),
             )
             for n in node.nodes("images", "image")
         ),
@@ -286,9 +309,46 @@ def decode_training_set(node: Node) -> TrainingSet:
         steps=node.integer("steps", 0, 1 << 24),
         rank=node.integer("rank", 1, 4096),
         learning_rate=node.number("learning_rate", 0, 1),
+        method=_one_of(node, "method", METHODS, "lora"),
+        vectors=node.integer("vectors", 0, 1024, default=0),
+        initial=node.text("initial", ""),
+        optimiser=_one_of(node, "optimiser", OPTIMISERS, ""),
         seed=node.integer("seed", -(1 << 63), (1 << 64) - 1),
         prior=node.number("prior", 0, 1, default=0.0),
+        size=_training_size(node),
+        clip_frames=node.integer("clip_frames", 0, 1 << 16, default=0),
+        clip_windows=_one_of(node, "clip_windows", CLIP_WINDOWS, "uniform"),
+        every_frame=node.flag("every_frame", default=False),
+        experts=_one_of(node, "experts", EXPERTS, "both"),
     )
+
+
+def _one_of(node: Node, key: str, allowed: tuple[str, ...], default: str) -> str:
+    found = node.word(key, default)
+    if found not in allowed:
+        complain(node.where, f"has an unknown {key}")
+    return found
+
+
+def _training_size(node: Node) -> tuple[int, int]:
+    sides = node.listing("size", [0, 0])
+    if len(sides) != 2:
+        complain(node.where, "has no valid size")
+    width, height = (integer(side, 0, 1 << 14, node.where, "size") for side in sides)
+    return width, height
+
+
+def _clip(node: Node) -> TrainingClip | None:
+    found = node.listing("clip", [])
+    if not found:
+        return None
+    if len(found) != 3:
+        complain(node.where, "has no valid clip")
+    media_id = Node({"media": found[0]}, node.where).ident("media")
+    start, stop = (integer(edge, 0, BIGGEST, node.where, "clip") for edge in found[1:])
+    if stop <= start:
+        complain(node.where, "has a clip without frames")
+    return TrainingClip(media_id=media_id, start=start, stop=stop)
 
 
 def _crop(node: Node) -> tuple[float, float, float, float] | None:

@@ -361,19 +361,41 @@ class Board:
     """What is heard under the animatic."""
 
 
+CLIP_WINDOWS = ("head", "uniform", "chunk")
+"""Which windows a training cuts from a clip: :mod:`gen2studio.engine.training_clips`."""
+METHODS = ("lora", "word")
+"""What a training makes: an adapter of low-rank pairs, or a word of the text encoder."""
+OPTIMISERS = ("", "adamw", "adamw8bit")
+"""What steps a training; empty = as memory asks for it."""
+EXPERTS = ("both", "high", "low")
+"""Which of a pair of experts a training teaches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingClip:
+    """Media frames [start, stop) of footage in the project: what a training set shows of it."""
+
+    media_id: str
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingImage:
-    """A picture of a training set. ``crop`` is (x, y, width, height) in 0…1 of the image; None = the whole."""
+    """A picture of a training set, or a clip. ``crop`` is (x, y, width, height) in 0…1 of it; None = the whole."""
 
     digest: str
+    """SHA-256 of the picture's file; of a clip, what :func:`gen2studio.document.training_sets.clip_digest` says."""
     name: str = ""
     caption: str = ""
     crop: tuple[float, float, float, float] | None = None
+    clip: TrainingClip | None = None
+    """Where it is a clip: which one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """What an adapter is trained on: 5–30 pictures of one subject or style."""
+    """What an adapter is trained on: 5–30 pictures or clips of one subject, style or motion."""
 
     id: str
     name: str
@@ -388,9 +410,27 @@ class TrainingSet:
     rank: int = 8
     learning_rate: float = 0.0
     """0 = the generator's default."""
+    method: str = "lora"
+    """What is made of it: an adapter (lora) or a word (textual inversion)."""
+    vectors: int = 0
+    """Of a word; 0 = the generator's default."""
+    initial: str = ""
+    """The words that a word begins as; empty = one for its kind."""
+    optimiser: str = ""
+    """adamw or adamw8bit; empty = as memory asks for it."""
     seed: int = 1
     prior: float = 0.0
     """0…1: weight of prior preservation, 0 = off: see :class:`gen2studio.engine.requests.TrainRequest`."""
+    size: tuple[int, int] = (0, 0)
+    """(width, height) whose area a picture or clip is trained at; zeros = the generator's own."""
+    clip_frames: int = 0
+    """Frames of a window of a clip, 4k + 1; 0 = the generator's default."""
+    clip_windows: str = "uniform"
+    """Which windows are cut from a clip: head, uniform or chunk (:mod:`gen2studio.engine.training_clips`)."""
+    every_frame: bool = False
+    """Windows hold every frame of a clip, at whatever rate it plays, rather than frames at the model's own rate."""
+    experts: str = "both"
+    """Of a pair of experts, which learn: both, high (noise) or low."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

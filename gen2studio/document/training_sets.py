@@ -1,4 +1,4 @@
-"""Training sets: the pictures an adapter is trained on. Pure edits ``Document → Document`` that raise EditRefused."""
+"""Training sets: the pictures and clips an adapter is trained on. Pure edits that raise EditRefused."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Any
 
 from gen2studio.core.errors import EditRefused
 from gen2studio.core.frozen import with_item, without
+from gen2studio.core.hashing import canonical_digest
 from gen2studio.core.ids import new_id
 from gen2studio.document.edits_tracks import named
-from gen2studio.document.model import Document, TrainingImage, TrainingSet
+from gen2studio.document.model import CLIP_WINDOWS, EXPERTS, METHODS, OPTIMISERS, Document, TrainingImage, TrainingSet
 
 FEWEST, MOST = 5, 30
 """How many pictures a training wants. A set may hold fewer while it is being collected, never more than 100."""
 _LIMIT = 100
 _RANKS = (1, 128)
 _STEPS = 20_000
+_VECTORS = 16
+_LONGEST = 1001
+"""Frames of a window at most; what a model can do is less."""
 
 
 def training_set_of(document: Document, set_id: str) -> TrainingSet:
@@ -35,6 +39,11 @@ def new_training_set(document: Document, name: str = "", **settings: Any) -> tup
     return replace(document, training_sets=with_item(document.training_sets, found.id, _checked(found))), found.id
 
 
+def clip_digest(fingerprint: str, start: int, stop: int) -> str:
+    """What frames [start, stop) of footage are known by in a set: they are the same clip wherever the file lies."""
+    return canonical_digest(("clip", fingerprint, start, stop))
+
+
 def remove_training_set(document: Document, set_id: str) -> Document:
     """Remove a set. Adapters trained on it stay in the library."""
     training_set_of(document, set_id)
@@ -47,9 +56,11 @@ def rename_training_set(document: Document, set_id: str, name: str) -> Document:
 
 
 def set_training(document: Document, set_id: str, **changes: Any) -> Document:
-    """Change trigger, kind, generator, steps, rank, learning_rate, seed or prior. Raises EditRefused."""
+    """Change any field of the set but its id, name and images. Raises EditRefused."""
     if "trigger" in changes:
         changes["trigger"] = " ".join(str(changes["trigger"]).split())
+    if "initial" in changes:
+        changes["initial"] = " ".join(str(changes["initial"]).split())[:80]
     return _with_set(document, _checked(replace(training_set_of(document, set_id), **changes)))
 
 
@@ -115,8 +126,22 @@ def _checked(found: TrainingSet) -> TrainingSet:
         raise EditRefused(f"A training takes up to {_STEPS} steps.", "Choose fewer, or 0 for the model's own default.")
     if not 0 <= found.prior <= 1:
         raise EditRefused("Prior preservation weighs between 0 and 1.", "Choose 0 to leave it off.")
+    if found.method not in METHODS:
+        raise EditRefused("A training makes an adapter or a word.", "Choose one of the two.")
+    if not 0 <= found.vectors <= _VECTORS:
+        raise EditRefused(f"A word has up to {_VECTORS} vectors.", "Choose fewer, or 0 for the default.")
+    if found.optimiser not in OPTIMISERS:
+        raise EditRefused("Trainings are stepped by AdamW, whole or in 8 bits.", "Choose one of the two.")
     if not 0 <= found.learning_rate <= 1:
         raise EditRefused("A learning rate lies between 0 and 1.", "Choose 0 for the model's own default.")
+    if found.clip_frames and (found.clip_frames % 4 != 1 or not 5 <= found.clip_frames <= _LONGEST):
+        raise EditRefused("A window of a clip has 5, 9, 13… frames.", "Choose 17 or 33, or 0 for the default.")
+    if found.clip_windows not in CLIP_WINDOWS:
+        raise EditRefused("Windows are cut from the head of a clip, evenly, or one after the other.", "Choose one.")
+    if found.experts not in EXPERTS:
+        raise EditRefused("Of two experts both learn, or the high or low noise one.", "Choose one of the three.")
+    if any(found.size) and not all(64 <= side <= 4096 for side in found.size):
+        raise EditRefused("Sides of training pictures lie between 64 and 4096.", "Choose the model's own size.")
     return found
 
 

@@ -10,8 +10,8 @@ from gen2studio.core.errors import GenerationError
 from gen2studio.core.records import dataclass
 from gen2studio.engine.budget import together, with_frames
 from gen2studio.engine.events import Estimate
-from gen2studio.engine.generators import Abilities, Generator, Operator, Trainer
-from gen2studio.engine.requests import GenerateRequest
+from gen2studio.engine.generators import Abilities, Generator, Operator, Trainer, TrainingPreset
+from gen2studio.engine.requests import GenerateRequest, TrainRequest
 
 MODE_TITLES = {
     "text": "Text to Video",
@@ -49,6 +49,10 @@ class GeneratorEntry:
     """Where its model lies: an entry of the same id and another place is another model."""
     run_as: Callable[[str], Abilities] | None = None
     """As ``hold``, for an id of its ``run_ways``, or auto."""
+    held: Callable[[TrainRequest], str] | None = None
+    """How its model is held on this machine while a training runs, or why it can't be, in one sentence."""
+    presets: Callable[[bool], tuple[TrainingPreset, ...]] | None = None
+    """What cards of each size train on it, of clips or of pictures, least first."""
 
 
 class GeneratorRegistry:
@@ -151,6 +155,16 @@ class GeneratorRegistry:
             if generator_id not in self._trainers:
                 self._trainers[generator_id] = entry.load_trainer()
             return self._trainers[generator_id]
+
+    def training_held(self, request: TrainRequest) -> str:
+        """How the model of a training is held on this machine meanwhile, or why it can't be; empty = not known."""
+        entry = self._entries.get(request.generator)
+        return entry.held(request) if entry is not None and entry.held is not None else ""
+
+    def training_presets(self, generator_id: str, *, clips: bool) -> tuple[TrainingPreset, ...]:
+        """What cards of each size train on a model, of clips or of pictures, least first. Cheap arithmetic."""
+        entry = self._entries.get(generator_id)
+        return entry.presets(clips) if entry is not None and entry.presets is not None else ()
 
     def operator(self, kind: str, operator_id: str) -> Operator:
         """What interpolates or upscales: the operator ``kind:operator_id``. Raises GenerationError."""

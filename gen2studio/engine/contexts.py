@@ -320,6 +320,9 @@ class TrainingContext(JobContext):
         self.cancel.check()
         return self.ticket.workspace.blob(ref)
 
+    def footage(self, source: SourceRef, frame: int) -> Picture:
+        return self._source(source, frame, Extent(max(1, source.width), max(1, source.height)))
+
     def loss(self, step: int, loss: float) -> None:
         self._sink(LossMeasured(job_id=self.job_id, step=step, loss=float(loss)))
 

@@ -11,6 +11,7 @@ import numpy as np
 from gen2studio.core.cancel import CancelToken
 from gen2studio.core.mask_raster import MaskRaster
 from gen2studio.core.records import dataclass
+from gen2studio.engine.budget import size_text
 from gen2studio.engine.events import Estimate, Picture
 from gen2studio.engine.requests import BlobRef, GenerateRequest, OperateRequest, SourceRef, TrainRequest
 
@@ -48,6 +49,11 @@ class ModeAbility:
     key_reference: bool = False
     """It takes pictures beside the footage that a result should match: a key frame is shown the one before."""
 
+    @property
+    def makes_clips(self) -> bool:
+        """Whole clips can be made: at once, or from key frames that are carried. Otherwise only stills."""
+        return not self.stills_only or "key_spacing" in self.controls
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordDefaults:
@@ -59,6 +65,40 @@ class WordDefaults:
     most_vectors: int = 16
     held: str = ""
     """As :attr:`TrainingDefaults.held`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPreset:
+    """The most that a card of a size trains on one model, computed from the model's own files."""
+
+    gigabytes: int
+    size: tuple[int, int]
+    """(width, height) whose area is trained at; zeros where nothing has room."""
+    frames: int
+    """Frames of a window of a clip; 1 = for pictures."""
+    rank: int
+    base: str = ""
+    """How the model is kept meanwhile: bf16, int8 or the format of a packed file."""
+    optimiser: str = ""
+    """As an artist reads it."""
+    recomputed: bool = True
+    """Blocks are computed again in the backward pass instead of being kept (gradient checkpointing)."""
+    needs: int = 0
+    """Estimated peak in bytes."""
+    why_not: str = ""
+    """Why the card trains nothing of this model, in one sentence; empty = it does."""
+
+    @property
+    def words(self) -> str:
+        """What it is, in one line."""
+        if self.why_not:
+            return self.why_not
+        what = f"Clips of {self.frames} frames" if self.frames > 1 else "Pictures"
+        blocks = "blocks recomputed" if self.recomputed else "nothing recomputed"
+        return (
+            f"{what} at {self.size[0]} × {self.size[1]}, rank {self.rank}; base in {self.base}, {self.optimiser}, "
+            f"{blocks}: {size_text(self.needs)}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +266,10 @@ class TrainContext(Protocol):
         ...
 
     def blob(self, ref: BlobRef) -> Picture: ...
+
+    def footage(self, source: SourceRef, frame: int) -> Picture:
+        """A frame of a training clip at its own display size. Read-only."""
+        ...
 
     def checkpoint(self) -> None: ...
 

@@ -23,7 +23,8 @@ _TYPES: dict[str, type] = {
         requests.SourceRef, requests.BlobRef, requests.KeyRef, requests.MaskTrackRef, requests.PatternRef,
         requests.ControlValues, requests.GenerateRequest, requests.AnchorTrack, requests.PropagateRequest,
         requests.SegmentRequest, requests.Job, requests.CameraMove, requests.MotionRegionRef, requests.DepthPassRef,
-        requests.AdapterRef, requests.WordRef, requests.LeadRef, requests.TrainingImageRef, requests.TrainRequest,
+        requests.AdapterRef, requests.WordRef, requests.LeadRef, requests.TrainingImageRef, requests.TrainingClipRef,
+        requests.TrainRequest,
         requests.OperateRequest, requests.Levels, requests.Reuse, Rect, MaskRaster, MaskShape, ShapePoint, Refinement,
         Keyed,
     )

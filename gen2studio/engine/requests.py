@@ -348,7 +348,7 @@ text encoder (textual inversion, Gal et al., arXiv 2208.01618)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """Train an adapter (LoRA) on a model. One request = one adapter in the library."""
+    """Train an adapter (LoRA) on a model, from pictures, clips or both. One request = one adapter in the library."""
 
     generator: str
     revision: str
@@ -375,6 +375,17 @@ class TrainRequest:
     prior: float = 0.0
     """0…1: weight of prior preservation (arXiv 2208.12242): the base model's own pictures of the captions without the
     trigger word are trained on as well, so that other subjects of the kind stay what they were. 0 = off."""
+    clips: tuple[TrainingClipRef, ...] = ()
+    clip_frames: int = 0
+    """Frames of a window of a clip, 4k + 1; a shorter clip gives the longest window it can. 0 = the model's default."""
+    clip_windows: str = "uniform"
+    """Which windows are cut from a clip: :data:`gen2studio.engine.training_clips.WAYS`."""
+    every_frame: bool = False
+    """A window holds every frame of the clip rather than frames at the model's own rate."""
+    size: tuple[int, int] = (0, 0)
+    """(width, height) whose area pictures and windows are trained at, each in its own shape; zeros = the model's."""
+    experts: str = "both"
+    """Of a pair of experts, which learn, one after the other: both, high (noise) or low. Others pay no heed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ _UP = re.compile(r"\.(?:lora_B|lora_up)(?:\.default)?(?:\.weight)?$")
 _BESIDE = re.compile(r"\.(?:alpha|diff|diff_b|dora_scale|lora_B\.bias|lora_magnitude_vector(?:\.weight)?)$")
 """What may stand beside the pairs: scales, and differences of biases and norms."""
 _KOHYA = "lora_unet_"
+_FIRST, _SECOND = "transformer.", "transformer_2."
+"""What stands before the names of the first and of the second of two experts in an adapter of both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +266,8 @@ class AdapterLibrary:
                 return word_refusal(word, name, model)
             pairs = _for_denoiser(_pairs(header))
             checked = model.checkpoint()
+            if "transformer_2" in experts_in(header) and "transformer_2" not in checked.classes:
+                return f"{name} was trained on a pair of experts, and {model.title} is one model."
             parts = [part for part in checked.family.denoisers if not part.startswith("controlnet")]
             shapes = {n: s for part in parts for n, s in in_diffusers_names(checked.tensor_shapes(part)).items()}
         except ModelError as error:
@@ -343,10 +347,12 @@ _Shape = tuple[int, ...]
 def _pairs(header: SafetensorsHeader) -> dict[str, tuple[_Shape, _Shape]]:
     """Layer in diffusers' name → (shape of the down matrix, of the up matrix). Raises ModelError for other files."""
     found: dict[str, list[_Shape]] = {}
-    plain = without_prefix(header.tensors)
+    # Of a pair of experts both have the same layers.
+    single = {key: _FIRST + key.removeprefix(_SECOND) if key.startswith(_SECOND) else key for key in header.tensors}
+    plain = without_prefix(single.values())
     original = is_original(plain.values())
-    for key, name in plain.items():
-        shape = header.tensors[key].shape
+    for key in header.tensors:
+        name, shape = plain[single[key]], header.tensors[key].shape
         side = 0 if _DOWN.search(name) else 1 if _UP.search(name) else None
         if side is None:
             if not _BESIDE.search(name):
@@ -364,6 +370,15 @@ def _pairs(header: SafetensorsHeader) -> dict[str, tuple[_Shape, _Shape]]:
             "Choose another file.",
         )
     return {layer: (down, up) for layer, (down, up) in found.items()}
+
+
+def experts_in(header: SafetensorsHeader) -> tuple[str, ...]:
+    """The experts that an adapter file of this program was trained for, by the names of their components; empty: it is
+    of one model, and may be used on either expert of a pair."""
+    if any(key.startswith(_SECOND) for key in header.tensors):
+        first = any(key.startswith(_FIRST) for key in header.tensors)
+        return ("transformer", "transformer_2") if first else ("transformer_2",)
+    return ("transformer",) if header.metadata.get("experts") == "high" else ()
 
 
 def _for_denoiser(pairs: Mapping[str, tuple[_Shape, _Shape]]) -> dict[str, tuple[_Shape, _Shape]]:

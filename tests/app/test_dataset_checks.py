@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gen2studio.app.customization_plan import caption_beside, expanded, plan_training, suggested_caption
-from gen2studio.app.dataset_checks import ImageFacts, check, facts_key, look_at
+from gen2studio.app.dataset_checks import ImageFacts, Learner, check, facts_key, look_at
 from gen2studio.core.errors import GenerationError
 from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.engine.generators import Abilities, TrainingDefaults
@@ -38,7 +38,7 @@ def dogs(media_root: Path) -> list[Path]:
 def test_good_images_need_no_word(media_root: Path) -> None:
     files = dogs(media_root)
     images = [kept(path) for path in files]
-    assert check(training_set(images), facts_of(files, images), (128, 128)) == ()
+    assert check(training_set(images), facts_of(files, images), Learner(size=(128, 128))) == ()
 
 
 def test_copies_are_found_though_scaled_and_compressed(media_root: Path, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_copies_are_found_though_scaled_and_compressed(media_root: Path, tmp_pat
     cv2.imwrite(str(copy), cv2.resize(picture, None, fx=0.6, fy=0.6) * 0.97, [cv2.IMWRITE_JPEG_QUALITY, 60])
     files = [*files, copy]
     images = [kept(path) for path in files]
-    found = check(training_set(images), facts_of(files, images), (128, 128))
+    found = check(training_set(images), facts_of(files, images), Learner(size=(128, 128)))
     assert [(f.kind, f.digest) for f in found] == [("duplicate", images[-1].digest)]
     assert files[1].name in found[0].sentence and not found[0].fatal
 
@@ -70,7 +70,7 @@ def test_each_weakness_is_said_in_one_sentence(media_root: Path, tmp_path: Path)
     files = [small, wide, broken, *dogs(media_root)[:2]]
     captions = [CAPTION, CAPTION, CAPTION, "", "a photo of a dog"]
     images = [kept(path, caption) for path, caption in zip(files, captions, strict=True)]
-    found = check(training_set(images), facts_of(files, images), (128, 128))
+    found = check(training_set(images), facts_of(files, images), Learner(size=(128, 128)))
     by_image = {f.digest: f for f in found}
     assert [by_image[i.digest].kind for i in images] == ["tiny", "long", "unreadable", "no_caption", "no_trigger"]
     assert [f.kind for f in found if f.fatal] == ["unreadable"]

@@ -55,6 +55,7 @@ from gen2studio.document.model import (
     Sequence,
     Shot,
     Take,
+    TrainingClip,
     TrainingImage,
     TrainingSet,
 )
@@ -98,16 +99,21 @@ def with_pairs(count: int, item: MediaItem, seconds: int = 2) -> tuple[Sequence,
 
 # -- strategies ------------------------------------------------------------------------------------------------------
 
-_hex = st.text("0123456789abcdef", min_size=12, max_size=12)
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 _fraction = st.fractions(min_value=0, max_value=1000, max_denominator=1001)
 _colour = st.tuples(*[st.integers(0, 255)] * 3)
-_digest64 = st.text("0123456789abcdef", min_size=64, max_size=64)
-_digest32 = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+def _hex(digits: int) -> st.SearchStrategy[str]:
+    """One number, not as many letters: a document holds dozens, and a draw of thousands is given up."""
+    return st.integers(0, 16**digits - 1).map(lambda number: f"{number:0{digits}x}")
+
+
+_digest64, _digest32 = _hex(64), _hex(32)
 
 
 def _ids(prefix: str) -> st.SearchStrategy[str]:
-    return _hex.map(lambda h: f"{prefix}-{h}")
+    return _hex(12).map(lambda h: f"{prefix}-{h}")
 
 
 def _floats(low: float, high: float) -> st.SearchStrategy[float]:
@@ -266,13 +272,27 @@ training_sets = st.builds(
     trigger=_text,
     kind=st.sampled_from(["subject", "style"]),
     images=st.lists(
-        st.builds(TrainingImage, digest=_digest64, name=_text, caption=_text, crop=st.none() | _crop), max_size=3
+        st.builds(
+            TrainingImage,
+            digest=_digest64,
+            name=_text,
+            caption=_text,
+            crop=st.none() | _crop,
+            clip=st.none()
+            | st.builds(TrainingClip, media_id=_ids("media"), start=st.integers(0, 99), stop=st.integers(100, 999)),
+        ),
+        max_size=3,
     ).map(tuple),
     generator=st.sampled_from(["", "mini"]),
     steps=st.integers(0, 5000),
     rank=st.integers(1, 128),
     learning_rate=_floats(0, 0.01),
     seed=st.integers(0, 2**63),
+    size=st.just((0, 0)) | st.tuples(st.integers(64, 4096), st.integers(64, 4096)),
+    clip_frames=st.sampled_from([0, 17, 33]),
+    clip_windows=st.sampled_from(CLIP_WINDOWS),
+    every_frame=st.booleans(),
+    experts=st.sampled_from(EXPERTS),
 )
 
 

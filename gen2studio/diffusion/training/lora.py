@@ -1,8 +1,9 @@
 """Training adapters (LoRA, Hu et al., arXiv 2106.09685) on an installed model: the Trainer of Customization.
 
 Images are one-frame clips, as the model's makers fine-tune on stills: a fraction of the memory of video, and what is
-learned carries over to clips. Everything slow is done once and kept in the training's folder, so that a killed or
-cancelled training goes on from its last checkpoint and ends with the very same adapter.
+learned carries over to clips; motion is learned from windows of clips. Everything slow is done once and kept in the
+training's folder, so that a killed or cancelled training goes on from its last checkpoint and ends with the very same
+adapter.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import OutOfBudget, StudioError
@@ -21,16 +25,21 @@ from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.diffusion.training import lora_data
+from gen2studio.diffusion.training.abilities import check_request, work_of
 from gen2studio.diffusion.training.ladder import training_plan, training_plans
-from gen2studio.engine.optimisers import ADAMW_8BIT
+from gen2studio.diffusion.training.lora_experts import HandedOver, Part, learning, parts_of
 from gen2studio.diffusion.training.recipe import settle
 from gen2studio.engine.budget import size_text
 from gen2studio.engine.events import Estimate
 from gen2studio.engine.generators import TrainContext
-from gen2studio.engine.requests import TrainRequest
+from gen2studio.engine.optimisers import ADAMW_8BIT
+from gen2studio.engine.requests import WORD, TrainRequest
 from gen2studio.models.adapter_steps import steps_in
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.library import InstalledModel
+
+if TYPE_CHECKING:
+    from gen2studio.diffusion.training.lora_model import LoraModel
 
 _KEPT_SECONDS = 60 * 24 * 3600.0
 """How long an unfinished training is kept: sixty days."""
@@ -53,7 +62,10 @@ class LoraTrainer:
     def estimate(self, request: TrainRequest) -> Estimate:
         """Memory of the greater of the two phases (reading words; training), disk of checkpoints and adapter."""
         recipe = settle(request, self._transformer_parameters)
-        plans = training_plans(self._model, quick_machine(), recipe.rank)
+        word = request.method == WORD
+        plans = training_plans(
+            self._model, quick_machine(), recipe.rank, request.optimiser, word=word, clip=work_of(self._model, request)
+        )
         plan = next((plan for plan in plans if plan.fits), plans[-1])
         pace = self._seconds_per_step
         return Estimate(
@@ -61,7 +73,7 @@ class LoraTrainer:
             # The checkpoint and the adapter, and the adapter once more for every test frame: here and in the library.
             disk_bytes=(64 << 20)
             + int(self._transformer_parameters * 0.04) * (4 + 2 * len(recipe.test_steps)) * recipe.rank // 16,
-            seconds=None if pace is None else pace * recipe.steps,
+            seconds=None if pace is None else pace * recipe.steps * learning(self._model, request.experts),
         )
 
     def train(self, request: TrainRequest, context: TrainContext) -> None:
@@ -69,35 +81,63 @@ class LoraTrainer:
         load_torch()
         import torch
 
+        from gen2studio.diffusion.training.inversion import StableDiffusionWord
         from gen2studio.diffusion.training.lora_model import LoraModel
-        from gen2studio.diffusion.training.lora_run import LoraRun
         from gen2studio.diffusion.training.lora_sd import StableDiffusionLora
 
         torch.set_num_threads(max(1, context.threads))
         _prune(context.scratch)
+        check_request(self._model, request)
         recipe = settle(request, self._transformer_parameters)
-        plan = training_plan(self._model, this_machine(), recipe.rank)
+        word = request.method == WORD
+        clip = work_of(self._model, request)
+        plan = training_plan(self._model, this_machine(), recipe.rank, request.optimiser, word=word, clip=clip)
         if not plan.exact:
             context.note("The base is kept in 8 bits while the adapter is trained: whole it has no room.")
         if plan.optimiser == ADAMW_8BIT:
             context.note(f"The optimiser is kept in 8 bits, which saves {size_text(plan.saved_bytes)} of memory.")
-        kind = StableDiffusionLora if self._model.manifest.family == "animatediff" else LoraModel
-        model = kind(self._model, plan, self._residency)
-        try:
-            with _shortage_told(self._model.title):
-                run = LoraRun(request, context, recipe, model, lambda step: self._about(request, step))
-                run.prepare()
-                run.train()
-                path = run.finished_file()
-            self._seconds_per_step = run.seconds_per_step or self._seconds_per_step
-        finally:
-            model.close()
+        images_only = self._model.manifest.family == "animatediff"
+        kind: Callable[..., LoraModel] = StableDiffusionLora if images_only else LoraModel
+        if word:
+            kind = partial(StableDiffusionWord, word=request.trigger, vectors=recipe.vectors)
+        parts = parts_of(self._model, request.experts, recipe.steps)
+        if len(parts) > 1:
+            context.note("The expert for much noise comes first; the other goes on from what it hands over.")
+        path, told = context.scratch, False
+        for part in parts:
+            found, last = HandedOver.load(context.scratch) if len(parts) > 1 else None, part is parts[-1]
+            if found is not None and not last:
+                continue
+            if found is not None:
+                learned = {parts[0].expert: found.weights} if found.weights else {}
+                part = replace(part, learned=learned, handed=found.latents)
+            model = kind(self._model, plan, self._residency, part.expert)
+            try:
+                with _shortage_told(self._model.title):
+                    path = self._run(request, context, model, replace(part, told=told), last=last)
+            finally:
+                model.close()
+            told = told or part.learns
         kept = self._adapters.import_file(
             path, adapter_id=request.adapter_id, name=request.name, trigger=request.trigger, kind=request.kind,
-            base=self._model, steps=recipe.steps, imported=False,
+            base=self._model, steps=parts[-1].total, imported=False,
         )  # fmt: skip
         self._adapters.keep_steps(kept.id, steps_in(context.scratch))
         context.finished(kept.path)
+
+    def _run(self, request: TrainRequest, context: TrainContext, model: LoraModel, part: Part, *, last: bool) -> Path:
+        """One denoiser's part; the adapter's file as it stands then."""
+        from gen2studio.diffusion.training.lora_run import LoraRun
+
+        recipe = settle(request, self._transformer_parameters)
+        run = LoraRun(request, context, recipe, model, lambda step: self._about(request, step), part)
+        run.prepare()
+        if part.learns:
+            run.train()
+            self._seconds_per_step = run.seconds_per_step or self._seconds_per_step
+        if not last:
+            HandedOver(model.adapter() if part.learns else {}, run.hand_over()).save(context.scratch)
+        return run.finished_file()
 
     def _about(self, request: TrainRequest, steps: int) -> dict[str, str]:
         manifest = self._model.manifest
@@ -110,6 +150,7 @@ class LoraTrainer:
             "base_digest": self._model.digest,
             "steps": str(steps),
             "images": str(len(request.images)),
+            "clips": str(len(request.clips)),
         }
 
 

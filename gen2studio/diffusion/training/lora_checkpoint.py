@@ -13,8 +13,8 @@ import torch
 from gen2studio.core.log import topic
 from gen2studio.core.paths import write_atomic
 from gen2studio.diffusion.training.adamw8bit import AdamW8bit
-from gen2studio.engine.optimisers import ADAMW, ADAMW_8BIT
 from gen2studio.diffusion.training.recipe import LoraRecipe
+from gen2studio.engine.optimisers import ADAMW, ADAMW_8BIT
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 WEIGHT_NAME = "pytorch_lora_weights.safetensors"
@@ -106,11 +106,12 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, to
 
 
 def adapter_bytes(
-    weights: Mapping[str, torch.Tensor], recipe: LoraRecipe, about: Mapping[str, str], prefix: str, targets: str
+    weights: Mapping[str, Mapping[str, torch.Tensor]], recipe: LoraRecipe, about: Mapping[str, str], targets: str
 ) -> bytes:
     """The adapter as a safetensors file that diffusers loads with its own rank and alpha.
 
-    ``prefix`` is what the denoiser is called in the pipeline, ``targets`` the pattern of the modules that have pairs.
+    ``weights`` has those of each denoiser under what it is called in the pipeline: an adapter of two experts is one
+    file. ``targets`` is the pattern of the modules that have pairs.
 
     ``about`` (name, trigger word, base model and its digest…) joins the metadata, all strings, for the library to read.
     """
@@ -125,13 +126,13 @@ def adapter_bytes(
         "bias": "none",
         "init_lora_weights": True,
     }
-    prefixed = {f"{prefix}.{name}": value for name, value in config.items()}
-    tensors = {f"{prefix}.{name}": value for name, value in weights.items()}
+    prefixed = {f"{prefix}.{name}": value for prefix in weights for name, value in config.items()}
+    tensors = {f"{prefix}.{name}": value for prefix, found in weights.items() for name, value in found.items()}
     metadata = {"format": "pt", LORA_ADAPTER_METADATA_KEY: json.dumps(prefixed, indent=2, sort_keys=True), **about}
-    return _ordered(save(tensors, metadata))
+    return ordered(save(tensors, metadata))
 
 
-def _ordered(data: bytes) -> bytes:
+def ordered(data: bytes) -> bytes:
     """The same safetensors file with its header in alphabetical order.
 
     The library writes metadata in random order; an adapter is known by the SHA-256 of its file, so the same training

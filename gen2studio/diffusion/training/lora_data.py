@@ -1,4 +1,5 @@
-"""The training set as the model sees it: augmented views, their latents, controls and prompt embeddings, made up front.
+"""The training set as the model sees it: views of pictures and windows of clips, their latents, controls and prompt
+embeddings, made up front.
 
 Encoding once means that text encoder and VAE need not stay beside the transformer, and that a resumed training learns
 from exactly the same numbers: they lie in one safetensors file in the training's folder.
@@ -41,28 +42,44 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One cached picture: a row of a latent stack, and the row of the caption among the prompts."""
+    """One cached picture or window: a row of a latent stack, and the row of the caption among the prompts."""
 
     shape: str
-    """``WxH`` in pixels: names its stack of latents and its control."""
+    """``WxH`` in pixels, ``WxHxF`` for windows of F frames: names its stack of latents and its control."""
     row: int
     prompt: int
     prior: bool = False
     """Made by the base model, for prior preservation."""
+    item: int = 0
+    """Which picture or clip of the set it was cut from: each is shown as often, however much was cut from it."""
 
 
 @dataclass(slots=True)
 class PreparedSet:
-    """What training draws from. ``tensors``: ``latents.WxH`` (n, C, 1, h, w) float32 normalised latents,
-    ``control.WxH`` (1, C', 1, h, w) the VACE control of text-to-video, ``prompts`` (n, L, D) with row 0 the empty one.
+    """What training draws from. ``tensors``: ``latents.SHAPE`` (n, C, T, h, w) float32 normalised latents,
+    ``beside.NAME.SHAPE`` (n or 1, …) what the denoiser is shown beside each of them or beside all, under the name of
+    its argument, ``prompts`` (n, L, D) with row 0 the empty one, ``test_first`` (h, w, 3) uint8 the picture that test
+    frames begin with where the model begins with one.
+
+    The examples of the shape that test frames have come first.
     """
 
     tensors: dict[str, Any]
     examples: tuple[Example, ...]
     test_prompt: int
 
+    def beside(self, shape: str, rows: Sequence[int]) -> dict[str, Any]:
+        """What stands beside rows of ``latents.SHAPE``: argument → tensor with one row, or one for each."""
+        found: dict[str, Any] = {}
+        for key, value in self.tensors.items():
+            kind, _, rest = key.partition(".")
+            name, _, of = rest.rpartition(".")
+            if kind == "beside" and of == shape:
+                found[name] = value if len(value) == 1 else value[list(rows)]
+        return found
+
     def shapes(self, *, prior: bool) -> tuple[tuple[str, tuple[Example, ...]], ...]:
-        """The examples by picture size, in a fixed order; only one size fits into a batch."""
+        """The examples by shape, in a fixed order; only one shape fits into a batch."""
         found: dict[str, list[Example]] = {}
         for example in self.examples:
             if example.prior is prior:
@@ -94,10 +111,11 @@ class PreparedSet:
             return None
 
 
-def size_for(width: float, height: float, manifest: ModelManifest) -> tuple[int, int]:
-    """The training size for a picture of this shape: the model's native area, its own aspect, allowed multiples."""
+def size_for(width: float, height: float, manifest: ModelManifest, size: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """The training size for a picture of this shape: the area of ``size`` (zeros = the model's native one), the
+    picture's own aspect, allowed multiples."""
     aspect = min(_WIDEST, max(1 / _WIDEST, width / height))
-    native = manifest.sizes[0]
+    native = size if all(size) else manifest.sizes[0]
     area = native[0] * native[1]
     # A picture is not blown up beyond twice its own size: that would teach the model softness.
     area = min(area, 4.0 * width * height)
@@ -115,7 +133,7 @@ def plan_views(
     A subject is shown nearly whole (90–100 % of the window), a style in closer looks too (60–100 %): strokes and
     grain are what it is about. The same request gives the same views.
     """
-    size = size_for(width, height, manifest)
+    size = size_for(width, height, manifest, recipe.size)
     aspect = size[0] / size[1]
     widest = min(float(width), height * aspect)
     draw = np.random.default_rng((recipe.seed, index))
@@ -126,6 +144,14 @@ def plan_views(
         spread = (0.5, 0.5) if number < 2 else (float(draw.random()), float(draw.random()))
         views.append(View((width - wide) * spread[0], (height - high) * spread[1], wide, high, size, number % 2 == 1))
     return views
+
+
+def whole_view(width: int, height: int, manifest: ModelManifest, recipe: LoraRecipe) -> View:
+    """The largest window in the middle of a frame of a clip. A clip is never mirrored: what moves left moves left."""
+    size = size_for(width, height, manifest, recipe.size)
+    aspect = size[0] / size[1]
+    wide = min(float(width), height * aspect)
+    return View((width - wide) / 2, (height - wide / aspect) / 2, wide, wide / aspect, size, False)
 
 
 def cropped(picture: Picture, crop: tuple[float, float, float, float] | None) -> Picture:
@@ -153,23 +179,23 @@ def rendered(picture: Picture, view: View) -> Picture:
     return np.ascontiguousarray(scaled[:, ::-1] if view.mirrored else scaled, np.uint8)
 
 
-def shape_name(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+def shape_name(size: tuple[int, int], frames: int = 1) -> str:
+    return f"{size[0]}x{size[1]}" + (f"x{frames}" if frames > 1 else "")
 
 
-def size_of(shape: str) -> tuple[int, int]:
-    """(width, height) of a shape's name. Raises GenerationError for anything else."""
-    wide, _, high = shape.partition("x")
-    if not (wide.isdecimal() and high.isdecimal()):
+def clip_of(shape: str) -> tuple[tuple[int, int], int]:
+    """((width, height), frames) of a shape's name. Raises GenerationError for anything else."""
+    sides = shape.split("x")
+    if len(sides) not in (2, 3) or not all(side.isdecimal() for side in sides):
         raise GenerationError("The prepared training images are damaged.", "Start the training again.")
-    return int(wide), int(high)
+    return (int(sides[0]), int(sides[1])), int(sides[2]) if len(sides) == 3 else 1
 
 
-def stacked(latents: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Lists of (1, C, 1, h, w) latents by shape as one float32 tensor each."""
+def stacked(rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Lists of tensors with one row each as one contiguous tensor each, under the same names."""
     import torch
 
-    return {f"latents.{shape}": torch.cat([*rows]).float().contiguous() for shape, rows in latents.items()}
+    return {name: torch.cat([*found]).contiguous() for name, found in rows.items()}
 
 
 def unique(texts: Iterable[str]) -> list[str]:

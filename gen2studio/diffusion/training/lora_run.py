@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,27 +21,19 @@ from gen2studio.core.cancel import Cancelled
 from gen2studio.core.errors import GenerationError
 from gen2studio.core.log import topic
 from gen2studio.core.paths import write_atomic
-from gen2studio.diffusion.runtime.prompt_cache import PromptCache
 from gen2studio.diffusion.training import lora_data
 from gen2studio.diffusion.training.lora_checkpoint import (
     TrainingState,
-    adapter_bytes,
     mean_loss,
     optimiser_called,
     optimiser_tensors,
     restore_optimiser,
 )
 from gen2studio.diffusion.training.lora_data import PreparedSet
+from gen2studio.diffusion.training.lora_experts import NAMES, Part
 from gen2studio.diffusion.training.lora_model import LoraModel
-from gen2studio.diffusion.training.recipe import (
-    CAPTION_DROPOUT,
-    CLIP,
-    WEIGHT_DECAY,
-    LoraRecipe,
-    plain_caption,
-    taught,
-    test_prompt_of,
-)
+from gen2studio.diffusion.training.lora_prepare import Encoder, sheet
+from gen2studio.diffusion.training.recipe import CLIP, LoraRecipe
 from gen2studio.engine.events import Picture
 from gen2studio.engine.generators import TrainContext
 from gen2studio.engine.requests import TrainRequest
@@ -51,7 +44,7 @@ _log = topic("training")
 
 
 class LoraRun:
-    """One training on its way."""
+    """One training on its way, or one expert's part of it."""
 
     def __init__(
         self,
@@ -60,9 +53,11 @@ class LoraRun:
         recipe: LoraRecipe,
         model: LoraModel,
         about: Callable[[int], dict[str, str]],
+        part: Part | None = None,
     ) -> None:
         """``about(step)`` is what an adapter file of that step says about itself."""
         self.request = request
+        self.part = part or Part(total=recipe.steps)
         self.context = context
         self.recipe = recipe
         self.model = model
@@ -81,64 +76,11 @@ class LoraRun:
     def prepare(self) -> None:
         """Encode images and captions, or take up what an interrupted run encoded."""
         self._set = lora_data.PreparedSet.load(self.context.scratch)
+        encoder = Encoder(self.request, self.context, self.recipe, self.model)
         if self._set is None:
-            self._set = self._encode()
+            self._set = encoder.encode()
             self._set.save(self.context.scratch)
-        self.model.load(self._loading, self.context.cancel)
-
-    def _loading(self, done: int, total: int, stage: str) -> None:
-        self.context.progress(done, total, stage or "Loading the model")
-
-    def _encode(self) -> PreparedSet:
-        request, context, model = self.request, self.context, self.model
-        spoken = [image.caption.strip() or request.trigger or request.name for image in request.images]
-        captions = [taught(caption, model.manifest, request.trigger) for caption in spoken]
-        wanted = taught(test_prompt_of(request), model.manifest, request.trigger)
-        plain = [plain_caption(c, request.trigger) for c in captions] if self.recipe.prior else []
-        prompts = lora_data.unique([*captions, wanted, *plain])
-        context.progress(0, 1, "Reading captions")
-        embedded = model.embed(prompts, PromptCache(), self._loading, context.cancel, context.checkpoint)
-        model.load(self._loading, context.cancel)
-
-        latents: dict[str, list[Any]] = {}
-        examples: list[lora_data.Example] = []
-
-        def put(shape: str, rows: Any, caption: str, *, prior: bool) -> None:
-            stack = latents.setdefault(shape, [])
-            examples.append(lora_data.Example(shape, len(stack), prompts.index(caption), prior))
-            stack.append(rows)
-
-        for index, (image, caption) in enumerate(zip(request.images, captions, strict=True)):
-            context.progress(index, len(captions), "Reading images")
-            picture = lora_data.cropped(context.blob(image.blob), image.crop)
-            height, width = picture.shape[:2]
-            views = lora_data.plan_views(width, height, model.manifest, self.recipe, index, request.kind)
-            for view in views:
-                context.checkpoint()
-                put(
-                    lora_data.shape_name(view.size),
-                    model.encode(lora_data.rendered(picture, view)),
-                    caption,
-                    prior=False,
-                )
-        shapes = [example.shape for example in examples]
-        common = max(sorted(set(shapes)), key=shapes.count)
-        if self.recipe.prior:
-            # The base model's own pictures of the kind, by the same captions without the trigger word.
-            count = min(16, 2 * len(plain))
-            for number in range(count):
-                context.progress(number, count, "Picturing the kind")
-                caption = plain[number % len(plain)]
-                pair = embedded[[0, prompts.index(caption)]]
-                drawn = model.sample(
-                    pair, lora_data.size_of(common), self.recipe.seed + 1000 + number, context.checkpoint
-                )
-                put(common, drawn.cpu(), caption, prior=True)
-        tensors = {"prompts": embedded, **lora_data.stacked(latents)}
-        for shape in sorted(set(shapes)) if model.controlled else ():
-            tensors[f"control.{shape}"] = model.control(lora_data.size_of(shape))
-        examples.sort(key=lambda e: e.shape != common)
-        return lora_data.PreparedSet(tensors, tuple(examples), prompts.index(wanted))
+        self.model.load(encoder.loading, self.context.cancel)
 
     # -- training ----------------------------------------------------------------------------------------------------
 
@@ -146,7 +88,7 @@ class LoraRun:
         """Run the steps that are left, with checkpoints, losses and test frames. Raises Cancelled."""
         parameters = self.model.arm(self.recipe)
         state = self._resume()
-        optimiser = optimiser_called(state.stepped_by or self.model.optimiser, parameters, WEIGHT_DECAY)
+        optimiser = optimiser_called(state.stepped_by or self.model.optimiser, parameters, self.model.weight_decay)
         self._put_back(state, optimiser)
         saved = state.step
         self._retell(state)
@@ -154,17 +96,17 @@ class LoraRun:
         began, first = time.perf_counter(), state.step
         try:
             with _cancel_between(self.model.blocks, self.context):
-                while state.step < self.recipe.steps:
+                while state.step < self.part.first + self.recipe.steps:
                     self._test(state)
                     self.context.checkpoint()
                     loss = self._step(state.step, parameters, optimiser)
                     state.step += 1
                     state.losses.append((state.step, loss))
                     self.context.loss(state.step, loss)
-                    if state.step % self.recipe.checkpoint_every == 0:
+                    if (state.step - self.part.first) % self.recipe.checkpoint_every == 0:
                         self._save(state, optimiser_tensors(optimiser))
                         saved = state.step
-                    self.context.progress(state.step, self.recipe.steps, "Training")
+                    self.context.progress(state.step, self.part.total, "Training")
                 self._test(state)
         except Cancelled:
             if state.step > saved:
@@ -179,12 +121,15 @@ class LoraRun:
 
     def _resume(self) -> TrainingState:
         """The last checkpoint, or the beginning."""
+        first = self.part.first
         state = TrainingState.load(self.context.scratch)
-        begun = state is not None and 0 < state.step <= self.recipe.steps
-        return state if state is not None and begun else TrainingState()
+        if state is None or not first <= state.step <= first + self.recipe.steps:
+            return TrainingState(step=first)
+        # At its very beginning the checkpoint is of the expert before: only the curve goes on.
+        return state if state.step > first else TrainingState(step=first, losses=state.losses)
 
     def _put_back(self, state: TrainingState, optimiser: torch.optim.Optimizer) -> None:
-        if not state.step:
+        if state.step == self.part.first:
             state.stepped_by = self.model.optimiser
             return
         try:
@@ -199,16 +144,17 @@ class LoraRun:
 
     def _retell(self, state: TrainingState) -> None:
         """Tell the curve and the test frames of an interrupted run again: whoever listens may be new."""
-        for step, loss in state.losses:
+        for step, loss in state.losses if not self.part.told else ():
             self.context.loss(step, loss)
-        for step in self.recipe.test_steps:
-            path = self._test_path(step)
-            if step > state.step or not path.is_file():
+        for path in sorted(self.context.scratch.glob("test_*.png")):
+            step = int(path.stem.removeprefix("test_"))
+            if step > state.step:
                 continue
             picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
             if picture is not None:
                 self._shown.add(step)
-                self.context.test_frame(step, np.ascontiguousarray(picture[..., ::-1], np.uint8))
+                if not self.part.told:
+                    self.context.test_frame(step, np.ascontiguousarray(picture[..., ::-1], np.uint8))
 
     def _save(self, state: TrainingState, optimiser: dict[str, torch.Tensor]) -> None:
         state.adapter, state.optimiser = self.model.adapter(), optimiser
@@ -217,7 +163,7 @@ class LoraRun:
     def _step(self, step: int, parameters: list[torch.nn.Parameter], optimiser: torch.optim.Optimizer) -> float:
         """One optimiser step; returns the loss on the artist's images."""
         for group in optimiser.param_groups:
-            group["lr"] = self.recipe.rate_at(step)
+            group["lr"] = self.recipe.rate_at(step - self.part.first)
         optimiser.zero_grad(set_to_none=True)
         draw = torch.Generator("cpu").manual_seed(self.recipe.draw_seed(step))
         loss = self._loss(draw, prior=False)
@@ -232,21 +178,27 @@ class LoraRun:
                 "Lower the learning rate and train again.",
             )
         optimiser.step()
+        self.model.stepped()
         return value
 
     def _loss(self, draw: torch.Generator, *, prior: bool) -> torch.Tensor:
         """Mean squared error of the predicted velocity on one random batch."""
         shapes = self._prepared.shapes(prior=prior)
-        weights = torch.tensor([float(len(rows)) for _, rows in shapes])
-        shape, rows = shapes[int(torch.multinomial(weights, 1, generator=draw))]
-        chosen = [rows[int(i)] for i in torch.randint(len(rows), (self.recipe.batch,), generator=draw)]
+        # Each picture and each clip is shown as often as any other, however many views or windows were cut from it.
+        cut = Counter(example.item for _, rows in shapes for example in rows)
+        shares = [torch.tensor([1.0 / cut[example.item] for example in rows]) for _, rows in shapes]
+        index = int(torch.multinomial(torch.stack([share.sum() for share in shares]), 1, generator=draw))
+        shape, rows = shapes[index]
+        drawn = torch.multinomial(shares[index], self.recipe.batch, replacement=True, generator=draw)
+        chosen = [rows[int(i)] for i in drawn]
         tensors = self._prepared.tensors
-        clean = tensors[f"latents.{shape}"][[e.row for e in chosen]]
-        dropped = torch.rand(len(chosen), generator=draw) < CAPTION_DROPOUT
+        taken = [e.row for e in chosen]
+        clean = tensors[f"latents.{shape}"][taken]
+        dropped = torch.rand(len(chosen), generator=draw) < self.model.caption_dropout
         prompts = tensors["prompts"][[0 if off else e.prompt for e, off in zip(chosen, dropped.tolist(), strict=True)]]
-        level = torch.sigmoid(torch.randn(len(chosen), generator=draw))
+        level = self.model.levels(len(chosen), draw)
         noise = torch.randn(clean.shape, generator=draw)
-        return self.model.loss(clean, noise, level, prompts, tensors.get(f"control.{shape}"))
+        return self.model.loss(clean, noise, level, prompts, self._prepared.beside(shape, taken))
 
     # -- test frames -------------------------------------------------------------------------------------------------
 
@@ -257,36 +209,61 @@ class LoraRun:
         """Keep the adapter and make and show the test frame due at this step, once. The frame's seed never changes, so
         that frames compare."""
         step = state.step
-        if step not in self.recipe.test_steps or step in self._shown:
+        if step - self.part.first not in self.recipe.test_steps or step in self._shown:
             return
-        if step:
+        if step > self.part.first:
             self._keep(state)
-        picture = self.picture(step > 0)
+        picture = self.picture(step > self.part.first)
         write_atomic(self._test_path(step), encode_png(picture))
         self._shown.add(step)
         self.context.test_frame(step, picture)
 
     def picture(self, adapted: bool) -> Picture:
-        """The test prompt by the base model or with the adapter as it is."""
+        """The test prompt by the base model or with the adapter as it is; of a clip a sheet of four frames.
+
+        The first of two experts shows its guess where it hands over; the second goes on from what was handed to it.
+        """
+        model = self.model
+        model.enable(adapted)
+        try:
+            if not model.boundary:
+                (pair, size, seed, poll), clip = self._asked(), self._clip()
+                latents = model.sample(pair, size, seed, poll, **(clip if clip["frames"] > 1 else {}))
+            elif self.part.handed is None:
+                latents = model.begin(*self._asked(), **self._clip())[1]
+            else:
+                latents = model.go_on(self.part.handed, *self._asked(), **self._clip())
+        finally:
+            model.enable(True)
+        return sheet(model.decode_clip(latents)) if latents.shape[2] > 1 else model.decode(latents)
+
+    def hand_over(self) -> torch.Tensor:
+        """The latents of the test prompt at the noise level where the second expert takes over."""
+        return self.model.begin(*self._asked(), **self._clip())[0].cpu()
+
+    def _asked(self) -> tuple[torch.Tensor, tuple[int, int], int, Callable[[], None]]:
         prepared = self._prepared
         pair = prepared.tensors["prompts"][[0, prepared.test_prompt]]
-        size = lora_data.size_of(prepared.examples[0].shape)
-        self.model.enable(adapted)
-        try:
-            latents = self.model.sample(pair, size, self.recipe.seed, self.context.checkpoint)
-        finally:
-            self.model.enable(True)
-        return self.model.decode(latents)
+        size, _ = lora_data.clip_of(prepared.examples[0].shape)
+        return pair, size, self.recipe.seed, self.context.checkpoint
+
+    def _clip(self) -> dict[str, Any]:
+        first = self._prepared.tensors.get("test_first")
+        _, frames = lora_data.clip_of(self._prepared.examples[0].shape)
+        return {"frames": frames, "first": None if first is None else first.numpy()}
 
     def _keep(self, state: TrainingState) -> None:
         """Write the adapter as it is: an artist may like it better than what comes later."""
         about = {**self._about(state.step), "loss": f"{mean_loss(state.losses):.6f}"}
-        weights = adapter_bytes(self.model.adapter(), self.recipe, about, self.model.prefix, self.model.targets)
+        learned = {**self.part.learned, self.model.prefix: self.model.adapter()}
+        if self.part.expert:
+            about["experts"] = " ".join(NAMES[expert] for expert in learned)
+        weights = self.model.written(learned, self.recipe, about)
         write_atomic(self.context.scratch / step_name(state.step), weights)
 
     def finished_file(self) -> Path:
         """The adapter after the last step."""
-        return self.context.scratch / step_name(self.recipe.steps)
+        return self.context.scratch / step_name(self.part.first + self.recipe.steps)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ arXiv 2307.04725). The image model predicts the noise of a diffusion schedule ra
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -62,11 +62,11 @@ class StableDiffusionLora(LoraModel):
         noise: torch.Tensor,
         level: torch.Tensor,
         prompts: torch.Tensor,
-        control: torch.Tensor | None,
+        beside: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
         """Mean squared error of the predicted noise (Ho et al., arXiv 2006.11239), or of the velocity where the
         checkpoint predicts that (Salimans & Ho, arXiv 2202.00512)."""
-        del control
+        del beside
         noisier = self._noiser()
         # A level is drawn logit-normally; these models were trained with every time as likely as any other.
         even = 0.5 * (1 + torch.erf(torch.logit(level.clamp(1e-6, 1 - 1e-6)) / math.sqrt(2)))

@@ -1,4 +1,5 @@
-"""The images of a training set: a grid that takes drops, with captions to type into and what is wrong with each."""
+"""The images and clips of a training set: a grid that takes drops, with captions to type into and what is wrong with
+each."""
 
 from __future__ import annotations
 
@@ -21,10 +22,11 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QGridLayout, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from gen2studio.app.customization import Customization
-from gen2studio.app.customization_plan import IMAGE_SUFFIXES
-from gen2studio.app.dataset_checks import Finding
+from gen2studio.app.customization_plan import is_training_file
+from gen2studio.app.dataset_checks import Finding, ImageFacts
 from gen2studio.document.model import TrainingImage, TrainingSet
 from gen2studio.ui import theme
+from gen2studio.ui.timeline.drops import media_ids
 from gen2studio.ui.widgets.named import named, note, text_button
 from gen2studio.ui.widgets.pictures import pixmap_of
 from gen2studio.ui.widgets.retire import retire
@@ -36,7 +38,7 @@ _LINES = 4
 
 
 class _Picture(QWidget):
-    """A thumbnail that fills its box, with a flag where something is wrong."""
+    """A thumbnail that fills its box, with a flag where something is wrong, and how long it is where it is a clip."""
 
     opened = Signal()
 
@@ -47,10 +49,12 @@ class _Picture(QWidget):
         self._pixmap = QPixmap()
         self._flag = ""
         self._cropped = False
+        self._length = ""
         self.chosen = False
 
-    def show_picture(self, pixmap: QPixmap, *, cropped: bool) -> None:
-        self._pixmap, self._cropped = pixmap, cropped
+    def show_picture(self, pixmap: QPixmap, *, cropped: bool, length: str = "") -> None:
+        """``length`` is shown on clips, "2.0 s"."""
+        self._pixmap, self._cropped, self._length = pixmap, cropped, length
         self.update()
 
     def show_flag(self, kind: str) -> None:
@@ -88,6 +92,19 @@ class _Picture(QWidget):
                         "warning" if self._flag == "warning" else "danger", ratio)  # fmt: skip
         if self._cropped:
             self._badge(painter, self.width() - 26, "scan", "text", ratio)
+        if self._length:
+            self._chip(painter, ratio)
+
+    def _chip(self, painter: QPainter, ratio: float) -> None:
+        """A strip of film and the length of the clip in the lower left corner."""
+        wide = 26 + painter.fontMetrics().horizontalAdvance(self._length)
+        chip = QRectF(6, self.height() - 26, wide, 20)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour("canvas", 190))
+        painter.drawRoundedRect(chip, 4, 4)
+        painter.drawPixmap(10, self.height() - 22, theme.icon_pixmap("film", 12, "text", ratio))
+        painter.setPen(theme.colour("text"))
+        painter.drawText(chip.adjusted(20, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, self._length)
 
     def _badge(self, painter: QPainter, left: float, icon: str, ink: str, ratio: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
@@ -138,7 +155,7 @@ class ImageTile(QFrame):
 
     def show_image(self, image: TrainingImage) -> None:
         self._image = image
-        title = image.name or "Image"
+        title = _title(image)
         self.setAccessibleName(title)
         # What is being typed is not overwritten; an undo shows at once.
         if self.caption.text() != image.caption and not (self.caption.hasFocus() and self.caption.isModified()):
@@ -153,7 +170,7 @@ class ImageTile(QFrame):
         fatal = any(f.fatal for f in findings)
         self.picture.show_flag("error" if fatal else "warning" if findings else "")
         sentences = "\n".join(f.sentence for f in findings)
-        title = self._image.name or "Image"
+        title = _title(self._image)
         self.picture.setToolTip(f"{title}\n{sentences}" if sentences else title)
         self.setAccessibleDescription(sentences)
 
@@ -208,7 +225,7 @@ class ImagesSection(QWidget):
 
     def __init__(self, customization: Customization, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        named(self, "customize.images", "Training images", "Drop images or a folder here")
+        named(self, "customize.images", "Training images and clips", "Drop images, clips or a folder here")
         self.setToolTip("")
         self.setAcceptDrops(True)
         self._customization = customization
@@ -219,7 +236,9 @@ class ImagesSection(QWidget):
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.hint.setMinimumHeight(96)
         self.hint.setContentsMargins(24, 0, 24, 0)
-        self.hint.setText("Drop 5 to 30 images of one subject or style here, or a folder of them.")
+        self.hint.setText(
+            "Drop 5 to 30 images or clips of one subject, style or motion here: files, a folder, or media of the pool."
+        )
         self._inside = QWidget(self)
         self._grid = QGridLayout(self._inside)
         self._grid.setContentsMargins(1, 1, 1, 1)
@@ -234,18 +253,24 @@ class ImagesSection(QWidget):
         self.area.setWidget(self._inside)
         self.findings = note(self, "warning", "customize.findings")
         self.add_button = text_button(
-            "customize.add", "Add images…", "image-plus", "Add images from files, or drop them here",
+            "customize.add", "Add…", "image-plus", "Add images and clips from files, or drop them here",
             self.add_requested.emit, self,
+        )  # fmt: skip
+        self.timeline_button = text_button(
+            "customize.addTimeline", "From timeline", "film",
+            "Add what the selected clips of the timeline show of their footage",
+            lambda: customization.add_from_timeline(), self,
         )  # fmt: skip
         self.fill_button = text_button(
             "customize.fill", "Fill captions", "type",
-            "Give every image without a caption a plain one made of the trigger word",
+            "Give every image and clip without a caption a plain one made of the trigger word",
             lambda: customization.fill_captions(), self,
         )  # fmt: skip
         buttons = QGridLayout()
         buttons.addWidget(self.add_button, 0, 0)
-        buttons.addWidget(self.fill_button, 0, 1)
-        buttons.setColumnStretch(2, 1)
+        buttons.addWidget(self.timeline_button, 0, 1)
+        buttons.addWidget(self.fill_button, 0, 2)
+        buttons.setColumnStretch(3, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACING)
@@ -304,7 +329,7 @@ class ImagesSection(QWidget):
         pixmap = QPixmap()
         if facts is not None and facts.thumbnail is not None:
             pixmap = pixmap_of(facts.thumbnail)
-        tile.picture.show_picture(pixmap, cropped=image.crop is not None)
+        tile.picture.show_picture(pixmap, cropped=image.crop is not None, length=_length(image, facts))
 
     def _on_image_read(self, digest: str) -> None:
         found = self._customization.training_set
@@ -316,7 +341,7 @@ class ImagesSection(QWidget):
         for digest, tile in self._tiles.items():
             tile.show_findings([f for f in findings if f.digest == digest])
         found = self._customization.training_set
-        names = {i.digest: i.name or "An image" for i in found.images} if found is not None else {}
+        names = {i.digest: _title(i) for i in found.images} if found is not None else {}
         lines = [f"{names[f.digest]}: {f.sentence}" if f.digest in names else f.sentence for f in findings]
         if len(lines) > _LINES:
             lines = [*lines[: _LINES - 1], f"{len(lines) - _LINES + 1} more: see the flags on the images."]
@@ -326,7 +351,7 @@ class ImagesSection(QWidget):
     # -- drops ---------------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_images(event):
+        if dropped_files(event) or media_ids(event.mimeData()):
             self._dropping = True
             self.update()
             event.acceptProposedAction()
@@ -338,9 +363,12 @@ class ImagesSection(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         self._dropping = False
         self.update()
-        if paths := dropped_images(event):
+        if paths := dropped_files(event):
             event.acceptProposedAction()
             self._customization.add_images(paths, [path.name for path in paths])
+        elif items := media_ids(event.mimeData()):
+            event.acceptProposedAction()
+            self._customization.add_media(items)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         if not self._dropping and self._tiles:
@@ -353,7 +381,20 @@ class ImagesSection(QWidget):
         painter.drawRoundedRect(QRectF(place).adjusted(1, 1, -1, -1), 6, 6)
 
 
-def dropped_images(event: QDropEvent) -> list[Path]:
-    """Image files and folders among what is dragged."""
+def dropped_files(event: QDropEvent) -> list[Path]:
+    """Images, clips and folders among what is dragged."""
     paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
-    return [p for p in paths if p.is_dir() or p.suffix.casefold() in IMAGE_SUFFIXES]
+    return [p for p in paths if p.is_dir() or is_training_file(p)]
+
+
+def _title(image: TrainingImage) -> str:
+    return image.name or ("Clip" if image.clip is not None else "Image")
+
+
+def _length(image: TrainingImage, facts: ImageFacts | None) -> str:
+    """“2.0 s” of a clip, as far as it has been read."""
+    if image.clip is None:
+        return ""
+    if facts is None or not facts.rate:
+        return "clip"
+    return f"{float((image.clip.stop - image.clip.start) / facts.rate):.1f} s"

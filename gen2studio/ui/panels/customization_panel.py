@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -19,20 +21,26 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app.adapter_shelf import AdapterShelf
 from gen2studio.app.customization import Customization
+from gen2studio.app.customization_plan import CLIP_SUFFIXES, IMAGE_SUFFIXES
 from gen2studio.app.generation import Generation
-from gen2studio.document.model import TrainingSet
+from gen2studio.document.model import TrainingImage, TrainingSet
+from gen2studio.engine.events import Picture
+from gen2studio.engine.generators import WordDefaults
+from gen2studio.engine.requests import WORD
 from gen2studio.ui import theme
 from gen2studio.ui.dialogs.crop_dialog import CropDialog
 from gen2studio.ui.panels.customization_adapters import AdapterLibrarySection
 from gen2studio.ui.panels.customization_images import ImagesSection
+from gen2studio.ui.panels.customization_method import MethodRow, OptimiserRow, WordSettings
 from gen2studio.ui.panels.customization_run import RunSection, heading
+from gen2studio.ui.panels.customization_work import WorkSettings
 from gen2studio.ui.widgets.named import chooser, named, note, text_button
-from gen2studio.ui.widgets.pictures import image_from_file
+from gen2studio.ui.widgets.pictures import image_from_file, image_of
 from gen2studio.ui.widgets.section import Section
 from gen2studio.ui.widgets.value_slider import ValueSlider
 from gen2studio.ui.widgets.wheel_guard import WheelGuard
 
-_IMAGES = "Images (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp)"
+_FILES = " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES | CLIP_SUFFIXES))
 _KINDS = {
     "subject": ("Subject", "A person, an animal, a thing: it should come out as it is"),
     "style": ("Style", "How pictures are made: brushwork, colour, grain"),
@@ -66,7 +74,7 @@ class CustomizationPanel(QWidget):
         self.sections = {
             name: Section(f"customize.{name}", title, content, open_=shown, parent=self)
             for name, title, content, shown in (
-                ("images", "Images", self.images, True),
+                ("images", "Images and clips", self.images, True),
                 ("about", "Name and word", self._build_about(), True),
                 ("settings", "Settings", self._build_settings(), False),
                 ("training", "Training", self.run, True),
@@ -77,6 +85,7 @@ class CustomizationPanel(QWidget):
             column.addWidget(section)
         customization.set_changed.connect(self.show_set)
         customization.sets_changed.connect(self._show_sets)
+        customization.frame_read.connect(self._on_frame_read)
         self._show_sets()
         self.show_set(customization.training_set)
 
@@ -138,6 +147,9 @@ class CustomizationPanel(QWidget):
         row.addWidget(heading("Learn a", holder))
         row.addLayout(kinds, 1)
         column.addLayout(row)
+        self.method = MethodRow(holder)
+        self.method.chosen.connect(self._on_method)
+        column.addWidget(self.method)
         return holder
 
     def _build_settings(self) -> QWidget:
@@ -193,8 +205,14 @@ class CustomizationPanel(QWidget):
         row.addWidget(self.model, 1)
         column.addLayout(row)
         column.addWidget(self.plan)
+        self.word = WordSettings(self._customization, holder)
+        column.addWidget(self.word)
+        self.work = WorkSettings(self._customization, holder)
+        column.addWidget(self.work)
         for slider in (self.steps, self.rank, self.rate, self.prior):
             column.addWidget(slider)
+        self.optimiser = OptimiserRow(self._customization, holder)
+        column.addWidget(self.optimiser)
         row = QHBoxLayout()
         row.addWidget(heading("Seed", holder))
         row.addWidget(self.seed, 1)
@@ -229,26 +247,41 @@ class CustomizationPanel(QWidget):
                     field.setText(text)
             button = self._kinds.button(list(_KINDS).index(found.kind))
             button.setChecked(True)
+            self.method.show_set(found, self._customization.abilities())
             self._show_numbers(found)
         self._quiet = False
 
     def _show_numbers(self, found: TrainingSet) -> None:
         defaults, abilities = self._customization.defaults(), self._customization.abilities()
         self.model.setCurrentIndex(max(0, self.model.findData(abilities.id if abilities is not None else "")))
-        self.plan.setText(abilities.training.held if abilities is not None else "")
+        word = (defaults.word or WordDefaults()) if found.method == WORD else None
+        usual = word or defaults
+        self.plan.setText(self._customization.held(usual.held) if abilities is not None else "")
         self.plan.setVisible(bool(self.plan.text()))
+        rank = found.rank or defaults.rank
         for slider, default, value in (
-            (self.steps, defaults.steps, found.steps or defaults.steps),
-            (self.rank, defaults.rank, found.rank or defaults.rank),
-            (self.rate, defaults.learning_rate, found.learning_rate or defaults.learning_rate),
+            (self.steps, usual.steps, found.steps or usual.steps),
+            (self.rank, defaults.rank, rank),
+            (self.rate, usual.learning_rate, found.learning_rate or usual.learning_rate),
         ):
             slider.set_default(default)
             slider.set_value(value)
+        self.word.setVisible(word is not None)
+        if word is not None:
+            self.word.show_set(found, word)
+        for widget in (self.rank, self.prior, self.optimiser, self.work):
+            widget.setVisible(word is None)
+        if word is None:
+            self.work.show_set(found)
+            self.prior.setVisible(defaults.prior)
+        self.optimiser.show_set(found, defaults.pair_numbers * rank)
         self.prior.set_value(found.prior)
         self.seed.blockSignals(True)
         self.seed.setValue(found.seed)
         self.seed.blockSignals(False)
-        changed = found.steps or found.learning_rate or found.prior or found.rank != defaults.rank
+        own = (found.vectors, found.initial) if word else (found.prior, found.rank != defaults.rank, found.optimiser)
+        own = own if word else (*own, any(found.size), found.clip_frames, found.every_frame, found.experts != "both")
+        changed = found.steps or found.learning_rate or any(own)
         self.sections["settings"].set_mark("changed" if changed else "as the model likes it")
 
     def _model_id(self) -> str:
@@ -270,6 +303,12 @@ class CustomizationPanel(QWidget):
         if found is not None and not self._quiet and word != found.trigger:
             self._customization.change("Trigger word", trigger=word)
 
+    def _on_method(self, method: str) -> None:
+        found = self._customization.training_set
+        if found is not None and method != found.method:
+            # What was chosen for an adapter is no measure for a word.
+            self._customization.change("Adapter or word", method=method, steps=0, learning_rate=0.0)
+
     def _on_model(self, row: int) -> None:
         self._customization.change(
             "Model to train", generator=str(self.model.itemData(row)), steps=0, learning_rate=0.0
@@ -277,7 +316,7 @@ class CustomizationPanel(QWidget):
         self.library.refresh()
 
     def _on_add(self) -> None:
-        names, _ = QFileDialog.getOpenFileNames(self, "Add training images", "", _IMAGES)
+        names, _ = QFileDialog.getOpenFileNames(self, "Add images and clips", "", f"Images and clips ({_FILES})")
         if names:
             paths = [Path(name) for name in names]
             self._customization.add_images(paths, [path.name for path in paths])
@@ -285,15 +324,31 @@ class CustomizationPanel(QWidget):
     def _on_crop(self, digest: str) -> None:
         found = self._customization.training_set
         image = next((i for i in found.images if i.digest == digest), None) if found is not None else None
-        path = self._customization.find_blob(digest)
-        if image is None or path is None:
+        if image is None:
             return
-        picture = image_from_file(path, self.screen().size(), 0.5)
+        if image.clip is not None:
+            self._customization.read_frame(digest)
+            return
+        path = self._customization.find_blob(digest)
+        if path is not None:
+            self._open_crop(image, image_from_file(path, self.screen().size(), 0.5))
+
+    def _on_frame_read(self, digest: str, picture: Picture) -> None:
+        found = self._customization.training_set
+        image = next((i for i in found.images if i.digest == digest), None) if found is not None else None
+        if image is not None and self.isVisible():
+            whole, room = image_of(picture), self.screen().size() / 2
+            if whole.width() > room.width() or whole.height() > room.height():
+                smooth = Qt.TransformationMode.SmoothTransformation
+                whole = whole.scaled(room, Qt.AspectRatioMode.KeepAspectRatio, smooth)
+            self._open_crop(image, whole)
+
+    def _open_crop(self, image: TrainingImage, picture: QImage) -> None:
         if picture.isNull():
             return
         abilities = self._customization.abilities()
         native = abilities.native_sizes[0] if abilities is not None and abilities.native_sizes else (0, 0)
         dialog = CropDialog(picture, image.name or "image", image.crop, native, self)
-        dialog.chosen.connect(lambda crop: self._customization.set_crop(digest, crop))
+        dialog.chosen.connect(lambda crop: self._customization.set_crop(image.digest, crop))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from gen2studio.app.customization import Customization, TestFrame, TrainingRun
 from gen2studio.engine.events import JobState
+from gen2studio.engine.requests import WORD
 from gen2studio.ui import theme
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.loss_curve import LossCurve
@@ -297,7 +298,9 @@ class RunSection(QWidget):
 
     def _steps(self, run: TrainingRun) -> int:
         found = self._customization.training_set
-        return (found.steps if found is not None else 0) or self._customization.defaults().steps
+        steps = (found.steps if found is not None else 0) or self._customization.usual_steps()
+        pair = self._customization.defaults().experts and found is not None and found.experts == "both"
+        return 2 * steps if pair else steps
 
     def _show_progress(self, run: TrainingRun) -> None:
         self.progress.setVisible(run.active)
@@ -317,7 +320,10 @@ class RunSection(QWidget):
         elif not text and run.state is JobState.CANCELLED:
             text = run.reason
         elif not text and run.state is JobState.FINISHED:
+            found = self._customization.training_set
             text = "The adapter is in the library below, ready to use in any mode."
+            if found is not None and found.method == WORD:
+                text = "The word is in the library below: use it in a clip, then say it in a prompt."
         if self.reason.property("role") != role:
             self.reason.setProperty("role", role)
             self.reason.style().unpolish(self.reason)
