@@ -27,7 +27,7 @@ from gen2studio.media.provenance import PLAIN_COMPOSITE
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-MISSING = "Signing needs two more libraries: pip install “gen2studio[c2pa]”."
+MISSING = "Signing needs two more libraries: pip install 'gen2studio[c2pa]'."
 FORMATS = {
     ".mp4": "video/mp4", ".mov": "video/quicktime", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp",
 }  # fmt: skip
@@ -129,9 +129,8 @@ def sign(
                 cancel.check()
                 _sign_one(library, context, pen, packed, path)
     except library.C2paError as error:
-        said = str(error).strip().splitlines()
         raise ExportError(
-            f"The Content Credentials could not be signed: {said[0] if said else 'no reason was given'}.",
+            f"The Content Credentials could not be signed: {_reason(error)}.",
             "Check the certificate, or export without them.",
         ) from error
 
@@ -153,13 +152,26 @@ def verdict(path: Path) -> str:
             with reader:
                 found, state = json.loads(reader.json()), str(reader.get_validation_state())
     except library.C2paError as error:
-        return f"Content Credentials are there and can't be read: {str(error).splitlines()[0]}."
-    manifest = found["manifests"][found["active_manifest"]]
-    name = str(manifest.get("signature_info", {}).get("common_name") or "somebody")
+        return f"Content Credentials are there and can't be read: {_reason(error)}."
+    held = found.get("manifests", {}).get(found.get("active_manifest"), {})
+    # A name that strangers chose, on one line and short.
+    name = _plain(str(held.get("signature_info", {}).get("common_name") or "somebody"))[:120]
     if state == "Invalid":
         return f"Content Credentials of {name} do not hold: the file was changed since."
     known = "" if state == "Trusted" else ", whom no trust list here knows"
     return f"Signed by {name}{known}; unchanged since."
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what the library says, without its full stop."""
+    said = _plain(str(error))
+    return said.rstrip(".") or "no reason was given"
+
+
+def _plain(text: str) -> str:
+    """The first line of a text, without characters that do something to a terminal."""
+    first = next(iter(text.strip().splitlines()), "")
+    return "".join(c for c in first if c.isprintable())
 
 
 def _sign_one(library: Any, context: Any, pen: Any, packed: io.BytesIO, path: Path) -> None:

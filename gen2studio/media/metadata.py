@@ -112,7 +112,9 @@ class ExportRecord:
         if not self.takes:
             return f"Exported by {self.program}."
         generators = ", ".join(sorted({f"{t.generator} {t.revision}".strip() for t in self.takes}))
-        return f"Restyled with {generators} and exported by {self.program}."
+        invented = {bool(recipe_fields(take.recipe).get("from_nothing")) for take in self.takes}
+        what = "Made" if invented == {True} else "Restyled" if invented == {False} else "Made and restyled"
+        return f"{what} with {generators} and exported by {self.program}."
 
 
 def now() -> str:

@@ -54,9 +54,12 @@ def type_of_recipe(recipe: Mapping[str, Any], *, trained: bool | None = None, of
     """
     if recipe.get("t") == "OperateRequest" or "operator" in recipe:
         return of_source or ENHANCED
-    parts = recipe.get("parts")
-    if isinstance(parts, list) and parts:
-        found = [type_of_recipe(cast("dict[str, Any]", part)) for part in cast("list[Any]", parts)]
+    parts: Any = recipe.get("parts")
+    listed = cast("list[Any]", parts) if isinstance(parts, list) else []
+    rows = [cast("dict[str, Any]", part) for part in listed if isinstance(part, dict)]
+    if rows:
+        # Looks by object don't nest: whatever a strange recipe has inside a part counts for nothing.
+        found = [type_of_recipe({**row, "parts": []}) for row in rows]
         return combined([*found, of_source] if of_source else found)
     if trained is None:
         trained = str(recipe.get("generator", "")) not in WEIGHT_FREE

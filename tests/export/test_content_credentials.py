@@ -25,6 +25,7 @@ from gen2studio.core.errors import ExportError
 from gen2studio.document.codec_reader import Node
 from gen2studio.document.model import Document
 from gen2studio.engine.take_store import TakeStore
+from gen2studio.media import content_credentials
 from gen2studio.media.content_credentials import RECIPE_LABEL, Identity, Source, manifest, signer_of, verdict
 from gen2studio.media.metadata import ExportRecord, read_recipe
 from gen2studio.media.provenance import COMPOSITE, PLAIN_COMPOSITE, TRAINED, declared_type
@@ -143,6 +144,18 @@ def test_every_picture_of_a_sequence_is_signed(
         state, found, _ = read(picture)
         assert state == "Valid"
         assert data_of(found, "c2pa.actions.v2")["actions"][1]["digitalSourceType"] == TRAINED
+
+
+def test_damaged_credentials_are_told_in_one_line(
+    media_root: Path, store: TakeStore, tmp_path: Path, identity: Identity
+) -> None:
+    assert content_credentials._reason(ValueError("")) == "no reason was given"
+    assert content_credentials._reason(ValueError("It broke.\x1b[2J\nHere:\n")) == "It broke.[2J"
+    path = signed(film(media_root, store, recipe_of()), store, tmp_path / "film.mp4", "h264", identity)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"c2pa.actions.v2", b"c2pa.actionsXv2"))
+    said = verdict(path)
+    assert said and "\n" not in said and said.endswith(".")
 
 
 def test_exr_says_that_it_is_not_signed(media_root: Path, store: TakeStore, tmp_path: Path, identity: Identity) -> None:

@@ -20,7 +20,7 @@ from gen2studio.document.look import Look
 from gen2studio.document.model import Document, Take
 from gen2studio.engine.take_store import TakeStore
 from gen2studio.media.exr import read_exr
-from gen2studio.media.metadata import read_recipe, take_text
+from gen2studio.media.metadata import ExportRecord, TakeRecord, read_recipe, take_record, take_text
 from gen2studio.media.provenance import (
     COMPOSITE,
     ENHANCED,
@@ -63,6 +63,30 @@ MASKED = {"region": "foreground", "masks": [{"t": "MaskTrackRef"}]}
 )
 def test_the_term_says_what_was_used(recipe: dict[str, Any], of_source: str, kind: str) -> None:
     assert type_of_recipe(recipe, of_source=of_source) == kind
+
+
+def test_strange_recipes_are_typed_without_end_or_error() -> None:
+    """They come with takes that strangers made."""
+    nested: dict[str, Any] = recipe_of("example")
+    for _ in range(5000):
+        nested = recipe_of("example", parts=[nested])
+    assert type_of_recipe(nested) == ENHANCED
+    assert type_of_recipe(recipe_of(parts=[1, None, "x"])) == TRAINED
+    assert type_of_recipe(recipe_of(parts={"a": 1})) == TRAINED
+
+
+def test_a_shot_of_nothing_was_made_and_footage_was_restyled() -> None:
+    def made(**fields: Any) -> TakeRecord:
+        return take_record(
+            take_id=TAKE, name="", media="", fingerprint="", request_digest="", generator="wan-model", trained=True,
+            recipe=json.dumps(recipe_of(**fields)),
+        )  # fmt: skip
+
+    record = ExportRecord(project="", preset="", width=8, height=8, rate="8/1", frames=1)
+    shot, clip = made(from_nothing=True), made(from_nothing=False)
+    assert replace(record, takes=(shot,)).sentence().startswith("Made with wan-model 7 and exported by")
+    assert replace(record, takes=(clip,)).sentence().startswith("Restyled with wan-model 7 and")
+    assert replace(record, takes=(shot, clip)).sentence().startswith("Made and restyled with wan-model 7 and")
 
 
 def test_what_is_cut_together_is_a_composite() -> None:
