@@ -25,6 +25,8 @@ class AdapterCard:
     kind: str = ""
     base: str = ""
     """Title of the model it was trained on; empty = not known."""
+    word: bool = False
+    """It is a learned word, called by its trigger: prompts say it or don't, and it has no strength."""
     facts: str = ""
     """``rank 8 · 400 steps · 22 Nov 2026``."""
     why_not: str = ""
@@ -84,11 +86,12 @@ class AdapterShelf(QObject):
 
     def _card(self, adapter: Adapter, model: InstalledModel | None) -> AdapterCard:
         parts = [f"rank {adapter.rank}"] if adapter.rank else []
+        parts += [f"word of {adapter.vectors} vector{'s'[: adapter.vectors > 1]}"] if adapter.vectors else []
         parts += [f"{adapter.steps} steps"] if adapter.steps else []
         parts += ["imported"] if adapter.imported else []
         parts += [adapter.created[:10]] if adapter.created else []
         return AdapterCard(
-            id=adapter.id, name=adapter.name, trigger=adapter.trigger, kind=adapter.kind,
+            id=adapter.id, name=adapter.name, trigger=adapter.trigger, kind=adapter.kind, word=adapter.vectors > 0,
             base=adapter.base_title or adapter.base_model, facts=" · ".join(parts),
             why_not=self._refusal(adapter, model) if model is not None else adapter.problem,
             caution=self._library.warning(adapter, model) if model is not None else "",
@@ -144,7 +147,8 @@ class AdapterShelf(QObject):
         self.changed.emit()
 
     def import_file(self, path: Path, model_id: str = "") -> None:
-        """Copy a LoRA file into the library; one that does not fit ``model_id`` (when given) is refused."""
+        """Copy a LoRA file or a learned word into the library; what does not fit ``model_id`` (when given) is
+        refused."""
         if self._closed:
             return
         self._thread().submit(self._import, path, self._model(model_id))

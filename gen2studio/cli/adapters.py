@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
     listing = verbs.add_parser("list", help="the adapters, and whether they fit a model")
     listing.add_argument("--model", default="", metavar="ID", help="say of each whether it fits this model")
     listing.add_argument("--json", action="store_true", help="machine-readable output")
-    importing = verbs.add_parser("import", help="copy a LoRA file (.safetensors) into the library")
+    importing = verbs.add_parser("import", help="copy a LoRA or a learned word (.safetensors) into the library")
     importing.add_argument("path", type=Path)
     importing.add_argument("--name", default="", help="what it is called (default: what the file says)")
     importing.add_argument("--trigger", default="", metavar="WORD", help="the word that calls it in a prompt")
@@ -30,6 +30,7 @@ def add_parser(subparsers: Any) -> None:
     renaming = verbs.add_parser("rename", help="give an adapter another name")
     renaming.add_argument("adapter", help="its id or its name")
     renaming.add_argument("name")
+    renaming.add_argument("--trigger", metavar="WORD", help="another word that calls it")
     deleting = verbs.add_parser("delete", help="delete an adapter's file")
     deleting.add_argument("adapter", help="its id or its name")
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(_line(found, ""))
         return 0
     if args.action == "rename":
-        print(_line(library.rename(find(library, args.adapter).id, args.name), ""))
+        print(_line(library.rename(find(library, args.adapter).id, args.name, args.trigger), ""))
         return 0
     if args.action == "delete":
         found = find(library, args.adapter)
@@ -85,7 +86,7 @@ def _line(adapter: Adapter, why_not: str) -> str:
         f"“{adapter.name}”",
         f"called by “{adapter.trigger}”" if adapter.trigger else "always on",
         adapter.base_title or adapter.base_model or "model not known",
-        f"rank {adapter.rank}",
+        f"word of {adapter.vectors} vector{'s'[: adapter.vectors > 1]}" if adapter.vectors else f"rank {adapter.rank}",
         f"{adapter.steps} steps" if adapter.steps else "",
     ]
     line = f"{adapter.id}: {', '.join(fact for fact in facts if fact)}"
@@ -100,6 +101,7 @@ def _facts(adapter: Adapter, why_not: str) -> dict[str, Any]:
         "kind": adapter.kind,
         "model": adapter.base_model,
         "rank": adapter.rank,
+        "vectors": adapter.vectors,
         "steps": adapter.steps,
         "created": adapter.created,
         "sha256": adapter.sha256,

@@ -33,7 +33,8 @@ def services(window: MainWindow, motion: MotionBrush) -> PanelServices:
     def adapters(generator: str) -> tuple[AdapterRow, ...]:
         cards = studio.shelf.cards(generator)
         return tuple(
-            AdapterRow(id=card.id, name=card.name, trigger=card.trigger, why_not=card.why_not) for card in cards
+            AdapterRow(id=card.id, name=card.name, trigger=card.trigger, why_not=card.why_not, word=card.word)
+            for card in cards
         )
 
     def customization(parent: QWidget) -> QWidget:

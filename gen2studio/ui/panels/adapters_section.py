@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +13,8 @@ from gen2studio.app.generation import Generation
 from gen2studio.core.records import dataclass
 from gen2studio.document.look import AdapterUse
 from gen2studio.ui.panels.generate_state import PanelState
-from gen2studio.ui.widgets.named import note, text_button
+from gen2studio.ui.widgets.elided_label import ElidedLabel
+from gen2studio.ui.widgets.named import note, restyle, text_button
 from gen2studio.ui.widgets.retire import retire_all
 from gen2studio.ui.widgets.value_slider import ValueSlider
 
@@ -26,6 +28,8 @@ class AdapterRow:
     trigger: str = ""
     why_not: str = ""
     """Why it can't be used with the chosen generator; empty = it can."""
+    word: bool = False
+    """It is a learned word: prompts say its trigger or don't, and it has no strength."""
 
 
 Library = Callable[[str], "tuple[AdapterRow, ...]"]
@@ -49,6 +53,7 @@ class AdaptersSection(QWidget):
         self._rows = QVBoxLayout()
         self._rows.setSpacing(4)
         self._sliders: dict[str, ValueSlider] = {}
+        self._words: list[_WordRow] = []
         self.hint = note(self, name="adapters.hint")
         self.add = text_button(
             "adapters.add",
@@ -81,7 +86,10 @@ class AdaptersSection(QWidget):
             self._shown = shown
             self._fill(uses, known)
         for use in uses:
-            self._sliders[use.adapter].set_value(use.strength)
+            if use.adapter in self._sliders:
+                self._sliders[use.adapter].set_value(use.strength)
+        for word in self._words:
+            word.show_state(state)
         self.hint.setVisible(not uses)
         self.hint.setText(
             "An adapter teaches the model a subject or a style. Use it by its word in the prompt."
@@ -92,10 +100,15 @@ class AdaptersSection(QWidget):
 
     def _fill(self, uses: tuple[AdapterUse, ...], known: dict[str, AdapterRow]) -> None:
         self._sliders.clear()
+        self._words.clear()
         retire_all(self._rows)
         for index, use in enumerate(uses):
             row = known.get(use.adapter, AdapterRow(id=use.adapter, name=use.adapter, why_not="It is not installed."))
-            self._rows.addWidget(self._row(index, use, row))
+            if row.word:
+                self._words.append(_WordRow(index, row, self._generation, self._remove, self))
+                self._rows.addWidget(self._words[-1])
+            else:
+                self._rows.addWidget(self._row(index, use, row))
 
     def _row(self, index: int, use: AdapterUse, row: AdapterRow) -> QWidget:
         holder = QWidget(self)
@@ -155,3 +168,70 @@ class AdaptersSection(QWidget):
     def _remove(self, adapter: str) -> None:
         rest = tuple(use for use in self._generation.look.adapters if use.adapter != adapter)
         self._generation.change("Remove adapter", adapters=rest)
+
+
+class _WordRow(QWidget):
+    """A learned word of the look: what it is called, and the two prompts that can say it."""
+
+    def __init__(
+        self,
+        index: int,
+        row: AdapterRow,
+        generation: Generation,
+        remove: Callable[[str], object],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._generation = generation
+        self._word = row.trigger
+        name = f"adapter.{index}"
+        title = ElidedLabel(row.name, parent=self)
+        title.setToolTip(row.name)
+        self.say = text_button(
+            f"{name}.say", "Into the prompt", "plus", f"Say “{row.trigger}” in the prompt",
+            lambda: self._put("Prompt", "prompt"), self,
+        )  # fmt: skip
+        self.keep_out = text_button(
+            f"{name}.keepOut", "Keep out", "minus", f"Say “{row.trigger}” in the negative prompt",
+            lambda: self._put("Negative prompt", "negative_prompt"), self,
+        )  # fmt: skip
+        taken_out = text_button(
+            f"{name}.remove", f"Remove {row.name}", "x", "Go on without this word", lambda: remove(row.id), self,
+            text=False,
+        )  # fmt: skip
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(title, 1)
+        top.addWidget(taken_out)
+        self.words = QLabel(self)
+        self.words.setWordWrap(True)
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(0, 0, 0, 0)
+        buttons.addWidget(self.say)
+        buttons.addWidget(self.keep_out)
+        buttons.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addWidget(self.words)
+        column.addLayout(buttons)
+        self._why_not = row.why_not
+
+    def show_state(self, state: PanelState) -> None:
+        said, kept_out = (self._in(text) for text in (state.look.prompt, state.look.negative_prompt))
+        deniable = state.honours("negative_prompt")
+        self.say.setVisible(not self._why_not and not said)
+        self.keep_out.setVisible(not self._why_not and deniable and not kept_out and not said)
+        places = (("the prompt", said), ("the negative prompt", deniable and kept_out))
+        where = [text for text, there in places if there]
+        words = f"“{self._word}” is in {' and '.join(where)}" if where else f"“{self._word}” is in no prompt yet"
+        self.words.setText(self._why_not or words)
+        restyle(self.words, "role", "warning" if self._why_not else "faint")
+
+    def _in(self, text: str) -> bool:
+        return re.search(rf"(?<!\w){re.escape(self._word)}(?!\w)", text, re.IGNORECASE) is not None
+
+    def _put(self, label: str, field: str) -> None:
+        before = str(getattr(self._generation.look, field)).strip()
+        self._generation.change(label, **{field: f"{before}, {self._word}" if before else self._word})

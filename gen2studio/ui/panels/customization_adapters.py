@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMessageBox,
+    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -91,7 +92,17 @@ class AdapterRowWidget(QFrame):
             column.addWidget(self.step)
             column.addSpacing(2)
         self.strength: ValueSlider | None = None
-        if not card.why_not:
+        self.use_button: QPushButton | None = None
+        if card.word and not card.why_not:
+            self.use_button = named(
+                QPushButton(self), f"{name}.use", f"Use {card.name} in this clip",
+                f"Let this clip's prompts say “{card.trigger}”: the prompt to have it, the negative one to keep it out",
+            )  # fmt: skip
+            self.use_button.setCheckable(True)
+            self.use_button.clicked.connect(lambda on: section.use(card, 1.0 if on else 0.0))
+            column.addWidget(self.use_button)
+            self.show_strength(0.0)
+        elif not card.why_not:
             self.strength = ValueSlider(
                 f"{name}.strength", "Strength", low=0, high=2, default=0, step=0.05, decimals=2, unit="×",
                 tip=f"How strongly {card.name} acts in the look of this clip: 0 is off, 1 as trained", compact=True,
@@ -99,6 +110,14 @@ class AdapterRowWidget(QFrame):
             )  # fmt: skip
             self.strength.value_committed.connect(lambda value: section.use(card, value))
             column.addWidget(self.strength)
+
+    def show_strength(self, strength: float) -> None:
+        """How strongly the adapter acts in the look; of a word, whether it is in use."""
+        if self.strength is not None:
+            self.strength.set_value(strength)
+        if self.use_button is not None:
+            self.use_button.setChecked(strength > 0)
+            self.use_button.setText("In use in this clip" if strength > 0 else "Use in this clip")
 
     def _step_chooser(self, name: str, section: AdapterLibrarySection) -> QComboBox:
         """The kept steps of the training, each with its loss and its test frame."""
@@ -140,8 +159,8 @@ class AdapterLibrarySection(QWidget):
         self._column = QVBoxLayout()
         self._column.setSpacing(0)
         import_button = text_button(
-            "library.import", "Import adapter…", "import", "Bring in a LoRA file (.safetensors) made for this model",
-            self._on_import, self,
+            "library.import", "Import adapter…", "import",
+            "Bring in a LoRA or a learned word (.safetensors) made for this model", self._on_import, self,
         )  # fmt: skip
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -170,8 +189,7 @@ class AdapterLibrarySection(QWidget):
     def _on_look_changed(self, look: Look) -> None:
         strengths = {use.adapter: use.strength for use in look.adapters}
         for row in self.rows:
-            if row.strength is not None:
-                row.strength.set_value(strengths.get(row.card.id, 0.0))
+            row.show_strength(strengths.get(row.card.id, 0.0))
 
     def rename(self, card: AdapterCard, name: str) -> None:
         if name.strip() and name.strip() != card.name:
@@ -208,6 +226,7 @@ class AdapterLibrarySection(QWidget):
         box.open()
 
     def _on_import(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Import adapter", "", "LoRA adapters (*.safetensors)")
+        kinds = "LoRA adapters and learned words (*.safetensors)"
+        name, _ = QFileDialog.getOpenFileName(self, "Import adapter", "", kinds)
         if name:
             self._shelf.import_file(Path(name), self._model())
