@@ -655,7 +655,7 @@ class Customization(QObject):
                     del self._facts[facts_key(image)]
         self._look_at_images()
 
-    def _on_documentwith_word(self, _new: Document) -> None:
+    def _on_document_replaced(self, _new: Document) -> None:
         self._project += 1
         self._facts.clear()
         self._sources.clear()
