@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gen2studio.core.errors import GenerationError, StudioError
@@ -21,9 +20,9 @@ from gen2studio.diffusion.families.svd import SvdAdapter
 from gen2studio.diffusion.families.wan_vace import WanVaceAdapter
 from gen2studio.diffusion.families.z_image import ZImageAdapter
 from gen2studio.diffusion.sampling.step_reuse import FEWEST_STEPS
-from gen2studio.diffusion.training.recipe import training_defaults
 from gen2studio.engine.abilities import GeneratorEntry
-from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer, TrainingDefaults
+from gen2studio.engine.generators import Abilities, Generator, ModeAbility, Trainer, TrainingDefaults, TrainingPreset
+from gen2studio.engine.requests import TrainRequest
 from gen2studio.models.holding import RUNNING, HoldingChoices
 
 if TYPE_CHECKING:
@@ -137,7 +136,20 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
 
     abilities = abilities_of(model)
     place = str(model.transformer_file or model.folder)
-    return GeneratorEntry(abilities, load, load_trainer if abilities.trainable else None, hold, place, run_as)
+    if not abilities.trainable:
+        return GeneratorEntry(abilities, load, None, hold, place, run_as)
+    return GeneratorEntry(abilities, load, load_trainer, hold, place, run_as, held, presets)
+    def held(request: TrainRequest) -> str:
+        from gen2studio.diffusion.runtime.device import quick_machine
+        from gen2studio.diffusion.training.abilities import held
+
+        return held(model, quick_machine(), request)
+
+    def presets(clips: bool) -> tuple[TrainingPreset, ...]:
+        from gen2studio.diffusion.training.presets import presets_of
+
+        return presets_of(model, clips=clips)
+
 
 
 def _residency() -> Residency:
@@ -156,7 +168,7 @@ def abilities_of(model: InstalledModel) -> Abilities:
     """Modes, controls and ranges of a model, from its family and its manifest. Raises GenerationError."""
     family, manifest = family_of(model), model.manifest
     traits = family.traits
-    trainable = _trainable(model, traits)
+    trainable = "customize" in traits.modes
     return Abilities(
         id=model.id,
         title=manifest.title,
@@ -181,18 +193,11 @@ def abilities_of(model: InstalledModel) -> Abilities:
     )
 
 
-def _trainable(model: InstalledModel, traits: FamilyTraits) -> bool:
-    """Of a pair of experts each would need an adapter of its own."""
-    return "customize" in traits.modes and "transformer_2" not in model.checkpoint().classes
-
-
 def _training(model: InstalledModel) -> TrainingDefaults:
     from gen2studio.diffusion.runtime.device import quick_machine
-    from gen2studio.diffusion.training.ladder import told
+    from gen2studio.diffusion.training.abilities import training_of
 
-    denoiser = model.manifest.component(model.checkpoint().family.denoisers[0])
-    defaults = training_defaults(denoiser.parameters if denoiser is not None else 0)
-    return replace(defaults, held=told(model, quick_machine()))
+    return training_of(model, quick_machine())
 
 
 def _ability(mode: str, traits: FamilyTraits, manifest: ModelManifest, built_in: bool) -> ModeAbility:
