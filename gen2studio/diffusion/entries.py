@@ -134,11 +134,6 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
         HoldingChoices(name=RUNNING).choose(model.id, way)
         return abilities_of(model)
 
-    abilities = abilities_of(model)
-    place = str(model.transformer_file or model.folder)
-    if not abilities.trainable:
-        return GeneratorEntry(abilities, load, None, hold, place, run_as)
-    return GeneratorEntry(abilities, load, load_trainer, hold, place, run_as, held, presets)
     def held(request: TrainRequest) -> str:
         from gen2studio.diffusion.runtime.device import quick_machine
         from gen2studio.diffusion.training.abilities import held
@@ -150,6 +145,11 @@ def _entry(model: InstalledModel, owner: Callable[[], Residency]) -> GeneratorEn
 
         return presets_of(model, clips=clips)
 
+    abilities = abilities_of(model)
+    place = str(model.transformer_file or model.folder)
+    if not abilities.trainable:
+        return GeneratorEntry(abilities, load, None, hold, place, run_as)
+    return GeneratorEntry(abilities, load, load_trainer, hold, place, run_as, held, presets)
 
 
 def _residency() -> Residency:

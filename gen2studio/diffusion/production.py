@@ -146,8 +146,8 @@ class Production:
         found = embed_prompts(
             self.model, self.driver, plan, [text for _ in wanted or [0] for text in texts], self.residency,
             self.prompts, progress=told, cancel=context.cancel, pictures=[seen for seen in shown for _ in texts],
-        )  # fmt: skip
             words=self._words(texts),
+        )  # fmt: skip
         heard_of = [PromptEmbeds(*found[i : i + len(texts)]) for i in range(0, len(found), len(texts))]
         # The worker caps threads before a job; the first job of a session brings torch in only now.
         load_torch().set_num_threads(max(1, context.threads))
@@ -167,7 +167,6 @@ class Production:
             else:
                 self._take(loaded)
 
-    def _prompt(self) -> str:
     def _words(self, texts: Sequence[str]) -> tuple[TaughtWord, ...]:
         """The learned words of the request; one that no prompt says is told of. Raises GenerationError."""
         words = words_of(self.request.adapters, self.model)
@@ -176,6 +175,7 @@ class Production:
                 self.context.note(f"No prompt says “{word.word}”: the learned word has no effect.")
         return words
 
+    def _prompt(self) -> str:
         """What the text encoder is given: of a model that edits pictures also what each picture is for."""
         traits = self.family.traits
         if not traits.stills_only or "styles" not in traits.controls:
