@@ -24,7 +24,7 @@ from gen2studio.diffusion.sampling.decode import decoded_singly
 from gen2studio.diffusion.sampling.few_steps import recipe_named
 from gen2studio.diffusion.sampling.free_noise import rescheduled
 from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, stand_in_for_control
-from gen2studio.diffusion.sampling.holding import cell_strengths, taken_steps
+from gen2studio.diffusion.sampling.holding import LatentHold, cell_strengths, levels_after, taken_steps, variance_way
 from gen2studio.diffusion.sampling.image_prompt import ImagePrompt, image_prompt
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, video_tensor
 from gen2studio.diffusion.sampling.seeds import generator
@@ -116,7 +116,7 @@ class AnimateDiffDriver:
             def on_step(_: Any, index: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
                 assert tap.clean is not None
                 watch.stepped(index + 1, job.num_timesteps, tap.clean)
-                return {"latents": hold(index, values["latents"])}
+                return {"latents": values["latents"] if hold is None else hold.after(index, values["latents"])}
 
             result = job(
                 latents=latents,
@@ -134,32 +134,24 @@ class AnimateDiffDriver:
             ).frames
         return result.float()
 
-    def _start(self, job: Any, run: Denoising, device: Any) -> tuple[Tensor, Callable[[int, Tensor], Tensor]]:
+    def _start(self, job: Any, run: Denoising, device: Any) -> tuple[Tensor, LatentHold | None]:
         """The latents that a run begins with, and what holds cells on the footage after each step."""
         inputs, sampling, scheduler = run.inputs, run.sampling, job.scheduler
         strength = inputs.strength
         begin_at(scheduler, sampling.steps, strength)
-        count = taken_steps(sampling.steps, strength)
-        scheduler.set_timesteps(count, device=device)
+        scheduler.set_timesteps(taken_steps(sampling.steps, strength), device=device)
         times = scheduler.timesteps
         shape = latent_shape(inputs, run.geometry)
         noise = _noise(shape, sampling, device)
         if not inputs.start:
-            return noise * scheduler.init_noise_sigma, _as_it_is
+            return noise * scheduler.init_noise_sigma, None
         clean = self.encode(job, inputs.start, run.watch.check).to(noise)
         first = noise * scheduler.init_noise_sigma if strength >= 1.0 else scheduler.add_noise(clean, noise, times[:1])
         if not inputs.masks and not inputs.frame_strength:
-            return first, _as_it_is
-        strengths = cell_strengths(shape, inputs.frame_strength, inputs.masks, 1, strength).to(device)
-
-        def hold(index: int, latents: Tensor) -> Tensor:
-            level = strength * (1 - (index + 1) / count)
-            held = strengths <= level + 1e-6
-            last = index + 1 >= len(times)
-            known = clean if last else scheduler.add_noise(clean, noise, times[index + 1 : index + 2])
-            return torch.where(held, known.to(latents), latents)
-
-        return first, hold
+            return first, None
+        strengths = cell_strengths(shape, inputs.frame_strength, inputs.masks, 1, strength)
+        levels = levels_after(strength, sampling.steps)
+        return first, LatentHold(strengths, levels, variance_way(clean, noise, scheduler, times))
 
     def encode(self, pipe: Any, frames: Sequence[Picture], check: Callable[[], None] = lambda: None) -> Tensor:
         vae = pipe.vae
@@ -262,8 +254,3 @@ def _style(beside: Beside, unet: Any, inputs: PipelineInputs, guided: bool, devi
 
 def _on(embedding: TextEmbedding | None, device: Any) -> Tensor | None:
     return None if embedding is None else embedding["prompt_embeds"].to(device)
-
-
-def _as_it_is(index: int, latents: Tensor) -> Tensor:
-    del index
-    return latents

@@ -25,6 +25,7 @@ from gen2studio.diffusion.families.footage_start import (
     first_picture,
     footage_start,
     guidance_in_range,
+    region_masks,
 )
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
@@ -47,10 +48,7 @@ _WHY_NOT = (
     ("consistency", "CogVideoX's frames share their latents and can't be run one by one"),
     ("camera", "CogVideoX takes no camera move: say it in the prompt"),
     ("motion_brush", "CogVideoX takes no motion strokes: say the motion in the prompt"),
-    *(
-        (name, "CogVideoX changes whole frames: mask the finished take in the composite")
-        for name in ("region", "grow", "feather")
-    ),
+    ("fill", "how much of the old shape stays is the strength"),
     ("outpaint", "CogVideoX can't draw around a picture it has to keep"),
 )
 
@@ -58,9 +56,14 @@ TRAITS = FamilyTraits(
     id="cogvideox",
     title="CogVideoX",
     pipeline="CogVideoXPipeline",
-    modes=("text", "stylize"),
-    conditions=frozenset({"text", "variation"}),
-    controls=frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "strength", "motion", "adapters"}),
+    modes=("text", "stylize", "mask"),
+    conditions=frozenset({"text", "variation", "mask", "background"}),
+    controls=frozenset(
+        [
+            *("prompt", "negative_prompt", "seed", "guidance", "steps", "strength", "region", "grow", "feather"),
+            *("motion", "adapters"),
+        ]
+    ),
     why_not=(
         *_WHY_NOT,
         ("keys", "this CogVideoX checkpoint reads words alone; its image-to-video one begins with a picture"),
@@ -102,6 +105,8 @@ class CogVideoXAdapter:
     traits: FamilyTraits = TRAITS
 
     def task(self, request: GenerateRequest) -> str:
+        if request.mode == "mask" or (request.masks and request.region != "all"):
+            return "background" if request.region == "background" else "mask"
         return "variation" if request.mode == "stylize" else "text"
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
@@ -109,7 +114,7 @@ class CogVideoXAdapter:
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
         """Start of one run. Raises GenerationError for what the checkpoint can't be shown."""
-        _whole_frames(conditions)
+        _no_border(conditions)
         if conditions.keys or conditions.lead:
             raise GenerationError(
                 "This CogVideoX checkpoint reads words alone and can't begin with a picture.",
@@ -121,6 +126,7 @@ class CogVideoXAdapter:
             width=clip.width,
             height=clip.height,
             frames=clip_of(clip, frames),
+            masks=region_masks(conditions.masks, clip.height, frames.group),
             strength=strength,
             start=start,
             frame_strength=frame_strength,
@@ -149,7 +155,7 @@ class CogVideoXImageAdapter:
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
         """The picture to begin with. Raises GenerationError when there is none, or one elsewhere than at the start."""
-        _whole_frames(conditions)
+        _no_border(conditions)
         return PipelineInputs(
             task=self.task(request),
             width=clip.width,
@@ -167,11 +173,10 @@ class CogVideoXImageAdapter:
         return CogVideoXImageDriver()
 
 
-def _whole_frames(conditions: Conditions) -> None:
-    if conditions.masks or conditions.border is not None:
+def _no_border(conditions: Conditions) -> None:
+    if conditions.border is not None:
         raise GenerationError(
-            "CogVideoX changes whole frames and can't keep a part of them.",
-            "Choose a Wan VACE model for edits inside a mask, or run the whole frame.",
+            "CogVideoX can't draw around a picture it has to keep.", "Choose Wan VACE, which draws around footage."
         )
 
 

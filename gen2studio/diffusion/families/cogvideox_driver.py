@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 
 from gen2studio.core.errors import GenerationError
@@ -20,8 +19,7 @@ from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.diffusion.sampling.decode import pictures
-from gen2studio.diffusion.sampling.frame_hold import FrameHold
-from gen2studio.diffusion.sampling.holding import taken_steps
+from gen2studio.diffusion.sampling.holding import LatentHold, cell_strengths, levels_after, taken_steps, variance_way
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
     device_of,
@@ -66,7 +64,7 @@ class CogVideoXDriver:
             extra = seeds.noise((*shape[:2], ahead, *shape[3:]), sampling.seed + 1, device)
             noise = torch.cat([extra, noise], 2)
         tap = _tap(job.scheduler)
-        hold: FrameHold | None = None
+        hold: LatentHold | None = None
         with stopping([*pipe.transformer.transformer_blocks, *_vae_blocks(pipe.vae.encoder)], watch.check):
             begin = noise
             if inputs.start:
@@ -74,8 +72,13 @@ class CogVideoXDriver:
                 clean = torch.cat([clean[:, :, :1].expand(-1, -1, ahead, -1, -1), clean], 2)
                 times = _begin_late(job.scheduler, sampling.steps, inputs.strength, device)
                 begin = job.scheduler.add_noise(clean, noise, times[:1])
-                if inputs.frame_strength:
-                    hold = _hold(job.scheduler, inputs, times, clean, noise, ahead)
+                if inputs.masks or inputs.frame_strength:
+                    group = run.geometry.frames.group
+                    cells = cell_strengths(shape, inputs.frame_strength, inputs.masks, group, inputs.strength)
+                    # What lies in front is thrown away: it goes with the frame behind it.
+                    cells = torch.cat([cells[:, :, :1].expand(-1, -1, ahead, -1, -1), cells], 2)
+                    levels = levels_after(inputs.strength, sampling.steps)
+                    hold = LatentHold(cells, levels, variance_way(clean, noise, job.scheduler, times))
             window = -(-sampling.window // deep) if sampling.window else 0
             if len(spans(noise.shape[2] // deep, window, sampling.overlap)) > 1:
                 stand_in(job, "transformer", _Windowed(pipe.transformer, window, sampling.overlap, deep))
@@ -234,17 +237,6 @@ def _begin_late(scheduler: Any, steps: int, strength: float, device: Any) -> Ten
     scheduler.set_timesteps = shortened
     shortened(steps, device=device)
     return scheduler.timesteps
-
-
-def _hold(scheduler: Any, inputs: PipelineInputs, times: Tensor, clean: Tensor, noise: Tensor, ahead: int) -> FrameHold:
-    levels = [float(level) for level in np.linspace(inputs.strength, 0.0, len(times) + 1)[1:]]
-
-    def noised(frames: Tensor, index: int) -> Tensor:
-        if index + 1 >= len(times):
-            return clean[:, :, frames]
-        return scheduler.add_noise(clean[:, :, frames], noise[:, :, frames], times[index + 1 : index + 2])
-
-    return FrameHold([inputs.frame_strength[0]] * ahead + list(inputs.frame_strength), levels, noised)
 
 
 def _vae_blocks(coder: Any) -> list[Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gen2studio.core.errors import GenerationError
-from gen2studio.diffusion.families.contract import Clip, Conditions, FrameRule
+from gen2studio.diffusion.families.contract import Clip, Conditions, FrameRule, Matte
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
 
+_MARGIN = 12 / 480
+"""Part of the height that a region grows by."""
 LEAST = 0.02
 """Below this strength nothing would be left to denoise."""
 
@@ -33,16 +37,29 @@ def footage_start(
 ) -> tuple[float, tuple[Picture, ...], tuple[float, ...]]:
     """(strength, frames to start from, a strength for every latent frame or nothing) of a run on footage.
 
-    A strength of 1 forgets the footage. Without footage: 1, nothing, nothing.
+    A strength of 1 forgets the footage, but for what lies around a mask. Without footage: 1, nothing, nothing.
     """
     if not conditions.source:
         return 1.0, (), ()
     keyed = request.varies("strength")
     strengths = [request.control("strength", frame) for frame in clip.frames] if keyed else []
     strength = max(strengths) if keyed else request.controls.strength
-    if strength >= 1.0 and not keyed:
+    if strength >= 1.0 and not keyed and not conditions.masks:
         return 1.0, (), ()
     return max(LEAST, strength), conditions.source, of_groups(strengths, frames) if keyed else ()
+
+
+def region_masks(masks: Sequence[Matte], height: int, group: int) -> tuple[Matte, ...]:
+    """Where a run on footage may draw, for models that hold the rest by its latents: one for each frame, 0 or 255.
+
+    Everything that the composite shows of a feathered mask counts, and a margin around it, because a tight silhouette
+    forces the old shape on a model; what changes in any of the ``group`` frames of a latent one changes in all.
+    """
+    from gen2studio.diffusion.conditioning.masks import binary, dilate, pool_groups
+
+    if not masks:
+        return ()
+    return tuple(pool_groups([dilate(binary(mask, 1), round(_MARGIN * height)) for mask in masks], group))
 
 
 def of_groups(values: list[float], frames: FrameRule) -> tuple[float, ...]:

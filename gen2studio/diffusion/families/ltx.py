@@ -7,6 +7,8 @@ text           none                                        noise
 keys           pictures at their frames                    noise
 extend         the last 8k + 1 frames of the clip before   noise
 variation      none                                        the footage, noised to the strength
+mask           none                                        noise or footage inside, the footage around it
+background     as mask                                     as mask, the other way round
 style_frame    painted frames at their times               the footage, noised to the strength
 =============  ==========================================  ====================================================
 
@@ -29,7 +31,7 @@ from gen2studio.diffusion.families.contract import (
     PipelineInputs,
     StepRecipe,
 )
-from gen2studio.diffusion.families.footage_start import clip_of, footage_start, guidance_in_range
+from gen2studio.diffusion.families.footage_start import clip_of, footage_start, guidance_in_range, region_masks
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
 
@@ -45,12 +47,12 @@ TRAITS = FamilyTraits(
     id="ltx",
     title="LTX-Video",
     pipeline="LTXConditionPipeline",
-    modes=("text", "image", "storyboard", "stylize"),
-    conditions=frozenset({"text", "keys", "extend", "variation", "style_frame"}),
+    modes=("text", "image", "storyboard", "stylize", "mask"),
+    conditions=frozenset({"text", "keys", "extend", "variation", "style_frame", "mask", "background"}),
     controls=frozenset(
         [
             *("prompt", "negative_prompt", "keys", "first_frame", "last_frame", "seed", "guidance", "steps"),
-            *("strength", "motion", "lead", "adapters"),
+            *("strength", "region", "grow", "feather", "motion", "lead", "adapters"),
         ]
     ),
     why_not=(
@@ -62,10 +64,7 @@ TRAITS = FamilyTraits(
         ("consistency", "LTX-Video's frames share their latents and can't be run one by one"),
         ("camera", "LTX-Video takes no camera move: say it in the prompt"),
         ("motion_brush", "LTX-Video takes no motion strokes: say the motion in the prompt"),
-        *(
-            (name, "LTX-Video changes whole frames: mask the finished take in the composite")
-            for name in ("region", "grow", "feather")
-        ),
+        ("fill", "how much of the old shape stays is the strength"),
         ("outpaint", "LTX-Video can't draw around a picture it has to keep"),
     ),
     schedulers=("FlowMatchEulerDiscreteScheduler",),
@@ -101,20 +100,22 @@ class LtxAdapter:
     def task(self, request: GenerateRequest) -> str:
         if request.lead is not None:
             return "extend"
+        if request.mode == "mask" or (request.masks and request.region != "all"):
+            return "background" if request.region == "background" else "mask"
         if request.mode == "stylize":
             return "style_frame" if request.keys else "variation"
         return "keys" if request.keys else "text"
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
+        del task
         return guidance_in_range(manifest, asked)
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
         """Conditions and start of one run. Raises GenerationError when lengths disagree or something can't be kept."""
         count = clip_of(clip, frames)
-        if conditions.masks or conditions.border is not None:
+        if conditions.border is not None:
             raise GenerationError(
-                "LTX-Video changes whole frames and can't keep a part of them.",
-                "Choose a Wan VACE model for edits inside a mask, or run the whole frame.",
+                "LTX-Video can't draw around a picture it has to keep.", "Choose Wan VACE, which draws around footage."
             )
         # A clip condition has 8k + 1 frames; of fewer, the first one alone is shown.
         known = conditions.lead[:count]
@@ -126,6 +127,7 @@ class LtxAdapter:
             height=clip.height,
             frames=count,
             video=known,
+            masks=region_masks(conditions.masks, clip.height, frames.group),
             keys=tuple((at, picture) for at, picture in conditions.keys if at >= len(known)),
             strength=strength,
             start=start,

@@ -29,11 +29,10 @@ from gen2studio.diffusion.families.contract import (
     FamilyTraits,
     FrameRule,
     LatentGeometry,
-    Matte,
     MemoryHint,
     PipelineInputs,
 )
-from gen2studio.diffusion.families.footage_start import LEAST, clip_of, guidance_in_range, of_groups
+from gen2studio.diffusion.families.footage_start import LEAST, clip_of, guidance_in_range, of_groups, region_masks
 from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
@@ -43,8 +42,6 @@ from gen2studio.models.manifest import ModelManifest
 if TYPE_CHECKING:
     from gen2studio.diffusion.families.driving import FamilyDriver
 
-_MARGIN = 12 / 480
-"""A tight silhouette forces the old shape on the model: a region grows by this part of the height."""
 _EVERY = (
     "prompt",
     "negative_prompt",
@@ -113,7 +110,7 @@ IMAGE = replace(
     id="wan-i2v",
     title="Wan I2V",
     pipeline="WanImageToVideoPipeline",
-    modes=("text_image", "image", "storyboard"),
+    modes=("text_image", "image", "storyboard", "customize"),
     conditions=frozenset({"keys", "extend"}),
     controls=frozenset({*_EVERY, "first_frame"}),
     needs=frozenset({"first_frame"}),
@@ -129,6 +126,7 @@ BETWEEN = replace(
     ENDS,
     id="wan-flf",
     title="Wan FLF2V",
+    modes=("text_image", "image", "storyboard"),
     needs=frozenset({"first_frame", "last_frame"}),
     # Every run has both pictures: the whole way is one run.
     joint_windows=1_000_000,
@@ -163,7 +161,7 @@ class WanAdapter:
         strengths = [request.control("strength", frame) for frame in clip.frames] if keyed else []
         footage = conditions.source
         strength = (max(strengths) if keyed else request.controls.strength) if footage else 1.0
-        masks = _region(conditions.masks, clip.height, frames) if conditions.masks else ()
+        masks = region_masks(conditions.masks, clip.height, frames.group)
         levels = list(of_groups(strengths, frames)) if keyed and footage else []
         start = footage if footage and (strength < 1.0 or keyed or masks) else ()
         if conditions.lead and count > 1:
@@ -250,10 +248,3 @@ def _check(clip: Clip, conditions: Conditions) -> None:
         raise GenerationError(
             f"The prepared frames don't fit a clip of {len(clip)} frames of {clip.width}×{clip.height} pixels."
         )
-
-
-def _region(masks: tuple[Matte, ...], height: int, frames: FrameRule) -> tuple[Matte, ...]:
-    """Binary, grown, and the union over the frames of a latent one."""
-    from gen2studio.diffusion.conditioning.masks import binary, dilate, pool_groups
-
-    return tuple(pool_groups([dilate(binary(mask, 1), round(_MARGIN * height)) for mask in masks], frames.group))

@@ -22,7 +22,7 @@ from gen2studio.diffusion.sampling import denoise as denoising
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.diffusion.sampling.few_steps import recipe_named, scheduler_for, times_of
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
-from gen2studio.diffusion.sampling.holding import LatentHold, begin_at, cell_strengths, noised
+from gen2studio.diffusion.sampling.holding import LatentHold, begin_at, cell_strengths, flow_way, levels_after, noised
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, stand_in
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.taps import StepTap, flow
@@ -119,7 +119,7 @@ class _Job:
                 assert tap.clean is not None
                 watch.stepped(index + 1, job.num_timesteps, self._seen(tap.clean))
                 if hold is not None:
-                    values["latents"] = hold.after(index, values["latents"], job.scheduler.sigmas)
+                    values["latents"] = hold.after(index, values["latents"])
                 return values
 
             return job(
@@ -180,7 +180,7 @@ class _Job:
         strength = cell_strengths(
             noise.shape, inputs.frame_strength, inputs.masks, self.geometry.frames.group, inputs.strength
         )
-        return LatentHold(self.clean, noise, strength, inputs.strength, self.steps)
+        return LatentHold(strength, levels_after(inputs.strength, self.steps), flow_way(self.clean, noise, scheduler))
 
     def _clean(self, noise: Tensor) -> Tensor:
         """Latents of the given frames; where none are given, nothing that anything begins from."""

@@ -17,7 +17,7 @@ from gen2studio.diffusion.runtime.loading import Components
 from gen2studio.diffusion.runtime.torch_loading import load_diffusers
 from gen2studio.diffusion.sampling import flow_start, seeds
 from gen2studio.diffusion.sampling.decode import decoded_singly, stages_of
-from gen2studio.diffusion.sampling.holding import LatentHold, cell_strengths
+from gen2studio.diffusion.sampling.holding import LatentHold, cell_strengths, flow_way, levels_after
 from gen2studio.diffusion.sampling.jobs import (
     clip_noise,
     device_of,

@@ -22,7 +22,15 @@ from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.diffusion.sampling import motion, seeds
 from gen2studio.diffusion.sampling.few_steps import recipe_named, scheduler_for, times_of
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
-from gen2studio.diffusion.sampling.holding import begin_at, noised, taken_steps
+from gen2studio.diffusion.sampling.holding import (
+    FREE,
+    LatentHold,
+    begin_at,
+    flow_way,
+    levels_after,
+    noised,
+    taken_steps,
+)
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.engine.events import Picture
 
@@ -108,7 +116,7 @@ def denoise(pipe: Any, run: Denoising) -> Tensor:
     hooks.append(job.vae.encoder.register_forward_pre_hook(lambda *_: watch.check()))
     try:
         latents = noise
-        hold: FrameHold | None = None
+        hold: LatentHold | None = None
         begin_at(job.scheduler, steps, inputs.strength, times_of(recipe))
         if inputs.start and (inputs.strength < 1.0 or inputs.frame_strength):
             clean = _clean_start(job, inputs, references)
@@ -116,14 +124,14 @@ def denoise(pipe: Any, run: Denoising) -> Tensor:
                 job.scheduler.set_timesteps(steps, device=device)
                 latents = noised(clean.to(noise), noise, job.scheduler.sigmas[0].to(device))
             if inputs.frame_strength:
-                hold = FrameHold(clean.to(noise), noise, inputs, steps, references)
+                hold = _hold(job, inputs, clean.to(noise), noise, steps, references)
         tap = X0Tap(job.scheduler)
 
         def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             assert tap.clean is not None
             watch.stepped(index + 1, job.num_timesteps, tap.clean[:, :, references:])
             if hold is not None:
-                values["latents"] = hold.after(index, values["latents"], job.scheduler.sigmas)
+                values["latents"] = hold.after(index, values["latents"])
             return values
 
         result = job(
@@ -161,31 +169,10 @@ def _noise(shape: tuple[int, ...], sampling: Sampling, references: int, device: 
     return motion.share_noise(drawn, motion.shared_part(sampling.motion), references)
 
 
-class FrameHold:
-    """A strength of its own for every latent frame.
-
-    A frame is kept on the footage's noised latents until the run comes down to its strength, and is the model's from
-    there on: Differential Diffusion (Levin & Fried, arXiv 2306.00950) with a map that is constant over each frame.
-    """
-
-    def __init__(self, clean: Tensor, noise: Tensor, inputs: PipelineInputs, steps: int, references: int) -> None:
-        self._clean, self._noise, self._references = clean, noise, references
-        count = max(1, round(steps * inputs.strength)) if inputs.strength < 1.0 else steps
-        # The schedule before the model's own shift: there a strength is the share of the steps that are taken.
-        self._times = np.linspace(inputs.strength, 0.0, count + 1)
-        self._strength = np.array(inputs.frame_strength)
-
-    def after(self, index: int, latents: Tensor, sigmas: Tensor) -> Tensor:
-        """``latents`` (1, C, T, h, w) after step ``index`` (from 0), held frames on their way again."""
-        held = self._references + np.flatnonzero(self._strength <= self._times[min(index + 1, len(self._times) - 1)])
-        if not len(held):
-            return latents
-        sigma = sigmas[index + 1].to(latents.device)
-        frames = torch.from_numpy(held).to(latents.device)
-        on_its_way = (1 - sigma) * self._clean[:, :, frames] + sigma * self._noise[:, :, frames]
-        out = latents.clone()
-        out[:, :, frames] = on_its_way.to(out)
-        return out
+def _hold(job: Any, inputs: PipelineInputs, clean: Tensor, noise: Tensor, steps: int, references: int) -> LatentHold:
+    """A strength of its own for every latent frame; those of the reference images, in front, are the model's."""
+    strengths = torch.tensor([FREE] * references + list(inputs.frame_strength)).view(1, 1, -1, 1, 1)
+    return LatentHold(strengths, levels_after(inputs.strength, steps), flow_way(clean, noise, job.scheduler))
 
 
 def _clean_start(job: Any, inputs: PipelineInputs, references: int) -> Tensor:

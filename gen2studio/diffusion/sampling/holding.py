@@ -1,12 +1,14 @@
 """Parts of a clip that stay on given footage while the rest is denoised, and runs that begin at a noise level.
 
-Known latents are put back, at the noise of the step, after every step (Differential Diffusion, Levin & Fried, arXiv
-2306.00950): a strength for each latent cell says from which noise level on the model may change it. 0 is never.
+Known latents are put back, at the noise of the step, after every step: around a mask (Blended Latent Diffusion,
+Avrahami and others, arXiv 2206.02779; RePaint, arXiv 2201.09865), or until the run comes down to a cell's own strength
+(Differential Diffusion, Levin & Fried, arXiv 2306.00950), 0 being never. At the end a cell that was never let go is the
+footage's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,25 +51,56 @@ def noised(clean: Tensor, noise: Tensor, sigma: Tensor | float) -> Tensor:
     return (1 - sigma) * clean + sigma * noise
 
 
-class LatentHold:
-    """Keeps every cell on ``clean``, noised, until the run comes down to the cell's own strength.
+FREE = 2.0
+"""Strength of cells that are never held: above every level."""
 
-    ``clean`` and ``noise`` are (1, C, T, h, w) float32; ``strength`` broadcasts to them, 0…1, none above the run's own.
+
+class LatentHold:
+    """Keeps every cell on the footage, noised, until the run comes down to the cell's own strength.
+
+    ``strength`` broadcasts to the latents (1, C, T, h, w). ``levels`` are the strengths that the run has come down to
+    after each step, falling, and ``known(index)`` the footage's latents at the noise level after step ``index``.
     """
 
-    def __init__(self, clean: Tensor, noise: Tensor, strength: Tensor, run_strength: float, steps: int) -> None:
-        self._clean, self._noise = clean, noise
-        self._strength = strength.to(noise)
-        # The schedule before the model's own shift: there a strength is the share of the steps that are taken.
-        self._levels = np.linspace(run_strength, 0.0, taken_steps(steps, run_strength) + 1)
+    def __init__(self, strength: Tensor, levels: Sequence[float], known: Callable[[int], Tensor]) -> None:
+        self._strength = strength
+        self._levels = list(levels)
+        self._known = known
 
-    def after(self, index: int, latents: Tensor, sigmas: Tensor) -> Tensor:
+    def after(self, index: int, latents: Tensor) -> Tensor:
         """``latents`` (1, C, T, h, w) after step ``index`` (from 0), held cells on their way again."""
-        held = self._strength <= float(self._levels[min(index + 1, len(self._levels) - 1)]) + 1e-6
+        level = self._levels[min(index, len(self._levels) - 1)]
+        held = (self._strength <= level + 1e-6).to(latents.device)
         if not bool(held.any()):
             return latents
-        on_its_way = noised(self._clean, self._noise, sigmas[index + 1].to(latents.device))
-        return torch.where(held, on_its_way.to(latents), latents)
+        return torch.where(held, self._known(index).to(latents), latents)
+
+
+def levels_after(strength: float, steps: int) -> list[float]:
+    """What a run of ``steps`` steps in all, begun at ``strength``, has come down to after each step that it takes.
+
+    Told on the schedule before a model's own shift: there a strength is the share of the steps that are taken.
+    """
+    return [float(level) for level in np.linspace(strength, 0.0, taken_steps(steps, strength) + 1)[1:]]
+
+
+def flow_way(clean: Tensor, noise: Tensor, scheduler: Any) -> Callable[[int], Tensor]:
+    """``known`` of a flow-matching run: its noise levels are those that ``scheduler`` has when it is asked."""
+
+    def known(index: int) -> Tensor:
+        return noised(clean, noise, scheduler.sigmas[index + 1].to(clean.device))
+
+    return known
+
+
+def variance_way(clean: Tensor, noise: Tensor, scheduler: Any, times: Tensor) -> Callable[[int], Tensor]:
+    """``known`` of a run with DDPM's forward process (DDIM, DPM-Solver, Euler) over ``times``, those of its steps."""
+
+    def known(index: int) -> Tensor:
+        last = index + 1 >= len(times)
+        return clean if last else scheduler.add_noise(clean, noise, times[index + 1 : index + 2])
+
+    return known
 
 
 def cell_strengths(
