@@ -264,3 +264,29 @@ def test_the_path_is_the_curve(editor: Editor) -> None:
         spot = view.point(each, frame, each.curve.at(frame)).toPoint()
         near = [image.pixelColor(spot + QPoint(0, dy)).lightness() for dy in range(-2, 3)]
         assert max(near) > 100, frame
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
+def test_a_crowd_of_keys_is_drawn_as_far_as_it_reaches(editor: Editor, ratio: float) -> None:
+    keys = tuple(CurveKey(frame, (frame * 7 % 11) / 11) for frame in range(1200))
+    editor.set_curve("opacity", Curve(1.0, keys))
+    editor.inspecting.forget()
+    each = editor.curves.curves()["opacity"]
+    graph, view = editor.graph, editor.graph.view
+    view.fit(200, 1000, [each])
+    assert view.crowded(each)
+    top, bottom = view.columns(each, ratio)
+    assert len(top) == round(graph.width() * ratio)
+    inside = [keys[index] for index in view.seen(each, 60, graph.width() - 20)]
+    assert len(inside) > 700
+    for key in inside:
+        at = view.key_point(each, key) * ratio
+        assert top[int(at.x())] - 1e-6 <= at.y() <= bottom[int(at.x())] + 1e-6
+    # The picture has the curve's colour at the highest keys, and nothing of it above them.
+    graph.redraw()
+    picture = graph.grab().toImage()
+    peak = next(key for key in inside if key.value == 10 / 11)
+    at, scale = view.key_point(each, peak), picture.devicePixelRatio()
+    column = [picture.pixelColor(int(at.x() * scale), y).saturation() for y in range(picture.height())]
+    assert column[int(at.y() * scale) + 1] > 100
+    assert max(column[int(40 * scale) : int((at.y() - 3) * scale)]) < 60

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPixmap, QPolygonF
 
 from gen2studio.app.clip_curves import NamedCurve
 from gen2studio.app.curve_editing import CurveEditing
@@ -63,6 +65,7 @@ def paint(painter: QPainter, graph: CurvesGraph, curves: CurveEditing) -> None:
     painter.restore()
     _paint_ruler(painter, graph, sequence.rate)
     if graph.hasFocus():
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(QPen(theme.colour("accent", 150), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(graph.rect().adjusted(0, 0, -1, -1))
@@ -98,10 +101,7 @@ def _paint_curve(painter: QPainter, graph: CurvesGraph, curves: CurveEditing, ea
     hot = graph.hover.kind == "curve" and graph.hover.name == each.name
     crowded = view.crowded(each)
     if crowded:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setPen(QPen(ink, 1))
-        painter.drawLines(view.columns(each))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        _paint_crowd(painter, graph, each, ink)
     else:
         # Qt draws lines of one pixel many times as fast as wider ones: a wider one is some of them.
         painter.setPen(QPen(ink, 1))
@@ -112,11 +112,10 @@ def _paint_curve(painter: QPainter, graph: CurvesGraph, curves: CurveEditing, ea
             painter.translate(0, -offset)
     rgba, ratio, name, picked = ink.rgba(), graph.devicePixelRatioF(), each.name, curves.chosen
     under = graph.hover.frame if graph.hover.kind == "key" and graph.hover.name == name else None
-    for index in view.seen(each, LEFT - 10, graph.width() + 10):
+    indices = view.seen(each, LEFT - 10, graph.width() + 10)
+    for index in _told_apart(graph, each, indices, picked) if crowded else indices:
         key = each.curve.keys[index]
         chosen = (name, key.frame) in picked
-        if crowded and not chosen:
-            continue
         at = view.key_point(each, key)
         if chosen:
             _paint_handles(painter, graph, each, index, at, ink)
@@ -126,6 +125,46 @@ def _paint_curve(painter: QPainter, graph: CurvesGraph, curves: CurveEditing, ea
         if stamp is None:
             stamp = graph.stamps[look] = _key_stamp(ratio, key.ease, ink, chosen, hot)
         painter.drawPixmap(at - _MIDDLE, stamp)
+
+
+def _paint_crowd(painter: QPainter, graph: CurvesGraph, each: NamedCurve, ink: QColor) -> None:
+    """A curve whose keys can't be told apart, as a picture: for each column of pixels what is reached there."""
+    ratio = graph.devicePixelRatioF()
+    top, bottom = graph.view.columns(each, ratio)
+    high = max(1, round(graph.height() * ratio))
+    # A flat stretch is still a line of one pixel of the widget. Small whole numbers are compared many at once.
+    first = np.clip(np.floor(top), -1, high).astype(np.int16)
+    last = np.clip(np.maximum(np.ceil(bottom), first + max(1, round(ratio))), 0, high).astype(np.int16)
+    above, below = int(max(0, first.min())), int(last.max())
+    if below <= above:
+        return
+    rows = np.arange(above, below, dtype=np.int16)[:, None]
+    alpha = ink.alpha()
+    red, green, blue = (part * alpha // 255 for part in (ink.red(), ink.green(), ink.blue()))
+    pixels = ((rows >= first) & (rows < last)) * np.uint32(alpha << 24 | red << 16 | green << 8 | blue)
+    kind = QImage.Format.Format_ARGB32_Premultiplied
+    image = QImage(pixels.data, pixels.shape[1], pixels.shape[0], pixels.strides[0], kind)
+    image.setDevicePixelRatio(ratio)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.drawImage(QPointF(0, above / ratio), image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+
+
+def _told_apart(
+    graph: CurvesGraph, each: NamedCurve, indices: range, picked: frozenset[tuple[str, int]]
+) -> Iterator[int]:
+    """Of a crowd of keys the chosen ones, those of them that do not lie on another."""
+    if not any(name == each.name for name, _ in picked):
+        return
+    drawn: set[tuple[int, int]] = set()
+    for index in indices:
+        key = each.curve.keys[index]
+        if (each.name, key.frame) in picked:
+            at = graph.view.key_point(each, key)
+            place = round(at.x() / 5), round(at.y() / 5)
+            if place not in drawn:
+                drawn.add(place)
+                yield index
 
 
 def _key_stamp(ratio: float, ease: Ease, ink: QColor, chosen: bool, hot: bool) -> QPixmap:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
-from PySide6.QtCore import QLineF, QPointF
+import numpy as np
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainterPath
 
 from gen2studio.app.clip_curves import CurveKind, NamedCurve
 from gen2studio.core.curve import CurveKey, Ease
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Reach: TypeAlias = "NDArray[np.float64]"
+"""(n,) float64."""
 MIN_PPF, MAX_PPF = 0.002, 200.0
 _PADDING = 0.1
 """Of the range of values, left free above and below."""
@@ -29,6 +35,7 @@ class GraphView:
         self.first = 0.0
         """The frame at the graph's left edge."""
         self.ranges: dict[str, tuple[float, float]] = {}
+        self._arrays: dict[str, tuple[tuple[CurveKey, ...], Reach, Reach]] = {}
 
     @property
     def inner_width(self) -> float:
@@ -112,8 +119,8 @@ class GraphView:
         return range(first, bisect_right(keys, frames[1], key=lambda key: key.frame))
 
     def crowded(self, each: NamedCurve) -> bool:
-        """Whether keys in view stand closer than they can be told apart."""
-        return len(self.seen(each, LEFT, self.width)) * 5 > self.inner_width
+        """Whether keys in view stand closer than they can be told apart: their pictures are 11 pixels wide."""
+        return len(self.seen(each, LEFT, self.width)) * 8 > self.inner_width
 
     def path(self, each: NamedCurve) -> QPainterPath:
         """The curve over the whole width. Every easing is exactly a line, a step or one cubic: nothing is sampled. It
@@ -156,18 +163,38 @@ class GraphView:
             path.lineTo(far, level)
         return path
 
-    def columns(self, each: NamedCurve) -> list[QLineF]:
-        """A crowded curve: for each column of pixels the reach of its keys, from one to the next."""
-        inside = self.seen(each, LEFT, self.width)
-        found: dict[int, tuple[float, float]] = {}
-        for key in each.curve.keys[max(0, inside.start - 1) : inside.stop + 1]:
-            at = self.key_point(each, key)
-            low, high = found.get(round(at.x()), (at.y(), at.y()))
-            found[round(at.x())] = min(low, at.y()), max(high, at.y())
-        spans = sorted(found.items())
-        upright = [QLineF(x, top, x, bottom + 0.5) for x, (top, bottom) in spans]
-        across = [QLineF(a, top, b, low) for (a, (top, _)), (b, (_, low)) in pairwise(spans)]
-        return upright + across
+    def columns(self, each: NamedCurve, ratio: float = 1.0) -> tuple[Reach, Reach]:
+        """A crowded curve, for each column of pixels from the widget's left edge on: (top, bottom) y of what its keys
+        and the lines between them reach, at ``ratio`` pixels to one of the widget's. Thousands of keys cost what the
+        widget's width does."""
+        frames, values = self._numbers(each)
+        # Where frames lie is a straight line, whichever way and however fast the clip plays.
+        at, step = self.x(each.to_sequence_frame(0)), self.x(each.to_sequence_frame(1))
+        x = (at + (step - at) * frames) * ratio
+        low, high = self.range_of(each.kind)
+        y = (TOP + (high - values) * (self.inner_height / (high - low))) * ratio
+        if x[0] > x[-1]:
+            x, y = x[::-1], y[::-1]
+        count = max(1, round(self.width * ratio))
+        edges = np.interp(np.arange(count + 1), x, y)
+        top, bottom = np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
+        column = np.floor(x).astype(np.int64)
+        first, last = np.searchsorted(column, 0), np.searchsorted(column, count)
+        if last > first:
+            seen, starts = np.unique(column[first:last], return_index=True)
+            reached = y[first:last]
+            top[seen] = np.minimum(top[seen], np.minimum.reduceat(reached, starts))
+            bottom[seen] = np.maximum(bottom[seen], np.maximum.reduceat(reached, starts))
+        return top, bottom
+
+    def _numbers(self, each: NamedCurve) -> tuple[Reach, Reach]:
+        """Frames and values of a curve's keys, kept while they stay the same."""
+        keys = each.curve.keys
+        known = self._arrays.get(each.name)
+        if known is None or known[0] is not keys:
+            numbers = np.array([(key.frame, key.value) for key in keys], np.float64)
+            known = self._arrays[each.name] = keys, numbers[:, 0], numbers[:, 1]
+        return known[1], known[2]
 
     def controls(self, each: NamedCurve, left: CurveKey, right: CurveKey) -> tuple[QPointF, QPointF]:
         """Where the two handles of a Bézier stretch lie, clamped as :mod:`gen2studio.core.curve` clamps them."""
