@@ -20,7 +20,7 @@ from gen2studio.diffusion.families.contract import (
     MemoryHint,
     PipelineInputs,
 )
-from gen2studio.diffusion.families.footage_start import footage_start, guidance_in_range
+from gen2studio.diffusion.families.footage_start import footage_start, guidance_in_range, region_masks
 from gen2studio.diffusion.families.image_editing import ONE_FRAME
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
@@ -99,9 +99,6 @@ class ZImageAdapter:
         if start:
             # A strength that changes over the clip is a number on one frame.
             strength = min(strength, request.control("strength", clip.frames[0]))
-        elif conditions.source:
-            # All of the frame may change; around a mask it is put back.
-            start = conditions.source
         elif conditions.structure and conditions.structure_kind == "layout":
             start, strength = conditions.structure, FROM_LAYOUT
         return PipelineInputs(
@@ -109,7 +106,7 @@ class ZImageAdapter:
             width=clip.width,
             height=clip.height,
             frames=1,
-            masks=conditions.masks,
+            masks=region_masks(conditions.masks, clip.height, 1) if start else (),
             strength=strength,
             start=start,
         )

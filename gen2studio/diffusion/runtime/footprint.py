@@ -35,6 +35,8 @@ class Footprint:
     largest: int = 0
     """Parameters of the biggest matrix: it is wide for a moment while it computes."""
     vae: int
+    vae_narrow: bool = False
+    """The VAE computes in the denoiser's numbers; else in float32."""
     text_encoder: int
     """Parameters of all text encoders."""
     waiting: int = 0
@@ -78,13 +80,17 @@ class Footprint:
         """Activations of one pass of the denoiser."""
         return self.work.denoiser.denoising_bytes(BYTES[dtype])
 
-    def decoding_bytes(self, device: str, *, tiled: bool) -> int:
-        """Activations of the VAE decoder in float32, and the frames it hands out. Encoding needs less."""
+    def vae_size(self, dtype: str) -> int:
+        """Bytes of a number of the VAE, of a model that computes in ``dtype``."""
+        return BYTES[dtype] if self.vae_narrow else BYTES["float32"]
+
+    def decoding_bytes(self, device: str, *, tiled: bool, dtype: str = "float32") -> int:
+        """Activations of the VAE decoder, and the frames it hands out in float32. Encoding needs less."""
         pixels, across = self.work.vae_pixels, self.clip.width * self.clip.height / max(1, self.work.vae_pixels)
         if tiled:
             pixels = min(pixels, int(TILE * TILE / across))
-        plane = pixels * self.work.vae_channels * 4
-        working = plane * (8 * self.work.vae_frames + 24)
+        plane = pixels * self.work.vae_channels * self.vae_size(dtype)
+        working = plane * (self.work.vae_planes or 8 * self.work.vae_frames + 24)
         rows = (pixels * self.clip.height / max(1, self.clip.width)) ** 0.5
         if device == "cpu" and self.work.vae_channels * (self.work.vae_frames + 2) * rows <= _UNFOLDED:
             working += plane * 27 * self.work.vae_frames
@@ -122,6 +128,7 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
         packed=stored / max(1, denoiser) if packed else 0.0,
         largest=largest,
         vae=sizes["vae"],
+        vae_narrow="vae" not in family.precise,
         text_encoder=sum(sizes.get(part, 0) for part in family.text_parts),
         waiting=sum(sizes.get(part, 0) for part in family.waiting),
         visiting=max((sizes.get(part, 0) for part in family.waiting), default=0),

@@ -247,9 +247,10 @@ def _rungs(machine: Machine) -> Iterator[MemoryPlan]:
 def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine) -> MemoryPlan:
     """``plan`` with its peaks: the prompt, the denoising and the decoding come one after the other."""
     transformer = counts.transformer_bytes(plan.dtype, plan.stored_as)
-    vae, text = (counts.vae + counts.beside) * 4, counts.text_encoder * BYTES[plan.dtype]
+    vae = counts.vae * counts.vae_size(plan.dtype) + counts.beside * BYTES["float32"]
+    text = counts.text_encoder * BYTES[plan.dtype]
     denoising = counts.denoising_bytes(plan.dtype) + counts.widening_bytes(plan.dtype, plan.stored_as)
-    decoding = counts.decoding_bytes(plan.device, tiled=plan.tiled_vae)
+    decoding = counts.decoding_bytes(plan.device, tiled=plan.tiled_vae, dtype=plan.dtype)
     # Weights are cast and packed one by one while they are loaded.
     loading = transformer + 8 * counts.largest
     waiting = counts.waiting * BYTES[plan.dtype]

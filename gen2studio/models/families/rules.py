@@ -33,6 +33,8 @@ DIFFUSERS_WEIGHTS = "diffusion_pytorch_model"
 TRANSFORMERS_WEIGHTS = "model"
 T5_TOKENIZERS = frozenset({"T5Tokenizer", "T5TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"})
 """``TokenizersBackend`` is what transformers 5 calls PreTrainedTokenizerFast when it saves one."""
+BYTE_TOKENIZERS = frozenset({"ByT5Tokenizer"})
+"""They spell texts in bytes: there is no vocabulary beside their settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,9 @@ class Work:
     """Pixels of a frame on the grid the decoder works on."""
     vae_frames: int
     """Frames the VAE works on at a time."""
+    vae_planes: float = 0.0
+    """Pictures of ``vae_channels`` × ``vae_pixels`` numbers that live at once, where they were counted; 0 = they are
+    told from ``vae_frames``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -265,6 +265,8 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
         vae_channels=_stages(configs["vae"])[0],
         vae_pixels=clip.width * clip.height,
         vae_frames=1,
+        # Counted on the live tensors of the class at 256², 512² and 1024².
+        vae_planes=6.0,
     )
 
 
