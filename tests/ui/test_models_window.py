@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QLineEdit, QMessageBox, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from gen2studio.models.adapters import AdapterLibrary
 from gen2studio.models.download_values import DownloadState
 from gen2studio.models.downloads import Downloads
 from gen2studio.models.hub_settings import HubSettings
+from gen2studio.ui.dialogs.model_licence import LicenceDialog
 from gen2studio.ui.dialogs.model_settings import ModelSettingsDialog
-from gen2studio.ui.dialogs.model_words import badge
+from gen2studio.ui.dialogs.model_words import badge, room_words
 from tests.fakes.hub_server import HubServer
 from tests.models.folder import write_checkpoint, write_weights
 from tests.ui.models_desk import BARE, SIZE, Desk
@@ -225,6 +226,31 @@ def test_the_list_is_ordered_as_the_artist_likes(desk: Desk) -> None:
         assert desk.window.list.current == desk.window.details.shown == "base"
 
 
+def test_a_model_is_got_by_keyboard_alone(desk: Desk) -> None:
+    window, qtbot = desk.window, desk.qtbot
+    window.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is window.list.search)
+    first = desk.button("models.get.base")
+    qtbot.keyClick(window.list.search, Qt.Key.Key_Backtab)
+    assert QApplication.focusWidget() is first
+    found = []
+    while QApplication.focusWidget() is not window.list.view:
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        found.append(QApplication.focusWidget().objectName())
+    assert found == [f"models.{name}" for name in ("search", "order", "mode", "kind", "block", "list")]
+    qtbot.keyClick(window.list.view, Qt.Key.Key_Down)
+    assert window.details.shown == "base"
+    qtbot.keyClick(window.list.view, Qt.Key.Key_Return)
+    dialog = desk.terms()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is dialog.accept_button)
+    qtbot.keyClick(dialog.accept_button, Qt.Key.Key_Return)
+    desk.wait_here("base")
+    # What is here is not got again.
+    qtbot.keyClick(window.list.view, Qt.Key.Key_Return)
+    assert desk.models.row("base").download is None  # type: ignore[union-attr]
+    assert not any(found.isVisible() for found in window.findChildren(LicenceDialog))
+
+
 def test_the_window_fits_a_small_screen(desk: Desk) -> None:
     for row in desk.models.rows():
         desk.choose(row.id)
@@ -386,6 +412,18 @@ def test_details_say_whether_and_why(desk: Desk) -> None:
     # A relative is one click away.
     details.page.anchorClicked.emit("entry:few")
     assert details.shown == "few" and desk.window.list.current == "few"
+
+
+def test_a_disk_without_room_is_told_before_anybody_asks(desk: Desk) -> None:
+    row = desk.models.row("base")
+    assert row is not None
+    assert room_words(row, SIZE) == "" and room_words(row, None) == ""
+    assert room_words(row, SIZE - 1) == "It is 400 KB to download, and 400 KB are free on that disk."
+    desk.choose("base")
+    assert not desk.window.details.room.isVisible()
+    desk.models._free = 1000
+    desk.models.rows_changed.emit()
+    assert desk.window.details.room.isVisible() and "1 KB are free" in desk.window.details.room.text()
 
 
 def test_without_a_gpu_the_window_says_so(hub: HubServer, qtbot: QtBot) -> None:

@@ -29,6 +29,7 @@ from gen2studio.ui.dialogs.model_words import (
     percent,
     place_and_size,
     progress_line,
+    room_words,
 )
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.named import named, note, restyle
@@ -76,10 +77,11 @@ class ModelDetails(QWidget):
         self.light.setTextFormat(Qt.TextFormat.RichText)
         self.reason = note(box, "", "models.details.reason")
         self.estimate = note(box, "muted", "models.details.estimate")
+        self.room = note(box, "warning", "models.details.room")
         inside = QVBoxLayout(box)
         inside.setContentsMargins(12, 9, 12, 9)
         inside.setSpacing(3)
-        for label in (self.light, self.reason, self.estimate):
+        for label in (self.light, self.reason, self.estimate, self.room):
             inside.addWidget(label)
         self.buttons: dict[str, QPushButton] = {}
         actions = QHBoxLayout()
@@ -208,6 +210,8 @@ class ModelDetails(QWidget):
         self.reason.setVisible(bool(reason))
         self.estimate.setText(fit.estimate if fit is not None else "")
         self.estimate.setVisible(bool(self.estimate.text()))
+        self.room.setText(room_words(row, self._models.free))
+        self.room.setVisible(bool(self.room.text()))
 
     def _on_link(self, address: QUrl) -> None:
         if address.scheme() == "entry":

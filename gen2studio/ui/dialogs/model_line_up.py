@@ -58,6 +58,11 @@ class LineUpStrip(QFrame):
             self.title.setText(f"For this machine — {line_up.title[0].lower()}{line_up.title[1:]}")
         self._show()
 
+    @property
+    def buttons(self) -> tuple[QPushButton, ...]:
+        """One of each card, from left to right."""
+        return tuple(card.button for card in self._cards)
+
     def _show(self) -> None:
         for card in self._cards:
             card.show_state()
@@ -132,8 +137,7 @@ class _Card(QFrame):
             self._said.show_text("On this machine")
             self.button.setText("Show")
         else:
-            amount = about(tuple(self._models.catalog.entry(name) for name in left))
-            self._said.show_text(amount if amount.startswith("over") else f"about {amount}")
+            self._said.show_text(about(tuple(self._models.catalog.entry(name) for name in left)))
             self.button.setText("Get…")
         self._said.setToolTip(self._reason)
         restyle(self.button, "primary", bool(left) and not active)

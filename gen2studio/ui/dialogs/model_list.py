@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLineEdit, QListView, QVBoxLayout, QWidget
 
 from gen2studio.app.model_downloads import ModelDownloads
@@ -172,6 +173,8 @@ class ModelList(QWidget):
 
     chosen = Signal(str)
     """Row id; empty = none."""
+    wanted = Signal(str)
+    """Row id: Return was pressed on it, or it was double-clicked."""
 
     def __init__(self, models: ModelDownloads, parent: QWidget) -> None:
         super().__init__(parent)
@@ -187,6 +190,9 @@ class ModelList(QWidget):
         self.search.setPlaceholderText("Find a model")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._on_filter)
+        self.order = chooser(
+            "models.order", "Order", "What runs best here first, by name, or the smallest first", list(ORDERS), self
+        )
         self.mode = chooser(
             "models.mode", "Mode", "Only what serves this mode",
             [("Every mode", _ANY), *((title, mode) for mode, title in MODE_TITLES.items())], self,
@@ -199,13 +205,11 @@ class ModelList(QWidget):
             self,
         )
         self.block = chooser("models.block", "Block", "Only these", list(BLOCKS), self)
-        self.order = chooser(
-            "models.order", "Order", "What runs best here first, by name, or the smallest first", list(ORDERS), self
-        )
         for box in (self.mode, self.kind, self.block, self.order):
             box.activated.connect(self._on_filter)
         self.view = named(QListView(self), "models.list", "Models")
         self.view.setToolTip("")
+        self.view.setAccessibleDescription("Return gets or uses the chosen model")
         self.view.setModel(self.filter)
         self.view.setItemDelegate(ModelDelegate(self.view))
         self.view.setMouseTracking(True)
@@ -213,6 +217,10 @@ class ModelList(QWidget):
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.selectionModel().currentChanged.connect(self._on_current)
+        self.view.doubleClicked.connect(lambda _index: self.wanted.emit(self.current))
+        for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            pressed = QShortcut(QKeySequence(key), self.view, context=Qt.ShortcutContext.WidgetShortcut)
+            pressed.activated.connect(lambda: self.wanted.emit(self.current))
         self.nothing = EmptyState("search", *_NOTHING, "", self)
         self.found = text_button(
             "models.showFound", "Found on this machine", "search",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
@@ -121,6 +122,7 @@ class ModelWindow(QDialog):
         self.line_up.wanted.connect(self._plan)
         self.line_up.chosen.connect(self.list.choose)
         self.list.chosen.connect(self._on_chosen)
+        self.list.wanted.connect(self._on_wanted)
         self.details.asked.connect(self._on_asked)
         self.details.entry_wanted.connect(self.list.choose)
 
@@ -145,6 +147,10 @@ class ModelWindow(QDialog):
         self._stack.setCurrentWidget(self._content)
         self._show_machine()
         self.list.choose_first()
+        # Cards are made last and stand first.
+        for before, after in pairwise((*self.line_up.buttons, self.list.search)):
+            QWidget.setTabOrder(before, after)
+        self.list.search.setFocus()
         if self.isVisible():
             self._models.search_machine()
 
@@ -171,6 +177,13 @@ class ModelWindow(QDialog):
             self._show_machine()
             self.list.choose_first()
             self.details.show_row(self._chosen())
+
+    def _on_wanted(self, row_id: str) -> None:
+        """What a row is mostly chosen for."""
+        buttons = [self.details.buttons[name] for name in ("get", "use", "resume")]
+        able = next((button for button in buttons if button.isVisible() and button.isEnabled()), None)
+        if able is not None and row_id == self.details.shown:
+            able.click()
 
     def _on_row_changed(self, row_id: str) -> None:
         if row_id == self.details.shown:

@@ -84,7 +84,8 @@ def offer_words(row: ModelRow) -> str:
 def kind_and_size(row: ModelRow) -> str:
     """The second line of a row: ``Model · 16.2 GB · Apache-2.0``, ``ComfyUI · 16.2 GB · vae/wan.safetensors``."""
     if row.offer is not None:
-        return f"{place_and_size(row)} · {offer_place(row)}"
+        place = offer_place(row)
+        return place_and_size(row) if place == row.title else f"{place_and_size(row)} · {place}"
     if row.listed is not None:
         return f"{'Built in' if row.listed.built_in else 'Added by hand'} · {row.listed.place}"
     assert row.entry is not None
@@ -101,11 +102,21 @@ def bytes_of(row: ModelRow) -> int:
     return (row.entry.download_bytes or 2 * row.entry.parameters) if row.entry is not None else 0
 
 
+def room_words(row: ModelRow, free: int | None) -> str:
+    """A warning when the disk has no room for what is not here yet, as far as both are known; empty when it has."""
+    if row.entry is None or row.stored is not None or row.entry.listed_only or free is None or bytes_of(row) <= free:
+        return ""
+    return f"It is {about((row.entry,))} to download, and {size_words(free)} are free on that disk."
+
+
 def about(entries: tuple[CatalogEntry, ...]) -> str:
     """What entries come to before the hub was asked: ``16.2 GB``, ``over 58 GB`` where only parameters are known."""
     known = sum(entry.download_bytes or 2 * entry.parameters for entry in entries)
     sure = all(entry.download_bytes for entry in entries)
-    return size_words(known) if sure or not known else f"over {size_words(known)}"
+    if sure or not known:
+        return size_words(known)
+    # What is not known is more than a decimal.
+    return f"over {known // 10**9} GB" if known >= 10**9 else f"over {size_words(known)}"
 
 
 def badge(row: ModelRow, works: tuple[Work, ...] = ()) -> tuple[str, str]:
