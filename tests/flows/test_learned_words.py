@@ -98,9 +98,9 @@ def test_a_word_is_made_and_said_by_hand(
 
     click(window, "generate.mode.text")
     studio.generation.change("Model", generator=image)
+    window.generate.sections["adapters"].set_open(True)
     wait(qtbot, lambda: window.findChild(QAbstractButton, "adapter.0.say") is not None)
     say, keep_out = (found(window, QAbstractButton, f"adapter.0.{name}") for name in ("say", "keepOut"))
-    window.generate.sections["adapters"].set_open(True)
     wait(qtbot, lambda: say.isVisible() and keep_out.isVisible())
     click(window, "adapter.0.keepOut")
     assert studio.generation.look.negative_prompt == "zorb" and not keep_out.isVisible()

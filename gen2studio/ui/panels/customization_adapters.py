@@ -100,6 +100,7 @@ class AdapterRowWidget(QFrame):
             )  # fmt: skip
             self.use_button.setCheckable(True)
             self.use_button.clicked.connect(lambda on: section.use(card, 1.0 if on else 0.0))
+            column.addSpacing(4)
             column.addWidget(self.use_button)
             self.show_strength(0.0)
         elif not card.why_not:

@@ -11,6 +11,7 @@ from gen2studio.engine.budget import size_text
 from gen2studio.engine.generators import Abilities, WordDefaults
 from gen2studio.engine.optimisers import ADAMW, ADAMW_8BIT, TITLES, state_bytes
 from gen2studio.engine.requests import LORA, WORD
+from gen2studio.ui import theme
 from gen2studio.ui.panels.customization_run import heading
 from gen2studio.ui.widgets.named import chooser, named, note
 from gen2studio.ui.widgets.value_slider import ValueSlider
@@ -45,6 +46,7 @@ class MethodRow(QWidget):
             self.buttons[method] = button
             choices.addWidget(button, 1)
         row = QHBoxLayout()
+        row.setSpacing(theme.SPACING)
         row.addWidget(heading("Make a", self))
         row.addLayout(choices, 1)
         self.reason = note(self, "muted", "customize.method.reason")
@@ -125,6 +127,7 @@ class OptimiserRow(QWidget):
         )
         self.figure = note(self, "faint", "customize.optimiser.figure")
         row = QHBoxLayout()
+        row.setSpacing(8)
         row.addWidget(heading("Optimiser", self))
         row.addWidget(self.box, 1)
         column = QVBoxLayout(self)
@@ -143,4 +146,6 @@ class OptimiserRow(QWidget):
 
 def _finely(count: int) -> str:
     """``3.2 MB``: what an adapter's optimiser takes is little, and the two figures should differ."""
+    if count < 1e6:
+        return f"{max(1, round(count / 1e3))} KB"
     return f"{count / 1e6:.1f} MB" if count < 1e8 else size_text(count)
