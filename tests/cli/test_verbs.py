@@ -97,12 +97,12 @@ def test_generate_folder_pattern_and_resume_after_an_interrupt(clip: Path, tmp_p
     takes = paths.cache_dir("takes")
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(list(takes.glob("take-*/frame_*.png"))) < 3:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()

@@ -92,7 +92,7 @@ def test_a_reader_that_leaves_early_is_no_fault(media_root: Path, words: tuple[s
     assert process.stderr is not None
     errors = process.stderr.read()
     process.stderr.close()
-    process.wait(timeout=60)
+    process.wait(timeout=120)
     assert errors == ""
 
 
@@ -130,12 +130,12 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path, media_root: Path) -> None:
     out.mkdir()
     words = [sys.executable, "-c", _MAIN, "export", str(project), str(out / "bunny"), "--preset", "prores_4444"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(out.iterdir()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None, "the export ended before it could be stopped"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert errors.strip().splitlines()[-1] == "Cancelled; nothing was kept."
     assert list(out.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from gen2studio.core.errors import MediaError
 from gen2studio.core.geometry import Extent
+from gen2studio.media import decoder as decoder_room
 from gen2studio.media import thumbnails
 from gen2studio.media.abandon import Abandoned
 from gen2studio.media.clock import clock_of
@@ -36,7 +38,7 @@ class Inbox:
             self.threads.add(threading.get_ident())
             self._changed.notify_all()
 
-    def wait_for(self, index: int, seconds: float = 20) -> bool:
+    def wait_for(self, index: int, seconds: float = 120) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: any(got[0] == index for got in self.got), seconds)
 
@@ -53,7 +55,26 @@ def clip(media_root: Path) -> Path:
     return media_root / "clips" / "bbb_640x360_10s_audio.mp4"
 
 
-def until(condition, seconds: float = 20) -> bool:
+@contextlib.contextmanager
+def busy(server: FrameServer, clip: Path) -> Iterator[None]:
+    """Both threads of the server stand still inside: what is asked for waits until the end."""
+    entered, gate = threading.Semaphore(0), threading.Event()
+
+    def hold(*_: object) -> None:
+        entered.release()
+        assert gate.wait(120)
+
+    for channel in range(2):
+        server.request(f"hold {channel}", clip, channel, hold)
+    for _ in range(2):
+        assert entered.acquire(timeout=120)
+    try:
+        yield
+    finally:
+        gate.set()
+
+
+def until(condition, seconds: float = 120) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
@@ -70,12 +91,12 @@ def test_get_is_the_decoders_picture(server: FrameServer, clip: Path) -> None:
 
 def test_only_the_newest_request_of_a_channel_is_served(server: FrameServer, clip: Path) -> None:
     inbox = Inbox()
-    for index in range(200, 20, -3):
-        server.request("viewer", clip, index, inbox)
-    server.request("viewer", clip, 10, inbox)
+    with busy(server, clip):
+        for index in range(200, 20, -3):
+            server.request("viewer", clip, index, inbox)
+        server.request("viewer", clip, 10, inbox)
     assert inbox.wait_for(10)
-    assert len(inbox.got) < 10
-    assert inbox.got[-1][0] == 10
+    assert [got[0] for got in inbox.got] == [10]
     assert threading.get_ident() not in inbox.threads
 
 
@@ -88,11 +109,12 @@ def test_channels_do_not_replace_each_other(server: FrameServer, clip: Path) -> 
 
 def test_a_withdrawn_request_is_not_delivered(server: FrameServer, clip: Path) -> None:
     inbox, other = Inbox(), Inbox()
-    server.request("viewer", clip, 230, inbox)
-    server.withdraw("viewer")
-    server.request("other", clip, 5, other)
+    with busy(server, clip):
+        server.request("viewer", clip, 230, inbox)
+        server.withdraw("viewer")
+        server.request("other", clip, 5, other)
     assert other.wait_for(5)
-    time.sleep(0.05)
+    server.shutdown()
     assert inbox.got == []
 
 
@@ -151,16 +173,27 @@ def test_frames_seen_are_kept_ready_and_stay_the_servers(clip: Path, monkeypatch
         server.shutdown()
 
 
-def test_shutdown_interrupts_the_first_reading_of_a_file(media_root: Path) -> None:
+def test_shutdown_interrupts_the_first_reading_of_a_file(media_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is read through before its first picture; leaving the program must not wait for that."""
     source = media_root / "clips" / "night_person_1080p_19s.mp4"
     server = FrameServer(workers=1)
-    inbox = Inbox()
+    inbox, reading = Inbox(), threading.Event()
+    given_up: list[bool] = []
+
+    def slow(*words: object, **options: object) -> object:
+        reading.set()
+        assert until(server._is_closing)
+        try:
+            return open_decoder(*words, **options)  # type: ignore[arg-type]
+        except Abandoned:
+            given_up.append(True)
+            raise
+
+    monkeypatch.setattr(decoder_room, "open_decoder", slow)
     server.request("viewer", source, 3, inbox)
-    began = time.monotonic()
+    assert reading.wait(120)
     server.shutdown()
-    assert time.monotonic() - began < 5
-    assert inbox.got == []
+    assert given_up == [True] and inbox.got == []
     with pytest.raises(Abandoned):
         clock_of(source, abandon=lambda: True)
 
