@@ -24,6 +24,7 @@ from gen2studio.models.checkpoint import INDEX_NAME, PICKLES, CheckedCheckpoint,
 from gen2studio.models.companions import COMPANIONS, beside, family_of_companion, family_of_index, neighbours
 from gen2studio.models.families.rules import CheckpointFamily
 from gen2studio.models.hashing_files import sha256_of_file
+from gen2studio.models.list_lock import alone
 from gen2studio.models.manifest import ModelManifest, plain_id
 from gen2studio.models.wan_files import PARTS, find_parts, part_of, read_weights
 from gen2studio.models.wan_layout import kind_of_file
@@ -154,7 +155,7 @@ class ModelLibrary:
             checked = check_checkpoint(path, parts=named)
         file = checked.transformer_file
         place = (checked.folder, file, tuple(sorted(named.items())))
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             table = self._read()
             rows: list[dict[str, Any]] = table["models"]
             same: dict[str, Any] | None = next(
@@ -212,7 +213,7 @@ class ModelLibrary:
 
     def remove(self, model_id: str) -> None:
         """Take a model off the list; its files stay. Raises ModelError."""
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             model = self.model(model_id)
             if model.built_in:
                 raise ModelError(f"{model.title} is built in and can't be removed.", "")
@@ -223,7 +224,7 @@ class ModelLibrary:
 
     def relocate(self, old: Path, new: Path) -> None:
         """The folder ``old`` was moved to ``new``: models and parts that lie in it are looked for there from now on."""
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             table = self._read()
             for row in table["models"]:
                 for key in ("folder", "transformer_file"):
@@ -233,7 +234,7 @@ class ModelLibrary:
 
     def forget_under(self, folder: Path) -> None:
         """The files in ``folder`` will be deleted: models in it leave the list, parts in it leave their models."""
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             table = self._read()
             kept: list[dict[str, Any]] = []
             for row in table["models"]:
@@ -278,7 +279,7 @@ class ModelLibrary:
                     f"“{name}” of {model.title} is not the file it was: its bytes have changed.",
                     "Download it again, or add the model again when you changed it yourself.",
                 )
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             table = self._read()
             table["sha256"][_sums_of(model)] = sums
             self._write(table)
@@ -394,7 +395,9 @@ class ModelLibrary:
         rows: Any = cast("dict[str, Any]", table).get("models") if isinstance(table, dict) else None
         if isinstance(rows, list):
             listed = [
-                row for row in cast("list[Any]", rows) if isinstance(row, dict) and "id" in row and "folder" in row
+                row
+                for row in (cast("dict[str, Any]", row) for row in cast("list[Any]", rows) if isinstance(row, dict))
+                if all(isinstance(row.get(key), str) for key in ("id", "folder"))
             ]
             sums = cast("dict[str, Any]", table).get("sha256")
             return {**empty, "models": listed, "sha256": sums if isinstance(sums, dict) else {}}

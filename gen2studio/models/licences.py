@@ -18,6 +18,7 @@ from gen2studio.core.paths import data_dir, inside, resources_dir, write_atomic
 from gen2studio.core.records import replacer
 from gen2studio.models.catalog_entries import CatalogEntry
 from gen2studio.models.download_values import DownloadError, LicenceText
+from gen2studio.models.list_lock import alone
 
 LEDGER_NAME = "licences.json"
 TEXTS_FOLDER = "licences"
@@ -46,7 +47,7 @@ class LicenceLedger:
 
     def accept(self, text: LicenceText, entry_id: str) -> LicenceText:
         """Record that ``text`` was accepted today for ``entry_id``; it with the date. The first date stays."""
-        with self._lock:
+        with self._lock, alone(self.path):
             known = self.dated(text)
             if known.accepted:
                 return known

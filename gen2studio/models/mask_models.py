@@ -18,6 +18,7 @@ from typing import Any, cast
 from gen2studio.core.errors import ModelError
 from gen2studio.core.hashing import file_fingerprint
 from gen2studio.core.paths import data_dir, write_atomic
+from gen2studio.models.list_lock import alone
 from gen2studio.models.manifest import plain_id
 from gen2studio.models.safetensors_header import read_header
 from gen2studio.models.sam_layout import is_sam, sam_shape
@@ -145,7 +146,7 @@ class MaskModelLibrary:
     def add(self, path: Path) -> MaskModel:
         """Check and list a model. Adding one that is listed already checks it again. Raises ModelError."""
         checked = check_mask_model(path)
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             rows = self._read()
             row = next((row for row in rows if Path(row["path"]) == checked.path), None)
             if row is None:
@@ -159,7 +160,7 @@ class MaskModelLibrary:
 
     def remove(self, model_id: str) -> None:
         """Take a model off the list; its files stay. Raises ModelError."""
-        with self._lock:
+        with self._lock, alone(self.registry_file):
             self.model(model_id)
             table = {"version": 1, "models": [row for row in self._read() if row["id"] != model_id]}
             write_atomic(self.registry_file, json.dumps(table, indent=1, ensure_ascii=False).encode())

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +31,7 @@ from gen2studio.models.file_names import PART, target_in
 from gen2studio.models.hashing_files import sha256_of_file
 from gen2studio.models.hub_settings import HubSettingsFile
 from gen2studio.models.library import ModelLibrary
+from gen2studio.models.list_lock import alone
 from gen2studio.models.mask_models import MaskModelLibrary, check_mask_model
 from gen2studio.models.receipts import LICENCE_NAME, RECEIPT_NAME, is_entry_id, read_receipt
 from gen2studio.models.wan_layout import expert_of
@@ -105,7 +106,7 @@ class ModelStore:
 
     def keep(self, model: StoredModel) -> StoredModel:
         """List a whole folder with its receipt, here and in the library of its kind; it with where it is listed."""
-        with self._lock:
+        with self._changing():
             registered = self._register(model)
             rows = self._read()
             rows[model.id] = {"folder": str(model.folder), "registered": registered, "title": model.title}
@@ -189,6 +190,8 @@ class ModelStore:
             raise DownloadError(f"{model.title} is not whole and can't be moved.", model.problem, "refused")
         if model.folder.resolve() == target.resolve():
             return model
+        if model.folder.resolve() in (to.resolve(), *to.resolve().parents):
+            raise DownloadError(f"{model.title} can't be moved into itself.", "Choose another folder.", "refused")
         if target.exists():
             raise DownloadError(
                 f"There is something named “{model.id}” in {to} already.", "Choose another folder.", "disk"
@@ -212,7 +215,7 @@ class ModelStore:
 
     def _settle(self, model: StoredModel, target: Path) -> StoredModel:
         """List a model where it lies now; its old files are deleted by :meth:`tidy`."""
-        with self._lock:
+        with self._changing():
             self._models.relocate(model.folder.resolve(), target)
             self._models.relocate(model.folder, target)
             if model.registered.startswith("masks:"):
@@ -233,7 +236,7 @@ class ModelStore:
 
     def tidy(self) -> None:
         """End moves that were killed: list what has its new name already, delete the old files of what was copied."""
-        with self._lock:
+        with self._changing():
             rows = self._read()
             for name, row in rows.items():
                 there = _received(Path(row["moving"]), name) if isinstance(row.get("moving"), str) else None
@@ -265,21 +268,24 @@ class ModelStore:
     def delete(self, entry_id: str) -> Freed:
         """Take a model off every list and delete its files; what else lies in its folder stays."""
         model = self.model(entry_id)
-        with self._lock:
+        with self._changing():
             if entry_id in self._moving:
                 raise DownloadError(f"{model.title} is being moved.", "Wait until it is done.", "refused")
             freed = self.would_free(entry_id)
             self._unregister(model)
             rows = self._read()
-            rows.pop(model.id, None)
+            half = rows.pop(model.id, {}).get("moving")
             self._write(rows)
         with disk_errors(model.folder):
             _delete_files(model)
+            if isinstance(half, str):
+                # What a move that was stopped left on another disk.
+                shutil.rmtree(_copied_into(model.id, Path(half)), ignore_errors=True)
         return freed
 
     def _copy(self, model: StoredModel, target: Path, progress: BytesDone | None, cancel: CancelToken | None) -> None:
         """Copy to another disk beside the target, every file checked; rename when all are there."""
-        moving = target.parent / INCOMING / f"{model.id}{MOVING}"
+        moving = _copied_into(model.id, target)
         there = _bytes_in(moving)
         with disk_errors(target):
             free = shutil.disk_usage(target.parent).free
@@ -371,7 +377,7 @@ class ModelStore:
 
     def _note(self, name: str, **more: str | None) -> None:
         """Remember something about a listed model; None forgets it."""
-        with self._lock:
+        with self._changing():
             rows = self._read()
             if name not in rows:
                 model = self.model(name)
@@ -387,6 +393,12 @@ class ModelStore:
                     model = read_receipt(Path(row.path))
                     if model is not None and model.id == row.name:
                         yield model
+
+    @contextlib.contextmanager
+    def _changing(self) -> Generator[None]:
+        """While this lasts nobody else changes the index."""
+        with self._lock, alone(self.index_file):
+            yield
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
@@ -412,6 +424,11 @@ def _received(folder: Path, name: str) -> StoredModel | None:
     """What ``folder`` holds by its receipt, when that is the model ``name``."""
     model = read_receipt(folder)
     return model if model is not None and model.id == name else None
+
+
+def _copied_into(name: str, target: Path) -> Path:
+    """The folder that a model is copied into on the disk of its new place, before it is whole."""
+    return target.parent / INCOMING / f"{name}{MOVING}"
 
 
 def _gone(name: str, row: dict[str, Any]) -> StoredModel:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gen2studio.cli.main import main
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import ModelError
 from gen2studio.models.library import ModelLibrary
+from gen2studio.models.list_lock import alone
 from gen2studio.models.wan_layout import expected_shapes
 from tests.models.folder import SMALL_WAN, TINY, change_json, original_name, shape_of, write_checkpoint, write_weights
 
@@ -41,6 +43,32 @@ def test_the_built_in_model_is_first_and_stays(tmp_path: Path, library: ModelLib
     assert added.usable
     with pytest.raises(ModelError, match="built in"):
         library.remove("mini")
+
+
+def test_two_that_change_the_list_at_once_lose_nothing(tmp_path: Path, library: ModelLibrary) -> None:
+    """The window's library and the command line's are two, and the list is read and written whole."""
+    first = write_checkpoint(tmp_path / "a", TINY, manifest={"id": "first"})
+    second = write_checkpoint(tmp_path / "b", TINY, manifest={"id": "second"})
+    other = ModelLibrary(library.registry_file, tmp_path / "mini")
+    ended = threading.Event()
+
+    def add() -> None:
+        other.add(second)
+        ended.set()
+
+    thread = threading.Thread(target=add)
+    with alone(library.registry_file):
+        thread.start()
+        assert not ended.wait(0.3)
+        library.add(first)
+    thread.join()
+    assert [model.id for model in library.models()] == ["mini", "first", "second"]
+
+
+def test_rows_of_the_list_that_are_none_are_passed_over(library: ModelLibrary) -> None:
+    rows = [{"id": "x"}, {"id": 5, "folder": "/x"}, {"id": "x", "folder": ["/x"]}, "x", None]
+    library.registry_file.write_text(json.dumps({"version": 1, "models": rows}))
+    assert [model.id for model in library.models()] == ["mini"]
 
 
 def test_adding_copies_and_changes_nothing_and_is_remembered(tmp_path: Path, library: ModelLibrary) -> None:

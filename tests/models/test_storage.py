@@ -184,6 +184,27 @@ def test_a_downloaded_adapter_that_is_none_says_why(tmp_path: Path) -> None:
     assert none.registered == "" and "not a LoRA adapter" in ModelStore().refusal(none)
 
 
+def test_deleting_takes_along_what_a_stopped_move_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_renamed", lambda folder, target: False)
+    monkeypatch.setattr("gen2studio.models.copying.BLOCK", 50_000)
+    ModelStore()._settings.save(storage.HubSettingsFile().load().__class__(reserve=0))
+    stored()
+    token = CancelToken()
+    with pytest.raises(Cancelled):
+        ModelStore().move("tiny", tmp_path / "disk", lambda _done, _total: token.cancel(), token)
+    assert files_in(tmp_path / "disk")
+    ModelStore().delete("tiny")
+    assert files_in(tmp_path / "disk") == [] and ModelStore().unfinished_moves() == ()
+
+
+def test_a_model_is_not_moved_into_itself() -> None:
+    model = stored()
+    for place in (model.folder, model.folder / "unet", model.folder / "new"):
+        with pytest.raises(DownloadError, match="into itself"):
+            ModelStore().move("tiny", place)
+    assert ModelStore().verify("tiny").whole and not (model.folder / "new").exists()
+
+
 def test_a_damaged_model_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_renamed", lambda folder, target: False)
     ModelStore()._settings.save(storage.HubSettingsFile().load().__class__(reserve=0))
