@@ -195,6 +195,30 @@ def test_strength_returns_to_the_footage_as_it_falls(patch: Model) -> None:
     assert far == sorted(far) and far[0] < 0.1 * far[2]
 
 
+def test_nothing_undoes_what_is_put_back_on_the_footage(patch: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffusers import UniPCMultistepScheduler
+
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+    model = replace(patch, pipe=type(patch.pipe)(**{**patch.pipe.components, "scheduler": scheduler}))
+    correct, corrected = UniPCMultistepScheduler.multistep_uni_c_bh_update, 0
+
+    def counted(*given: Any, **named: Any) -> Any:
+        nonlocal corrected
+        corrected += 1
+        return correct(*given, **named)
+
+    monkeypatch.setattr(UniPCMultistepScheduler, "multistep_uni_c_bh_update", counted)
+    source = clip(5, seed=3)
+    free = PipelineInputs(task="variation", width=64, height=64, frames=5, video=source, strength=0.9, start=source)
+    held = replace(free, frame_strength=(0.9, 0.5, 0.5, 0.0, 0.9))
+    model.denoise(free, replace(SAMPLING, steps=4))
+    assert corrected
+    corrected = 0
+    made = model.denoise(held, replace(SAMPLING, steps=4))
+    assert not corrected
+    assert torch.allclose(made[:, :, 3], encode(patch.pipe, source)[:, :, 3], atol=1e-5)
+
+
 # -- frame consistency -------------------------------------------------------------------------------------------------
 
 

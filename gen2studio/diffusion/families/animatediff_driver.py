@@ -26,7 +26,7 @@ from gen2studio.diffusion.sampling.free_noise import rescheduled
 from gen2studio.diffusion.sampling.guided_unet import GuidedUnet, stand_in_for_control
 from gen2studio.diffusion.sampling.holding import LatentHold, cell_strengths, levels_after, taken_steps, variance_way
 from gen2studio.diffusion.sampling.image_prompt import ImagePrompt, image_prompt
-from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, own_pipeline, stand_in, video_tensor
+from gen2studio.diffusion.sampling.jobs import clip_noise, device_of, latent_shape, own_pipeline, stand_in, video_tensor
 from gen2studio.diffusion.sampling.seeds import generator
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.taps import StepTap, karras, variance_preserving
@@ -159,7 +159,7 @@ class AnimateDiffDriver:
         with torch.no_grad():
             for frame in frames:
                 check()
-                pixels = video_tensor([frame])[:, :, 0].to(pipe._execution_device, vae.dtype)
+                pixels = video_tensor([frame])[:, :, 0].to(device_of(vae), vae.dtype)
                 found.append(vae.encode(pixels).latent_dist.mode().float() * vae.config.scaling_factor)
         return torch.stack(found, 2)
 
@@ -169,7 +169,7 @@ class AnimateDiffDriver:
 
         def part(latent: Tensor) -> Tensor:
             # As the pipeline does it: times the inverse, so that the bits agree.
-            scaled = 1 / vae.config.scaling_factor * latent[:, :, 0].to(pipe._execution_device, vae.dtype)
+            scaled = 1 / vae.config.scaling_factor * latent[:, :, 0].to(device_of(vae), vae.dtype)
             return vae.decode(scaled, return_dict=False)[0][:, :, None]
 
         return decoded_singly(part, latents, vae.decoder, 2 ** (len(vae.config.block_out_channels) - 1), how)

@@ -88,7 +88,7 @@ class Flux2KleinDriver:
     def encode(self, pipe: Any, frames: Sequence[Picture]) -> Tensor:
         made: list[Tensor] = []
         for frame in frames:
-            picture = video_tensor([frame])[:, :, 0].to(pipe._execution_device, pipe.vae.dtype)
+            picture = video_tensor([frame])[:, :, 0].to(device_of(pipe.vae), pipe.vae.dtype)
             made.append(pipe._encode_vae_image(picture, None).float())
         return torch.stack(made, 2)
 

@@ -114,7 +114,7 @@ class QwenImageEditDriver:
     def encode(self, pipe: Any, frames: Sequence[Picture]) -> Tensor:
         made: list[Tensor] = []
         for frame in frames:
-            picture = video_tensor([frame]).to(pipe._execution_device, pipe.vae.dtype)
+            picture = video_tensor([frame]).to(device_of(pipe.vae), pipe.vae.dtype)
             made.append(pipe._encode_vae_image(picture, None).float())
         return torch.cat(made, 2)
 

@@ -99,9 +99,7 @@ class SvdDriver:
     def encode(self, pipe: Any, frames: Sequence[Picture]) -> Tensor:
         vae = pipe.vae
         video = video_tensor(frames)[0].transpose(0, 1)
-        found = [
-            vae.encode(frame[None].to(pipe._execution_device, vae.dtype)).latent_dist.mode().float() for frame in video
-        ]
+        found = [vae.encode(frame[None].to(device_of(vae), vae.dtype)).latent_dist.mode().float() for frame in video]
         return torch.stack([latent[0] for latent in found], 1)[None] * vae.config.scaling_factor
 
     @torch.no_grad()

@@ -22,7 +22,15 @@ from gen2studio.diffusion.sampling import denoise as denoising
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.diffusion.sampling.few_steps import recipe_named, scheduler_for, times_of
 from gen2studio.diffusion.sampling.guided import GuidedTransformer
-from gen2studio.diffusion.sampling.holding import LatentHold, begin_at, cell_strengths, flow_way, levels_after, noised
+from gen2studio.diffusion.sampling.holding import (
+    LatentHold,
+    begin_at,
+    cell_strengths,
+    flow_way,
+    levels_after,
+    noised,
+    without_corrector,
+)
 from gen2studio.diffusion.sampling.jobs import clip_noise, latent_shape, stand_in
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
 from gen2studio.diffusion.sampling.taps import StepTap, flow
@@ -34,7 +42,6 @@ EXPERTS = ("transformer", "transformer_2")
 _LOW_NOISE_GUIDANCE = 2 / 3
 """Part of the text guidance's excess over 1 that the second expert of a text-to-video pair gets: its makers publish 4.0
 for the first and 3.0 for the second (model card of Wan2.2-T2V-A14B)."""
-_ANY_STEP = list(range(1000))
 # The pipelines warn each time that they round the frame count we computed for them (see num_frames below).
 for _name in ("wan", "wan_i2v"):
     logging.getLogger(f"diffusers.pipelines.wan.pipeline_{_name}").setLevel(logging.ERROR)
@@ -169,10 +176,7 @@ class _Job:
         inputs, job = self.inputs, self.job
         scheduler = scheduler_for(self.recipe, job.scheduler, self.sampling.seed) if self.recipe else job.scheduler
         held = bool(inputs.frame_strength or inputs.masks) and bool(inputs.start)
-        if held and type(scheduler).__name__ == "UniPCMultistepScheduler":
-            # Its corrector goes on from its own last sample and would undo what is put back.
-            scheduler = type(scheduler).from_config(scheduler.config, disable_corrector=_ANY_STEP)
-        job.scheduler = scheduler
+        job.scheduler = scheduler = without_corrector(scheduler) if held else scheduler
         begin_at(scheduler, self.steps, inputs.strength, times_of(self.recipe))
         self.clean = self._clean(noise) if inputs.start else None
         if self.clean is None or not held:

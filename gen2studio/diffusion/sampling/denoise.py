@@ -7,8 +7,6 @@ is cancelled or fails leaves no trace, and the next one gives the bits it would 
 
 from __future__ import annotations
 
-import copy
-import functools
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInputs
+from gen2studio.diffusion.families.contract import PipelineInputs
 from gen2studio.diffusion.families.driving import Denoising, Sampling
 from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.diffusion.sampling import motion, seeds
@@ -30,8 +28,11 @@ from gen2studio.diffusion.sampling.holding import (
     levels_after,
     noised,
     taken_steps,
+    without_corrector,
 )
+from gen2studio.diffusion.sampling.jobs import device_of, latent_shape, own_pipeline, stand_in, video_tensor
 from gen2studio.diffusion.sampling.step_reuse import StepReuse
+from gen2studio.diffusion.sampling.taps import StepTap, flow
 from gen2studio.engine.events import Picture
 
 Tensor = torch.Tensor
@@ -39,45 +40,13 @@ Tensor = torch.Tensor
 logging.getLogger("diffusers.pipelines.wan.pipeline_wan_vace").setLevel(logging.ERROR)
 
 
-class X0Tap:
-    """Notes the clean prediction at every scheduler step: x0 = x − σ·v for flow matching."""
-
-    def __init__(self, scheduler: Any) -> None:
-        self.clean: Tensor | None = None
-        step = scheduler.step
-
-        @functools.wraps(step)
-        def tapped(model_output: Tensor, timestep: Any, sample: Tensor, *rest: Any, **named: Any) -> Any:
-            if scheduler.step_index is None:
-                scheduler._init_step_index(timestep)
-            sigma = scheduler.sigmas[scheduler.step_index].to(sample.device)
-            self.clean = sample.float() - sigma * model_output.float()
-            return step(model_output, timestep, sample, *rest, **named)
-
-        scheduler.step = tapped
-
-
-def job_pipeline(pipe: Any) -> Any:
-    """A pipeline object for one job around the components of ``pipe``, with a scheduler of its own."""
-    parts = dict(pipe.components)
-    parts["scheduler"] = copy.deepcopy(pipe.scheduler)
-    made = type(pipe)(**parts, boundary_ratio=pipe.config.boundary_ratio)
-    made.set_progress_bar_config(disable=True)
-    return made
-
-
-def latent_shape(inputs: PipelineInputs, geometry: LatentGeometry, references: int) -> tuple[int, ...]:
-    width, height = geometry.size(inputs.width, inputs.height)
-    return 1, geometry.channels, geometry.frames.latent(inputs.frames) + references, height, width
-
-
 @torch.no_grad()
 def denoise(pipe: Any, run: Denoising) -> Tensor:
     """Latents (1, C, T, h, w) of the clip, float32, without reference frames. Raises what ``run.watch`` raises."""
     from PIL import Image
 
-    inputs, embeds, sampling, watch, geometry = run.inputs, run.embeds, run.sampling, run.watch, run.geometry
-    job = job_pipeline(pipe)
+    inputs, embeds, sampling, watch = run.inputs, run.embeds, run.sampling, run.watch
+    job = own_pipeline(pipe, boundary_ratio=pipe.config.boundary_ratio)
     positive = embeds.positive["prompt_embeds"]
     negative = embeds.negative["prompt_embeds"] if embeds.negative is not None else None
     references = len(inputs.references)
@@ -109,14 +78,15 @@ def denoise(pipe: Any, run: Denoising) -> Tensor:
             reuse=reuse,
         )
         guided.started = encoded
-        # Past DiffusionPipeline.__setattr__, which would write the stand-in's class into the pipeline's configuration.
-        job.__dict__[name] = guided
+        stand_in(job, name, guided)
 
-    noise = _noise(latent_shape(inputs, geometry, references), sampling, references, device)
+    noise = _noise(latent_shape(inputs, run.geometry), sampling, references, device)
     hooks.append(job.vae.encoder.register_forward_pre_hook(lambda *_: watch.check()))
     try:
         latents = noise
         hold: LatentHold | None = None
+        if inputs.start and inputs.frame_strength:
+            job.scheduler = without_corrector(job.scheduler)
         begin_at(job.scheduler, steps, inputs.strength, times_of(recipe))
         if inputs.start and (inputs.strength < 1.0 or inputs.frame_strength):
             clean = _clean_start(job, inputs, references)
@@ -125,7 +95,7 @@ def denoise(pipe: Any, run: Denoising) -> Tensor:
                 latents = noised(clean.to(noise), noise, job.scheduler.sigmas[0].to(device))
             if inputs.frame_strength:
                 hold = _hold(job, inputs, clean.to(noise), noise, steps, references)
-        tap = X0Tap(job.scheduler)
+        tap = StepTap(job.scheduler, flow)
 
         def on_step(_: Any, index: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
             assert tap.clean is not None
@@ -142,7 +112,7 @@ def denoise(pipe: Any, run: Denoising) -> Tensor:
             width=inputs.width,
             height=inputs.height,
             # With a temporal factor of 1 the pipeline takes every length for a wrong one and adds a frame.
-            num_frames=inputs.frames - 1 if geometry.temporal == 1 else inputs.frames,
+            num_frames=inputs.frames - 1 if run.geometry.temporal == 1 else inputs.frames,
             num_inference_steps=steps,
             guidance_scale=sampling.guidance if negative is not None else 1.0,
             generator=seeds.generator(sampling.seed),
@@ -159,11 +129,12 @@ def denoise(pipe: Any, run: Denoising) -> Tensor:
 
 
 def _noise(shape: tuple[int, ...], sampling: Sampling, references: int, device: Any) -> Tensor:
+    """Noise for a clip of latents of ``shape`` behind those of ``references`` reference images."""
+    length = shape[2]
     if sampling.noise_frames is None:
-        drawn = seeds.noise(shape, sampling.seed, device)
+        drawn = seeds.noise((*shape[:2], references + length, *shape[3:]), sampling.seed, device)
     else:
         first, count = sampling.noise_frames
-        length = shape[2] - references
         whole = seeds.noise((*shape[:2], references + count, *shape[3:]), sampling.seed, device)
         drawn = torch.cat([whole[:, :, :references], whole[:, :, references + first : references + first + length]], 2)
     return motion.share_noise(drawn, motion.shared_part(sampling.motion), references)
@@ -187,10 +158,8 @@ def _clean_start(job: Any, inputs: PipelineInputs, references: int) -> Tensor:
 @torch.no_grad()
 def encode(pipe: Any, frames: Iterable[Picture]) -> Tensor:
     """Normalised latents (1, C, T, h, w) of frames (H, W, 3) uint8, as the pipeline computes them."""
-    stacked = np.stack(list(frames))
-    video = torch.from_numpy(stacked).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
     vae = pipe.vae
-    found = vae.encode(video.to(pipe._execution_device, vae.dtype)).latent_dist.mode().float()
+    found = vae.encode(video_tensor(frames).to(device_of(vae), vae.dtype)).latent_dist.mode().float()
     mean, std = latent_statistics(vae, found)
     return (found - mean) / std
 

@@ -46,6 +46,15 @@ def begin_at(scheduler: Any, steps: int, strength: float, times: Sequence[float]
     scheduler.set_timesteps = shortened
 
 
+def without_corrector(scheduler: Any) -> Any:
+    """A scheduler for runs whose latents are put back after steps: UniPC's corrector, which goes on from its own last
+    sample and would undo that, is switched off."""
+    if type(scheduler).__name__ != "UniPCMultistepScheduler":
+        return scheduler
+    every_step = list(range(scheduler.config.num_train_timesteps))
+    return type(scheduler).from_config(scheduler.config, disable_corrector=every_step)
+
+
 def noised(clean: Tensor, noise: Tensor, sigma: Tensor | float) -> Tensor:
     """Flow matching: the point at noise level ``sigma`` on the way from ``clean`` to ``noise``."""
     return (1 - sigma) * clean + sigma * noise
