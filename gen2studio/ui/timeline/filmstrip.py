@@ -29,13 +29,24 @@ class Filmstrip:
         self._viewport = viewport
         self._thumbnails = thumbnails
         self._document = document
-        self.take_folder: Callable[[str], Path] | None = None
-        """Take id → the folder of its frames: shots show those."""
+        self._take_folder: Callable[[str], Path] | None = None
         self._dim = theme.colour("timeline", 150)
         self._reels: dict[int, dict[str, _Reel | None]] = {}
-        self._reels_for: tuple[float, object] = (0.0, None)
+        self._reels_for: tuple[float, object, object] = (0.0, None, None)
+        self._any_nested = False
         self._facts: dict[str, tuple[MediaItem, int]] = {}
         """By media id: what is shown, and the milliseconds of its last frame."""
+
+    @property
+    def take_folder(self) -> Callable[[str], Path] | None:
+        """Take id → the folder of its frames: shots and nested timelines show those."""
+        return self._take_folder
+
+    @take_folder.setter
+    def take_folder(self, folder: Callable[[str], Path] | None) -> None:
+        self._take_folder = folder
+        if folder is not None:
+            self._thumbnails.take_folder = folder
 
     def paint(
         self,
@@ -121,8 +132,9 @@ class Filmstrip:
 
     def _reel(self, item: MediaItem | None, high: int, second: float) -> _Reel | None:
         """``high`` pixels of filmstrip at ``second`` pixels a second; None for media without a picture."""
-        if item is None or not item.info.has_video or item.nested:
+        if item is None or not item.info.has_video:
             return None
+        path = self._thumbnails.scene(self._document(), item) if item.nested else item.path
         info = item.info
         known = self._facts.get(item.id)
         if known is None or known[0] is not item:
@@ -130,16 +142,19 @@ class Filmstrip:
             known = self._facts[item.id] = item, max(0, int(info.duration * 1000) - 1) if moving else 0
         aspect = min(max(info.width / max(info.height, 1), 0.3), 3.0)
         cell = max(16, round(high * aspect))
-        return _Reel(
-            item.path, cell, grain(cell / second), known[1], info.rate if item.shot is not None else Fraction(0)
-        )
+        return _Reel(path, cell, grain(cell / second), known[1], info.rate if item.shot is not None else Fraction(0))
 
     def _reels_of(self, high: int, second: float) -> dict[str, _Reel | None]:
         """Reels by media id at this zoom, kept while zoom and media stay the same."""
-        media = self._document().media
-        if self._reels_for[0] != second or self._reels_for[1] is not media:
+        document = self._document()
+        if self._reels_for[1] is not document.media:
+            self._any_nested = any(item.nested for item in document.media.values())
+        # What a nested timeline looks like may change with any edit.
+        basis = document if self._any_nested else document.media
+        known = self._reels_for
+        if known[0] != second or known[1] is not document.media or known[2] is not basis:
             self._reels.clear()
-            self._reels_for = (second, media)
+            self._reels_for = (second, document.media, basis)
         return self._reels.setdefault(high, {})
 
 

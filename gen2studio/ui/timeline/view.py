@@ -499,6 +499,7 @@ class TimelineView(QWidget):
     def _on_arrivals(self) -> None:
         document = self.session.document
         media = {key for key, item in document.media.items() if item.path in self._arrived}
+        media |= {found for name in self._arrived if (found := self.thumbnails.media_of(name))}
         # Frames of takes lie in a folder of the take's name.
         shown = (document.takes.get(Path(path).parent.name) for path in self._arrived)
         media |= {take.media_id for take in shown if take is not None}
