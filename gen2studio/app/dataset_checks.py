@@ -185,9 +185,10 @@ def _about_set(training_set: TrainingSet, words: Sequence[str]) -> list[Finding]
         )
     trigger = training_set.trigger
     if not trigger:
-        found.append(
-            Finding(digest="", kind="no_trigger_word", sentence="Without a trigger word the adapter is always on.")
-        )
+        sentence = "Without a trigger word the adapter is always on."
+        if training_set.method == "word":
+            sentence = "A word that is to be learned needs a name."
+        found.append(Finding(digest="", kind="no_trigger_word", sentence=sentence))
     elif trigger.casefold() in {word.casefold() for word in words}:
         found.append(
             Finding(
@@ -221,6 +222,9 @@ def _about_image(training_set: TrainingSet, image: TrainingImage, facts: Facts, 
             found += _about_motion(training_set, image, mine, learner)
     if not image.caption.strip():
         found.append(Finding(digest=image.digest, kind="no_caption", sentence="It has no caption: say what is in it."))
+    elif training_set.method == "word":
+        # Put before a caption that lacks it.
+        return found
     elif training_set.trigger and training_set.trigger.casefold() not in image.caption.casefold():
         found.append(
             Finding(
