@@ -213,6 +213,10 @@ def test_a_style_image_acts_by_its_weight_and_leaves_nothing_behind(rig: Rig) ->
     assert not torch.equal(light, plain) and not torch.equal(light, strong)
     two = rig.run(references=(*style, *pictures(1, 6)), reference_scale=1.0)
     assert not torch.equal(two, strong), "two images are two"
+    same = rig.run(references=(*style, *style), reference_scale=1.0, reference_weights=(1.0, 0.2))
+    assert torch.allclose(same, strong, atol=1e-4), "an image that is there twice is that image"
+    uneven = rig.run(references=(*style, *pictures(1, 6)), reference_scale=1.0, reference_weights=(1.0, 0.1))
+    assert (uneven - strong).abs().mean() < (two - strong).abs().mean() / 2, "the heavier image counts more"
     assert unet.attn_processors == before and unet.encoder_hid_proj is None
     assert torch.equal(rig.run(), plain)
 

@@ -188,7 +188,8 @@ class AnimateDiffAdapter:
             start = (*known, *(start[len(known) :] if start else (known[-1],) * (count - len(known))))
             own = frame_strength or (strength,) * count
             frame_strength = (*(0.0 for _ in known), *own[len(known) :])
-        weights = [ref.weight for ref in request.styles if ref.weight > 0]
+        # In the order of the pictures, heaviest first.
+        weights = sorted((ref.weight for ref in request.styles if ref.weight > 0), reverse=True)[:MOST_REFERENCES]
         return PipelineInputs(
             task="variation" if task == "structure" and strength < 1.0 else task,
             width=clip.width,
@@ -197,6 +198,7 @@ class AnimateDiffAdapter:
             masks=masks,
             references=conditions.references[:MOST_REFERENCES] if "styles" in self.traits.controls else (),
             reference_scale=_STYLE_SCALE * max(weights, default=1.0) * request.controls.style_weight,
+            reference_weights=tuple(weights),
             scale=request.controls.control_scale,
             strength=strength,
             start=start,

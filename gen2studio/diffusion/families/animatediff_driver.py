@@ -245,6 +245,7 @@ def _style(beside: Beside, unet: Any, inputs: PipelineInputs, guided: bool, devi
             beside.image_encoder,
             inputs.references,
             scale=inputs.reference_scale,
+            shares=inputs.reference_weights,
             # With footage to follow the image says how, and the footage what is where.
             style_only=bool(inputs.structure or inputs.start),
             guided=guided,

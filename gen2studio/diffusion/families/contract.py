@@ -206,6 +206,8 @@ class PipelineInputs:
     references: tuple[Picture, ...] = ()
     reference_scale: float = 1.0
     """How much the references count beside the words, for families that weigh them."""
+    reference_weights: tuple[float, ...] = ()
+    """How much each of them counts beside the others, for the same; empty = alike."""
     scale: float = 1.0
     """How strongly the control acts (conditioning_scale)."""
     strength: float = 1.0

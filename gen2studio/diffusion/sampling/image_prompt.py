@@ -20,18 +20,18 @@ Tensor = torch.Tensor
 class ImagePrompt:
     """IP-Adapter weights made ready for one UNet, and what its image encoder made of the images.
 
-    ``embeds`` is (B, images, D), or (B, images, tokens, D) for the “plus” adapters; B = 2 with guidance, the empty
-    image first.
+    ``embeds`` has one (B, 1, D) for each image, or (B, 1, tokens, D) for the “plus” adapters; B = 2 with guidance, the
+    empty image first.
     """
 
-    def __init__(self, processors: Mapping[str, Any], projection: Any, embeds: Tensor) -> None:
+    def __init__(self, processors: Mapping[str, Any], projection: Any, embeds: Sequence[Tensor]) -> None:
         self._processors = dict(processors)
         self._projection = projection
-        self._embeds = embeds
+        self._embeds = tuple(embeds)
 
     def embeddings(self, rows: slice) -> list[Tensor]:
-        """For ``added_cond_kwargs``: one adapter's, for some rows of the batch."""
-        return [self._embeds[rows]]
+        """For ``added_cond_kwargs``: one of each image, for some rows of the batch."""
+        return [each[rows] for each in self._embeds]
 
     @contextmanager
     def installed(self, unet: Any) -> Generator[None]:
@@ -56,6 +56,7 @@ def image_prompt(
     images: Sequence[Picture],
     *,
     scale: float,
+    shares: Sequence[float] = (),
     style_only: bool,
     guided: bool,
     device: Any,
@@ -63,6 +64,8 @@ def image_prompt(
     """IP-Adapter for ``unet`` with ``images`` (H, W, 3) uint8 as the prompt.
 
     ``weights`` are the adapter file's tensors, ``scale`` how much they count beside the words: 0 not at all, 1 alike.
+    ``shares`` say how much of that each image has (empty = all alike): every image is attended to by itself, as if each
+    had an adapter of its own, so that none outshouts another.
     ``style_only`` leaves out the layers at the lowest resolution, which carry the layout (after InstantStyle, Wang et
     al., arXiv 2404.02733): the footage says what is where.
     """
@@ -75,16 +78,21 @@ def image_prompt(
     # The converters of ``load_ip_adapter``, without its end: that casts and moves the whole shared model.
     processors = unet._convert_ip_adapter_attn_to_diffusers([tables], low_cpu_mem_usage=False)
     projection = unet._convert_ip_adapter_image_proj_to_diffusers(tables["image_proj"], low_cpu_mem_usage=False)
-    made = MultiIPAdapterImageProjection([projection])
+    shares = [share / sum(shares) for share in shares] if sum(shares) > 0 else [1 / len(images)] * len(images)
+    made = MultiIPAdapterImageProjection([projection] * len(images))
     made.to(device, unet.dtype).requires_grad_(False)
     layout = _layout_blocks(unet) if style_only else ()
     reading = {name: processor for name, processor in processors.items() if hasattr(processor, "to_k_ip")}
     for name, processor in reading.items():
         processor.to(device, unet.dtype).requires_grad_(False)
-        processor.scale = [0.0 if name.startswith(layout) else scale]
+        # The same matrices for each image: what diffusers keeps of several adapters.
+        for part in ("to_k_ip", "to_v_ip"):
+            setattr(processor, part, torch.nn.ModuleList([*getattr(processor, part)] * len(images)))
+        processor.num_tokens = [*processor.num_tokens] * len(images)
+        processor.scale = [0.0 if name.startswith(layout) else scale * share for share in shares]
     plus = not hasattr(projection, "image_embeds")
-    embeds = embed_images(encoder, images, hidden=plus, guided=guided)
-    return ImagePrompt({**unet.attn_processors, **reading}, made, embeds.to(device, unet.dtype))
+    embeds = embed_images(encoder, images, hidden=plus, guided=guided).to(device, unet.dtype)
+    return ImagePrompt({**unet.attn_processors, **reading}, made, embeds.split(1, dim=1))
 
 
 def _layout_blocks(unet: Any) -> tuple[str, ...]:
