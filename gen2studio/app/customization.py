@@ -248,7 +248,7 @@ class Customization(QObject):
         document = self._session.document
         if project != self._project or set_id not in document.training_sets:
             return
-        images, refused = material.images, material.refused
+        images, refused = material.images, list(material.refused)
         if refused:
             more = f" ({len(refused) - 1} more were refused.)" if len(refused) > 1 else ""
             self._session.tell(refused[0] + more, "warning")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -11,8 +13,10 @@ import pytest
 
 from gen2studio.app.customization_plan import caption_beside, expanded, plan_training, suggested_caption
 from gen2studio.app.dataset_checks import ImageFacts, Learner, check, facts_key, look_at
+from gen2studio.app.training_material import look_at_clip, probed, whole_clip
 from gen2studio.core.errors import GenerationError
-from gen2studio.document.model import TrainingImage, TrainingSet
+from gen2studio.document.model import TrainingClip, TrainingImage, TrainingSet
+from gen2studio.document.training_sets import clip_digest
 from gen2studio.engine.generators import Abilities, TrainingDefaults
 
 CAPTION = "a photo of a sks dog"
@@ -114,3 +118,56 @@ def test_a_plan_settles_what_the_set_leaves_to_the_model(media_root: Path) -> No
         plan_training(training_set(images), model, lambda digest: None)
     assert suggested_caption(training_set([])) == "a sks"
     assert "sks" in suggested_caption(training_set([], kind="style"))
+
+
+def clip_of(start: int, stop: int, caption: str = CAPTION) -> TrainingImage:
+    clip = TrainingClip(media_id="media-1", start=start, stop=stop)
+    return TrainingImage(digest=clip_digest("walk", start, stop), name="walk", caption=caption, clip=clip)
+
+
+def test_clips_are_looked_at_and_held_against_the_model(media_root: Path) -> None:
+    path = media_root / "clips" / "golden_retriever_512_3.2s.mp4"
+    item = probed(path)
+    whole = replace(whole_clip(item), caption=CAPTION)
+    assert whole.clip is not None and (whole.clip.start, whole.clip.stop) == (0, 32)
+    assert whole.digest == clip_digest(item.fingerprint, 0, 32) != clip_digest(item.fingerprint, 0, 31)
+    facts, source = look_at_clip(item, whole)
+    assert (facts.width, facts.height, facts.frames, facts.rate) == (512, 512, 32, 10) and facts.thumbnail is not None
+    assert source is not None and source.frame_count == 32
+    wan = Learner(title="Wan", size=(512, 512), rate=Fraction(16), clips="may", clip_frames=33)
+
+    def kinds(image: TrainingImage, facts: ImageFacts, learner: Learner, **changes: object) -> list[str]:
+        found = training_set([image], **changes)
+        return [f.kind for f in check(found, {facts_key(image): facts}, learner) if f.digest]
+
+    # 32 frames at 10 a second: slower than the model, and a little short of a window.
+    assert kinds(whole, facts, wan) == ["short", "slow"]
+    assert kinds(whole, facts, replace(wan, clip_frames=29), every_frame=True) == []
+    assert kinds(clip_of(0, 4), facts, wan) == ["short", "slow"]
+    fatal = check(training_set([clip_of(0, 4)]), {facts_key(clip_of(0, 4)): facts}, wan)
+    assert [f.kind for f in fatal if f.fatal] == ["short"]
+    # What a model can't learn from is refused before hours go into it.
+    assert kinds(whole, facts, replace(wan, clips="")) == ["refused"]
+    still = TrainingImage(digest="0" * 64, caption=CAPTION)
+    assert kinds(still, ImageFacts(width=512, height=512), replace(wan, clips="must")) == ["refused"]
+    lost, nothing = look_at_clip(replace(item, path=str(path) + ".gone"), whole)
+    assert "not where it was" in lost.problem and nothing is None
+
+
+def test_a_set_of_clips_becomes_a_request(media_root: Path) -> None:
+    item = probed(media_root / "clips" / "golden_retriever_512_3.2s.mp4")
+    whole = replace(whole_clip(item), caption=CAPTION)
+    _, source = look_at_clip(item, whole)
+    assert source is not None
+    training = TrainingDefaults(clips="may", clip_frames=33, most_frames=81)
+    abilities = Abilities(id="wan", title="Wan", revision="1", modes=(), trainable=True, training=training)
+    found = training_set([whole], clip_windows="chunk", experts="high", prior=0.5)
+    request = plan_training(found, abilities, lambda digest: None, "adapter-1", {item.id: source}.__getitem__)
+    assert [(c.source, c.start, c.stop, c.caption) for c in request.clips] == [(source, 0, 32, CAPTION)]
+    assert (request.images, request.clip_frames, request.clip_windows) == ((), 33, "chunk")
+    assert request.experts == "both", "one model has no experts to choose from"
+    assert (
+        plan_training(replace(found, clip_frames=17), abilities, lambda d: None, "", lambda _: source).clip_frames == 17
+    )
+    with pytest.raises(GenerationError, match="walk"):
+        plan_training(training_set([clip_of(0, 9)]), abilities, lambda digest: None)

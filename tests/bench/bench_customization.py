@@ -110,7 +110,7 @@ class Judge:
         self.picture = rendered(picture, View(0, 0, width, height, self.size, False))
         self.clean = self.model.encode(self.picture)
         self.bound = self.model.decode(self.clean)
-        self.control = self.model.control(self.size)
+        self.control = self.model.beside(self.size)
         self.torch = torch
 
     def adapted(self, path: Path | None) -> None:

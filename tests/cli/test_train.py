@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 
 from gen2studio.cli.main import main
@@ -58,6 +59,31 @@ def test_train_then_list_rename_and_delete(
     assert [(a.name, a.trigger, a.imported) for a in AdapterLibrary().adapters()] == [("Biscuit", "zorb", True)]
 
 
+def test_a_folder_of_clips_is_planned_and_learned_from(
+    checkpoint: Path, isolated_home: Path, dogs: Path, media_root: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model = ModelLibrary().add(checkpoint)
+    shutil.copy(media_root / "clips" / "golden_retriever_512_3.2s.mp4", dogs / "walk.mp4")
+    (dogs / "walk.txt").write_text("a zorb dog walks", encoding="utf-8")
+    command = [
+        "train", "--images", str(dogs), "--name", "Walk", "--trigger", "zorb", "--steps", "2", "--rank", "2",
+        "--model", model.id, "--clip-frames", "5", "--windows", "head", "--size", "64x64",
+        "--frames", str(tmp_path / "frames"),
+    ]  # fmt: skip
+    assert main([*command, "--plan"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "5 frames of 64 × 64" in said[0] and [line[:6].strip() for line in said[1:]] == [
+        "8 GB", "12 GB", "16 GB", "24 GB", "48 GB", "80 GB"
+    ]  # fmt: skip
+    assert AdapterLibrary().adapters() == ()
+    assert main(command) == 0
+    assert "2 images and 1 clip" in capsys.readouterr().err
+    assert [(a.name, a.steps) for a in AdapterLibrary().adapters()] == [("Walk", 2)]
+    frame = cv2.imread(str(tmp_path / "frames" / "step_000002.png"))
+    assert frame.shape == (128, 128, 3), "four moments of a clip"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -66,6 +92,8 @@ def test_train_then_list_rename_and_delete(
         (["train", "--images", "{empty}", "--name", "X", "--trigger", "zorb"], 2, "no images"),
         (["train", "--images", "{dogs}", "--name", "X", "--trigger", "zorb", "--model", "gpt"], 1, "gpt"),
         (["train", "--images", "{broken}", "--name", "X", "--trigger", "zorb"], 1, "torn.png"),
+        (["train", "--images", "{dogs}", "--name", "X", "--trigger", "zorb", "--size", "big"], 2, "big"),
+        (["train", "--images", "{dogs}", "--name", "X", "--trigger", "zorb", "--card", "7"], 2, "7 GB"),
         (["adapters", "delete", "nobody"], 1, "nobody"),
         (["adapters", "import", "{dogs}/00.jpg"], 1, "00.jpg"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -15,21 +16,26 @@ from safetensors.torch import load_file
 
 from gen2studio.core import paths
 from gen2studio.core.cancel import CancelToken
+from gen2studio.core.errors import OutOfBudget
 from gen2studio.diffusion.entries import abilities_of
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.residency import Residency
-from gen2studio.diffusion.training.ladder import training_plans
+from gen2studio.diffusion.training.abilities import held, work_of
+from gen2studio.diffusion.training.ladder import step_bytes, training_plan, training_plans
 from gen2studio.diffusion.training.lora_data import PreparedSet
 from gen2studio.diffusion.training.lora_model import LoraModel
-from gen2studio.diffusion.training.recipe import shifted
+from gen2studio.diffusion.training.presets import card_of, presets_of
+from gen2studio.diffusion.training.recipe import TARGETS, shifted
 from gen2studio.engine.events import JobState, LossMeasured, Progress, TestFrameReady
 from gen2studio.engine.requests import AdapterRef, TrainingClipRef, TrainRequest, request_digest
 from gen2studio.engine.training_clips import WAYS, frames_at, window_length, windows
 from gen2studio.models.adapters import AdapterLibrary
+from gen2studio.models.families.rules import ClipShape, TransformerActivations
 from gen2studio.models.library import ModelLibrary
-from tests.diffusion import tiny_wan
+from tests.diffusion import tiny, tiny_wan
 from tests.diffusion.studio import source_ref
 from tests.diffusion.test_training_lora import Bench, dog_files, training
+from tests.models.folder import LARGE_WAN, SMALL_WAN, write_checkpoint
 
 STEPS = 24
 
@@ -53,7 +59,8 @@ def on_processor(folder: Path, expert: str = "") -> LoraModel:
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("clips")
-    return {kind: tiny_wan.build(root / kind, kind) for kind in ("t2v", "t2v_a14b", "i2v_a14b", "i2v")}
+    made = {kind: tiny_wan.build(root / kind, kind) for kind in ("t2v", "t2v_a14b", "i2v_a14b", "i2v")}
+    return {**made, "vace_pair": tiny.build(root / "vace_pair", "pair")}
 
 
 @pytest.fixture
@@ -258,6 +265,15 @@ def test_a_pair_learns_one_after_the_other_and_is_one_adapter(bench: Bench) -> N
     assert np.array_equal(shot(), plain), "nothing is left behind"
 
 
+@pytest.mark.parametrize("bench", ["vace_pair"], indirect=True)
+def test_the_second_expert_of_a_pair_with_a_control_learns_alone(bench: Bench) -> None:
+    request = on_clips((0, 12), generator=bench.stage.model.id, steps=2, experts="low", size=(64, 64))
+    end = bench.run(request)
+    assert end.state is JobState.FINISHED, end.reason
+    assert [event.step for event in bench.of(TestFrameReady)] == [0, 2]
+    assert {name.partition(".")[0] for name in files_of(request.adapter_id)} == {"transformer_2"}
+
+
 @pytest.mark.parametrize("bench", ["t2v"], indirect=True)
 def test_an_adapter_of_a_pair_is_refused_by_one_model(
     bench: Bench, checkpoints: dict[str, Path], tmp_path: Path
@@ -278,3 +294,74 @@ def test_an_adapter_of_a_pair_is_refused_by_one_model(
     adapter = AdapterLibrary().import_file(file, base=pair)
     assert AdapterLibrary().refusal(adapter, pair) == ""
     assert "pair of experts" in AdapterLibrary().refusal(adapter, bench.stage.model)
+
+
+# -- what it takes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recomputed", [True, False])
+def test_the_memory_of_a_step_is_what_the_allocator_says(recomputed: bool) -> None:
+    """Within a tenth of the measured peak, counted by torch's own profiler."""
+    from diffusers import WanTransformer3DModel
+    from diffusers.training_utils import cast_training_params
+    from peft import LoraConfig
+    from torch.profiler import ProfilerActivity, profile
+
+    model: Any = WanTransformer3DModel(
+        num_attention_heads=8, attention_head_dim=64, in_channels=16, out_channels=16, text_dim=64, ffn_dim=1024,
+        num_layers=2,
+    )  # fmt: skip
+    model.requires_grad_(False)
+    model.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=TARGETS))
+    cast_training_params([model], dtype=torch.float32)
+    if recomputed:
+        model.enable_gradient_checkpointing()
+    model.train()
+    tokens, pairs = 3 * 16 * 16, sum(p.numel() * 4 for p in model.parameters() if p.requires_grad)
+    words, latents = torch.zeros(1, 32, 64), torch.randn(1, 16, 3, 32, 32)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        made = model(hidden_states=latents, timestep=torch.tensor([500.0]), encoder_hidden_states=words).sample
+        made.square().mean().backward()
+    events: Any = profiled.profiler.kineto_results.events()  # pyright: ignore[reportOptionalMemberAccess]
+    changes = sorted((event for event in events if event.name() == "[memory]"), key=lambda event: event.start_ns())
+    peak = max(itertools.accumulate(event.nbytes() for event in changes)) - pairs
+    work = TransformerActivations(tokens=tokens, dim=512, ffn=1024)
+    assert step_bytes(work, 2, "float32", recomputed=recomputed) == pytest.approx(peak, rel=0.1)
+
+
+def test_every_card_has_a_preset_that_it_has_room_for(tmp_path: Path) -> None:
+    """On files of full size that hold no weights."""
+    for name, config, least in (("small", SMALL_WAN, 8), ("large", LARGE_WAN, 24)):
+        model = ModelLibrary(
+            tmp_path / f"{name}.json", write_checkpoint(tmp_path / name, config, dtype="BF16")
+        ).models()[0]
+        for clips in (True, False):
+            presets = presets_of(model, clips=clips)
+            assert [preset.gigabytes for preset in presets] == [8, 12, 16, 24, 48, 80]
+            possible = [preset for preset in presets if not preset.why_not]
+            assert possible[0].gigabytes <= (48 if clips and least > 8 else least)
+            work = [preset.size[0] * preset.size[1] * preset.frames for preset in possible]
+            assert work == sorted(work), "a bigger card does at least as much"
+            for preset in possible:
+                assert preset.needs < preset.gigabytes << 30
+                assert (preset.frames > 1) is clips and preset.words.endswith("GB")
+                request = replace(
+                    on_clips((0, 12)) if clips else training([]), size=preset.size, rank=preset.rank,
+                    clip_frames=preset.frames if clips else 0,
+                )  # fmt: skip
+                plan = training_plan(model, card_of(preset.gigabytes), preset.rank, clip=work_of(model, request))
+                assert plan.device_bytes == preset.needs, "the preset is held to the estimate of the training itself"
+                assert f"about {preset.needs / 1e9:.1f} GB" in held(model, card_of(preset.gigabytes), request)
+            refused = [preset for preset in presets if preset.why_not]
+            assert all("not enough" in preset.words for preset in refused)
+
+
+def test_longer_windows_and_larger_pictures_take_more(tmp_path: Path) -> None:
+    model = ModelLibrary(tmp_path / "m.json", write_checkpoint(tmp_path / "m", SMALL_WAN, dtype="BF16")).models()[0]
+    needs = [
+        training_plan(model, card_of(80), clip=ClipShape(width=832, height=480, frames=frames)).device_bytes
+        for frames in (1, 17, 33, 81)
+    ]
+    assert needs[1] < needs[2] and needs[0] < needs[3]
+    with pytest.raises(OutOfBudget, match="windows"):
+        training_plan(model, card_of(6), clip=ClipShape(width=832, height=480, frames=81))

@@ -43,6 +43,8 @@ from gen2studio.document.look import (
     StyleImage,
 )
 from gen2studio.document.model import (
+    CLIP_WINDOWS,
+    EXPERTS,
     Board,
     Clip,
     Document,

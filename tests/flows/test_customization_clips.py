@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 
 from gen2studio.document.model import TrackKind
@@ -31,9 +31,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(isolated_home: Path, checkpoint: Path, window: Any, qtbot: Any) -> CustomizationPanel:
-    ModelLibrary().add(checkpoint)
-    window.studio.generation.renew()
+def pair(isolated_home: Path, checkpoint: Path) -> str:
+    """A tiny pair of experts in the artist's own list: it comes before the built-in model."""
+    return ModelLibrary().add(checkpoint).id
+
+
+@pytest.fixture
+def page(pair: str, window: Any, qtbot: Any) -> CustomizationPanel:
     click(window, "generate.mode.customize")
     qtbot.waitUntil(lambda: window.findChild(CustomizationPanel) is not None)
     return window.findChild(CustomizationPanel)
@@ -48,7 +52,7 @@ def choose(root: QWidget, name: str, data: object) -> None:
 
 
 def test_from_a_dropped_clip_to_an_adapter_of_both_experts(
-    page: CustomizationPanel, window: Any, qtbot: Any, media_root: Path
+    page: CustomizationPanel, window: Any, qtbot: Any, media_root: Path, pair: str
 ) -> None:
     studio, work = window.studio, window.studio.customization
     drop(page.images, [media_root / "clips" / CLIP])
@@ -61,7 +65,7 @@ def test_from_a_dropped_clip_to_an_adapter_of_both_experts(
     assert float(work.facts(image).rate) == 10 and work.facts(image).frames == 32
 
     page.sections["settings"].set_open(True)
-    choose(page, "customize.model", "tiny-t2v-a14b")
+    assert work.abilities().id == pair
     assert page.work.frames.isVisible() and found(page, QWidget, "customize.experts").isVisible()
     assert not page.prior.isVisible(), "one expert in memory pictures nothing by itself"
     page.work.frames.field.setValue(7)
@@ -95,7 +99,7 @@ def test_clips_of_the_pool_and_of_the_timeline(
 ) -> None:
     studio, work = window.studio, window.studio.customization
     click(page, "customize.addTimeline")
-    assert "Select a clip" in window.messages.text()
+    assert "Select a clip" in window.messages.text
     studio.import_files([media_root / "clips" / CLIP])
     wait(qtbot, lambda: studio.store.document.sequence is not None)
     track = next(t for t in studio.store.document.sequence.tracks if t.kind is TrackKind.VIDEO and t.clips)
@@ -110,15 +114,14 @@ def test_clips_of_the_pool_and_of_the_timeline(
 
     mime = QMimeData()
     mime.setData(MEDIA_MIME, json.dumps([clip.media_id]).encode())
-    event = QDropEvent(
-        QPointF(5, 5), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
+    held = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(page.images, QDragEnterEvent(QPoint(5, 5), *held))
+    event = QDropEvent(QPointF(5, 5), *held)
     QApplication.sendEvent(page.images, event)
     assert event.isAccepted()
     wait(qtbot, lambda: len(page.images.tiles) == 2)
     whole = work.training_set.images[1].clip
     assert whole is not None and (whole.start, whole.stop) == (0, 32)
 
-    # Where the file is gone the clip says so, and comes back with it.
     studio.store.undo_stack.undo()
     assert len(page.images.tiles) == 1

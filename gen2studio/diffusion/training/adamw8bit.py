@@ -112,12 +112,9 @@ class AdamW8bit(torch.optim.Optimizer):
         update = mean / (root / (1 - slower**step) ** 0.5 + group["eps"])
         counts = [parameter.numel() if whole else _count(parameter) * BLOCK for parameter in batch]
         parts = update.flatten().split(counts)
-        torch._foreach_mul_(batch, 1 - group["lr"] * group["weight_decay"])
-        torch._foreach_add_(
-            batch,
-            [part[: p.numel()].view_as(p) for p, part in zip(batch, parts, strict=True)],
-            alpha=-group["lr"] / (1 - slow**step),
-        )
+        shrink, rate = 1 - group["lr"] * group["weight_decay"], group["lr"] / (1 - slow**step)
+        for parameter, part in zip(batch, parts, strict=True):
+            parameter.mul_(shrink).sub_(part[: parameter.numel()].view_as(parameter), alpha=rate)
         if not whole:
             self._keep(states, "mean", narrowed(mean, signed=True))
             self._keep(states, "root", narrowed(root, signed=False))
@@ -126,7 +123,8 @@ class AdamW8bit(torch.optim.Optimizer):
     def _keep(states: list[dict[str, Tensor]], name: str, made: tuple[Tensor, Tensor]) -> None:
         counts = [len(state[f"{name}_scales"]) for state in states]
         for kind, values in zip(("codes", "scales"), made, strict=True):
-            torch._foreach_copy_([state[f"{name}_{kind}"] for state in states], list(values.split(counts)))
+            for state, part in zip(states, values.split(counts), strict=True):
+                state[f"{name}_{kind}"].copy_(part)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Put a state back. Torch makes every value a float on its way; whole numbers up to 255 lose nothing by it."""

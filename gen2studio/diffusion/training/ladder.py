@@ -189,23 +189,28 @@ def training_plan(
     )
 
 
-def _work_bytes(plan: TrainingPlan, counts: Footprint, layers: int) -> int:
-    """Activations of a step, forward and back.
+def step_bytes(work: TransformerActivations, layers: int, dtype: str, *, recomputed: bool) -> int:
+    """Activations of a step of one example, forward and back, at their peak.
 
-    What a block keeps for its gradient, and what is there besides at the peak, were fitted to the allocator's own peaks
-    on ``WanTransformer3DModel`` with pairs in float32 (2 and 5 blocks, feed-forwards of twice and four times the width,
-    float32 and bfloat16): within 6 %. Recomputed, all blocks but one keep their input alone.
+    What a block keeps for its gradient, and what is there besides, were fitted to the allocator's own peaks on
+    ``WanTransformer3DModel`` with pairs in float32 (2 and 5 blocks, feed-forwards of twice and four times the width,
+    float32 and bfloat16): within a tenth. Recomputed, all blocks but one keep their input alone.
     """
+    size = BYTES[dtype]
+    block = 59 * work.dim + 7.2 * work.ffn
+    beside = 19 * work.dim + 5.4 * work.ffn
+    kept = layers * size * work.dim + block if recomputed else layers * block
+    return int(work.tokens * (kept + beside)) + work.latent_numbers * 4
+
+
+def _work_bytes(plan: TrainingPlan, counts: Footprint, layers: int) -> int:
     work = counts.work.denoiser
     if not layers or not isinstance(work, TransformerActivations):
+        # A convolutional network: a multiple of what its forward pass takes.
         return (3 if plan.recomputed else 12) * counts.denoising_bytes(plan.dtype)
-    size = BYTES[plan.dtype]
-    block = (55 + 2 * size) * work.dim + 7.2 * work.ffn
-    beside = 19 * work.dim + 5.4 * work.ffn
-    kept = layers * size * work.dim + block if plan.recomputed else layers * block
     # Small models are trained on whole batches.
     batch = 1 if counts.transformer >= SMALL_MODEL else SMALL_BATCH
-    return batch * (int(work.tokens * (kept + beside)) + work.latent_numbers * 4)
+    return batch * step_bytes(work, layers, plan.dtype, recomputed=plan.recomputed)
 
 
 def _measured(

@@ -100,7 +100,7 @@ class LoraTrainer:
         kind: Callable[..., LoraModel] = StableDiffusionLora if images_only else LoraModel
         if word:
             kind = partial(StableDiffusionWord, word=request.trigger, vectors=recipe.vectors)
-        parts = parts_of(self._model, request.experts, recipe.steps)
+        parts = list(parts_of(self._model, request.experts, recipe.steps))
         if len(parts) > 1:
             context.note("The expert for much noise comes first; the other goes on from what it hands over.")
         path, told = context.scratch, False

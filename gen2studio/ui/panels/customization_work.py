@@ -33,6 +33,7 @@ class WorkSettings(QWidget):
         self.setObjectName("customize.work")
         self._customization = customization
         self._presets: tuple[TrainingPreset, ...] = ()
+        self._picked = -1
         change = customization.change
         self.preset = chooser(
             "customize.preset", "Preset by memory",
@@ -40,11 +41,11 @@ class WorkSettings(QWidget):
         )  # fmt: skip
         self.preset.activated.connect(self._on_preset)
         self.figures = note(self, name="customize.preset.figures")
-        self.size = chooser(
+        self.area = chooser(
             "customize.size", "Picture size",
             "The area that pictures and clips are trained at, each in its own shape: less takes less memory", [], self,
         )  # fmt: skip
-        self.size.activated.connect(lambda row: change("Training size", size=self.size.itemData(row)))
+        self.area.activated.connect(lambda row: change("Training size", size=self.area.itemData(row)))
         self.frames = ValueSlider(
             "customize.clipFrames", "Frames of a window", low=5, high=81, default=33, step=4, decimals=0,
             low_label="less memory", high_label="longer motion", parent=self,
@@ -80,7 +81,7 @@ class WorkSettings(QWidget):
             name: self._row(title, box)
             for name, title, box in (
                 ("preset", "Preset", self.preset),
-                ("size", "Size", self.size),
+                ("size", "Size", self.area),
                 ("experts", "Experts", self.experts),
                 ("windows", "From a clip", self.windows),
                 ("rate", "Clips play", self.rate),
@@ -131,13 +132,15 @@ class WorkSettings(QWidget):
             self._presets = presets
             self.preset.clear()
             for preset in presets:
-                self.preset.addItem(f"{preset.gigabytes} GB", preset)
-        chosen = next((row for row, each in enumerate(presets) if _says(found, each)), -1)
+                self.preset.addItem(_line(preset), preset)
+        # Cards that train alike are told apart by what the artist picked.
+        alike = [row for row, each in enumerate(presets) if _says(found, each)]
+        chosen = self._picked if self._picked in alike else alike[0] if alike else -1
         self._rows["preset"].setVisible(bool(presets))
         self.preset.setPlaceholderText("by the memory of a card")
         self.preset.setCurrentIndex(chosen)
         words = presets[chosen].words if chosen >= 0 else ""
-        self.figures.setText(words)
+        self.figures.setText(f"{words}." if words else "")
         self.figures.setVisible(bool(words))
 
     def _show_sizes(self, found: TrainingSet, native: tuple[tuple[int, int], ...]) -> None:
@@ -146,26 +149,35 @@ class WorkSettings(QWidget):
         for size in (*(preset.size for preset in self._presets if not preset.why_not), found.size):
             if size not in known and size != own and any(size):
                 known.append(size)
-        if [self.size.itemData(row) for row in range(self.size.count())] != known:
-            self.size.clear()
+        if [self.area.itemData(row) for row in range(self.area.count())] != known:
+            self.area.clear()
             for size in known:
                 text = f"{size[0]} × {size[1]}" if any(size) else f"the model's own, {own[0]} × {own[1]}"
-                self.size.addItem(text, size)
-        self.size.setCurrentIndex(known.index(found.size) if found.size in known else 0)
+                self.area.addItem(text, size)
+        self.area.setCurrentIndex(known.index(found.size) if found.size in known else 0)
 
     def _on_preset(self, row: int) -> None:
         preset: TrainingPreset = self.preset.itemData(row)
         found = self._customization.training_set
         if found is None:
             return
+        self._picked = row
         if preset.why_not:
-            self.figures.setText(preset.why_not)
+            self.figures.setText(f"{preset.why_not}.")
             self.figures.setVisible(True)
             return
         frames = preset.frames if preset.frames > 1 else found.clip_frames
         self._customization.change(
             f"Preset for {preset.gigabytes} GB", size=preset.size, rank=preset.rank, clip_frames=frames
         )
+
+
+def _line(preset: TrainingPreset) -> str:
+    """“24 GB: 81 frames of 832 × 480”."""
+    if preset.why_not:
+        return f"{preset.gigabytes} GB: too little"
+    what = f"{preset.frames} frames of" if preset.frames > 1 else "pictures of"
+    return f"{preset.gigabytes} GB: {what} {preset.size[0]} × {preset.size[1]}"
 
 
 def _says(found: TrainingSet, preset: TrainingPreset) -> bool:
