@@ -20,6 +20,9 @@ TYPICAL = 12
 _SEEN = 0.72
 """A new key is due once less than this share of the picture was in view on the key before. The same bar at which
 strokes get a new key (:mod:`gen2studio.example.film`)."""
+_NEARLY_CUT = 0.9
+"""Bar of :func:`gen2studio.raster.cuts.is_cut`: what carries keys looks at larger frames than are looked at here, and
+stops at what is a cut there. A shot that it found alone would have no key."""
 _LINES = 144
 """Short side in pixels at which frames are compared."""
 
@@ -56,7 +59,7 @@ def choose_keys(
         size = max(16, round(picture.shape[1] * scale)), max(16, round(picture.shape[0] * scale))
         small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         following = cuts.signature(small)
-        if signature is not None and cuts.is_cut(signature, following):
+        if signature is not None and cuts.is_cut(signature, following, _NEARLY_CUT):
             _close(keys, last, frame - 1, apart)
             keys.add(frame)
             last, seen = frame, 1.0

@@ -25,7 +25,10 @@ def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[float, f
     return float(np.abs(a[:split] - b[:split]).mean()), float(np.abs(a[split:] - b[split:]).sum() / 2)
 
 
-def is_cut(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
-    """True where frame b starts another shot: layout and colours both change, or one changes completely."""
+def is_cut(a: NDArray[np.float32], b: NDArray[np.float32], bar: float = 1.0) -> bool:
+    """True where frame b starts another shot: layout and colours both change, or one changes completely.
+
+    Below 1 ``bar`` takes for a cut what would be one if frames had been scaled a little otherwise.
+    """
     layout, colours = difference(a, b)
-    return (layout > 0.09 and colours > 0.35) or layout > 0.2 or colours > 0.75
+    return (layout > 0.09 * bar and colours > 0.35 * bar) or layout > 0.2 * bar or colours > 0.75 * bar

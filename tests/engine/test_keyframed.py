@@ -26,6 +26,7 @@ from gen2studio.engine.take_store import TakeStore
 from gen2studio.engine.worker import EngineWorker
 from gen2studio.engine.workspace import Workspace
 from gen2studio.example.generator import ExampleGenerator
+from gen2studio.raster import cuts
 from gen2studio.raster.tiles import TileStore
 from tests.fakes.fake_engine import EventLog, FakeGenerator, generate_request, invert, ramp_reader, render_job
 
@@ -152,6 +153,24 @@ def test_the_count_starts_anew_at_a_cut() -> None:
         return texture(1) if frame < 7 else np.asarray(255 - texture(9) // 8, np.uint8)
 
     assert choose_keys(0, 14, 5, cut) == (0, 5, 7, 12)
+
+
+def test_what_is_nearly_a_cut_gets_a_key_of_its_own() -> None:
+    """What carries keys sees frames at another size: a shot that it alone found would have no key."""
+
+    def swapped(rows: int) -> Picture:
+        picture = np.zeros((144, 256, 3), np.uint8)
+        picture[:, :128], picture[:, 128:] = (255, 0, 0), (0, 255, 255)
+        picture[:rows] = picture[:rows, ::-1]
+        return picture
+
+    def kept(rows: int) -> bool:
+        before, after = cuts.signature(swapped(0)), cuts.signature(swapped(rows))
+        return 0.18 < cuts.difference(before, after)[0] < 0.2 and not cuts.is_cut(before, after)
+
+    rows = next(rows for rows in range(8, 72) if kept(rows))
+    assert 6 in choose_keys(0, 12, 50, lambda frame: swapped(rows if frame >= 6 else 0))
+    assert 6 not in choose_keys(0, 12, 50, lambda frame: swapped(rows // 2 if frame >= 6 else 0))
 
 
 def test_given_keys_count_like_the_others() -> None:
