@@ -241,7 +241,8 @@ def _settings_findings(online: bool) -> list[Finding]:
     try:
         free = free_bytes(settings.folder) - settings.reserve
         level = "ok" if free > 0 else "note"
-        fact = f"{settings.folder}, {size_text(max(0, free))} can be used, {size_text(settings.reserve)} stay free"
+        kept = f", {size_text(settings.reserve)} stay free" if settings.reserve else ""
+        fact = f"{settings.folder}, {size_text(max(0, free))} can be used{kept}"
         fix = "" if free > 0 else "Free some space, or: gen2studio models settings --folder PATH"
         found.append(Finding(level, "Models folder", fact, fix))
     except StudioError as error:

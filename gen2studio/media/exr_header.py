@@ -24,6 +24,8 @@ MAX_BYTES = 1 << 30
 MAX_TEXT = 1 << 20
 """Bytes of an attribute that is read; longer ones are passed over."""
 _MAX_ATTRIBUTES = 2_048
+_MAX_HEADER = 4 << 20
+"""Bytes of all attributes of a part together, those apart that are passed over."""
 _MAGIC = 20_000_630
 _DEEP, _MULTIPART, _TILED = 0x800, 0x1000, 0x200
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
@@ -132,6 +134,7 @@ def _part(handle: BinaryIO, size: int, file_name: str, tiled: bool) -> ExrPart |
     """The next header, or None at the empty one that ends a list of parts."""
     found: dict[str, bytes] = {}
     text: list[tuple[str, str]] = []
+    kept = 0
     for _ in range(_MAX_ATTRIBUTES):
         name = _string(handle)
         if not name:
@@ -143,6 +146,9 @@ def _part(handle: BinaryIO, size: int, file_name: str, tiled: bool) -> ExrPart |
         if length > MAX_TEXT:
             handle.seek(length, 1)
             continue
+        kept += length
+        if kept > _MAX_HEADER:
+            raise MediaError(f"The header of “{file_name}” is longer than that of any picture.", _REMEDY)
         value = _take(handle, length)
         if kind == "string":
             text.append((name, value.decode("utf-8", "replace")))

@@ -91,7 +91,11 @@ def load_catalog(folder: Path, own: Path | None = None) -> Catalog:
     for path, table in tables:
         gathered.take_line_up(path, table)
     problems: list[str] = []
-    for path in sorted(own.glob("*.toml"))[:_MOST_FILES] if own is not None and own.is_dir() else ():
+    theirs = sorted(path for path in own.glob("*.toml") if path.is_file()) if own is not None and own.is_dir() else []
+    if len(theirs) > _MOST_FILES:
+        only = f"Of {len(theirs)} catalog files the first {_MOST_FILES} are read."
+        problems.append(f"{only} Put several models into one.")
+    for path in theirs[:_MOST_FILES]:
         trial = gathered.copy()
         try:
             table = _table(path)

@@ -303,6 +303,25 @@ def test_thousands_of_layers_and_gigabytes_of_pixels_are_refused(tmp_path: Path)
         read_headers(many)
 
 
+def test_a_header_of_megabytes_is_refused_and_one_long_attribute_passed_over(tmp_path: Path) -> None:
+    whole = exr(tmp_path / "m.exr", {"A": SOFT}).read_bytes()
+
+    def with_texts(count: int, length: int) -> Path:
+        """The file with so many string attributes more, each of this length."""
+        added = b"".join(
+            f"t{n}".encode() + b"\0string\0" + struct.pack("<i", length) + b"x" * length for n in range(count)
+        )
+        path = tmp_path / f"{count}.exr"
+        path.write_bytes(whole[:8] + added + whole[8:])
+        return path
+
+    with pytest.raises(MediaError, match="longer than that of any picture"):
+        read_headers(with_texts(9, 500_000))
+    # What is passed over is not counted, and not kept.
+    (part,) = read_headers(with_texts(1, 5 << 20))
+    assert "t0" not in dict(part.text)
+
+
 def test_damaged_exrs_are_one_sentence(tmp_path: Path) -> None:
     whole = exr(tmp_path / "m.exr", {"A": np.random.default_rng(1).random((H, W)).astype(np.float16)}).read_bytes()
     (tmp_path / "cut.exr").write_bytes(whole[: len(whole) * 2 // 3])

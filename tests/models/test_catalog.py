@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -223,6 +224,18 @@ def test_one_bad_file_takes_no_good_one_along() -> None:
     own(ENTRY.replace("mine", "other"), "a.toml")
     found = own(ENTRY + "command = 'rm'\n", "b.toml")
     assert found.entry("other") and len(found.problems) == 1
+
+
+def test_what_is_no_file_is_passed_over_and_too_many_are_told() -> None:
+    folder = data_dir() / "catalog"
+    (folder / "folder.toml").mkdir(parents=True)
+    if hasattr(os, "mkfifo"):
+        # Reading it would wait for ever.
+        os.mkfifo(folder / "pipe.toml")
+    assert own(ENTRY).problems == ()
+    for number in range(65):
+        (folder / f"{number:03}.toml").write_text("version = 1\n")
+    assert catalog().problems == ("Of 66 catalog files the first 64 are read. Put several models into one.",)
 
 
 def test_an_oversized_file_and_a_wrong_version_are_refused() -> None:

@@ -435,6 +435,9 @@ def test_without_a_gpu_the_window_says_so(hub: HubServer, qtbot: QtBot) -> None:
 
 
 def test_settings_are_kept_and_wrong_ones_refused(desk: Desk, tmp_path: Path) -> None:
+    services = desk.models._services
+    assert services is not None
+    services.settings.save(replace(desk.models.settings(), reserve=1_500_000_000))
     desk.click(desk.button("models.settings"))
     dialog = desk.dialog(ModelSettingsDialog)
     assert isinstance(dialog, ModelSettingsDialog)
@@ -443,9 +446,14 @@ def test_settings_are_kept_and_wrong_ones_refused(desk: Desk, tmp_path: Path) ->
     assert dialog.isVisible() and "SOCKS" in dialog.problem.text()
     dialog.proxy.setText("none")
     dialog.folder.setText(str(tmp_path / "models"))
+    folders = (str(tmp_path / "Old, and new"), str(tmp_path / "ComfyUI"))
+    dialog.comfyui.setText(", ".join(folders))
     desk.click(dialog.save)
     desk.qtbot.waitUntil(lambda: not dialog.isVisible())
     assert desk.models.folder == tmp_path / "models"
+    assert desk.models.settings().comfyui_folders == folders
+    # Nobody turned it: it is not rounded to whole gigabytes.
+    assert desk.models.settings().reserve == 1_500_000_000
     assert desk.models.settings() != HubSettings()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class ModelSettingsDialog(QDialog):
         )
         self.reserve.setRange(0, 10_000)
         self.reserve.setSuffix(" GB")
-        self.reserve.setValue(now.reserve // GIB)
+        self.reserve.setValue(round(now.reserve / GIB))
         self.parallel = named(
             QSpinBox(self), "modelSettings.parallel", "At the same time", "Models that are fetched at the same time"
         )
@@ -166,7 +167,9 @@ class ModelSettingsDialog(QDialog):
         self._show_proposal()
 
     def _comfyui_folders(self) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.comfyui.text().split(",") if part.strip())
+        # A comma parts two folders where another whole path begins after it: folders may have commas in their names.
+        parts = re.split(r",\s*(?=[/~\\]|[A-Za-z]:)", self.comfyui.text())
+        return tuple(part.strip() for part in parts if part.strip())
 
     def _not_named(self) -> tuple[Path, ...]:
         """What was found and is not in the field: neither the models folder nor the ComfyUI folder that holds it."""
@@ -196,10 +199,12 @@ class ModelSettingsDialog(QDialog):
         self._models.set_token("")
 
     def _on_save(self, *_checked: object) -> None:
+        now = self._models.settings()
         settings = replace(
-            self._models.settings(),
+            now,
             models_folder=self.folder.text().strip(),
-            reserve=self.reserve.value() * GIB,
+            # What was set to the megabyte elsewhere stays so while nobody turns it here.
+            reserve=now.reserve if self.reserve.value() == round(now.reserve / GIB) else self.reserve.value() * GIB,
             parallel=self.parallel.value(),
             endpoint=self.endpoint.text().strip() or HUB,
             proxy=self.proxy.text().strip(),
