@@ -67,6 +67,7 @@ def test_a_word_is_made_and_said_by_hand(
     assert not page.rank.isVisible() and not page.prior.isVisible() and not page.optimiser.isVisible()
     assert not found(page, QAbstractButton, "customize.train").isEnabled()
     assert "needs a name" in page.run.reason.text()
+    assert "A word that is to be learned needs a name." in [finding.sentence for finding in work.findings]
     studio.store.undo_stack.undo()
     assert work.training_set.method == "lora" and page.rank.isVisible()
     studio.store.undo_stack.redo()
