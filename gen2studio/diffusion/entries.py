@@ -14,6 +14,7 @@ from gen2studio.diffusion.families.animatediff import AnimateDiffAdapter
 from gen2studio.diffusion.families.cogvideox import CogVideoXAdapter, CogVideoXImageAdapter
 from gen2studio.diffusion.families.contract import FamilyAdapter, FamilyTraits
 from gen2studio.diffusion.families.flux2_klein import Flux2KleinAdapter
+from gen2studio.diffusion.families.hunyuan import HunyuanAdapter, HunyuanImageAdapter
 from gen2studio.diffusion.families.ltx import LtxAdapter
 from gen2studio.diffusion.families.qwen_image_edit import QwenImageEditAdapter
 from gen2studio.diffusion.families.svd import SvdAdapter
@@ -43,6 +44,8 @@ _FAMILIES: dict[str, FamilyAdapter] = {
     "animatediff": AnimateDiffAdapter(),
     "cogvideox": CogVideoXAdapter(),
     "cogvideox-image": CogVideoXImageAdapter(),
+    "hunyuan": HunyuanAdapter(),
+    "hunyuan-image": HunyuanImageAdapter(),
 }
 
 _ALWAYS = frozenset({"prompt", "negative_prompt", "seed", "guidance", "steps", "reuse", "consistency", "adapters"})

@@ -20,6 +20,7 @@ from gen2studio.core.paths import inside
 from gen2studio.core.records import dataclass
 from gen2studio.models import companions
 from gen2studio.models.families.rules import (
+    BYTE_TOKENIZERS,
     DIFFUSERS,
     T5_TOKENIZERS,
     TENSORS,
@@ -135,7 +136,7 @@ def check_checkpoint(
         elif rule.weights:
             headers[name] = _weights(folder, part, rule.weights)
             notes += _unread(part)
-        elif name.startswith("tokenizer"):
+        elif name.startswith("tokenizer") and not rule.classes <= BYTE_TOKENIZERS:
             _check_tokenizer(folder, part)
         elif rule.library == TRANSFORMERS:
             _check_reader(folder, part)

@@ -38,6 +38,7 @@ from tests.diffusion import (
     tiny_animatediff,
     tiny_cogvideox,
     tiny_flux2,
+    tiny_hunyuan,
     tiny_ltx,
     tiny_qwen_edit,
     tiny_svd,
@@ -137,6 +138,10 @@ FAMILIES = (
             controls={"steps": 4},
         )
         for family, kind in (("cogvideox", "text"), ("cogvideox-image", "image15"))
+    ),
+    *(
+        Family(f"{family}/{kind}", lambda folder, kind=kind: tiny_hunyuan.build(folder, kind), None, frames=5)
+        for family, kind in (("hunyuan", "text"), ("hunyuan-image", "image"))
     ),
 )
 

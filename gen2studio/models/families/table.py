@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gen2studio.models.families.animatediff import ANIMATEDIFF
 from gen2studio.models.families.cogvideox import COGVIDEOX, COGVIDEOX_IMAGE
 from gen2studio.models.families.flux2_klein import FLUX2_KLEIN
+from gen2studio.models.families.hunyuan import HUNYUAN, HUNYUAN_IMAGE
 from gen2studio.models.families.ltx import LTX
 from gen2studio.models.families.qwen_image_edit import QWEN_IMAGE_EDIT
 from gen2studio.models.families.rules import CheckpointFamily
@@ -19,6 +20,6 @@ CHECKPOINT_FAMILIES: Mapping[str, CheckpointFamily] = {
     family.pipeline: family
     for family in (
         *(WAN_VACE, TEXT, IMAGE, DISTILLED, ANIMATEDIFF, LTX, SVD, COGVIDEOX, COGVIDEOX_IMAGE),
-        *(FLUX2_KLEIN, QWEN_IMAGE_EDIT, Z_IMAGE),
+        *(HUNYUAN, HUNYUAN_IMAGE, FLUX2_KLEIN, QWEN_IMAGE_EDIT, Z_IMAGE),
     )
 }
