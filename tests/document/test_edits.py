@@ -173,6 +173,11 @@ def test_roll_slip_and_slide() -> None:
     assert layout(rolled) == [(0, 60), (60, 100), (100, 150)] == layout(rolled, 2)
     with pytest.raises(EditRefused):
         edits.roll(sequence, ids[0], ids[1], -60, MEDIA)
+    assert edits.roll_limits(sequence, ids[0], ids[1], MEDIA) == (-25, 49)  # no more footage before the right one
+    assert edits.roll_limits(sequence, ids[1], ids[2], MEDIA) == (-49, 49)  # a frame is left of either
+    assert layout(edits.roll(sequence, ids[1], ids[2], -49, MEDIA)) == [(0, 50), (50, 51), (51, 150)]
+    with pytest.raises(EditRefused):
+        edits.roll(sequence, ids[1], ids[2], -50, MEDIA)
     assert edits.slip_limits(sequence, ids[1], MEDIA) == (-25, 175)
     slipped = edits.slip(sequence, ids[1], -25, MEDIA)
     assert (
