@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QUndoStack
+from PySide6.QtGui import QShowEvent, QUndoStack
 from PySide6.QtWidgets import QUndoView, QVBoxLayout, QWidget
 
 from gen2studio.app import actions_app
 from gen2studio.ui import key_tips, theme
+from gen2studio.ui.widgets.in_view import InView
 
 _STEPS = tuple(row for row in actions_app.ROWS if row.id in ("edit.undo", "edit.redo"))
 
@@ -16,7 +17,10 @@ class HistoryPanel(QWidget):
     def __init__(self, stack: QUndoStack, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("history")
-        self.view = QUndoView(stack, self)
+        self._stack = stack
+        self._in_view = InView(self, self._follow)
+        self._in_view.changed.connect(lambda front: None if front else self.view.setStack(None))
+        self.view = QUndoView(self)
         self.view.setObjectName("history.list")
         self.view.setAccessibleName("Undo history")
         self.show_keys()
@@ -27,6 +31,15 @@ class HistoryPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.view)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._follow()
+
+    def _follow(self) -> None:
+        """List the steps while somebody sees them: a list behind another tab lays itself out with every edit."""
+        if not self._in_view.behind and self.view.stack() is not self._stack:
+            self.view.setStack(self._stack)
 
     def show_keys(self) -> None:
         """Name the keys in force."""

@@ -35,6 +35,7 @@ from gen2studio.ui.panels.masks_objects import ROW, ObjectList
 from gen2studio.ui.panels.masks_refine import RefineSection
 from gen2studio.ui.panels.masks_views import ViewSection
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.section import Section
 from gen2studio.ui.widgets.value_slider import ValueSlider
 
@@ -103,13 +104,17 @@ class MasksPanel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
+        self._in_view = InView(self, self._catch_up)
+        self._late = False
+        """Frames went by while the panel was behind another tab."""
+        self._shown_media = ""
         self.setMinimumWidth(content.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
         self._wire()
 
     def _wire(self) -> None:
         session, masks = self._session, self._masks
         masks.objects_changed.connect(self._on_objects_changed)
-        masks.place_changed.connect(self._on_objects_changed)
+        masks.place_changed.connect(self._on_place_changed)
         masks.lane_changed.connect(self._on_lane_changed)
         masks.brush_changed.connect(self._on_brush_changed)
         masks.job_changed.connect(self._on_job_changed)
@@ -376,8 +381,23 @@ class MasksPanel(QWidget):
     def _on_propagate(self, direction: str) -> None:
         self._masks.attempt(lambda: self._masks.propagate(direction, self.all_objects.isChecked()))
 
-    def _on_objects_changed(self, *_values: object) -> None:
+    def _on_place_changed(self, media_id: str, _frame: int) -> None:
+        if self._in_view.behind and media_id == self._shown_media:
+            # Nobody sees what changes from frame to frame.
+            self._late = True
+            return
+        self._on_objects_changed()
+        self.refine.show_stack()
+
+    def _catch_up(self) -> None:
+        if self._late:
+            self._late = False
+            self._on_objects_changed()
+            self.refine.show_stack()
+
+    def _on_objects_changed(self) -> None:
         masks = self._masks
+        self._shown_media = masks.media_id
         owners, current, shown = masks.objects(), masks.current(), bool(masks.media_id)
         self._object_stack.setCurrentWidget(self.objects if owners else self._no_objects)
         if shown:
@@ -391,7 +411,10 @@ class MasksPanel(QWidget):
         self._show_summary()
 
     def _on_lane_changed(self, _media_id: str) -> None:
-        self._show_summary()
+        if self._in_view.behind:
+            self._late = True
+        else:
+            self._show_summary()
 
     def _show_summary(self) -> None:
         masks = self._masks

@@ -30,7 +30,6 @@ class RefineSection(QWidget):
         for step in STEPS:
             layout.addLayout(self._row(step))
         masks.objects_changed.connect(self.show_stack)
-        masks.place_changed.connect(lambda _media, _frame: self.show_stack())
         masks.session.mask_object_changed.connect(lambda _object: self.show_stack())
         self.show_stack()
 

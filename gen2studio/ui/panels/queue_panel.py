@@ -10,6 +10,7 @@ from gen2studio.app.jobs import JobBoard, JobRow
 from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Lane
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.queue_row import QueueRow
 from gen2studio.ui.widgets.row_column import RowColumn
 
@@ -92,6 +93,9 @@ class QueuePanel(QWidget):
             "list-ordered", "Nothing queued", "Renders and mask jobs wait here; they survive a crash.", "", self
         )
         self._column = RowColumn[_Row](self.empty, 2, self)
+        self._in_view = InView(self, self._catch_up)
+        self._late = False
+        """Rows changed while the panel was behind another tab."""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(top)
@@ -109,8 +113,18 @@ class QueuePanel(QWidget):
         self._show_clear()
 
     def _on_row_changed(self, index: int, row: JobRow) -> None:
+        if self._in_view.behind:
+            self._late = True
+            return
         self._column.rows[index].show_row(row)
         self._show_clear()
+
+    def _catch_up(self) -> None:
+        if self._late:
+            self._late = False
+            for shown, row in zip(self._column.rows, self._board.rows, strict=True):
+                shown.show_row(row)
+            self._show_clear()
 
     def _on_row_removed(self, index: int, _row: JobRow) -> None:
         self._column.remove_row(index)

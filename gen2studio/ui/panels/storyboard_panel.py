@@ -44,6 +44,7 @@ from gen2studio.ui.panels.storyboard_monitor import BoardMonitor
 from gen2studio.ui.panels.storyboard_strip import BoardStrip, StripArea, clock
 from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
+from gen2studio.ui.widgets.in_view import InView
 from gen2studio.ui.widgets.named import action_button, chooser, named, text_button
 from gen2studio.ui.widgets.pictures import png_of
 
@@ -120,6 +121,9 @@ class StoryboardPanel(QWidget):
         self._take_folder = take_folder
         self._playing = False
         """The player is bound."""
+        self._in_view = InView(self, self._catch_up)
+        self._late = False
+        """Takes changed while the panel was behind another tab."""
         self._actions = actions
         self.model = PanelsModel(self._own_picture, boards.result_of, boards.state_of, self)
         self.view = PanelView(actions, self)
@@ -403,10 +407,19 @@ class StoryboardPanel(QWidget):
         return f"{words} · {found.abilities.title}" if found is not None else words
 
     def _on_document_changed(self, old: Document, new: Document) -> None:
-        if old.takes is not new.takes or old.sequences is not new.sequences or old.media is not new.media:
+        same = old.sequences is new.sequences and old.media is new.media
+        if same and old.takes is not new.takes and self._in_view.behind:
+            # Frames of a job arrive many times a second.
+            self._late = True
+        elif old.takes is not new.takes or not same:
             self.model.show(self._boards.current)
             if old.media is not new.media:
                 self._show_sections()
+
+    def _catch_up(self) -> None:
+        if self._late:
+            self._late = False
+            self.model.show(self._boards.current)
 
     # -- showing ------------------------------------------------------------------------------------------------------
 

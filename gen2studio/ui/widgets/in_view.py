@@ -31,6 +31,11 @@ class InView(QObject):
         """Whether the panel is shown and not behind another tab."""
         return self._front and self._panel.isVisible()
 
+    @property
+    def behind(self) -> bool:
+        """Whether the panel lies behind another tab. One that was never shown does not."""
+        return not self._front
+
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         kind = event.type()
         if kind is QEvent.Type.ParentChange or kind is QEvent.Type.Show:
