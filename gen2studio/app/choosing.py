@@ -69,7 +69,7 @@ def settled(look: Look, abilities: Abilities) -> Look:
         look = replace(look, outpaint=Outpaint())
     if look.key_spacing and not honours(abilities, look.mode.value, "key_spacing"):
         look = replace(look, key_spacing=0)
-    elif not look.key_spacing and found is not None and found.stills_only:
+    elif not look.key_spacing and found is not None and found.stills_only and found.makes_clips:
         look = replace(look, key_spacing=AUTOMATIC)
     if look.key_carrier and (not look.key_spacing or found is None or look.key_carrier not in found.carriers):
         look = replace(look, key_carrier="")
@@ -112,10 +112,16 @@ def _lost(look: Look, abilities: Abilities) -> tuple[str, ...]:
 
 
 def _fitting(look: Look, models: list[Abilities]) -> list[Abilities]:
-    """``models`` with those first that take most of what was given, else as they stand: best first. Words alone go to
-    one that makes shots from words."""
-    invents = look.mode in (Mode.TEXT_IMAGE_TO_VIDEO, Mode.STORYBOARD) and not look.keys
-    return sorted(models, key=lambda a: (len(_lost(look, a)), invents and a.mode(Mode.TEXT_TO_VIDEO.value) is None))
+    """``models`` with those first that make clips, then those that take most of what was given, else as they stand:
+    best first. Words alone go to one that makes shots from words."""
+    mode, invents = look.mode.value, look.mode in (Mode.TEXT_IMAGE_TO_VIDEO, Mode.STORYBOARD) and not look.keys
+
+    def order(each: Abilities) -> tuple[bool, int, bool]:
+        found = each.mode(mode)
+        only_stills = found is not None and not found.makes_clips
+        return only_stills, len(_lost(look, each)), invents and each.mode(Mode.TEXT_TO_VIDEO.value) is None
+
+    return sorted(models, key=order)
 
 
 def choose(look: Look, registry: GeneratorRegistry, words: Words, adapter_base: str = "") -> Choice | None:

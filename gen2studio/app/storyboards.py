@@ -562,6 +562,11 @@ class Storyboards(QObject):
         board = self._checked(panel_ids)
         if board is None:
             return ()
+        found = self._generation.choice_for(replace(board.look, mode=Mode.STORYBOARD))
+        ability = found.abilities.mode(Mode.STORYBOARD.value) if found is not None else None
+        if found is not None and ability is not None and not ability.makes_clips:
+            session.tell(f"{found.abilities.title} draws pictures: choose a video model for the shots.", "warning")
+            return ()
         clip_ids = self.lay_shots(panel_ids)
         planned: list[tuple[Clip, GenerateRequest, str]] = []
         try:

@@ -480,3 +480,39 @@ def test_what_draws_single_frames_always_has_key_frames(qtbot: QtBot, media_root
         ways = {name: page.ways.findChild(QPushButton, f"keyFrames.{name}") for name in ("all", "auto")}
         assert not ways["all"].isVisibleTo(page) and ways["auto"].isChecked()
         assert "single frames only" in page.words.text()
+
+
+def test_a_model_of_pictures_makes_stills_and_one_begins_the_shot(qtbot: QtBot) -> None:
+    served = tuple(
+        ModeAbility(mode=mode, controls=frozenset({"prompt", "seed"}), stills_only=True)
+        for mode in ("text", "storyboard")
+    )
+    painter = Abilities(id="painter", title="Painter", revision="1", modes=served, steps=(8, 4, 30))
+    installed = GeneratorRegistry([GeneratorEntry(each, FakeGenerator) for each in (painter, MODEL)])
+    with open_desk(qtbot, None, installed) as (window, host):
+        generation, footer = window.studio.generation, window.generate.footer
+        window.studio.preferences.set("live_preview", False)
+        generation.set_mode(Mode.TEXT_TO_VIDEO)
+        # The first in the list, and yet a shot goes to what makes clips.
+        assert generation.abilities().id == "model" and footer.only_stills.isHidden()
+        generation.change("Words", prompt="a red dog", generator="painter")
+        assert not footer.only_stills.isHidden() and not footer.run_button.isEnabled()
+        click(window, "generate.stillsButton")
+        qtbot.waitUntil(lambda: bool(host.jobs()))
+        request = host.jobs()[-1].job.request
+        assert request.generator == "painter" and request.key_spacing == 0 and len(request.frames) == 4
+        host.fake.run_all()
+        assert footer.stills.begin.isHidden()
+        QTest.mouseClick(footer.stills.buttons[1], LEFT)
+        assert not footer.stills.begin.isHidden() and "still 2" in footer.stills.begin.text()
+        click(window, "stills.begin")
+        qtbot.waitUntil(lambda: look_of(window).mode is Mode.TEXT_IMAGE_TO_VIDEO)
+        look = look_of(window)
+        assert [key.frame for key in look.keys] == [0] and look.generator == "" and look.prompt == "a red dog"
+        assert generation.abilities().id == "model" and footer.run_button.isEnabled()
+        assert generation.find_blob(look.keys[0].digest) is not None and footer.only_stills.isHidden()
+        # A storyboard has its stills of it, and is told who makes no shots.
+        window.studio.storyboards.add_panel()
+        window.studio.storyboards.set_look(replace(look, mode=Mode.STORYBOARD, keys=(), generator="painter"))
+        before = len(host.jobs())
+        assert window.studio.storyboards.generate() == () and len(host.jobs()) == before

@@ -13,9 +13,10 @@ from gen2studio.engine.events import JobState
 from gen2studio.engine.requests import Lane
 from gen2studio.ui import theme
 from gen2studio.ui.panels.stills_strip import StillsStrip
-from gen2studio.ui.widgets.named import named
+from gen2studio.ui.widgets.named import named, note
 
 _COUNTABLE = 100_000
+_ONLY_STILLS = "This model draws pictures: make stills, and choose a video model for the shot that begins with one."
 
 
 class GenerateFooter(QWidget):
@@ -23,6 +24,8 @@ class GenerateFooter(QWidget):
 
     still_chosen = Signal(object)
     """The Still that was clicked."""
+    begin_asked = Signal(object)
+    """The Still that the shot is to begin with."""
 
     def __init__(self, generation: Generation, actions: dict[str, QAction], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,6 +34,10 @@ class GenerateFooter(QWidget):
         self._generation = generation
         self.stills = StillsStrip(self)
         self.stills.still_chosen.connect(self.still_chosen)
+        self.stills.begin_asked.connect(self.begin_asked)
+        self.only_stills = note(self, "faint", "generate.onlyStills")
+        self.only_stills.setText(_ONLY_STILLS)
+        self.only_stills.hide()
         self.progress = named(QProgressBar(self), "generate.progress", "Progress of this clip")
         self.progress.hide()
         live = actions["generate.live_preview"]
@@ -53,6 +60,7 @@ class GenerateFooter(QWidget):
         column.setContentsMargins(10, 8, 10, 10)
         column.setSpacing(theme.SPACING)
         column.addWidget(self.stills)
+        column.addWidget(self.only_stills)
         column.addWidget(self.progress)
         column.addWidget(self.live)
         column.addLayout(buttons)
@@ -66,8 +74,8 @@ class GenerateFooter(QWidget):
         action.changed.connect(lambda: button.setIcon(action.icon()))
         return button
 
-    def show_stills(self, stills: tuple[Still, ...], rate: Fraction) -> None:
-        self.stills.show_stills(stills, rate)
+    def show_stills(self, stills: tuple[Still, ...], rate: Fraction, of_shot: bool = False) -> None:
+        self.stills.show_stills(stills, rate, of_shot)
 
     def show_run(self, state: RunState) -> None:
         """Progress of the run or of the stills of the target clip."""
@@ -90,15 +98,17 @@ class GenerateFooter(QWidget):
         self.progress.setFormat(text)
         self.progress.setToolTip(text)
 
-    def show_buttons(self, *, ready: bool, board: bool = False) -> None:
-        """``ready``: there is something to run and something that runs it; ``board``: that is a whole storyboard."""
+    def show_buttons(self, *, ready: bool, board: bool = False, stills_only: bool = False) -> None:
+        """``ready``: there is something to run and something that runs it; ``board``: that is a whole storyboard;
+        ``stills_only``: what runs it draws pictures and no clips."""
         self.stills_button.setText("Board stills" if board else "Four stills")
         self.run_button.setText("Generate board" if board else "Generate")
         run = self._generation.run_state
         rendering = run.active and run.lane is Lane.RENDER
         self.run_button.setVisible(not rendering)
         self.cancel_button.setVisible(run.active)
-        self.run_button.setEnabled(ready)
+        self.run_button.setEnabled(ready and not stills_only)
+        self.only_stills.setVisible(stills_only)
         self.stills_button.setEnabled(ready and not rendering)
 
 

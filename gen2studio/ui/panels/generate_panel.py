@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
@@ -38,6 +40,9 @@ from gen2studio.ui.widgets.elided_label import ElidedLabel
 from gen2studio.ui.widgets.empty_state import EmptyState
 from gen2studio.ui.widgets.named import action_button, named
 from gen2studio.ui.widgets.section import Section
+
+if TYPE_CHECKING:
+    from gen2studio.app.first_frames import FirstFrames
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.exr)"
 _PASSES = "Depth passes (*.png *.exr *.tif *.tiff *.mp4 *.mov *.mkv *.webm)"
@@ -94,6 +99,7 @@ class GeneratePanel(QWidget):
         self._column.addStretch(1)
         self.footer = GenerateFooter(self._generation, actions, self)
         self.footer.still_chosen.connect(self._generation.show_still)
+        self.footer.begin_asked.connect(lambda still: self._first_frames.begin_with(still))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
@@ -241,7 +247,7 @@ class GeneratePanel(QWidget):
     def _show_heading(self) -> None:
         clip, mode = self._generation.target, self._generation.look.mode
         if mode is Mode.CUSTOMIZE:
-            words = "Teach a model a subject or a style"
+            words = "Teach a model a subject, a style or a motion"
         elif not self._generation.needs_shot:
             words = f"For {clip.name}" if clip else "No clip under the playhead"
         elif mode is Mode.STORYBOARD:
@@ -352,7 +358,13 @@ class GeneratePanel(QWidget):
 
     def _on_stills_changed(self) -> None:
         if (state := self.state()) is not None:
-            self.footer.show_stills(self._generation.stills, state.rate)
+            self.footer.show_stills(self._generation.stills, state.rate, of_shot=state.shot is not None)
+
+    @cached_property
+    def _first_frames(self) -> FirstFrames:
+        from gen2studio.app.first_frames import FirstFrames
+
+        return FirstFrames(self._generation, self._session, self)
 
     def _on_run_changed(self, run: RunState) -> None:
         self.footer.show_run(run)
@@ -361,9 +373,11 @@ class GeneratePanel(QWidget):
     def _show_buttons(self) -> None:
         generation = self._generation
         there = generation.target is not None or generation.needs_shot
+        ability = generation.ability()
         self.footer.show_buttons(
-            ready=there and generation.ability() is not None,
+            ready=there and ability is not None,
             board=generation.needs_shot and generation.look.mode is Mode.STORYBOARD,
+            stills_only=ability is not None and not ability.makes_clips,
         )
 
     # -- choosing files -----------------------------------------------------------------------------------------------
