@@ -88,6 +88,7 @@ class Production:
         self.finisher = Finisher(request, context, self.framing, self.shot.clock)
         self.turn = _Turn(context)
         self._stepped_down = False
+        self._emitted: frozenset[int] = frozenset()
         self._first: Picture | None = None
         self._small: dict[int, Picture] = {}
 
@@ -188,9 +189,9 @@ class Production:
         before: list[Picture] = []
         reference: ColourReference | None = None
         for number, run in enumerate(self.shot.runs):
-            wanted = self.shot.wanted_of(number, self.context.finished)
+            wanted = self.shot.wanted_of(number, self._done)
             last = all(
-                not self.shot.wanted_of(later, self.context.finished) for later in range(number, len(self.shot.runs))
+                not self.shot.wanted_of(later, self._done) for later in range(number, len(self.shot.runs))
             )
             if last:
                 return
@@ -202,6 +203,7 @@ class Production:
                 frames, reference = colour_lock(frames, parts, footage if on_footage(self.request) else (), reference)
             before = frames
             self.finisher.emit(frames, run.start, wanted, self._small_source, self._tick("Finishing frames"))
+            self._emitted |= frozenset(wanted)
             self._small.clear()
 
     def _frames_of(self, loaded: _Loaded, number: int, run: Run, known: Sequence[Picture]) -> list[Picture]:
@@ -302,9 +304,15 @@ class Production:
             latents = self._denoised(reading, inputs, sampling, run, number, total=len(wanted))
             picture = self._decoded(loaded, latents)[:1]
             self.finisher.emit_one(picture[0], frame, self._small_source)
+            self._emitted |= {frame}
 
     def _unfinished(self) -> list[int]:
-        return [frame for frame in self.request.wanted if frame not in self.context.finished]
+        return [frame for frame in self.request.wanted if frame not in self._done]
+
+    @property
+    def _done(self) -> frozenset[int]:
+        """Media frames that need not be made: of an earlier start, or before the memory ran out in this one."""
+        return self.context.finished | self._emitted
 
     def _still_inputs(self, frame: int) -> PipelineInputs:
         """A media frame as a clip of one."""

@@ -337,6 +337,33 @@ def test_memory_that_runs_out_once_is_no_failure(stage: Stage, monkeypatch: pyte
     assert any("memory was not enough; going on" in note for note in stage.notes())
 
 
+def test_stills_that_are_there_are_not_drawn_again_with_less_memory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import diffusers
+
+    owner = diffusers.WanVACETransformer3DModel
+    request = replace(case(stage, "stylize"), frames=(1, 4, 7), seed=94)
+    forward, calls = owner.forward, 0
+
+    def once(*given: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == short:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(*given, **named)
+
+    short = 0
+    monkeypatch.setattr(owner, "forward", once)
+    stage.made(request, Lane.STILLS)
+    usual, calls = calls, 0
+    short = usual // 3 + 1
+    stage.made(request, Lane.STILLS)
+    assert any("going on" in note for note in stage.notes())
+    assert [e.frame for e in stage.events if isinstance(e, FrameReady)] == [1, 4, 7]
+    assert calls == usual + 1, "the pass that failed, and no other, is made again"
+
+
 def test_latents_survive_memory_that_runs_out_while_decoding(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """One rung down, and even after the bottom of the ladder, nothing is denoised twice."""
     import diffusers

@@ -10,8 +10,8 @@ from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
 
-_MARGIN = 12 / 480
-"""Part of the height that a region grows by."""
+FREE_MARGIN = 12 / 480
+"""Part of the height that a region grows by where it may take another shape."""
 LEAST = 0.02
 """Below this strength nothing would be left to denoise."""
 
@@ -49,8 +49,8 @@ def footage_start(
     return max(LEAST, strength), conditions.source, of_groups(strengths, frames) if keyed else ()
 
 
-def region_masks(masks: Sequence[Matte], height: int, group: int) -> tuple[Matte, ...]:
-    """Where a run on footage may draw, for models that hold the rest by its latents: one for each frame, 0 or 255.
+def region_masks(masks: Sequence[Matte], height: int, group: int, margin: float = FREE_MARGIN) -> tuple[Matte, ...]:
+    """Where a run on footage may draw: one for each frame, 0 or 255. ``margin`` is a part of the ``height``.
 
     Everything that the composite shows of a feathered mask counts, and a margin around it, because a tight silhouette
     forces the old shape on a model; what changes in any of the ``group`` frames of a latent one changes in all.
@@ -59,7 +59,7 @@ def region_masks(masks: Sequence[Matte], height: int, group: int) -> tuple[Matte
 
     if not masks:
         return ()
-    return tuple(pool_groups([dilate(binary(mask, 1), round(_MARGIN * height)) for mask in masks], group))
+    return tuple(pool_groups([dilate(binary(mask, 1), round(margin * height)) for mask in masks], group))
 
 
 def of_groups(values: list[float], frames: FrameRule) -> tuple[float, ...]:

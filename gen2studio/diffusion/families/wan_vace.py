@@ -21,6 +21,7 @@ variation      as structure, started from noised footage    white               
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,14 @@ from gen2studio.diffusion.families.contract import (
     MemoryHint,
     PipelineInputs,
 )
+from gen2studio.diffusion.families.footage_start import (
+    FREE_MARGIN,
+    LEAST,
+    clip_of,
+    guidance_in_range,
+    of_groups,
+    region_masks,
+)
 from gen2studio.diffusion.families.wan_recipes import RECIPES
 from gen2studio.engine.events import Picture
 from gen2studio.engine.requests import GenerateRequest
@@ -51,9 +60,8 @@ if TYPE_CHECKING:
 GREY = 128
 """Of "invent something here": the middle of the pipeline's −1…1 in 8 bits."""
 MOST_REFERENCES = 4
-_FREE_MARGIN = 12 / 480
-"""A tight silhouette forces the old shape on the model: grow the mask by this part of the height."""
 _SHAPE_MARGIN = 3 / 480
+"""Part of the height that a region grows by where it keeps its shape."""
 
 CONTROLS = frozenset(
     [
@@ -102,18 +110,12 @@ class WanVaceAdapter:
         return task_of(request)
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
-        own = manifest.guidance
-        if asked:
-            return min(max(asked, own.lowest), own.highest)
-        return own.mask_edit if task in ("mask", "background", "outpaint") else own.default
+        edits = task in ("mask", "background", "outpaint")
+        return guidance_in_range(manifest, asked or (manifest.guidance.mask_edit if edits else 0.0))
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
         """The control video, masks and references of one run. Raises GenerationError when lengths or sizes disagree."""
-        count = len(clip)
-        if count < 1:
-            raise GenerationError("The range holds no frames.", "Choose a range of at least one frame.")
-        if frames.padded(count) != count:
-            raise GenerationError(f"This model can't make {count} frames at once.", "Choose another range.")
+        count = clip_of(clip, frames)
         task = task_of(request)
         canvas = _Canvas(count, clip.width, clip.height)
         if conditions.structure:
@@ -121,8 +123,9 @@ class WanVaceAdapter:
         if conditions.guide:
             canvas.lay(conditions.guide, conditions.guide_masks)
         if conditions.masks:
-            margin = _SHAPE_MARGIN if conditions.structure else _FREE_MARGIN
-            canvas.keep_outside(conditions.source, _edit_masks(conditions.masks, margin * clip.height, frames.group))
+            margin = _SHAPE_MARGIN if conditions.structure else FREE_MARGIN
+            masks = region_masks(conditions.masks, clip.height, frames.group, margin)
+            canvas.keep_outside(conditions.source, masks)
         if conditions.border is not None:
             canvas.keep_outside(conditions.source, [conditions.border] * count)
         for index, picture in enumerate(conditions.lead[:count]):
@@ -142,9 +145,9 @@ class WanVaceAdapter:
             masks=tuple(canvas.masks) if canvas.used else (),
             references=conditions.references[:MOST_REFERENCES],
             scale=request.controls.control_scale,
-            strength=max(0.02, strength) if varied else 1.0,
+            strength=max(LEAST, strength) if varied else 1.0,
             start=conditions.source if varied else (),
-            frame_strength=_of_groups(strengths, frames) if varied and keyed else (),
+            frame_strength=of_groups(strengths, frames) if varied and keyed else (),
         )
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
@@ -166,14 +169,6 @@ class WanVaceAdapter:
         from gen2studio.diffusion.families.wan_vace_driver import WanVaceDriver
 
         return WanVaceDriver()
-
-
-def _of_groups(values: list[float], frames: FrameRule) -> tuple[float, ...]:
-    """The mean over the frames that share a latent one."""
-    groups: list[list[float]] = [[] for _ in range(frames.latent(len(values)))]
-    for index, value in enumerate(values):
-        groups[frames.group_of(index)].append(value)
-    return tuple(sum(group) / len(group) for group in groups)
 
 
 def task_of(request: GenerateRequest) -> str:
@@ -219,7 +214,7 @@ class _Canvas:
             self.masks[index] = np.where(open_, self.masks[index], np.uint8(0))
         self.used = True
 
-    def keep_outside(self, source: tuple[Picture, ...], masks: list[Matte]) -> None:
+    def keep_outside(self, source: tuple[Picture, ...], masks: Sequence[Matte]) -> None:
         """The footage itself wherever the mask is black; inside what is there already."""
         self._check(source)
         for index, mask in enumerate(masks):
@@ -244,11 +239,3 @@ class _Canvas:
                 f"The prepared frames don't fit a clip of {len(self.video)} frames of "
                 f"{self._shape[1]}×{self._shape[0]} pixels."
             )
-
-
-def _edit_masks(masks: tuple[Matte, ...], margin: float, group: int) -> list[Matte]:
-    """Binary, grown, and the union over each causal group: no source may leak into a latent that is edited."""
-    from gen2studio.diffusion.conditioning.masks import binary, dilate, pool_groups
-
-    # A feathered mask counts from its outermost level: everything the composite shows has been generated.
-    return pool_groups([dilate(binary(mask, 1), round(margin)) for mask in masks], group)
