@@ -45,6 +45,8 @@ from gen2studio.document.look import (
 from gen2studio.document.model import (
     CLIP_WINDOWS,
     EXPERTS,
+    METHODS,
+    OPTIMISERS,
     Board,
     Clip,
     Document,
@@ -295,6 +297,10 @@ training_sets = st.builds(
     clip_windows=st.sampled_from(CLIP_WINDOWS),
     every_frame=st.booleans(),
     experts=st.sampled_from(EXPERTS),
+    method=st.sampled_from(METHODS),
+    vectors=st.integers(0, 16),
+    initial=_text,
+    optimiser=st.sampled_from(OPTIMISERS),
 )
 
 
