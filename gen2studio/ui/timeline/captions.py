@@ -130,6 +130,8 @@ class CaptionLane(QWidget):
         }
         """(body, text) of captions that are shown in the picture, and of those that are not."""
         self._lines: dict[tuple[str, int], QStaticText] = {}
+        self._advances: dict[str, int] = {}
+        """How wide whole texts are."""
         self._fonts: tuple[QFont, QFontMetrics] | None = None
         viewport.scrolled.connect(self._on_scrolled)
         viewport.zoomed.connect(self.update)
@@ -262,17 +264,24 @@ class CaptionLane(QWidget):
 
     def _line(self, text: str, width: int, metrics: QFontMetrics) -> QStaticText:
         """A caption's text in one line, cut to ``width`` in steps of 8 pixels; kept."""
-        key = (text, width // 8)
+        advance = self._advances.get(text)
+        if advance is None:
+            advance = self._advances[text] = metrics.horizontalAdvance(" ".join(plain(text).split()))
+        # One that has room is the same at every zoom.
+        key = (text, -1 if advance <= width else width // 8)
         known = self._lines.get(key)
         if known is None:
             if len(self._lines) > 4000:
-                self._lines.clear()
+                self._forget_lines()
             whole = " ".join(plain(text).split())
-            known = self._lines[key] = QStaticText(
-                metrics.elidedText(whole, Qt.TextElideMode.ElideRight, width // 8 * 8)
-            )
+            cut = whole if key[1] < 0 else metrics.elidedText(whole, Qt.TextElideMode.ElideRight, width // 8 * 8)
+            known = self._lines[key] = QStaticText(cut)
             known.setTextFormat(Qt.TextFormat.PlainText)
         return known
+
+    def _forget_lines(self) -> None:
+        self._lines.clear()
+        self._advances.clear()
 
     # -- mouse -------------------------------------------------------------------------------------------------------
 
@@ -326,7 +335,7 @@ class CaptionLane(QWidget):
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._fonts = None
-            self._lines.clear()
+            self._forget_lines()
 
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self._sequence is not None:
