@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from gen2studio.models.adding import Added
     from gen2studio.models.offers import Offer
 
+_CLOSING = 10.0
+"""Seconds that ending the program waits for a download whose host does not answer."""
 _log = topic("models")
 T = TypeVar("T")
 
@@ -161,7 +163,7 @@ class ModelDownloads(QObject):
         if self._unlisten is not None:
             self._unlisten()
         if self._services is not None:
-            self._services.downloads.close()
+            self._services.downloads.close(_CLOSING)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -241,7 +243,10 @@ class ModelDownloads(QObject):
         services = self._open()
         if self._planning is not None:
             self._planning.cancel()
-        token = self._planning = CancelToken()
+        # It also leaves a hub that says nothing.
+        from gen2studio.models.hub_connection import TransferToken
+
+        token = self._planning = TransferToken()
         wanted = dict.fromkeys(entry.id for name in (entry_id, *extras) for entry in services.catalog.with_needs(name))
 
         def work() -> PlanSet:

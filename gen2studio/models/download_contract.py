@@ -74,8 +74,8 @@ class DownloadService(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Pause everything and wait for the threads: the next run goes on."""
+    def close(self, patience: float | None = None) -> None:
+        """Pause everything and wait for the threads, no longer than ``patience`` seconds: the next run goes on."""
         ...
 
 

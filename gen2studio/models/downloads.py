@@ -237,18 +237,23 @@ class Downloads:
                 # Between two threads of one download.
                 time.sleep(0.005)
 
-    def close(self) -> None:
-        """Pause everything and wait for the threads; the next run goes on."""
+    def close(self, patience: float | None = None) -> None:
+        """Pause everything and wait for the threads; the next run goes on.
+
+        A thread that still waits for a name or a connection is left after ``patience`` seconds: what it has is on the
+        disk. None waits for all of them.
+        """
         with self._lock:
             self._closed = True
             jobs = list(self._jobs.values())
         for job in jobs:
             if job.state.active:
                 self._stop(job.order.id, "close")
+        until = None if patience is None else time.monotonic() + patience
         for job in jobs:
             thread = job.thread
             if thread is not None and thread is not threading.current_thread():
-                thread.join()
+                thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
     def _queued(self, order: DownloadOrder) -> Download:
         """Keep an order and list it as waiting; the caller tells of it and starts what may start."""
@@ -330,6 +335,10 @@ class Downloads:
             log.topic("downloads").exception("download of %s", job.order.id)
             self._failed(job, sentence_of(error), "", "failed")
         with self._lock:
+            late = job.wanted == "cancel" and self._jobs.get(job.order.id) is job
+            if late and job.state in (DownloadState.PAUSED, DownloadState.FAILED):
+                # It was asked for while this thread was ending for another reason.
+                self._ended(job)
             job.thread = None
             again = job.again and job.state is DownloadState.PAUSED
             job.again = again

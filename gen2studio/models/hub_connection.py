@@ -13,7 +13,8 @@ import functools
 import re
 import socket
 import threading
-from collections.abc import Callable, Generator, Mapping
+import weakref
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -68,23 +69,33 @@ class TransferToken(CancelToken):
         with self._lock:
             super().cancel()
             for open_socket in self._sockets:
-                # Not the method of the object: an encrypted socket would drop what its reader is using.
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+                _shut(open_socket)
 
     @contextlib.contextmanager
-    def watching(self, opened: socket.socket | None) -> Generator[None]:
-        """While this lasts, :meth:`cancel` shuts ``opened``. Raises Cancelled when it is too late."""
-        if opened is not None:
-            with self._lock:
-                self._sockets.add(opened)
+    def watching(self, opened: Iterable[socket.socket] = ()) -> Generator[None]:
+        """While this lasts, :meth:`cancel` shuts ``opened`` and what is watched meanwhile. Raises Cancelled when it is
+        too late."""
+        for open_socket in opened:
+            self.watch(open_socket)
         try:
             self.check()
             yield
         finally:
-            if opened is not None:
-                with self._lock:
-                    self._sockets.discard(opened)
+            with self._lock:
+                self._sockets.clear()
+
+    def watch(self, opened: socket.socket) -> None:
+        """One more socket to be shut by :meth:`cancel`, at once when that was called already."""
+        with self._lock:
+            self._sockets.add(opened)
+            if self.cancelled:
+                _shut(opened)
+
+
+def _shut(opened: socket.socket) -> None:
+    # Not the method of the object: an encrypted socket would drop what its reader is using.
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
 
 class Lost(Exception):
@@ -105,6 +116,8 @@ class HubConnection:
         self._token = token if may_carry_token(settings.endpoint) else ""
         self._client: httpx2.Client | None = None
         self._lock = threading.Lock()
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        """Of the connections that are kept for the next request."""
 
     def __enter__(self) -> HubConnection:
         return self
@@ -134,12 +147,12 @@ class HubConnection:
         import httpx2
 
         first: Mapping[str, str] = {}
+        interruptible = token if isinstance(token, TransferToken) else None
         try:
             for _ in range(_MOST_REDIRECTS):
                 self._check_address(address)
                 token.check()
-                request = self._http().build_request("GET", address, headers=self._headers(address, start, headers))
-                response = self._http().send(request, stream=True)
+                response = self._sent(address, self._headers(address, start, headers), interruptible)
                 try:
                     first = first or dict(response.headers)
                     if response.status_code in (301, 302, 303, 307, 308):
@@ -148,8 +161,8 @@ class HubConnection:
                     self._check_status(response, address)
                     if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
                         raise refused_answer(address, "packs what it sends although nobody asked for it")
-                    watched = token.watching(_socket_of(response)) if isinstance(token, TransferToken) else None
-                    with watched or contextlib.nullcontext():
+                    found = _socket_of(response)
+                    with self._watched(interruptible, () if found is None else (found,)):
                         yield response, first
                     return
                 finally:
@@ -164,6 +177,30 @@ class HubConnection:
                 # Of the disk, by whoever used the answer.
                 raise
             raise Lost(_lost_sentence(error, address)) from None
+
+    def _sent(self, address: str, headers: Mapping[str, str], token: TransferToken | None) -> httpx2.Response:
+        """The beginning of an answer; a server that only takes the request is left when ``token`` is cancelled."""
+
+        def noticed(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                found: Any = info["return_value"].get_extra_info("socket")
+                if isinstance(found, socket.socket):
+                    with self._lock:
+                        self._open.add(found)
+                    if token is not None:
+                        token.watch(found)
+
+        http = self._http()
+        request = http.build_request("GET", address, headers=dict(headers), extensions={"trace": noticed})
+        with self._lock:
+            kept = tuple(self._open)
+        with self._watched(token, kept):
+            return http.send(request, stream=True)
+
+    @contextlib.contextmanager
+    def _watched(self, token: TransferToken | None, opened: Iterable[socket.socket]) -> Generator[None]:
+        with token.watching(opened) if token is not None else contextlib.nullcontext():
+            yield
 
     def text(self, address: str, token: CancelToken, limit: int, note: Callable[[str], None] | None = None) -> bytes:
         """A short answer, whole, tried again when the connection is lost. Raises DownloadError, Cancelled."""

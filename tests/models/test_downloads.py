@@ -16,6 +16,7 @@ import pytest
 
 from gen2studio.core.paths import data_dir, resources_dir
 from gen2studio.models.catalog_entries import CatalogFile, Licence
+from gen2studio.models.download_jobs import DownloadJob
 from gen2studio.models.download_orders import OrderFiles
 from gen2studio.models.download_values import Download, DownloadError, DownloadState
 from gen2studio.models.downloads import Downloads
@@ -228,6 +229,26 @@ def test_cancel_leaves_nothing(hub: HubServer, queue: Downloads, tiny: dict[str,
     assert queue.wait(250) and not nothing_left()
     queue.cancel("tiny")
     assert queue.wait(250) and queue.downloads() == () and nothing_left()
+
+
+def test_a_cancel_that_comes_while_a_pause_ends_is_not_lost(
+    hub: HubServer, queue: Downloads, tiny: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = Downloads._ended
+
+    def then_cancelled(self: Downloads, job: DownloadJob) -> None:
+        ended(self, job)
+        if job.wanted == "pause":
+            # The artist's next click, before the thread is gone.
+            self.cancel(job.order.id)
+
+    monkeypatch.setattr(Downloads, "_ended", then_cancelled)
+    hub.hold("unet/model.safetensors", after=200_000)
+    queue.start(accepted(queue, entry()))
+    assert hub.held.wait(250)
+    queue.pause("tiny")
+    assert queue.wait(250)
+    assert queue.downloads() == () and nothing_left() and OrderFiles().load() == ()
 
 
 def test_an_order_says_what_an_ended_program_left(

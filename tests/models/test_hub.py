@@ -251,3 +251,44 @@ def test_no_path_that_is_let_in_leads_out(path: str) -> None:
     for system in (PurePosixPath("/models/tiny") / path, PureWindowsPath("C:/models/tiny") / path):
         assert system.parts[: len(system.parent.parts)] == system.parent.parts
         assert list(system.parts)[-len(path.split("/")) :] == path.split("/") and not system.is_reserved()
+
+
+def _ask(connection: HubConnection, token: TransferToken, left: threading.Event) -> None:
+    with pytest.raises(Cancelled):
+        connection.text(f"{connection.settings.endpoint}/x", token, 100)
+    left.set()
+
+
+def test_a_server_that_takes_the_request_and_says_nothing_is_left_at_once() -> None:
+    """On a new connection, and on one that was kept from an earlier answer."""
+    silent = threading.Event()
+
+    def serve(answers: int) -> None:
+        connection, _ = server.accept()
+        with connection:
+            for _ in range(answers):
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            connection.recv(4096)
+            silent.set()
+            # Until the other side hangs up.
+            connection.recv(4096)
+
+    for answers in (0, 1):
+        silent.clear()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            serving = threading.Thread(target=serve, args=(answers,))
+            serving.start()
+            settings = HubSettings(endpoint=f"http://127.0.0.1:{server.getsockname()[1]}", proxy="none")
+            token, left = TransferToken(), threading.Event()
+            with HubConnection(settings, "", Patience(tries=1, read=120.0)) as connection:
+                for _ in range(answers):
+                    assert connection.text(f"{settings.endpoint}/x", TransferToken(), 100) == b"ok"
+
+                asking = threading.Thread(target=_ask, args=(connection, token, left))
+                asking.start()
+                assert silent.wait(60)
+                token.cancel()
+                assert left.wait(60)
+                asking.join()
+            serving.join()
