@@ -302,7 +302,7 @@ def test_the_recipe_settles_defaults_and_draws_by_step_alone() -> None:
     zeros = replace(_request(), steps=0, rank=0, learning_rate=0.0)
     small, big = recipes.settle(zeros, 20_000_000), recipes.settle(zeros, 14_000_000_000)
     assert small.learning_rate > big.learning_rate and small.steps < big.steps
-    assert big.recompute and not small.recompute
+    assert big.batch < small.batch
     assert small.draw_seed(3) == recipes.settle(zeros, 20_000_000).draw_seed(3) != small.draw_seed(4)
     rates = [small.rate_at(step) for step in range(small.steps)]
     assert max(rates) == pytest.approx(small.learning_rate)

@@ -136,7 +136,7 @@ class StableDiffusionWord(StableDiffusionLora):
         chosen = [ids[place % len(ids)] for place in range(recipe.vectors)]
         self._beginning = self._table[chosen].clone()
         self._vectors = torch.nn.Parameter(self._beginning.clone())
-        if recipe.recompute:
+        if self._plan.recomputed:
             self.transformer.enable_gradient_checkpointing()
         return [self._vectors]
 

@@ -86,8 +86,6 @@ class LoraRecipe:
     prior: float
     views: int
     """Augmented views cached of each image."""
-    recompute: bool
-    """Gradient checkpointing: activations are computed again in the backward pass instead of being kept."""
     checkpoint_every: int
     test_every: int
     vectors: int = 0
@@ -153,7 +151,6 @@ def settle(request: TrainRequest, transformer_parameters: int) -> LoraRecipe:
         views=8 if len(request.images) <= 12 else 4,
         frames=_frames(request),
         size=request.size,
-        recompute=not small,
         checkpoint_every=max(5, steps // 20),
         test_every=max(FEWEST_BETWEEN, math.ceil(steps / (MOST_TESTS - 1))),
         vectors=vectors,
