@@ -458,6 +458,18 @@ def test_adapters_act_add_up_and_go(stage: Stage, tmp_path: Path) -> None:
     assert end.state is JobState.FAILED and "does not fit" in end.reason
 
 
+def test_an_adapter_with_a_damaged_description_is_one_sentence(stage: Stage, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    text, tensors = case(stage, "text"), load_file(lora(tmp_path / "whole.safetensors"))
+    for number, said in enumerate(("[1]", '{"transformer.r": "many"}', "{")):
+        path = tmp_path / f"damaged-{number}.safetensors"
+        save_file(tensors, path, metadata={"format": "pt", "lora_adapter_metadata": said})
+        end = stage.run(replace(text, adapters=(AdapterRef(digest=str(number), path=str(path)),)))
+        assert end.state is JobState.FAILED and "can't be used with" in end.reason, end.reason
+    assert stage.run(text).state is JobState.FINISHED
+
+
 def test_a_job_in_between_has_its_own_adapters(stage: Stage, switch: Switch, tmp_path: Path) -> None:
     one = AdapterRef(digest="1", path=str(lora(tmp_path / "one.safetensors")))
     two = AdapterRef(digest="2", path=str(lora(tmp_path / "two.safetensors", seed=2)))
