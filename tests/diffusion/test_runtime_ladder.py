@@ -25,6 +25,7 @@ from gen2studio.diffusion.runtime.ladder import (
 )
 from gen2studio.models.families.wan_vace import WAN_VACE
 from gen2studio.models.library import InstalledModel, ModelLibrary
+from tests.diffusion.allocations import peak_of
 from tests.models.folder import LARGE_WAN, SMALL_WAN, TINY, write_checkpoint
 
 GB = 10**9
@@ -194,22 +195,6 @@ def test_plans_are_told_without_torch(tmp_path: Path) -> None:
 def test_a_torchvision_of_another_torch_is_noticed(torch: str, vision: str, needs: list[str], said: str) -> None:
     found = mismatch(torch, vision, needs)
     assert (said in found) if said else found == ""
-
-
-def peak_of(work: Any) -> int:
-    """Bytes the allocator had handed out at most while ``work`` ran."""
-    import torch
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record, torch.no_grad():
-        work()
-    events: Any = record.profiler
-    rows = [row for row in events.kineto_results.events() if row.name() == "[memory]"]
-    held = most = 0
-    for row in sorted(rows, key=lambda row: row.start_ns()):
-        held += row.nbytes()
-        most = max(most, held)
-    return most
 
 
 def counts_for(clip: ClipShape, transformer: dict[str, Any] = TINY, vae: dict[str, Any] | None = None) -> Footprint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from gen2studio.models.architecture import wan_shape
 from gen2studio.models.families.rules import TransformerActivations
 from gen2studio.models.wan_layout import expected_shapes, expert_of
 from tests.diffusion import tiny, tiny_wan
+from tests.diffusion.allocations import peak_of
 from tests.diffusion.studio import Stage
 from tests.diffusion.test_family_contract import transformer_lora
 from tests.models.test_wan_checkpoints import BESIDE, BETWEEN, LOOKING, MIDDLE, SMALL
@@ -160,7 +160,6 @@ def test_the_expected_tensors_are_those_of_the_class(config: dict[str, Any]) -> 
 def test_the_memory_of_a_pass_is_what_the_allocator_says(each: bool) -> None:
     """Within a fifth of the measured peak, counted by torch's own profiler."""
     from diffusers import WanTransformer3DModel
-    from torch.profiler import ProfilerActivity, profile
 
     model: Any = WanTransformer3DModel(
         num_attention_heads=8, attention_head_dim=64, in_channels=48, out_channels=48, text_dim=64, ffn_dim=2048,
@@ -169,11 +168,7 @@ def test_the_memory_of_a_pass_is_what_the_allocator_says(each: bool) -> None:
     tokens = 3 * 16 * 16
     time = torch.full((1, tokens), 500.0) if each else torch.tensor([500.0])
     words, latents = torch.zeros(1, 32, 64), torch.randn(1, 48, 3, 32, 32)
-    with torch.no_grad(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        model(hidden_states=latents, timestep=time, encoder_hidden_states=words, return_dict=False)
-    events: Any = profiled.profiler.kineto_results.events()  # pyright: ignore[reportOptionalMemberAccess]
-    changes = sorted((event for event in events if event.name() == "[memory]"), key=lambda event: event.start_ns())
-    peak = max(itertools.accumulate(event.nbytes() for event in changes))
+    peak = peak_of(lambda: model(hidden_states=latents, timestep=time, encoder_hidden_states=words, return_dict=False))
     work = TransformerActivations(
         tokens=tokens, dim=512, ffn=2048, modulated=each, latent_numbers=4 * tokens * (2 * 48 + 48)
     )

@@ -34,6 +34,8 @@ class Footprint:
     """Bytes of a parameter of a file that is packed already (GGUF); 0 = it is not."""
     largest: int = 0
     """Parameters of the biggest matrix: it is wide for a moment while it computes."""
+    convolution: int = 0
+    """Parameters of its biggest convolution."""
     vae: int
     vae_narrow: bool = False
     """The VAE computes in the denoiser's numbers; else in float32."""
@@ -76,9 +78,11 @@ class Footprint:
         """Positions of the clip in the denoiser."""
         return self.work.denoiser.tokens
 
-    def denoising_bytes(self, dtype: str) -> int:
-        """Activations of one pass of the denoiser."""
-        return self.work.denoiser.denoising_bytes(BYTES[dtype])
+    def denoising_bytes(self, dtype: str, device: str = "") -> int:
+        """Activations of one pass of the denoiser, and what ``device`` needs beside them: on a processor the biggest
+        convolution lies there again in float32, in the order that oneDNN computes in."""
+        again = self.convolution * BYTES["float32"] if device == "cpu" else 0
+        return self.work.denoiser.denoising_bytes(BYTES[dtype]) + again
 
     def vae_size(self, dtype: str) -> int:
         """Bytes of a number of the VAE, of a model that computes in ``dtype``."""
@@ -92,7 +96,8 @@ class Footprint:
         plane = pixels * self.work.vae_channels * self.vae_size(dtype)
         working = plane * (self.work.vae_planes or 8 * self.work.vae_frames + 24)
         rows = (pixels * self.clip.height / max(1, self.clip.width)) ** 0.5
-        if device == "cpu" and self.work.vae_channels * (self.work.vae_frames + 2) * rows <= _UNFOLDED:
+        volumes = self.work.vae_frames > 1
+        if device == "cpu" and volumes and self.work.vae_channels * (self.work.vae_frames + 2) * rows <= _UNFOLDED:
             working += plane * 27 * self.work.vae_frames
         frames = self.clip.width * self.clip.height * self.clip.frames * 3 * 4
         return int(working + frames * (3 if tiled else 2))
@@ -104,7 +109,7 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
     family, manifest = checked.family, model.manifest
     clip = shape or native_shape(model)
     blocks: dict[str, int] = {}
-    matrices = largest = 0
+    matrices = largest = convolution = 0
     stored = 0.0
     packed = False
     for part in family.denoisers:
@@ -112,6 +117,7 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
             for name, info in header.tensors.items():
                 packed = packed or info.dtype in QUANTIZED
                 stored += info.size if info.dtype in QUANTIZED else info.count * BYTES["bfloat16"]
+                convolution = max(convolution, info.count if len(info.shape) > 3 else 0)
                 head, _, rest = name.partition("blocks.")
                 if rest:
                     key = f"{part}.{head}{rest.split('.')[0]}"
@@ -127,6 +133,7 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
         matrices=matrices / max(1, denoiser),
         packed=stored / max(1, denoiser) if packed else 0.0,
         largest=largest,
+        convolution=convolution,
         vae=sizes["vae"],
         vae_narrow="vae" not in family.precise,
         text_encoder=sum(sizes.get(part, 0) for part in family.text_parts),

@@ -249,7 +249,7 @@ def _measured(plan: MemoryPlan, counts: Footprint, machine: Machine) -> MemoryPl
     transformer = counts.transformer_bytes(plan.dtype, plan.stored_as)
     vae = counts.vae * counts.vae_size(plan.dtype) + counts.beside * BYTES["float32"]
     text = counts.text_encoder * BYTES[plan.dtype]
-    denoising = counts.denoising_bytes(plan.dtype) + counts.widening_bytes(plan.dtype, plan.stored_as)
+    denoising = counts.denoising_bytes(plan.dtype, plan.device) + counts.widening_bytes(plan.dtype, plan.stored_as)
     decoding = counts.decoding_bytes(plan.device, tiled=plan.tiled_vae, dtype=plan.dtype)
     # Weights are cast and packed one by one while they are loaded.
     loading = transformer + 8 * counts.largest

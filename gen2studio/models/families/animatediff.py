@@ -307,6 +307,7 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
         vae_channels=_widths(vae, "vae", (128, 256, 512, 512))[0],
         vae_pixels=clip.width * clip.height,
         vae_frames=1,
+        vae_planes=7,
     )
 
 

@@ -37,9 +37,11 @@ from gen2studio.models.families.tensor_checks import Shapes, check_some, check_t
 from gen2studio.models.manifest import FrameRule, GuidanceRange, ModelFacts, StepRange
 
 _SCHEDULERS = frozenset({"CogVideoXDDIMScheduler", "CogVideoXDPMScheduler"})
-_DECODED = 37
-"""What the decoder keeps for two latent frames and the ends of the part before, in frames of the estimate: fitted to
-the live tensors of the class, which grow no more after the second part."""
+_FIRST_PART = 9
+"""Frames that the decoder makes of the first latent ones; eight of every two later ones."""
+_PLANES, _PLANES_LATER = 140, 190
+"""Pictures that live at once in the first part and in the later ones, which keep the ends of the part before as well:
+counted on the live tensors of the class (133 and 178), and what convolutions of gigabytes are put together from."""
 _OWN_LICENCE = "CogVideoX License"
 
 
@@ -242,13 +244,12 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
             tokens=tokens,
             dim=shape.dim,
             ffn=4 * shape.dim,
-            # Fitted to the live tensors of one pass of the class, in float32 and bfloat16.
-            streams=8,
             latent_numbers=2 * tokens * shape.inputs * shape.patch**2 * shape.patch_frames,
         ),
         vae_channels=numbers(configs["vae"], "vae", "block_out_channels", [128], 1 << 14)[0],
         vae_pixels=clip.width * clip.height,
-        vae_frames=_DECODED,
+        vae_frames=min(clip.frames, _FIRST_PART),
+        vae_planes=_PLANES if clip.frames <= _FIRST_PART else _PLANES_LATER,
     )
 
 

@@ -205,16 +205,16 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
             ffn=4 * shape.dim,
             # The residual stream, and modulations for every token, which has a time of its own where pictures are
             # given: fitted to the live tensors of one pass of the class, in float32 and bfloat16.
-            streams=22,
+            streams=16,
             latent_numbers=4 * tokens * latents,
         ),
         # A stage whose upsampling hands out less than its own width.
         vae_channels=_decoder_blocks(configs["vae"])[0]
         // numbers(configs["vae"], "vae", "upsample_factor", [1, 1, 1, 1], 64)[0],
         vae_pixels=clip.width * clip.height // patch**2,
-        # Its decoder looks both ways along time: the clip is decoded in one piece, in half the room that the decoder
-        # takes for a frame that this number was made for.
-        vae_frames=max(1, clip.frames // 2),
+        # Its decoder looks both ways along time: the clip is decoded in one piece.
+        vae_frames=clip.frames,
+        vae_planes=4 * clip.frames + 24,
     )
 
 

@@ -142,11 +142,14 @@ class UnetActivations:
 
     tokens: int
     channels: int
-    planes: int = 38
+    planes: int = 20
+    """Of them in the numbers that it computes in, as many numbers wide as the upper stage."""
+    wide_planes: int = 8
+    """And in float32 whatever it computes in."""
 
     def denoising_bytes(self, size: int) -> int:
         """Implements :class:`gen2studio.models.families.rules.Activations`."""
-        return self.tokens * self.channels * size * self.planes
+        return self.tokens * self.channels * (self.planes * size + self.wide_planes * 4)
 
 
 def _work(configs: Configs, clip: ClipShape) -> Work:
@@ -158,6 +161,7 @@ def _work(configs: Configs, clip: ClipShape) -> Work:
         vae_pixels=clip.width * clip.height,
         # The decoder looks at neighbouring frames: it gets all of them where the memory allows.
         vae_frames=clip.frames,
+        vae_planes=10 * clip.frames,
     )
 
 
