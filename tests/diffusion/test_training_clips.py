@@ -20,7 +20,7 @@ from gen2studio.core.errors import OutOfBudget
 from gen2studio.diffusion.entries import abilities_of
 from gen2studio.diffusion.runtime.device import Machine
 from gen2studio.diffusion.runtime.residency import Residency
-from gen2studio.diffusion.training.abilities import held, work_of
+from gen2studio.diffusion.training.abilities import held, latents_bytes, work_of
 from gen2studio.diffusion.training.ladder import step_bytes, training_plan, training_plans
 from gen2studio.diffusion.training.lora_data import PreparedSet
 from gen2studio.diffusion.training.lora_model import LoraModel
@@ -217,21 +217,21 @@ def files_of(adapter_id: str) -> dict[str, torch.Tensor]:
 def test_a_pair_learns_one_after_the_other_and_is_one_adapter(bench: Bench) -> None:
     model = bench.stage.model
     assert abilities_of(model).training.experts
-    request = on_clips((0, 12), generator=model.id, steps=6, size=(32, 32), learning_rate=5e-2)
-    bench.cancel_at(9)
+    request = on_clips((0, 12), generator=model.id, steps=4, size=(32, 32), learning_rate=5e-2)
+    bench.cancel_at(6)
     assert bench.run(request).state is JobState.CANCELLED, "while the second learns"
     bench.restart()
     bench.react = lambda event: None
     end = bench.run(request)
     assert end.state is JobState.FINISHED, end.reason
-    assert [step for step, _ in bench.losses()] == list(range(1, 13)), "the curve is one"
-    assert [event.step for event in bench.of(TestFrameReady)] == [0, 6, 12]
+    assert [step for step, _ in bench.losses()] == list(range(1, 9)), "the curve is one"
+    assert [event.step for event in bench.of(TestFrameReady)] == [0, 4, 8]
     kept = AdapterLibrary().adapter(request.adapter_id)
-    assert kept.steps == 12 and [a.id for a in AdapterLibrary().adapters()] == [kept.id], "the pair is one adapter"
+    assert kept.steps == 8 and [a.id for a in AdapterLibrary().adapters()] == [kept.id], "the pair is one adapter"
     tensors = files_of(kept.id)
     assert {name.partition(".")[0] for name in tensors} == {"transformer", "transformer_2"}
     steps = AdapterLibrary().steps(kept.id)
-    assert [step.step for step in steps] == [6, 12], "the first expert's is kept as it handed over"
+    assert [step.step for step in steps] == [4, 8], "the first expert's is kept as it handed over"
 
     whole = replace(request, adapter_id="adapter-000000000002")
     assert bench.run(whole).state is JobState.FINISHED
@@ -267,10 +267,10 @@ def test_a_pair_learns_one_after_the_other_and_is_one_adapter(bench: Bench) -> N
 
 @pytest.mark.parametrize("bench", ["vace_pair"], indirect=True)
 def test_the_second_expert_of_a_pair_with_a_control_learns_alone(bench: Bench) -> None:
-    request = on_clips((0, 12), generator=bench.stage.model.id, steps=2, experts="low", size=(64, 64))
+    request = on_clips((0, 12), generator=bench.stage.model.id, steps=1, experts="low", size=(32, 32))
     end = bench.run(request)
     assert end.state is JobState.FINISHED, end.reason
-    assert [event.step for event in bench.of(TestFrameReady)] == [0, 2]
+    assert [event.step for event in bench.of(TestFrameReady)] == [0, 1]
     assert {name.partition(".")[0] for name in files_of(request.adapter_id)} == {"transformer_2"}
 
 
@@ -365,3 +365,12 @@ def test_longer_windows_and_larger_pictures_take_more(tmp_path: Path) -> None:
     assert needs[1] < needs[2] and needs[0] < needs[3]
     with pytest.raises(OutOfBudget, match="windows"):
         training_plan(model, card_of(6), clip=ClipShape(width=832, height=480, frames=81))
+
+
+def test_what_is_encoded_is_counted_before_it_is_written(tmp_path: Path) -> None:
+    model = ModelLibrary(tmp_path / "m.json", write_checkpoint(tmp_path / "m", SMALL_WAN, dtype="BF16")).models()[0]
+    request = on_clips((0, 40), (0, 40), clip_frames=17, clip_windows="head", size=(832, 480))
+    # Five latent frames of 16 channels and 104 × 60 cells in float32, of each of two windows.
+    assert latents_bytes(model, request) == 2 * 5 * 16 * 104 * 60 * 4
+    assert latents_bytes(model, replace(request, clip_windows="uniform")) == 4 * latents_bytes(model, request)
+    assert latents_bytes(model, replace(request, clip_windows="chunk")) == 160 * 5 * 16 * 104 * 60 * 4

@@ -16,7 +16,7 @@ from gen2studio.diffusion.training.recipe import CLIP_FRAMES, training_defaults,
 from gen2studio.engine.generators import TrainingDefaults
 from gen2studio.engine.optimisers import ADAMW_8BIT
 from gen2studio.engine.requests import WORD, TrainRequest
-from gen2studio.engine.training_clips import window_length
+from gen2studio.engine.training_clips import MOST_WINDOWS, SPREAD, window_length
 from gen2studio.models.families.rules import ClipShape
 from gen2studio.models.library import InstalledModel
 from gen2studio.models.words import word_why_not
@@ -50,6 +50,16 @@ def work_of(model: InstalledModel, request: TrainRequest) -> ClipShape:
     width, height = request.size if all(request.size) else model.manifest.sizes[0]
     frames = window_length(model.manifest.frames.most, request.clip_frames or CLIP_FRAMES) if request.clips else 1
     return ClipShape(width=width, height=height, frames=frames)
+
+
+def latents_bytes(model: InstalledModel, request: TrainRequest) -> int:
+    """What the encoded pictures and windows of a training take, on the disk and in memory, at most."""
+    manifest, work = model.manifest, work_of(model, request)
+    cells = work.width * work.height // manifest.spatial_scale**2
+    picture = 4 * manifest.latent_channels * cells
+    each = {"head": 1, "uniform": SPREAD}.get(request.clip_windows, MOST_WINDOWS)
+    windows = min(MOST_WINDOWS, each * len(request.clips))
+    return picture * (8 * len(request.images) + windows * ((work.frames - 1) // manifest.temporal_scale + 1))
 
 
 def held(model: InstalledModel, machine: Machine, request: TrainRequest) -> str:

@@ -25,7 +25,7 @@ from gen2studio.diffusion.runtime.loading import is_out_of_memory
 from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.runtime.torch_loading import load_torch
 from gen2studio.diffusion.training import lora_data
-from gen2studio.diffusion.training.abilities import check_request, work_of
+from gen2studio.diffusion.training.abilities import check_request, latents_bytes, work_of
 from gen2studio.diffusion.training.ladder import training_plan, training_plans
 from gen2studio.diffusion.training.lora_experts import HandedOver, Part, learning, parts_of
 from gen2studio.diffusion.training.recipe import settle
@@ -70,9 +70,15 @@ class LoraTrainer:
         pace = self._seconds_per_step
         return Estimate(
             memory_bytes=plan.device_bytes or plan.memory_bytes,
-            # The checkpoint and the adapter, and the adapter once more for every test frame: here and in the library.
+            # What was encoded; the checkpoint and the adapter, and the adapter once more for every test frame: here and
+            # in the library.
             disk_bytes=(64 << 20)
-            + int(self._transformer_parameters * 0.04) * (4 + 2 * len(recipe.test_steps)) * recipe.rank // 16,
+            + latents_bytes(self._model, request)
+            + int(self._transformer_parameters * 0.04)
+            * (4 + 2 * len(recipe.test_steps))
+            * learning(self._model, request.experts)
+            * recipe.rank
+            // 16,
             seconds=None if pace is None else pace * recipe.steps * learning(self._model, request.experts),
         )
 
