@@ -111,12 +111,17 @@ def found(as_json: bool) -> int:
 
     rows = offers(HubSettingsFile().load(), [(entry.repo, entry.title) for entry in catalog().entries])
     if as_json:
-        names = ("title", "kind", "place", "bytes", "repo")
+        names = ("title", "kind", "place", "bytes", "repo", "usable", "why_not")
         print(json.dumps([{"path": str(row.path), **{n: getattr(row, n) for n in names}} for row in rows], indent=1))
         return 0
     for row in rows:
         print(f"{size_text(row.bytes):>8}  {row.place:<9}  {row.title}\n{'':>8}  {row.path}")
-    print("Nothing was found in the hub's cache and in ComfyUI's folders." if not rows else _HINT)
+        said = row.why_not or ("Nothing by itself; a download takes it from here." if row.part else "")
+        if said:
+            print(f"{'':>8}  {said}")
+    print(
+        "Nothing that this program runs was found in the hub's cache and in ComfyUI's folders." if not rows else _HINT
+    )
     return 0
 
 

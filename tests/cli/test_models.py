@@ -186,3 +186,24 @@ def test_adding_a_file_says_what_it_is(capsys: pytest.CaptureFixture[str], tmp_p
     assert "Wan 2.1 VAE" in said(capsys, "add", str(write_weights(tmp_path / "vae.safetensors", vae)), code=1)
     (tmp_path / "evil.ckpt").write_bytes(b"\x80\x04.")
     assert "pickle" in said(capsys, "add", str(tmp_path / "evil.ckpt"), code=1)
+
+
+def test_what_lies_elsewhere_is_listed_with_what_can_be_done(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "nothing"))
+    assert main(["models", "list", "--found"]) == 0
+    assert capsys.readouterr().out.startswith("Nothing that this program runs was found")
+    models = tmp_path / "ComfyUI" / "models"
+    write_weights(models / "vae" / "wan.safetensors", {"decoder.conv1.weight": (384, 16, 3, 3, 3)})
+    write_weights(models / "unet" / "flux.safetensors", {"double_blocks.0.img_attn.qkv.weight": (96, 32)})
+    (models / "loras").mkdir()
+    assert main(["models", "settings", "--comfyui", str(tmp_path / "ComfyUI")]) == 0
+    capsys.readouterr()
+    assert main(["models", "list", "--found"]) == 0
+    told = capsys.readouterr().out
+    assert "Wan 2.1 VAE" in told and "Nothing by itself; a download takes it from here." in told
+    assert "It is a FLUX transformer; single files are run of Wan 2.1 and 2.2 alone" in told
+    assert main(["models", "list", "--found", "--json"]) == 0
+    assert [row["usable"] for row in json.loads(capsys.readouterr().out)] == [False, False]
