@@ -63,13 +63,13 @@ class AdaptersSection(QWidget):
             self._on_add,
             self,
         )
-        train_button = text_button(
+        self.train = text_button(
             "adapters.train", "Train one…", "graduation-cap", "Train an adapter on pictures: the Customization mode",
             train, self,
         )  # fmt: skip
         buttons = QHBoxLayout()
         buttons.addWidget(self.add)
-        buttons.addWidget(train_button)
+        buttons.addWidget(self.train)
         buttons.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -90,12 +90,17 @@ class AdaptersSection(QWidget):
                 self._sliders[use.adapter].set_value(use.strength)
         for word in self._words:
             word.show_state(state)
+        # A model that takes adapters need not be one that this program can train.
+        trainable = state.abilities.trainable
+        self.train.setVisible(trainable)
         self.hint.setVisible(not uses)
-        self.hint.setText(
-            "An adapter teaches the model a subject or a style. Use it by its word in the prompt."
-            if known
-            else "The library is empty. Train an adapter on a few pictures, and use it here by its word."
-        )
+        if known:
+            hint = "An adapter teaches the model a subject or a style. Use it by its word in the prompt."
+        elif trainable:
+            hint = "The library is empty. Train an adapter on a few pictures, and use it here by its word."
+        else:
+            hint = "The library is empty. This model can't be trained here; Customization imports adapters for it."
+        self.hint.setText(hint)
         self.add.setEnabled(bool(known))
 
     def _fill(self, uses: tuple[AdapterUse, ...], known: dict[str, AdapterRow]) -> None:

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gen2studio.ui import theme
+
+
+class _Wrapped(QLabel):
+    """A label as high as its lines are at its width. Layouts inside layouts ask for the height at another width than
+    they give."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
 class EmptyState(QWidget):
@@ -16,9 +30,9 @@ class EmptyState(QWidget):
         picture = QLabel(self)
         picture.setPixmap(theme.icon_pixmap(icon, 32, "text_faint", self.devicePixelRatioF()))
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title = QLabel(title, self)
+        self.title = _Wrapped(title, self)
         self.title.setProperty("role", "heading")
-        self.hint = QLabel(hint, self)
+        self.hint = _Wrapped(hint, self)
         self.hint.setProperty("role", "muted")
         for label in (self.title, self.hint):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
