@@ -192,6 +192,22 @@ def test_roll_slip_and_slide() -> None:
     assert (low, high) == (-49, 49)
 
 
+def test_a_clip_slides_through_gaps_and_no_further() -> None:
+    sequence, ids = with_pairs(3, DOG)
+    gap = edits.lift(sequence, [ids[1]])
+    assert edits.slide_limits(gap, ids[0], MEDIA) == (0, 50)
+    assert edits.slide_limits(gap, ids[2], MEDIA) == (-50, lookup.FAR)
+    assert (
+        layout(edits.slide(gap, ids[0], 50, MEDIA))
+        == [(50, 100), (100, 150)]
+        == layout(edits.slide(gap, ids[0], 50, MEDIA), 2)
+    )
+    with pytest.raises(EditRefused):
+        edits.slide(gap, ids[2], -51, MEDIA)
+    # The clip before the last may give all of its footage but one frame, and take what it has left.
+    assert edits.slide_limits(sequence, ids[2], MEDIA) == (-49, 175)
+
+
 def test_speed_keeps_the_source_range() -> None:
     sequence, ids = with_pairs(2, DOG)
     fast = edits.set_speed(sequence, [ids[0]], Fraction(2), MEDIA, ripple=True)

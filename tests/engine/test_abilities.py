@@ -10,10 +10,12 @@ import pytest
 
 from gen2studio import compose
 from gen2studio.core.errors import GenerationError, OutOfBudget
+from gen2studio.core.geometry import Rect
 from gen2studio.engine import budget
 from gen2studio.engine.abilities import MODE_TITLES, GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.catalog import EmptyCatalog, PromptWord
 from gen2studio.engine.events import Estimate
+from gen2studio.engine.reframing import footage_rect
 from tests.fakes.fake_engine import FAKE_ABILITIES, FakeGenerator, generate_request
 
 
@@ -99,3 +101,21 @@ def test_composing_imports_nothing_heavy() -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_frames_on_disk_and_earlier_seconds_complete_an_estimate() -> None:
+    request = generate_request(width=1000, height=500)
+    frames = int(12 * 1000 * 500 * budget.PNG_BYTES_PER_PIXEL)
+    bare = budget.with_frames(Estimate(memory_bytes=7), request, 12, 3.5)
+    assert (bare.memory_bytes, bare.disk_bytes, bare.seconds) == (7, frames, 3.5)
+    said = budget.with_frames(Estimate(memory_bytes=7, disk_bytes=frames + 1, seconds=2.0), request, 12, 3.5)
+    assert (said.disk_bytes, said.seconds) == (frames + 1, 2.0), "the generator's own word goes first"
+
+
+def test_footage_lies_inside_the_room_that_was_added() -> None:
+    assert footage_rect(generate_request()) == Rect(0, 0, 64, 48)
+    assert footage_rect(generate_request(outpaint=(10, 4, 6, 8))) == Rect(10, 4, 48, 36)
+    assert footage_rect(generate_request(outpaint=(28, 0, 28, 40))) == Rect(28, 0, 8, 8)
+    for outpaint in ((29, 0, 28, 0), (0, 20, 0, 21), (-1, 0, 0, 0)):
+        with pytest.raises(GenerationError):
+            footage_rect(generate_request(outpaint=outpaint))

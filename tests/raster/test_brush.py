@@ -22,6 +22,13 @@ def reference(mask: np.ndarray, dabs: list[tuple[float, float]], brush: Brush) -
     return (255 - np.rint((255.0 - mask) * (255 - coverage) / 255)).astype(np.uint8)
 
 
+def test_a_tip_fades_as_its_hardness_says() -> None:
+    hard = falloff(np.array([0.0, 4.5, 4.75, 5.0, 5.5, 9.0]), 5.0, 1.0)
+    assert hard.tolist() == [1.0, 1.0, 0.75, 0.5, 0.0, 0.0], "one straight pixel"
+    soft = falloff(np.array([0.0, 2.625, 5.25, 7.875, 10.5]), 10.0, 0.0)
+    assert soft.tolist() == [1.0, 0.84375, 0.5, 0.15625, 0.0], "a smooth step from the middle"
+
+
 @pytest.mark.parametrize("erase", [False, True])
 @pytest.mark.parametrize("opacity", [1.0, 0.4])
 @pytest.mark.parametrize(("radius", "hardness"), [(3.0, 1.0), (7.5, 0.3), (20.0, 0.85), (40.0, 0.0)])
