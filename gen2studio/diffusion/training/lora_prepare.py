@@ -67,7 +67,8 @@ class Encoder:
         return PreparedSet(tensors, tuple(self._examples), prompts.index(wanted))
 
     def loading(self, done: int, total: int, stage: str) -> None:
-        self._context.progress(done, total, stage or "Loading the model")
+        # Nobody else is let in: the same model would be loaded twice.
+        self._context.progress(done, total, stage or "Loading the model", give_way=False)
 
     def _put(self, shape: str, latents: torch.Tensor, line: int, item: int, *, prior: bool = False) -> None:
         stack = self._rows.setdefault(f"latents.{shape}", [])
