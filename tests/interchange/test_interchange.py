@@ -22,6 +22,7 @@ from gen2studio.document.composition import BlendMode, Subtitle, Transform, Tran
 from gen2studio.document.look import Look
 from gen2studio.document.lookup import problems
 from gen2studio.document.model import Clip, Document, Marker, MediaItem, Sequence, Track, TrackKind
+from gen2studio.interchange.times import exact_rate
 from gen2studio.media.probe import probe
 
 RATE = Fraction(30000, 1001)
@@ -377,3 +378,21 @@ def test_writing_keeps_the_old_file_when_it_fails(tmp_path: Path, items: list[Me
         write_timeline(replace(document, sequences=frozen_map({sounds.id: sounds})), path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["film.edl"]
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"),
+    [
+        *((24.0, 24), (25.0, 25), (12.5, Fraction(25, 2)), (1000.0, 1000), (29.94, Fraction(1497, 50))),
+        *((23.976, Fraction(24000, 1001)), (23.98, Fraction(24000, 1001)), (29.97, Fraction(30000, 1001))),
+        *((47.952, Fraction(48000, 1001)), (59.94, Fraction(60000, 1001)), (119.88, Fraction(120000, 1001))),
+    ],
+)
+def test_rates_of_other_programs_are_exact(said: float, rate: Fraction) -> None:
+    assert exact_rate(said) == rate
+
+
+@pytest.mark.parametrize("said", [0.0, -25.0, 1e7, float("nan"), float("inf")])
+def test_what_is_no_rate_is_refused(said: float) -> None:
+    with pytest.raises(ProjectError, match="no sound frame rate"):
+        exact_rate(said)
