@@ -13,6 +13,7 @@ from gen2studio.core.errors import EditRefused, MediaError
 from gen2studio.document import edits, subtitles
 from gen2studio.document.composition import Subtitle
 from gen2studio.document.model import Sequence
+from gen2studio.document.title_ripple import subtitles_closed
 from tests.document.builders import still, timeline
 
 RATE = Fraction(25)
@@ -34,6 +35,19 @@ def told(sequence: Sequence) -> list[tuple[int, int, str]]:
 def spoken() -> Sequence:
     sequence = subtitles.add_subtitle(timeline(), 100, 50, "one two three four")
     return subtitles.add_subtitle(subtitles.add_subtitle(sequence, 0, 40, "first"), 150, 25, "last")
+
+
+def test_what_lay_in_a_stretch_that_went_goes_and_what_reached_into_it_is_shorter() -> None:
+    def left(*spans: tuple[int, int], of: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+        before = tuple(Subtitle(id=f"s{start}", text="", start=start, duration=stop - start) for start, stop in of)
+        return [(each.start, each.end) for each in subtitles_closed(before, spans)]
+
+    assert left((10, 20), of=((30, 40),)) == [(20, 30)], "the only one"
+    assert left((10, 20), of=((0, 5), (30, 40))) == [(0, 5), (20, 30)], "the last one alone"
+    assert left((10, 20), of=((0, 10), (10, 20), (20, 25))) == [(0, 10), (10, 15)]
+    assert left((10, 20), of=((5, 15), (15, 30))) == [(5, 10), (10, 20)]
+    assert left((10, 20), (30, 50), of=((0, 60), (60, 61))) == [(0, 30), (30, 31)]
+    assert left((40, 50), of=((0, 40),)) == [(0, 40)]
 
 
 def test_captions_are_added_moved_and_never_overlap() -> None:
