@@ -349,8 +349,8 @@ class Customization(QObject):
         self.image_read.emit(key.partition(":")[0])
         self._check()
         if source is not None:
-            # Only now is it known whether an unfinished training of this very set lies on disk.
-            self.run_changed.emit(self.run_state)
+            # Only now is it known what the training takes, and whether an unfinished one of this set lies on disk.
+            self.set_changed.emit(self._shown)
 
     def _check(self) -> None:
         found = (
