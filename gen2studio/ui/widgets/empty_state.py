@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gen2studio.ui import theme
-
-
-class _Wrapped(QLabel):
-    """A label as high as its lines are at its width. Layouts inside layouts ask for the height at another width than
-    they give."""
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
-
-    def setText(self, text: str) -> None:
-        super().setText(text)
-        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
 class EmptyState(QWidget):
@@ -30,16 +16,19 @@ class EmptyState(QWidget):
         picture = QLabel(self)
         picture.setPixmap(theme.icon_pixmap(icon, 32, "text_faint", self.devicePixelRatioF()))
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title = _Wrapped(title, self)
+        self.title = QLabel(title, self)
         self.title.setProperty("role", "heading")
-        self.hint = _Wrapped(hint, self)
+        self.hint = QLabel(hint, self)
         self.hint.setProperty("role", "muted")
         for label in (self.title, self.hint):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             label.setWordWrap(True)
             # Lines longer than this are hard to read.
             label.setMaximumWidth(430)
-            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+            policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+            # Said by word wrap, and forgotten with each new policy.
+            policy.setHeightForWidth(True)
+            label.setSizePolicy(policy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 16, 12)
         layout.setSpacing(theme.SPACING)
