@@ -19,7 +19,10 @@ from gen2studio.core.geometry import Extent
 from gen2studio.diffusion.entries import abilities_of
 from gen2studio.diffusion.families.contract import FrameRule, LatentGeometry, PipelineInputs
 from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
-from gen2studio.diffusion.families.hunyuan_driver import HunyuanDriver
+from gen2studio.diffusion.families.hunyuan_driver import HunyuanDriver, HunyuanImageDriver
+from gen2studio.diffusion.runtime.device import quick_machine
+from gen2studio.diffusion.runtime.ladder import plans_for
+from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.engine.events import Event, JobState, Picture, StepPreview
 from gen2studio.engine.requests import GenerateRequest, KeyRef
 from gen2studio.models.checkpoint import check_checkpoint
@@ -177,6 +180,26 @@ def test_the_numbers_of_a_gpu(folders: dict[str, Path]) -> None:
     plain = list(driver.decode(shared, latents, Decoding()))
     tiled = list(driver.decode(shared, latents, Decoding(tile=16)))
     assert len(plain) == len(tiled) == 5 and plain[0].shape == tiled[0].shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("kind", ["text", "few"])
+def test_every_rung_of_the_memory_ladder_draws_the_clip(kind: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    model = ModelLibrary(registry_file=tmp_path / "models.json", builtin=folders[kind]).models()[0]
+    driver = HunyuanDriver() if kind == "text" else HunyuanImageDriver()
+    words = prompt(driver, bare(folders[kind], 1.0), "a red dog").positive
+    keys = ((0, FIRST),) if kind == "few" else ()
+    inputs = PipelineInputs(task="text", width=32, height=32, frames=5, keys=keys)
+    whole: torch.Tensor | None = None
+    for plan in plans_for(model, quick_machine()):
+        pipe = driver.pipeline(Residency().acquire(model, plan))
+        dtype = getattr(torch, plan.dtype)
+        said = {name: rows.to(dtype) if rows.is_floating_point() else rows for name, rows in words.items()}
+        run = Denoising(inputs, PromptEmbeds(said), Sampling(steps=2, guidance=1.0, seed=3), Silent(), GEOMETRY)
+        made = driver.denoise(pipe, run)
+        whole = made if whole is None else whole
+        apart = float((made - whole).abs().mean() / whole.abs().mean())
+        assert apart == 0 if plan.exact and plan.dtype == "float32" else 0 < apart < 0.5, plan.rung
+        assert next(driver.decode(pipe, made, Decoding(tile=16))).shape == (32, 32, 3)
 
 
 def test_what_a_pass_keeps_is_told_from_the_shapes() -> None:

@@ -21,6 +21,9 @@ from gen2studio.diffusion.families.contract import LatentGeometry, PipelineInput
 from gen2studio.diffusion.families.driving import Decoding, Denoising, PromptEmbeds, Sampling
 from gen2studio.diffusion.families.image_editing import ONE_FRAME
 from gen2studio.diffusion.families.z_image_driver import ZImageDriver
+from gen2studio.diffusion.runtime.device import quick_machine
+from gen2studio.diffusion.runtime.ladder import plans_for
+from gen2studio.diffusion.runtime.residency import Residency
 from gen2studio.diffusion.sampling import seeds
 from gen2studio.engine.abilities import GeneratorEntry, GeneratorRegistry
 from gen2studio.engine.events import Event, JobState, Picture, StepPreview
@@ -221,6 +224,24 @@ def test_the_denoiser_may_be_narrower_than_the_vae(folder: Path) -> None:
     picture = next(driver.decode(pipe, latents, Decoding()))
     tiled = next(driver.decode(pipe, latents, Decoding(tile=32)))
     assert picture.shape == tiled.shape == (64, 64, 3)
+
+
+def test_every_rung_of_the_memory_ladder_draws_the_picture(folder: Path, bare: Any, tmp_path: Path) -> None:
+    model = ModelLibrary(registry_file=tmp_path / "models.json", builtin=folder).models()[0]
+    driver, words = ZImageDriver(), embeds(bare, "a red dog").positive["prompt_embeds"]
+    inputs = PipelineInputs(task="text", width=64, height=64, frames=1)
+    whole: torch.Tensor | None = None
+    sampling = Sampling(steps=2, guidance=1.0, seed=3)
+    for plan in plans_for(model, quick_machine()):
+        pipe = driver.pipeline(Residency().acquire(model, plan))
+        prompt = PromptEmbeds({"prompt_embeds": words.to(getattr(torch, plan.dtype))})
+        made = driver.denoise(pipe, Denoising(inputs, prompt, sampling, Silent(), GEOMETRY))
+        whole = made if whole is None else whole
+        apart = float((made - whole).abs().mean() / whole.abs().mean())
+        assert apart == 0 if plan.exact and plan.dtype == "float32" else 0 < apart < 0.5, plan.rung
+        packed = sum(type(layer).__name__ == "GGUFLinear" for layer in pipe.transformer.modules())
+        # Six matrices of each of four blocks, whose rows are whole packs, and the modulations of three.
+        assert packed == (6 * 4 + 3 if plan.rung == "int8" else 0), plan.rung
 
 
 def test_the_published_ones_are_known_by_schedule_or_name(folder: Path, tmp_path: Path) -> None:

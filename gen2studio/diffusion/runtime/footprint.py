@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gen2studio.core.records import dataclass
 from gen2studio.models.families.rules import ClipShape, Work
+from gen2studio.models.families.tensor_checks import repeated_block
 from gen2studio.models.gguf_header import QUANTIZED
 from gen2studio.models.library import InstalledModel
 
@@ -118,9 +119,9 @@ def footprint(model: InstalledModel, shape: ClipShape | None = None) -> Footprin
                 packed = packed or info.dtype in QUANTIZED
                 stored += info.size if info.dtype in QUANTIZED else info.count * BYTES["bfloat16"]
                 convolution = max(convolution, info.count if len(info.shape) > 3 else 0)
-                head, _, rest = name.partition("blocks.")
-                if rest:
-                    key = f"{part}.{head}{rest.split('.')[0]}"
+                block = repeated_block(name)
+                if block:
+                    key = f"{part}.{block}"
                     blocks[key] = blocks.get(key, 0) + info.count
                     if len(info.shape) == 2 and name.endswith(".weight"):
                         matrices += info.count

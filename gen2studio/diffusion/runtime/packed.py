@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gen2studio.diffusion.runtime.torch_loading import load_torch
+from gen2studio.models.families.tensor_checks import repeated_block
 from gen2studio.models.weights_header import TensorInfo, WeightsHeader
 
 _STRIPE = 1 << 18
@@ -118,7 +119,7 @@ def worth_packing(name: str, shape: tuple[int, ...]) -> bool:
 
     What embeds text, time and picture is small and sensitive; diffusers' own float8 storage leaves it out as well.
     """
-    return "blocks." in name and name.endswith(".weight") and len(shape) == 2 and shape[-1] % BLOCK == 0
+    return bool(repeated_block(name)) and name.endswith(".weight") and len(shape) == 2 and shape[-1] % BLOCK == 0
 
 
 def stays_wide(module: Any, name: str) -> bool:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from gen2studio.models.architecture import mismatch
 from gen2studio.models.weights_header import WeightsHeader
 
 Shapes = dict[str, tuple[int, ...]]
+_BLOCK = re.compile(r"(?:.*?\.)??(?:\w*blocks|layers|\w+_refiner)\.\d+(?=\.)")
+
+
+def repeated_block(name: str) -> str:
+    """The outermost of a denoiser's repeated blocks that holds the tensor ``name``; empty for what stands alone.
+
+    Most families call them blocks; Z-Image has layers and refiners.
+    """
+    found = _BLOCK.match(name)
+    return found[0] if found is not None else ""
 
 
 def shapes_of(headers: Sequence[WeightsHeader]) -> Shapes:
