@@ -79,6 +79,8 @@ class HunyuanShape:
     patch: int
     patch_frames: int
     few_steps: bool
+    target: int
+    """Side in pixels of the square that it was made for."""
 
     @property
     def dim(self) -> int:
@@ -118,6 +120,7 @@ def hunyuan_shape(config: Config) -> HunyuanShape:
         patch=value("patch_size", 1, 16),
         patch_frames=value("patch_size_t", 1, 16),
         few_steps=config.get("use_meanflow", False) is True,
+        target=value("target_size", 640, 1 << 14),
     )
 
 
@@ -254,16 +257,15 @@ def _facts(configs: Configs, headers: Headers, classes: Classes) -> ModelFacts:
 
 def _defaults(facts: ModelFacts, configs: Configs, *, picture: bool) -> FamilyDefaults:
     """As the makers' page and the published configs have them: 121 frames at 24 a second, 50 steps, guidance 6."""
-    config = configs["transformer"]
-    target = config.get("target_size", 640)
+    shape = hunyuan_shape(configs["transformer"])
     published = facts.dim == _DIM
-    lines = {640: "480p", 960: "720p"}.get(target, "")
-    few, unguided = hunyuan_shape(config).few_steps, guidance_of(configs["guider"]) <= 1.0
+    lines = {640: "480p", 960: "720p"}.get(shape.target, "")
+    few, unguided = shape.few_steps, guidance_of(configs["guider"]) <= 1.0
     kind = ", few steps" if few else " distilled" if unguided else ""
     return FamilyDefaults(
         title=f"HunyuanVideo 1.5 {lines} {'I2V' if picture else 'T2V'}{kind}" if published and lines else "",
         licence=LICENCE if published else "",
-        sizes=_SIZES.get(target, _SIZES[640]),
+        sizes=_SIZES.get(shape.target, _SIZES[640]),
         frames=FrameRule(121, 121, facts.temporal_scale),
         rate=Fraction(24),
         guidance=GuidanceRange(1.0, 1.0, 1.0, 1.0) if unguided else GuidanceRange(6.0, 1.0, 12.0, 6.0),
