@@ -135,6 +135,15 @@ def test_frames_that_show_a_camera_say_it_again(camera: Camera, aspect: float) -
     assert frame_at(frames, 0) == frames[0] and frame_at(frames, 1).x == pytest.approx(frames[1].x)
 
 
+def test_frames_that_move_unlock_the_camera_and_others_leave_it() -> None:
+    held = Camera(static=True, horizontal=2.0)
+    still, wide = CameraFrame(x=0.5, y=0.5, width=0.5), CameraFrame(x=0.5, y=0.5, width=1.0)
+    assert camera_of_frames((still,), 1.0, held) is held
+    assert camera_of_frames((still, still), 1.0, held) == held
+    moved = camera_of_frames((still, wide), 1.0, held)
+    assert (moved.static, moved.horizontal, moved.zoom, moved.pan) == (False, 2.0, -10.0, 0.0)
+
+
 def test_stills_and_seeds() -> None:
     document, key = board()
     for number in range(70):
