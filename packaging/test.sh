@@ -2,7 +2,7 @@
 # Sets everything up from a bare clone and runs every check: style, types, import rules, tests.
 # Arguments go to pytest: packaging/test.sh tests/media -k seek
 #
-# Without arguments two lanes run side by side: the rules of imports, types and the tests of models, media and pixels
+# Without arguments two lanes run side by side: the rules of imports, types and the tests of models and pixels
 # in one, all other tests in the other. The split is fixed, so that a run is like any other.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ if [ $# -gt 0 ]; then exec .venv/bin/python -m pytest "$@"; fi
 
 # One thread a lane: with two each they would wait for each other. The models of the tests are tiny.
 export OMP_NUM_THREADS=1
-pixels=(tests/diffusion tests/example tests/media tests/models tests/raster tests/segmentation)
+pixels=(tests/diffusion tests/example tests/models tests/raster tests/segmentation)
 
 second_lane() {
   .venv/bin/lint-imports --no-cache
