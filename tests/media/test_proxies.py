@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gen2studio.core.geometry import Extent
+from gen2studio.core.media_info import MediaInfo, MediaKind
 from gen2studio.media import proxies
 from gen2studio.media.abandon import Abandoned
 from gen2studio.media.decoder import open_decoder
@@ -142,3 +143,18 @@ def test_small_footage_is_measured_light_and_groups_are_counted(media_root: Path
     cost = proxies.measure(path, probe(path))
     assert cost.decode > 0
     assert cost.group == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "made"),
+    [
+        (3840, 2160, (960, 540)),
+        (161, 121, (160, 120)),
+        (1080, 1920, (304, 540)),
+        (9000, 1, (9000, 2)),
+        (1, 9000, (2, 540)),
+    ],
+)
+def test_proxies_have_at_most_540_lines_and_even_sides(width: int, height: int, made: tuple[int, int]) -> None:
+    size = proxies.proxy_size(MediaInfo(kind=MediaKind.VIDEO, width=width, height=height))
+    assert proxies.LINES == 540 and (size.width, size.height) == made
