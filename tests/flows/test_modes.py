@@ -359,3 +359,13 @@ def test_footage_restyled_masked_and_rendered(artist: Artist, media_root: Path, 
     window.takes.choose(take.id)
     window.binder.action("take.footage").trigger()
     artist.until(lambda: len(studio.store.document.media) == count + 1)
+
+
+def test_what_an_empty_prompt_suggests_is_understood(artist: Artist) -> None:
+    generation = artist.window.studio.generation
+    for mode in (Mode.TEXT_TO_VIDEO, Mode.STYLIZE, Mode.MASK, Mode.RENDER):
+        artist.mode(mode)
+        hint = artist.window.generate.prompt.field.placeholderText().removeprefix("for example: ")
+        abilities = generation.abilities()
+        assert hint and abilities is not None
+        assert all(word.known for word in generation.catalog.words(hint, abilities.id)), (mode, abilities.id, hint)

@@ -14,6 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from gen2studio.app.session import Compare
 from gen2studio.document.look import Look, Mode, Region
+from gen2studio.engine.catalog import PromptWord
+from gen2studio.ui.panels.prompt_field import PromptField
 from tests.ui.desk import LEFT, NONE, Desk, choose, click, drop, open_desk, part
 
 
@@ -189,6 +191,17 @@ def test_unknown_words_are_named_and_typing_commits_once(desk: Desk, qtbot: QtBo
     qtbot.waitUntil(lambda: window.studio.generation.look.prompt == "gold fish gone", timeout=3000)
     window.studio.store.undo_stack.undo()
     assert field.toPlainText() == "gold fish"
+
+
+def test_an_empty_prompt_suggests_what_the_generator_understands(qtbot: QtBot) -> None:
+    field = PromptField(lambda text: tuple(PromptWord(word, word in ("gold", "fox")) for word in text.split()))
+    qtbot.addWidget(field)
+    field.show_hints(("gold fish", "gold fox", "fox"))
+    assert field.field.placeholderText() == "for example: gold fox"
+    field.show_hints(("red fish", "blue fish"))
+    assert field.field.placeholderText() == "for example: blue fish"
+    field.show_hints(())
+    assert field.field.placeholderText() == ""
 
 
 def test_words_meant_for_one_clip_do_not_land_on_another(desk: Desk, qtbot: QtBot, media_root: Path) -> None:

@@ -47,13 +47,17 @@ if TYPE_CHECKING:
 _IMAGES = "Images (*.png *.jpg *.jpeg *.webp *.tif *.tiff *.bmp *.exr)"
 _PASSES = "Depth passes (*.png *.exr *.tif *.tiff *.mp4 *.mov *.mkv *.webm)"
 _HINTS = {
-    Mode.TEXT_TO_VIDEO: "for example: late afternoon sun through the window of a loft",
-    Mode.TEXT_IMAGE_TO_VIDEO: "for example: the waves roll in, slow and heavy",
-    Mode.STYLIZE: "for example: watercolour, evening light",
-    Mode.STORYBOARD: "the look of every panel, for example: a paper city at night",
-    Mode.MASK: "for example: a white dog with black spots",
-    Mode.RENDER: "for example: a concrete stairwell, wet from the rain",
+    Mode.TEXT_TO_VIDEO: (
+        "late afternoon sun through the window of a loft",
+        "a watercolor painting of a meadow at dawn",
+    ),
+    Mode.TEXT_IMAGE_TO_VIDEO: ("the waves roll in, slow and heavy", "the sea at sunset"),
+    Mode.STYLIZE: ("watercolour, evening light", "watercolour at sunset"),
+    Mode.STORYBOARD: ("a paper city at night",),
+    Mode.MASK: ("a white dog with black spots", "white with black spots", "a red dog"),
+    Mode.RENDER: ("a concrete stairwell, wet from the rain", "oil painting, night", "a street at night"),
 }
+"""What an empty prompt suggests: the first of which the chosen generator knows every word."""
 
 
 class GeneratePanel(QWidget):
@@ -68,6 +72,8 @@ class GeneratePanel(QWidget):
         self._actions = actions
         self._training: QWidget | None = None
         self._item: MediaItem | None = None
+        self._hinted: tuple[Mode, str, bool] | None = None
+        """For what the prompt's hint was chosen."""
 
         # Everything is made where it stays: a widget that changes its parent has fonts and colours of all inside it
         # worked out again.
@@ -305,7 +311,11 @@ class GeneratePanel(QWidget):
 
     def _show_sections(self, state: PanelState) -> None:
         look, self._item = state.look, state.item
-        self.prompt.show_hint(_HINTS.get(look.mode, ""), 4 if state.sourceless else 3)
+        hinted = (look.mode, state.abilities.id, state.sourceless)
+        if hinted != self._hinted:
+            # Reading a hint as the generator does costs milliseconds: not at every step of a slider.
+            self._hinted = hinted
+            self.prompt.show_hints(_HINTS.get(look.mode, ()), 4 if state.sourceless else 3)
         self.prompt.set_text(look.prompt)
         self.presets.show_chosen(look.preset)
         self.styles.show_styles(look.styles, self._generation.find_blob)

@@ -5,7 +5,7 @@ Words that are read as another one say so underneath ("automobile → car").
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
@@ -127,9 +127,12 @@ class PromptField(QWidget):
             self._committed = text
             self.text_committed.emit(text)
 
-    def show_hint(self, placeholder: str, lines: int = 3) -> None:
-        """What an empty field suggests, and how many lines it is high."""
-        self.field.setPlaceholderText(placeholder)
+    def show_hints(self, hints: Sequence[str], lines: int = 3) -> None:
+        """Suggest in an empty field the first sentence of which every word is understood, else the last one; and how
+        many lines the field is high."""
+        known = (hint for hint in hints if all(word.known for word in self._words(hint)))
+        hint = next(known, hints[-1] if hints else "")
+        self.field.setPlaceholderText(f"for example: {hint}" if hint else "")
         metrics = self.field.fontMetrics()
         self.field.setFixedHeight(metrics.lineSpacing() * lines + 18)
 
