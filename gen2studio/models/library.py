@@ -55,7 +55,7 @@ class InstalledModel:
     """One sentence: why it can't be used now."""
     notes: tuple[str, ...] = ()
     digests: tuple[tuple[str, str], ...] = ()
-    """(component, cheap fingerprint of its weights): equal means the same weights."""
+    """(component, cheap fingerprint of its weights, or of a tokenizer's files): equal means the same of them."""
     checked: CheckedCheckpoint | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -72,7 +72,7 @@ class InstalledModel:
         return self.component_digest(self.checked.family.denoisers[0]) if self.checked is not None else ""
 
     def component_digest(self, name: str) -> str:
-        """Identity of one component's weights; empty when it has none or there is a problem."""
+        """Identity of one component's weights or of a tokenizer; empty when it has none or there is a problem."""
         return dict(self.digests).get(name, "")
 
     def checkpoint(self) -> CheckedCheckpoint:
@@ -310,7 +310,7 @@ class ModelLibrary:
                 transformer_file=file,
                 parts=parts,
                 notes=checked.notes,
-                digests=tuple((name, _digest(h.path for h in headers)) for name, headers in checked.headers.items()),
+                digests=_digests(checked),
                 checked=checked,
             )
         except (ModelError, OSError) as error:
@@ -490,6 +490,17 @@ def _state(place: _Place) -> tuple[Any, ...]:
         # A folder's own time changes when a job writes beside a model; its files are listed by themselves.
         state.append((str(path), 0, 0) if path.is_dir() else (str(path), found.st_size, found.st_mtime_ns))
     return tuple(state)
+
+
+def _digests(checked: CheckedCheckpoint) -> tuple[tuple[str, str], ...]:
+    """The fingerprint of every component with weights, and of what cuts prompts into tokens: with another vocabulary
+    the same words are another prompt."""
+    found = [(name, _digest(h.path for h in headers)) for name, headers in checked.headers.items()]
+    for name in checked.family.text_parts:
+        if name not in checked.headers:
+            folder = checked.tokenizer if name == "tokenizer" else checked.folder / name
+            found.append((name, _digest(path for path in folder.glob("*") if path.is_file())))
+    return tuple(found)
 
 
 def _digest(paths: Iterable[Path]) -> str:

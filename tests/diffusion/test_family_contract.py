@@ -215,8 +215,12 @@ class Room:
 @pytest.fixture(scope="module", params=FAMILIES, ids=lambda row: row.id)
 def room(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     row: Family = request.param
-    made = Room(row, tmp_path_factory.mktemp(row.id.replace("/", "-")))
-    made.made(made.base(made.modes()[0]))  # starts the thread that writes takes
+    folder = tmp_path_factory.mktemp(row.id.replace("/", "-"))
+    made = Room(row, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        # A fixture of a module comes before a test's own home: the artist's caches are not to be touched.
+        patch.setenv("GEN2STUDIO_HOME", str(folder / "home"))
+        made.made(made.base(made.modes()[0]))  # starts the thread that writes takes
     yield made
     made.stage.close()
 

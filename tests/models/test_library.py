@@ -14,6 +14,7 @@ import pytest
 from gen2studio.cli.main import main
 from gen2studio.core.cancel import Cancelled, CancelToken
 from gen2studio.core.errors import ModelError
+from gen2studio.diffusion.runtime.residency import text_digest
 from gen2studio.models.library import ModelLibrary
 from gen2studio.models.list_lock import alone
 from gen2studio.models.wan_layout import expected_shapes
@@ -137,6 +138,15 @@ def test_the_transformer_is_known_by_its_weights(tmp_path: Path, library: ModelL
     path.write_bytes(bytes(data))
     assert library.add(other).digest not in ("", first)
     assert library.add(shutil.copytree(builtin, tmp_path / "c")).digest == first
+
+
+def test_what_cuts_prompts_is_known_by_its_files(library: ModelLibrary, builtin: Path) -> None:
+    before = library.model("mini")
+    change_json(builtin / "tokenizer" / "tokenizer.json", version="2.0")
+    after = library.model("mini")
+    assert before.component_digest("tokenizer") != after.component_digest("tokenizer") != ""
+    assert before.component_digest("text_encoder") == after.component_digest("text_encoder")
+    assert text_digest(before) != text_digest(after), "prompts cut otherwise are embedded anew"
 
 
 def test_a_single_file_borrows_the_other_parts(tmp_path: Path, library: ModelLibrary) -> None:
