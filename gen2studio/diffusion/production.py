@@ -190,9 +190,7 @@ class Production:
         reference: ColourReference | None = None
         for number, run in enumerate(self.shot.runs):
             wanted = self.shot.wanted_of(number, self._done)
-            last = all(
-                not self.shot.wanted_of(later, self._done) for later in range(number, len(self.shot.runs))
-            )
+            last = all(not self.shot.wanted_of(later, self._done) for later in range(number, len(self.shot.runs)))
             if last:
                 return
             known = before[-run.known :] if run.known else self._lead(run)
