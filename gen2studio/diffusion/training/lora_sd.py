@@ -87,7 +87,18 @@ class StableDiffusionLora(LoraModel):
         library: Any = load_diffusers()
         return library.DDPMScheduler.from_config(self._loaded.scheduler.config)
 
-    def sample(self, prompts: torch.Tensor, size: tuple[int, int], seed: int, poll: Poll) -> torch.Tensor:
+    def sample(
+        self,
+        prompts: torch.Tensor,
+        size: tuple[int, int],
+        seed: int,
+        poll: Poll,
+        *,
+        frames: int = 1,
+        first: Picture | None = None,
+    ) -> torch.Tensor:
+        """A picture, (1, C, 1, h, w): the UNet alone knows no clips, and begins with none."""
+        assert frames == 1 and first is None, "trained on pictures"
         library: Any = load_diffusers()
         parts: Any = self._loaded
         # Nothing that an index names beside these is built: no safety checker, no text encoder.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QShowEvent, QUndoStack
 from PySide6.QtWidgets import QUndoView, QVBoxLayout, QWidget
@@ -19,7 +21,9 @@ class HistoryPanel(QWidget):
         self.setObjectName("history")
         self._stack = stack
         self._in_view = InView(self, self._follow)
-        self._in_view.changed.connect(lambda front: None if front else self.view.setStack(None))
+        # Qt takes no stack as well, its stub does not say so.
+        nothing: Any = None
+        self._in_view.changed.connect(lambda front: None if front else self.view.setStack(nothing))
         self.view = QUndoView(self)
         self.view.setObjectName("history.list")
         self.view.setAccessibleName("Undo history")
