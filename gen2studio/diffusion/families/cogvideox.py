@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gen2studio.core.errors import GenerationError
 from gen2studio.core.records import dataclass
 from gen2studio.diffusion.families.contract import (
     Clip,
@@ -20,12 +19,12 @@ from gen2studio.diffusion.families.contract import (
     MemoryHint,
     PipelineInputs,
 )
-from gen2studio.diffusion.families.footage_start import (
-    clip_of,
-    first_picture,
-    footage_start,
-    guidance_in_range,
-    region_masks,
+from gen2studio.diffusion.families.footage_start import guidance_in_range
+from gen2studio.diffusion.families.words_or_picture import (
+    footage_inputs,
+    footage_task,
+    picture_inputs,
+    picture_task,
 )
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
@@ -105,32 +104,13 @@ class CogVideoXAdapter:
     traits: FamilyTraits = TRAITS
 
     def task(self, request: GenerateRequest) -> str:
-        if request.mode == "mask" or (request.masks and request.region != "all"):
-            return "background" if request.region == "background" else "mask"
-        return "variation" if request.mode == "stylize" else "text"
+        return footage_task(request)
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
         return guidance_in_range(manifest, asked)
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
-        """Start of one run. Raises GenerationError for what the checkpoint can't be shown."""
-        _no_border(conditions)
-        if conditions.keys or conditions.lead:
-            raise GenerationError(
-                "This CogVideoX checkpoint reads words alone and can't begin with a picture.",
-                "Use CogVideoX image to video, LTX-Video or Wan for that.",
-            )
-        strength, start, frame_strength = footage_start(request, clip, conditions, frames)
-        return PipelineInputs(
-            task=self.task(request),
-            width=clip.width,
-            height=clip.height,
-            frames=clip_of(clip, frames),
-            masks=region_masks(conditions.masks, clip.height, frames.group),
-            strength=strength,
-            start=start,
-            frame_strength=frame_strength,
-        )
+        return footage_inputs("CogVideoX", request, clip, conditions, frames)
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
         return _geometry(model)
@@ -148,21 +128,13 @@ class CogVideoXImageAdapter:
     traits: FamilyTraits = IMAGE_TRAITS
 
     def task(self, request: GenerateRequest) -> str:
-        return "extend" if request.lead is not None else "keys"
+        return picture_task(request)
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
         return guidance_in_range(manifest, asked)
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
-        """The picture to begin with. Raises GenerationError when there is none, or one elsewhere than at the start."""
-        _no_border(conditions)
-        return PipelineInputs(
-            task=self.task(request),
-            width=clip.width,
-            height=clip.height,
-            frames=clip_of(clip, frames),
-            keys=((0, first_picture("CogVideoX", conditions)),),
-        )
+        return picture_inputs("CogVideoX", request, clip, conditions, frames)
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
         return _geometry(model)
@@ -171,13 +143,6 @@ class CogVideoXImageAdapter:
         from gen2studio.diffusion.families.cogvideox_driver import CogVideoXImageDriver
 
         return CogVideoXImageDriver()
-
-
-def _no_border(conditions: Conditions) -> None:
-    if conditions.border is not None:
-        raise GenerationError(
-            "CogVideoX can't draw around a picture it has to keep.", "Choose Wan VACE, which draws around footage."
-        )
 
 
 def _geometry(model: InstalledModel) -> LatentGeometry:

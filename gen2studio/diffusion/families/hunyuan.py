@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gen2studio.core.errors import GenerationError
 from gen2studio.core.records import dataclass
 from gen2studio.diffusion.families.contract import (
     Clip,
@@ -19,12 +18,12 @@ from gen2studio.diffusion.families.contract import (
     MemoryHint,
     PipelineInputs,
 )
-from gen2studio.diffusion.families.footage_start import (
-    clip_of,
-    first_picture,
-    footage_start,
-    guidance_in_range,
-    region_masks,
+from gen2studio.diffusion.families.footage_start import guidance_in_range
+from gen2studio.diffusion.families.words_or_picture import (
+    footage_inputs,
+    footage_task,
+    picture_inputs,
+    picture_task,
 )
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
@@ -105,35 +104,13 @@ class HunyuanAdapter:
     traits: FamilyTraits = TRAITS
 
     def task(self, request: GenerateRequest) -> str:
-        if request.mode == "mask" or (request.masks and request.region != "all"):
-            return "background" if request.region == "background" else "mask"
-        return "variation" if request.mode == "stylize" else "text"
+        return footage_task(request)
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
         return guidance_in_range(manifest, asked)
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
-        """Start of one run. Raises GenerationError for what the checkpoint can't be shown."""
-        if conditions.border is not None:
-            raise GenerationError(
-                f"{_NAME} can't draw around a picture it has to keep.", "Choose Wan VACE, which draws around footage."
-            )
-        if conditions.keys or conditions.lead:
-            raise GenerationError(
-                f"This {_NAME} checkpoint reads words alone and can't begin with a picture.",
-                f"Use {_NAME} image to video, LTX-Video or Wan for that.",
-            )
-        strength, start, frame_strength = footage_start(request, clip, conditions, frames)
-        return PipelineInputs(
-            task=self.task(request),
-            width=clip.width,
-            height=clip.height,
-            frames=clip_of(clip, frames),
-            masks=region_masks(conditions.masks, clip.height, frames.group) if start else (),
-            strength=strength,
-            start=start,
-            frame_strength=frame_strength,
-        )
+        return footage_inputs(_NAME, request, clip, conditions, frames)
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
         return _geometry(model)
@@ -151,20 +128,13 @@ class HunyuanImageAdapter:
     traits: FamilyTraits = IMAGE_TRAITS
 
     def task(self, request: GenerateRequest) -> str:
-        return "extend" if request.lead is not None else "keys"
+        return picture_task(request)
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
         return guidance_in_range(manifest, asked)
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
-        """The picture to begin with. Raises GenerationError when there is none, or one elsewhere than at the start."""
-        return PipelineInputs(
-            task=self.task(request),
-            width=clip.width,
-            height=clip.height,
-            frames=clip_of(clip, frames),
-            keys=((0, first_picture(_NAME, conditions)),),
-        )
+        return picture_inputs(_NAME, request, clip, conditions, frames)
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
         return _geometry(model)

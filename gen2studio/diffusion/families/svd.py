@@ -7,6 +7,7 @@ shots go on from their last frame.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gen2studio.core.records import dataclass
@@ -19,7 +20,8 @@ from gen2studio.diffusion.families.contract import (
     MemoryHint,
     PipelineInputs,
 )
-from gen2studio.diffusion.families.footage_start import clip_of, first_picture, guidance_in_range
+from gen2studio.diffusion.families.footage_start import guidance_in_range
+from gen2studio.diffusion.families.words_or_picture import picture_inputs, picture_task
 from gen2studio.engine.requests import GenerateRequest
 from gen2studio.models.manifest import ModelManifest
 
@@ -63,22 +65,15 @@ class SvdAdapter:
     traits: FamilyTraits = TRAITS
 
     def task(self, request: GenerateRequest) -> str:
-        return "extend" if request.lead is not None else "keys"
+        return picture_task(request)
 
     def guidance(self, manifest: ModelManifest, task: str, asked: float = 0.0) -> float:
         """The guidance of the last frame: it rises to that from 1 at the first."""
         return guidance_in_range(manifest, asked)
 
     def inputs(self, request: GenerateRequest, clip: Clip, conditions: Conditions, frames: FrameRule) -> PipelineInputs:
-        """The picture to begin with. Raises GenerationError when there is none, or one elsewhere than at the start."""
-        return PipelineInputs(
-            task=self.task(request),
-            width=clip.width,
-            height=clip.height,
-            frames=clip_of(clip, frames),
-            keys=((0, first_picture(TRAITS.title, conditions)),),
-            motion=request.controls.motion,
-        )
+        made = picture_inputs(TRAITS.title, request, clip, conditions, frames)
+        return replace(made, motion=request.controls.motion)
 
     def geometry(self, model: InstalledModel) -> LatentGeometry:
         from gen2studio.models.families.svd import LATENTS, cells_multiple, native_frames, spatial_scale
