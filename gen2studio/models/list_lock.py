@@ -34,7 +34,8 @@ def alone(file: Path) -> Generator[None]:
             f"Another program has been changing {file.name} for half a minute.", "Close it, then try again."
         ) from None
     except NotImplementedError:
-        # A disk without locks, such as some network folders: there it is as if nobody else were there.
+        # What filelock raises on a disk without locks, such as some network folders (ENOSYS of flock): an artist whose
+        # models lie there must still be able to add one, as long as nobody else does so in the same moment.
         yield
         return
     try:

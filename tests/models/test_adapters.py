@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,6 @@ def test_files_that_are_no_adapters_are_refused(tmp_path: Path, library: Adapter
 
 
 def test_a_full_disk_leaves_nothing_and_is_said_in_one_sentence(tmp_path: Path, library: AdapterLibrary) -> None:
-    resource = pytest.importorskip("resource")
     path = lora(tmp_path / "x.safetensors", FITTING)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
